@@ -1,0 +1,32 @@
+# One image for the server, the seed and the migrations. mysqlclient is compiled in the first stage.
+FROM python:3.13-slim AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev libmariadb-dev pkg-config \
+    # where Python itself comes from Debian, its headers are a package of their own
+    && headers=$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))') \
+    && { test -e "$headers/Python.h" || apt-get install -y --no-install-recommends python3-dev; } \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+# The dependencies alone first: they change seldom, and the layer is kept while they do not.
+RUN python3 -m venv /opt/venv \
+    && python3 -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+print("\n".join(p["dependencies"] + p["optional-dependencies"]["fast"]))' > requirements.txt \
+    && /opt/venv/bin/pip install --no-cache-dir -r requirements.txt
+
+FROM python:3.13-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libmariadb3 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 1000 --create-home sms
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /app
+COPY engine engine
+COPY app app
+COPY migrations migrations
+COPY seed seed
+RUN mkdir -p var/logs && chown -R sms:sms var
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER sms
+EXPOSE 9501
+CMD ["python", "-m", "app", "serve"]

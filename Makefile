@@ -1,0 +1,46 @@
+# make help shows what there is. PYTHON=python3.13 chooses another interpreter, CUSTOMERS=10000 a smaller demo.
+PYTHON ?= python3
+CUSTOMERS ?= 2000000
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check bench clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/runtime ## seed 2,000,000 customers into SQLite, greet them all, check the logs
+	@PATH="$(CURDIR)/$(BIN):$$PATH" CUSTOMERS=$(CUSTOMERS) sh examples/demo.sh
+
+serve: .venv/runtime ## run the server on DATABASE_URL until Ctrl-C
+	@exec $(BIN)/python -m app serve
+
+test: .venv/dev ## run every test; MySQL ones need Docker, TEST_DATABASE_URL or a mysqld
+	$(BIN)/python -m pytest
+
+check: .venv/dev ## ruff, mypy, import-linter and the house rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/house
+
+bench: .venv/dev ## print the figures that the README claims, each with its floor; needs Docker
+	$(BIN)/python benchmarks/campaign.py
+
+clean: ## remove the environment and what tools leave behind; var/ stays
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/base:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.13" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/runtime: .venv/base pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/dev: .venv/base pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ .venv/runtime

@@ -1,0 +1,1 @@
+"""Greets every customer by SMS, exactly once, on the task engine."""

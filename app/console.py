@@ -1,0 +1,33 @@
+"""What the commands of this project share: where they write, and how they end when something is wrong."""
+
+import sys
+
+import typer
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError
+
+from app.errors import AppError
+
+# A file or pipe has no width; tables are then as wide as they need.
+out = Console(highlight=False, soft_wrap=True, markup=False, width=None if sys.stdout.isatty() else 200)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+def commands(help_text: str) -> typer.Typer:
+    """A command line that shows no traceback with local values, which may be secrets."""
+    return typer.Typer(add_completion=False, help=help_text, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def run(cli: typer.Typer) -> None:
+    """Run the command. What an operator or sender can mend ends as one line on stderr and exit status 1."""
+    try:
+        cli()
+    except AppError as error:
+        err.print(f"error: {error}")
+    except DBAPIError as error:
+        # The text of the driver alone: the statement and its values hold customers.
+        reason = " ".join(str(part) for part in getattr(error.orig, "args", ()) or [error.orig])
+        err.print(f"error: the database refused: {reason}")
+    else:
+        return
+    raise SystemExit(1)

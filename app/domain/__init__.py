@@ -1,0 +1,1 @@
+"""The rules: pure functions over values, no database, no file, no socket."""

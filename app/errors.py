@@ -1,0 +1,70 @@
+"""What can go wrong in the application, grouped by who must act."""
+
+
+class AppError(Exception):
+    """Base of every error this application raises; its text is one sentence for a person."""
+
+
+# ── the operator must act ───────────────────────────────────────────────────────────────────────
+
+
+class ConfigError(AppError):
+    """A setting has a value that cannot be used; names each one."""
+
+
+class DatabaseUnavailable(AppError):
+    """The database does not answer, or refuses us."""
+
+
+class SchemaOutdated(AppError):
+    """The tables are missing or older than this program."""
+
+
+class SchemaNewer(AppError):
+    """The tables were made by a later version of this program."""
+
+    def __init__(self, revision: str) -> None:
+        self.revision = revision
+        super().__init__(f"the schema is at {revision}, which this version does not know; use a newer one")
+
+
+class ServerUnreachable(AppError):
+    """The server does not run where we look, or cannot start there."""
+
+
+class LogFolderUnusable(AppError):
+    """The folder for the logs cannot be made or written to."""
+
+
+class LogDamaged(AppError):
+    """A log is shorter than what the database says was written to it."""
+
+
+# ── the sender must act ─────────────────────────────────────────────────────────────────────────
+
+
+class BadRequest(AppError):
+    """A trigger request that cannot be understood or obeyed; `code` is stable, the text is for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class UnknownCampaign(AppError):
+    """No campaign has this name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"no campaign is named {name}")
+
+
+# ── this task must stop ─────────────────────────────────────────────────────────────────────────
+
+
+class ShardTaken(AppError):
+    """Another live process writes this shard; leave it alone."""
+
+
+class LeaseLost(ShardTaken):
+    """The shard was ours and is no longer; write nothing more."""

@@ -1,0 +1,1 @@
+"""Ways out to the phone network, behind one protocol."""

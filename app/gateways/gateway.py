@@ -1,0 +1,23 @@
+"""What a way out to the phone network must offer: messages in, a position that can be returned to."""
+
+from typing import Protocol
+
+
+class Gateway(Protocol):
+    """Delivers the messages of one shard. One process at a time has it.
+
+    A position counts what was delivered, in the gateway's own unit (bytes, for a log). Whoever takes up a shard first
+    returns to the position that the database knows; what came after it is delivered again.
+    """
+
+    owner: str
+    """Where this gateway's exclusion holds: two that name the same owner cannot both have one shard."""
+
+    def return_to(self, position: int) -> None:
+        """Undo what was delivered after `position`. Raises LogDamaged when less than that was ever delivered."""
+
+    def deliver(self, text: str) -> int:
+        """Deliver the messages, a line each, durably; the position after them."""
+
+    def close(self) -> None:
+        """Let the shard go."""

@@ -1,0 +1,86 @@
+"""The gateway that writes messages to a log: `<folder>/<campaign>/task_<shard>.log`, one line each."""
+
+import contextlib
+import fcntl
+import os
+import uuid
+from pathlib import Path
+
+from app.errors import LogDamaged, LogFolderUnusable, ShardTaken
+
+
+def log_path(folder: Path, campaign: str, number: int) -> Path:
+    """Where the messages of a shard stand. `campaign` is a checked name."""
+    return folder / campaign / f"task_{number}.log"
+
+
+def make_folder(folder: Path) -> str:
+    """Make the folder of all logs, mode 0700 if it is new, and give its name as an owner of shards.
+
+    The name is random and stays with the folder. A log has a lock in the kernel, so among those who share the folder
+    one at most can write it, and a lock's holder that died has let it go. Raises LogFolderUnusable.
+    """
+    try:
+        return _make_folder(folder)
+    except OSError as error:
+        raise LogFolderUnusable(f"the logs cannot be kept in {folder}: {error.strerror}") from error
+
+
+def _make_folder(folder: Path) -> str:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    marker = folder / ".owner"
+    if not marker.exists():
+        fresh = folder / f".owner.{os.getpid()}"
+        fresh.write_text(uuid.uuid4().hex)
+        fresh.chmod(0o600)
+        with contextlib.suppress(FileExistsError):  # another process was quicker: its name counts
+            os.link(fresh, marker)
+        fresh.unlink()
+    return f"{marker.read_text().strip()}-{folder.stat().st_ino:x}"
+
+
+class LogFile:
+    """One shard's log, locked. Raises ShardTaken when another process has it."""
+
+    def __init__(self, folder: Path, campaign: str, number: int) -> None:
+        self.owner = make_folder(folder)
+        path = log_path(folder, campaign, number)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise ShardTaken(f"{path} is being written by another process") from None
+        self._position = 0
+        _make_entries_durable(path.parent, folder)
+
+    def return_to(self, position: int) -> None:
+        size = os.fstat(self._descriptor).st_size
+        if size < position:
+            raise LogDamaged(f"{self._path} has {size} bytes where {position} were written; somebody shortened it")
+        os.ftruncate(self._descriptor, position)
+        os.lseek(self._descriptor, position, os.SEEK_SET)
+        self._position = position
+
+    def deliver(self, text: str) -> int:
+        rest = memoryview(text.encode("utf-8"))
+        self._position += len(rest)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        os.fdatasync(self._descriptor)
+        return self._position
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _make_entries_durable(*folders: Path) -> None:
+    """A new file survives a power cut only when the folder that names it was written, too. Source: fsync(2)."""
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,134 @@
+"""The trigger's requests and answers: what stands in a frame, and the lines that go back. Pure.
+
+A frame's body is plain text, the campaign's name, or a JSON object. Every answer is one line: plain text to plain
+text, a JSON object to JSON.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import BadRequest
+
+HEADER_BYTES = 4
+MAX_FRAME_BYTES = 3 * 2**20
+
+_FIELDS: dict[str, type] = {"campaign": str, "template": str, "watch": bool, "token": str}
+_TYPE_NAMES = {str: "字符串", bool: "true或false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A request to start a campaign, or to watch the one that has the name; an empty template is the default one."""
+
+    campaign: str
+    template: str = ""
+    watch: bool = False
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardProgress:
+    """How far one shard got. `last_id` of `after_id < id <= to_id` is done."""
+
+    number: int
+    after_id: int
+    to_id: int
+    last_id: int
+    sent: int
+    finished: bool
+
+
+def is_json(body: bytes) -> bool:
+    """Whether a body is meant as JSON, and answered in it."""
+    return body.lstrip()[:1] == b"{"
+
+
+def parse(body: bytes) -> Trigger:
+    """The request in a frame's body, header removed. Raises BadRequest with one sentence for the client."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("bad_utf8", "请求不是有效的UTF-8") from None
+    if not is_json(body):
+        return Trigger(text.strip())
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadRequest("bad_json", "请求不是有效的JSON") from None
+    unknown = [name for name in fields if name not in _FIELDS]
+    if unknown:
+        raise BadRequest("unknown_field", f"未知的字段{json.dumps(unknown[0][:64])},可用的有: {', '.join(_FIELDS)}")
+    for name, value in fields.items():
+        if not isinstance(value, _FIELDS[name]):
+            raise BadRequest("bad_field", f"字段{name}必须是{_TYPE_NAMES[_FIELDS[name]]}")
+    if "campaign" not in fields:
+        raise BadRequest("bad_field", "缺少字段campaign")
+    return Trigger(**fields)
+
+
+def request(trigger: Trigger) -> bytes:
+    """The JSON body of a request; what is not set is left out."""
+    fields: dict[str, Any] = {"campaign": trigger.campaign}
+    if trigger.template:
+        fields["template"] = trigger.template
+    if trigger.watch:
+        fields["watch"] = True
+    if trigger.token:
+        fields["token"] = trigger.token
+    return json.dumps(fields, ensure_ascii=False).encode()
+
+
+def read_answer(line: str) -> dict[str, Any]:
+    """The facts in a line that answers a JSON request. Raises ValueError when the line is none of ours."""
+    facts = json.loads(line)
+    if not isinstance(facts, dict) or "message" not in facts:
+        raise ValueError("not an answer of this protocol")
+    return facts
+
+
+def accepted(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -> bytes:
+    """A new campaign is on its way."""
+    if shards:
+        message = f"分发任务给了task{','.join(map(str, shards))}执行,您将收到短信提醒"
+    else:
+        message = f"没有客户,任务{campaign}已完成"
+    return _line(
+        {"ok": True, "created": True, "campaign": campaign, "state": state, "tasks": list(shards)}, message, as_json
+    )
+
+
+def exists(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -> bytes:
+    """The campaign was there before; nothing was started."""
+    message = f"任务{campaign}已存在,状态: {state}"
+    return _line(
+        {"ok": True, "created": False, "campaign": campaign, "state": state, "tasks": list(shards)}, message, as_json
+    )
+
+
+def refused(code: str, message: str, *, as_json: bool) -> bytes:
+    """The request was not obeyed; `code` is stable, `message` is for people."""
+    return _line({"ok": False, "error": code}, message, as_json)
+
+
+def progress(campaign: str, state: str, reason: str, shards: Sequence[ShardProgress], *, as_json: bool) -> bytes:
+    """How far a campaign got; the last such line has a final state."""
+    sent = sum(each.sent for each in shards)
+    tasks = [
+        {
+            "task": each.number,
+            "sent": each.sent,
+            "done": each.last_id - each.after_id,
+            "of": each.to_id - each.after_id,
+            "finished": each.finished,
+        }
+        for each in shards
+    ]
+    facts = {"campaign": campaign, "state": state, "reason": reason, "sent": sent, "tasks": tasks}
+    return _line(facts, f"任务{campaign}: {state}, 已发送{sent}", as_json)
+
+
+def _line(facts: dict[str, Any], message: str, as_json: bool) -> bytes:
+    text = json.dumps({**facts, "message": message}, ensure_ascii=False) if as_json else message
+    return text.encode("utf-8", "replace") + b"\n"

@@ -1,0 +1,184 @@
+"""The engine's callbacks: bytes to request, request to service, result to bytes."""
+
+import asyncio
+import logging
+import time
+from weakref import WeakValueDictionary
+
+from sqlalchemy import Engine
+
+from app import protocol
+from app.config import Config
+from app.errors import AppError, BadRequest
+from app.gateways.log_file import make_folder
+from app.services.conduct import Conductor
+from app.services.dispatch import dispatch
+from app.services.progress import Watchers
+from app.services.send_shard import ShardOrder, ShardReport, send_shard
+from app.store.campaigns import Campaign
+from app.store.customers import collect_rarely
+from app.store.database import open_database
+from engine import SendBufferFull, Server, Settings, TaskError
+
+log = logging.getLogger(__name__)
+
+CONDUCTOR = 0
+"""The event worker that gives out the shards."""
+TELL_EVERY_S = 0.2
+"""A task tells of its progress at most this often."""
+
+
+class Application:
+    """What one process of the server holds. Made before the first fork, opened in `worker_start`."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._database: Engine
+        self._watchers: Watchers
+        self._conductor: Conductor | None = None
+        self._conducting: asyncio.Task[None] | None = None
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        """By connection; each lives as long as a request waits for it."""
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────
+
+    def worker_start(self, server: Server, worker_id: int) -> None:
+        self._database = open_database(self._config.database_url.get_secret_value())
+        if server.taskworker:
+            collect_rarely()
+            return
+        self._watchers = Watchers(self._database)
+        if worker_id == CONDUCTOR:
+            owner = make_folder(self._config.sms_log_dir)
+            self._conductor = Conductor(
+                self._database,
+                owner,
+                post=server.task,
+                changed=lambda campaign_id: self._changed(server, campaign_id),
+                is_stopping=lambda: server.stopping,
+            )
+            self._conducting = asyncio.get_running_loop().create_task(self._conductor.run())
+
+    def worker_exit(self, server: Server, worker_id: int) -> None:
+        if not server.taskworker:
+            self._watchers.dismiss()
+
+    def worker_stop(self, server: Server, worker_id: int) -> None:
+        if self._conducting:
+            self._conducting.cancel()
+        self._database.dispose()
+
+    # ── a client asks ───────────────────────────────────────────────────────────────────────────
+
+    async def receive(self, server: Server, fd: int, reactor_id: int, frame: bytes) -> None:
+        body = frame[protocol.HEADER_BYTES :]
+        as_json = protocol.is_json(body)
+        try:
+            await self._obey(server, fd, body, as_json)
+        except BadRequest as error:
+            server.send(fd, protocol.refused(error.code, str(error), as_json=as_json))
+        except SendBufferFull:
+            log.warning("watcher reads too slowly, closed", extra={"fd": fd})
+            server.close(fd)
+        except Exception as error:
+            log.exception("request failed")
+            code = "refused" if isinstance(error, AppError) else "internal"
+            server.send(fd, protocol.refused(code, "服务器暂时无法处理请求,请稍后再试", as_json=as_json))
+
+    async def _obey(self, server: Server, fd: int, body: bytes, as_json: bool) -> None:
+        async with self._turns.setdefault(fd, asyncio.Lock()):  # answers go back in the order of the requests
+            trigger = protocol.parse(body)
+            done = await asyncio.to_thread(dispatch, self._database, trigger, self._config.sms_shard_size)
+            answer = protocol.accepted if done.created else protocol.exists
+            campaign = done.campaign
+            server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))
+        if done.created:
+            log.info("campaign triggered", extra={"campaign": campaign.name, "shards": len(done.shards)})
+            if self._conductor:
+                self._conductor.nudge()
+            else:
+                server.send_message("nudge", CONDUCTOR)
+        if trigger.watch:
+            await self._watch(server, fd, campaign, as_json)
+
+    async def _watch(self, server: Server, fd: int, campaign: Campaign, as_json: bool) -> None:
+        async for now in self._watchers.follow(campaign):
+            state, reason = now.campaign.state, now.campaign.reason
+            line = protocol.progress(campaign.name, state, reason, now.progress, as_json=as_json)
+            if not server.send(fd, line):
+                return
+
+    # ── a shard is sent ─────────────────────────────────────────────────────────────────────────
+
+    def task(self, server: Server, task_id: int, src_worker_id: int, order: ShardOrder) -> ShardReport:
+        told_at = 0.0
+
+        def tell(_progress: protocol.ShardProgress) -> None:
+            nonlocal told_at
+            now = time.monotonic()
+            if now - told_at >= TELL_EVERY_S:
+                told_at = now
+                for worker_id in range(self._config.sms_worker_num):
+                    server.send_message(order.campaign_id, worker_id)
+
+        return send_shard(
+            self._database,
+            self._config.sms_log_dir,
+            order,
+            should_stop=lambda: server.stopping,
+            on_progress=tell,
+        )
+
+    async def finish(self, server: Server, task_id: int, report: ShardReport) -> None:
+        if self._conductor:
+            await self._conductor.on_report(report)
+
+    def task_error(self, server: Server, task_id: int, error: TaskError) -> None:
+        if self._conductor:
+            self._conductor.on_error(task_id, error)
+
+    # ── news between processes ──────────────────────────────────────────────────────────────────
+
+    def pipe_message(self, server: Server, src_worker_id: int, message: str | int) -> None:
+        """Either the id of a campaign that changed, or the word that there is something to conduct."""
+        if isinstance(message, int):
+            self._watchers.tell(message)
+        elif self._conductor:
+            self._conductor.nudge()
+
+    def _changed(self, server: Server, campaign_id: int) -> None:
+        self._watchers.tell(campaign_id)
+        for worker_id in range(self._config.sms_worker_num):
+            if worker_id != server.worker_id:
+                server.send_message(campaign_id, worker_id)
+
+
+def build(config: Config) -> Server:
+    """The server, ready to start."""
+    server = Server(
+        config.sms_host,
+        config.sms_port,
+        Settings(
+            worker_num=config.sms_worker_num,
+            task_worker_num=config.sms_task_worker_num,
+            open_length_check=True,
+            package_length_type="N",
+            package_length_offset=0,
+            package_body_offset=protocol.HEADER_BYTES,
+            package_max_length=protocol.MAX_FRAME_BYTES,
+            process_name="sms",
+        ),
+    )
+    application = Application(config)
+    for event in (
+        "worker_start",
+        "worker_exit",
+        "worker_stop",
+        "receive",
+        "task",
+        "finish",
+        "task_error",
+        "pipe_message",
+    ):
+        server.on(event, getattr(application, event))
+    return server

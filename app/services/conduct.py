@@ -1,0 +1,142 @@
+"""Sees to it that every open shard has a task: after a trigger, after a restart, after a failure, the same way.
+
+One event worker conducts. It looks into the database, so nothing depends on what a dead process knew.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.services.send_shard import Outcome, ShardOrder, ShardReport
+from app.store import campaigns, shards
+from app.store.database import writing
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY_S = 1.0
+LONGEST_PAUSE_S = 30.0
+TAKEN_PAUSE_S = 2.0
+
+
+@dataclass(slots=True)
+class _Pause:
+    """A shard that is not to be tried before `until` (monotonic seconds), after `failures` in a row."""
+
+    failures: int
+    until: float
+
+
+class Conductor:
+    """`post(order)` makes a task and returns its id; `changed(campaign_id)` tells who watches.
+    While `is_stopping()` no shard is given out."""
+
+    def __init__(
+        self,
+        database: Engine,
+        owner: str,
+        *,
+        post: Callable[[ShardOrder], int],
+        changed: Callable[[int], None],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._database = database
+        self._owner = owner
+        self._post = post
+        self._changed = changed
+        self._is_stopping = is_stopping
+        self._posted: dict[ShardOrder, int] = {}
+        self._pauses: dict[ShardOrder, _Pause] = {}
+        self._nudge = asyncio.Event()
+
+    def nudge(self) -> None:
+        """There may be something new: look now."""
+        self._nudge.set()
+
+    async def run(self) -> None:
+        """Sweep now, at each nudge, and every second; for ever. An unreachable database is tried again."""
+        failures = 0
+        while True:
+            self._nudge.clear()
+            try:
+                await self._sweep()
+                failures = 0
+            except SQLAlchemyError as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("database cannot be read, trying again", extra={"error": str(error.__cause__ or error)})
+            except Exception:  # a conductor that is gone would leave every campaign lying, and nobody would hear of it
+                failures += 1
+                log.exception("shards could not be given out, trying again")
+            pause_s = min(LONGEST_PAUSE_S, SWEEP_EVERY_S * 2 ** min(failures, 3))
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._nudge.wait()
+            except TimeoutError:
+                continue
+
+    async def _sweep(self) -> None:
+        for campaign_id, number in await asyncio.to_thread(self._waiting):
+            order = ShardOrder(campaign_id, number)
+            pause = self._pauses.get(order)
+            if self._is_stopping() or order in self._posted or (pause and time.monotonic() < pause.until):
+                continue
+            self._posted[order] = self._post(order)
+
+    def _waiting(self) -> list[tuple[int, int]]:
+        with self._database.connect() as connection:
+            return shards.waiting(connection, self._owner)
+
+    async def on_report(self, report: ShardReport) -> None:
+        """A task is over: close its shard, and the campaign with the last one."""
+        order = report.order
+        facts = {"campaign_id": order.campaign_id, "shard": order.number, "outcome": report.outcome}
+        try:
+            if report.outcome is Outcome.COMPLETE:
+                finished = await asyncio.to_thread(self._close, order)
+                log.info("shard finished", extra=facts)
+                if finished:
+                    log.info("campaign finished", extra={"campaign_id": order.campaign_id})
+            elif report.outcome is Outcome.FAILED:
+                log.error("campaign failed, its state says why", extra=facts)
+        except SQLAlchemyError as error:  # the sweep finds the shard open, and its next task finds nothing left to send
+            log.warning(
+                "shard could not be closed, trying again", extra={**facts, "error": str(error.__cause__ or error)}
+            )
+        self._posted.pop(order, None)
+        if report.outcome is Outcome.BLOCKED:
+            self._pause(order, report.reason)
+            return
+        self._pauses.pop(order, None)
+        if report.outcome is Outcome.TAKEN:
+            self._pauses[order] = _Pause(0, time.monotonic() + TAKEN_PAUSE_S)
+        elif report.outcome is Outcome.STOPPED:
+            self.nudge()
+        self._changed(order.campaign_id)
+
+    def _close(self, order: ShardOrder) -> bool:
+        with writing(self._database) as connection:
+            shards.finish(connection, order.campaign_id, order.number)
+        with writing(self._database) as connection:
+            return campaigns.finish_if_complete(connection, order.campaign_id)
+
+    def on_error(self, task_id: int, error: Exception) -> None:
+        """A task broke down: its shard gets another one after a pause that grows from 1 s to 30 s."""
+        order = next((each for each, posted in self._posted.items() if posted == task_id), None)
+        if order is None:
+            return
+        del self._posted[order]
+        self._pause(order, str(error))
+
+    def _pause(self, order: ShardOrder, reason: str) -> None:
+        failures = self._pauses[order].failures + 1 if order in self._pauses else 1
+        pause_s = min(LONGEST_PAUSE_S, 2.0 ** (failures - 1))
+        self._pauses[order] = _Pause(failures, time.monotonic() + pause_s)
+        log.warning(
+            "shard broke down, trying again",
+            extra={"campaign_id": order.campaign_id, "shard": order.number, "pause_s": pause_s, "error": reason},
+        )

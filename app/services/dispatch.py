@@ -1,0 +1,56 @@
+"""Turns a trigger into a campaign with its shards, in one transaction."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from app.domain.campaign import check_name
+from app.domain.greeting import DEFAULT_TEMPLATE, compile_template
+from app.domain.sharding import split
+from app.errors import BadRequest, UnknownCampaign
+from app.protocol import Trigger
+from app.store import campaigns, customers, shards
+from app.store.campaigns import Campaign
+from app.store.database import writing
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """The campaign that now has the name, its shard numbers, and whether this trigger made it."""
+
+    campaign: Campaign
+    shards: list[int]
+    created: bool
+
+
+def dispatch(database: Engine, trigger: Trigger, shard_size: int) -> Dispatched:
+    """Make the campaign, or find the one that has the name. Who comes second changes nothing.
+
+    Raises BadRequest for a name or template that cannot be, and for a name that stands for another template;
+    a request that names no template finds any campaign.
+    """
+    name, template = check_name(trigger.campaign), trigger.template or DEFAULT_TEMPLATE
+    compile_template(template)
+    created = _create(database, name, template, shard_size)
+    with database.connect() as connection:
+        campaign = campaigns.find(connection, name)
+        if campaign is None:  # it was there a moment ago
+            raise UnknownCampaign(name)
+        numbers = [each.number for each in shards.of_campaign(connection, campaign.id)]
+    if trigger.template and campaign.template != template:
+        raise BadRequest("other_template", "名称已用于另一条短信")
+    return Dispatched(campaign, numbers, created)
+
+
+def _create(database: Engine, name: str, template: str, shard_size: int) -> bool:
+    with database.connect() as connection:
+        if campaigns.find(connection, name):
+            return False
+    try:
+        with writing(database) as connection:
+            ranges = split(customers.max_id(connection), shard_size)
+            campaigns.insert(connection, name, template, ranges)
+    except IntegrityError:  # somebody triggered the same name at the same moment
+        return False
+    return True

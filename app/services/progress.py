@@ -1,0 +1,105 @@
+"""How far campaigns got, from the database; and waiting for it to change."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from app.domain.campaign import ShardState
+from app.errors import UnknownCampaign
+from app.protocol import ShardProgress
+from app.store import campaigns, shards
+from app.store.campaigns import Campaign
+from app.store.shards import Shard
+
+LOOK_EVERY_S = 2.0
+"""How often a watcher looks by itself, should a process die that would have told it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A campaign and its shards at one moment."""
+
+    campaign: Campaign
+    shards: list[Shard]
+
+    @property
+    def sent(self) -> int:
+        return sum(each.sent for each in self.shards)
+
+    @property
+    def done(self) -> float:
+        """The share of the ids that is done, 0 to 1; a campaign without shards is done."""
+        total = sum(each.to_id - each.after_id for each in self.shards)
+        return sum(each.last_id - each.after_id for each in self.shards) / total if total else 1.0
+
+    @property
+    def progress(self) -> list[ShardProgress]:
+        return [
+            ShardProgress(
+                each.number, each.after_id, each.to_id, each.last_id, each.sent, each.state is ShardState.FINISHED
+            )
+            for each in self.shards
+        ]
+
+
+def snapshot(database: Engine, name: str) -> Snapshot:
+    """One campaign. Raises UnknownCampaign."""
+    with database.connect() as connection:
+        campaign = campaigns.find(connection, name)
+        if campaign is None:
+            raise UnknownCampaign(name)
+        return Snapshot(campaign, shards.of_campaign(connection, campaign.id))
+
+
+def every_snapshot(database: Engine) -> list[Snapshot]:
+    """All campaigns, newest first."""
+    with database.connect() as connection:
+        return [Snapshot(each, shards.of_campaign(connection, each.id)) for each in campaigns.newest_first(connection)]
+
+
+class Watchers:
+    """Everyone in this process who waits for news, by campaign id."""
+
+    def __init__(self, database: Engine) -> None:
+        self._database = database
+        self._waiting: dict[int, set[asyncio.Event]] = {}
+        self._dismissed = False
+
+    def tell(self, campaign_id: int) -> None:
+        """Something changed."""
+        for event in self._waiting.get(campaign_id, ()):
+            event.set()
+
+    def dismiss(self) -> None:
+        """Let everyone go who waits: there will be no more news from this process."""
+        self._dismissed = True
+        for campaign_id in self._waiting:
+            self.tell(campaign_id)
+
+    async def follow(self, campaign: Campaign) -> AsyncIterator[Snapshot]:
+        """A snapshot now and at each change; the last one has a final state, unless we are dismissed before."""
+        news = asyncio.Event()
+        before: Snapshot | None = None
+        # Before the first look: what changed between the two would go unnoticed.
+        waiting = self._waiting.setdefault(campaign.id, set())
+        waiting.add(news)
+        try:
+            while True:
+                news.clear()
+                now = await asyncio.to_thread(snapshot, self._database, campaign.name)
+                if now.campaign != (before and before.campaign) or now.progress != (before and before.progress):
+                    before = now
+                    yield now
+                if now.campaign.state.is_final or self._dismissed:
+                    return
+                try:
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await news.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            waiting.discard(news)
+            if not waiting:
+                del self._waiting[campaign.id]

@@ -1,0 +1,184 @@
+"""Checks a campaign's logs against the database, message by message, in bounded memory."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from app.domain.campaign import ShardState
+from app.domain.greeting import Customer, compile_template
+from app.gateways.log_file import log_path
+from app.services.progress import snapshot
+from app.store import customers
+from app.store.campaigns import Campaign
+from app.store.shards import Shard
+
+PAGE_ROWS = 10_000
+AT_ONCE = 4
+"""Tasks that are checked at the same time, each with a page in memory."""
+EXAMPLES = 5
+"""Differences shown of each kind in each task."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """One task's log. `differences` are sentences; none when log and database agree on every id of its range."""
+
+    task: int
+    lines: int
+    male: int
+    female: int
+    unknown: int
+    bytes: int
+    first_mobile: str
+    last_mobile: str
+    seconds: float
+    differences: list[str]
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.lines / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All tasks of a campaign."""
+
+    campaign: Campaign
+    tasks: list[TaskReport]
+
+    @property
+    def agrees(self) -> bool:
+        return not any(task.differences for task in self.tasks)
+
+
+def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | TaskReport]:
+    """Each task's report as it is done, then the whole. Raises UnknownCampaign."""
+    now = snapshot(database, name)
+    checks = [_TaskCheck(database, now.campaign, shard, log_path(log_dir, name, shard.number)) for shard in now.shards]
+    tasks = []
+    # While one task waits for the database another is compared.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for task in pool.map(_TaskCheck.run, checks):
+            tasks.append(task)
+            yield task
+    yield Report(now.campaign, tasks)
+
+
+class _TaskCheck:
+    """Compares one log with what the database says it must hold, page by page; only what differs is looked at twice."""
+
+    def __init__(self, database: Engine, campaign: Campaign, shard: Shard, path: Path) -> None:
+        self._database = database
+        self._shard = shard
+        self._path = path
+        self._render = compile_template(campaign.template)
+        self._genders: Counter[int | None] = Counter()
+        self._first_mobile = self._last_mobile = ""
+        self._differences: list[str] = []
+
+    def run(self) -> TaskReport:
+        shard = self._shard
+        if shard.state is not ShardState.FINISHED:
+            done, total = shard.last_id - shard.after_id, shard.to_id - shard.after_id
+            self._differences.append(f"not finished: {done:,} of {total:,} ids are done")
+        try:
+            size = self._path.stat().st_size
+            self._compare(size)
+        except FileNotFoundError:
+            size = 0
+            self._differences.append(f"{self._path} is missing")
+        except OSError as error:
+            size = 0
+            self._differences.append(f"{self._path} cannot be read: {error.strerror}")
+        lines = self._genders.total()
+        if lines != shard.sent:
+            self._differences.append(f"{shard.sent:,} messages are on record, {lines:,} are right in the log")
+        return TaskReport(
+            task=shard.number,
+            lines=lines,
+            male=lines - self._genders[0] - self._genders[None],
+            female=self._genders[0],
+            unknown=self._genders[None],
+            bytes=size,
+            first_mobile=self._first_mobile,
+            last_mobile=self._last_mobile,
+            seconds=shard.work_ms / 1000,
+            differences=self._differences,
+        )
+
+    def _compare(self, size: int) -> None:
+        """Page against the next bytes of the log; at the first that differ, the rest goes to `_find_differences`."""
+        shard = self._shard
+        if size < shard.log_bytes:
+            self._differences.append(f"the log has {size:,} bytes, {shard.log_bytes:,} were written")
+        with self._path.open("rb") as log:
+            after_id = shard.after_id
+            while page := self._page(after_id):
+                at = log.tell()
+                expected = self._render(page).encode()
+                if log.read(len(expected)) != expected:
+                    self._find_differences(after_id, at)
+                    return
+                self._count(page)
+                after_id = page[-1][0]
+            if log.tell() < size and shard.state is ShardState.FINISHED:
+                self._find_differences(shard.to_id, log.tell())
+
+    def _page(self, after_id: int) -> list[Customer]:
+        with self._database.connect() as connection:
+            return customers.page(connection, after_id, self._shard.last_id, PAGE_ROWS)
+
+    def _count(self, page: list[Customer]) -> None:
+        self._genders.update([gender for _, _, _, gender in page])
+        self._first_mobile = self._first_mobile or page[0][1]
+        self._last_mobile = page[-1][1]
+
+    def _find_differences(self, after_id: int, at: int) -> None:
+        """What is missing and what is too much from here on. Holds a hash per line of one log at most."""
+        with self._path.open("rb") as log:
+            log.seek(at)
+            unexplained = Counter(map(hash, log))
+        missing: list[int] = []
+        while page := self._page(after_id):
+            there = []
+            for customer in page:
+                line = hash(self._render([customer]).encode())
+                if unexplained[line] > 0:
+                    unexplained[line] -= 1
+                    there.append(customer)
+                else:
+                    missing.append(customer[0])
+            if there:
+                self._count(there)
+            after_id = page[-1][0]
+        too_many = unexplained.total()
+        if missing:
+            shown = ", ".join(map(str, missing[:EXAMPLES]))
+            self._differences.append(f"{len(missing):,} customers have no message, ids {shown}{_more(len(missing))}")
+        if too_many:
+            where = ", ".join(f"{number:,}" for number in islice(self._lines_of(unexplained, at), EXAMPLES))
+            self._differences.append(
+                f"{too_many:,} lines belong to nobody or stand twice, lines {where}{_more(too_many)}"
+            )
+        if not missing and not too_many:
+            self._differences.append("the lines are not in the order of ids")
+
+    def _lines_of(self, unexplained: Counter[int], at: int) -> Iterator[int]:
+        """Numbers, from 1, of the lines that are left over."""
+        with self._path.open("rb") as log:
+            before = 0
+            while log.tell() < at:
+                before += log.read(min(1 << 20, at - log.tell())).count(b"\n")
+            for number, line in enumerate(log, start=before + 1):
+                if unexplained[hash(line)] > 0:
+                    yield number
+
+
+def _more(count: int) -> str:
+    return f" and {count - EXAMPLES:,} more" if count > EXAMPLES else ""

@@ -1,0 +1,1 @@
+"""The database: rows in, rows out, through SQLAlchemy Core."""

@@ -1,0 +1,24 @@
+"""Whether the database can be worked with, said in one sentence when not."""
+
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from app.errors import DatabaseUnavailable, SchemaOutdated
+from app.store.tables import metadata
+
+
+def check_ready(database: Engine) -> None:
+    """Raises SchemaOutdated when a table or column of ours is missing, and what the driver raises for the rest."""
+    try:
+        connection = database.connect()
+    except TypeError as error:  # the driver does not know what stands after the ? in the URL
+        raise DatabaseUnavailable(f"an option in DATABASE_URL is none of the driver's: {error}") from error
+    with connection:
+        inspector = sa.inspect(connection)
+        there = set(inspector.get_table_names())
+        for table in metadata.tables.values():
+            if table.name not in there:
+                raise SchemaOutdated(f"the table {table.name} is missing; run: python -m migrations")
+            columns = {each["name"] for each in inspector.get_columns(table.name)}
+            if missing := [each.name for each in table.columns if each.name not in columns]:
+                raise SchemaOutdated(f"{table.name} has no column {missing[0]}; run: python -m migrations")

@@ -1,0 +1,77 @@
+"""The tables as SQLAlchemy sees them; migrations/ makes them, a test keeps the two alike."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+metadata = sa.MetaData()
+
+Id = sa.Integer().with_variant(mysql.INTEGER(unsigned=True), "mysql", "mariadb")
+"""A customer's id: 1 to 4,294,967,295."""
+
+ExactName = sa.String(64).with_variant(mysql.VARCHAR(64, collation="utf8mb4_bin"), "mysql", "mariadb")
+"""Compared character by character; MySQL's default would take `Été` and `ete` for one name."""
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """An aware datetime in UTC, stored without its zone, to the millisecond."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=3))
+        return dialect.type_descriptor(sa.DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value else None
+
+
+customers = sa.Table(
+    "customers",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("gender", sa.SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")),
+    sa.Column("mobile", sa.String(20), nullable=False),
+    sa.Column("created_at", sa.TIMESTAMP(), nullable=False, server_default=sa.func.current_timestamp()),
+)
+
+campaigns = sa.Table(
+    "campaigns",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("name", ExactName, nullable=False, unique=True),
+    sa.Column("template", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+)
+
+shards = sa.Table(
+    "shards",
+    metadata,
+    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("after_id", sa.BigInteger, nullable=False),
+    sa.Column("to_id", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("last_id", sa.BigInteger, nullable=False),
+    sa.Column("sent", sa.Integer, nullable=False),
+    sa.Column("male", sa.Integer, nullable=False),
+    sa.Column("female", sa.Integer, nullable=False),
+    sa.Column("unknown", sa.Integer, nullable=False),
+    sa.Column("log_bytes", sa.BigInteger, nullable=False),
+    sa.Column("work_ms", sa.BigInteger, nullable=False),
+    sa.Column("owner", sa.String(255), nullable=False),
+    sa.Column("lease_until_ms", sa.BigInteger, nullable=False),
+)
+"""One range of ids, `after_id < id <= to_id`, and how far it got: every id up to `last_id` is in the first
+`log_bytes` bytes of its log. `owner` may write the log until `lease_until_ms` (Unix time); '' is nobody."""

@@ -1,0 +1,198 @@
+"""How campaigns look on a terminal."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.console import out
+from app.domain.campaign import State
+from app.services.progress import Snapshot
+from app.services.report import Report, TaskReport
+
+PLAIN_EVERY_S = 1.0
+"""Where the output is no terminal: at most one line of progress in this time."""
+
+
+def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
+    """All campaigns, a row each."""
+    table = Table("campaign", "state", "tasks", "sent", "done", "triggered")
+    for each in snapshots:
+        table.add_row(
+            each.campaign.name,
+            each.campaign.state,
+            str(len(each.shards)),
+            f"{each.sent:,}",
+            f"{each.done:.1%}",
+            f"{each.campaign.created_at:%Y-%m-%d %H:%M:%S} UTC",
+        )
+    return table
+
+
+def shard_table(snapshot: Snapshot) -> Table:
+    """One campaign, a row for each task."""
+    table = Table("task", "ids", "state", "sent", "先生", "女士", "客户", "done")
+    for each in snapshot.shards:
+        total = each.to_id - each.after_id
+        table.add_row(
+            str(each.number),
+            f"{each.after_id + 1:,} – {each.to_id:,}",
+            each.state,
+            f"{each.sent:,}",
+            f"{each.male:,}",
+            f"{each.female:,}",
+            f"{each.unknown:,}",
+            f"{(each.last_id - each.after_id) / total:.1%}",
+        )
+    return table
+
+
+def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
+    """One campaign for `--json`."""
+    campaign = snapshot.campaign
+    return {
+        "campaign": campaign.name,
+        "state": campaign.state,
+        "reason": campaign.reason,
+        "template": campaign.template,
+        "created_at": campaign.created_at.isoformat(),
+        "finished_at": campaign.finished_at.isoformat() if campaign.finished_at else None,
+        "sent": snapshot.sent,
+        "done": round(snapshot.done, 6),
+        "tasks": [
+            {
+                "task": each.number,
+                "after_id": each.after_id,
+                "to_id": each.to_id,
+                "last_id": each.last_id,
+                "state": each.state,
+                "sent": each.sent,
+                "male": each.male,
+                "female": each.female,
+                "unknown": each.unknown,
+                "log_bytes": each.log_bytes,
+            }
+            for each in snapshot.shards
+        ],
+    }
+
+
+def report_table(report: Report) -> Table:
+    """One campaign's logs, a row for each task and one in all."""
+    table = Table("task", "lines", "先生", "女士", "客户", "bytes", "first", "last", "seconds", "rate", "agrees")
+    for each in report.tasks:
+        table.add_row(
+            str(each.task),
+            *(f"{value:,}" for value in (each.lines, each.male, each.female, each.unknown, each.bytes)),
+            each.first_mobile,
+            each.last_mobile,
+            f"{each.seconds:.1f}",
+            f"{each.rate:,.0f}/s",
+            "no" if each.differences else "yes",
+        )
+    total = totals(report)
+    table.add_section()
+    table.add_row(
+        "all",
+        *(f"{total[key]:,}" for key in ("lines", "male", "female", "unknown", "bytes")),
+        total["first_mobile"],
+        total["last_mobile"],
+        f"{total['seconds']:.1f}",
+        f"{total['rate']:,.0f}/s",
+        "yes" if report.agrees else "no",
+    )
+    return table
+
+
+def totals(report: Report) -> dict[str, Any]:
+    """All tasks together. `seconds` is from trigger to the end; each task's own are what it worked."""
+    tasks, campaign = report.tasks, report.campaign
+    seconds = (campaign.finished_at - campaign.created_at).total_seconds() if campaign.finished_at else 0.0
+    lines = sum(each.lines for each in tasks)
+    greeted = [each for each in tasks if each.lines]
+    return {
+        "lines": lines,
+        "male": sum(each.male for each in tasks),
+        "female": sum(each.female for each in tasks),
+        "unknown": sum(each.unknown for each in tasks),
+        "bytes": sum(each.bytes for each in tasks),
+        "first_mobile": greeted[0].first_mobile if greeted else "",
+        "last_mobile": greeted[-1].last_mobile if greeted else "",
+        "seconds": seconds,
+        "rate": lines / seconds if seconds else 0.0,
+    }
+
+
+def _task_facts(task: TaskReport) -> dict[str, Any]:
+    return {
+        "task": task.task,
+        "lines": task.lines,
+        "male": task.male,
+        "female": task.female,
+        "unknown": task.unknown,
+        "bytes": task.bytes,
+        "first_mobile": task.first_mobile,
+        "last_mobile": task.last_mobile,
+        "seconds": task.seconds,
+        "rate": round(task.rate, 1),
+        "differences": task.differences,
+    }
+
+
+def report_facts(report: Report) -> dict[str, Any]:
+    """One campaign's report for `--json`."""
+    return {
+        "campaign": report.campaign.name,
+        "state": report.campaign.state,
+        "agrees": report.agrees,
+        "total": totals(report),
+        "tasks": [_task_facts(each) for each in report.tasks],
+    }
+
+
+class ProgressView:
+    """Progress lines of a trigger as bars, one for each task; plain lines where the output is no terminal."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>5.1f}%"),
+            TextColumn("{task.fields[sent]:>12,} sent"),
+            TimeRemainingColumn(),
+            console=out,
+        )
+        self._ids: dict[str, TaskID] = {}
+        self._printed_at = float("-inf")
+
+    def __enter__(self) -> "ProgressView":
+        if out.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if out.is_terminal:
+            self._bars.stop()
+
+    def show(self, facts: dict[str, Any]) -> None:
+        """One progress line of the server, see app/protocol.py."""
+        if not out.is_terminal:
+            if facts["state"] == State.RUNNING and time.monotonic() < self._printed_at + PLAIN_EVERY_S:
+                return
+            self._printed_at = time.monotonic()
+            done, of = (sum(each[key] for each in facts["tasks"]) for key in ("done", "of"))
+            share = done / of if of else 1.0
+            out.print(f"{facts['campaign']}: {facts['state']}, {facts['sent']:,} sent, {share:.1%} done")
+            return
+        for each in facts["tasks"]:
+            self._show_bar(f"task {each['task']}", each["sent"], each["done"], each["of"])
+        total = sum(each["of"] for each in facts["tasks"])
+        self._show_bar("all", facts["sent"], sum(each["done"] for each in facts["tasks"]), total)
+
+    def _show_bar(self, name: str, sent: int, done: int, of: int) -> None:
+        if name not in self._ids:
+            self._ids[name] = self._bars.add_task(name, total=of, sent=sent)
+        self._bars.update(self._ids[name], completed=done, sent=sent)

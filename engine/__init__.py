@@ -1,0 +1,42 @@
+"""A task server after Swoole's model: event workers that stay responsive, task workers for long jobs."""
+
+# in the order a request meets them
+from engine.client import Client
+from engine.errors import (
+    BadFrameLength,
+    EngineError,
+    ProtocolError,
+    SendBufferFull,
+    SettingsError,
+    StartError,
+    TaskError,
+    TaskFailed,
+    TaskLost,
+    TaskTimeout,
+    UnknownWorker,
+    UsageError,
+)
+from engine.server import Server
+from engine.settings import IpcMode, Settings
+from engine.stats import Stats, TaskWorkerStats
+
+__all__ = [
+    "BadFrameLength",
+    "Client",
+    "EngineError",
+    "IpcMode",
+    "ProtocolError",
+    "SendBufferFull",
+    "Server",
+    "Settings",
+    "SettingsError",
+    "StartError",
+    "Stats",
+    "TaskError",
+    "TaskFailed",
+    "TaskLost",
+    "TaskTimeout",
+    "TaskWorkerStats",
+    "UnknownWorker",
+    "UsageError",
+]

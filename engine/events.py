@@ -1,0 +1,53 @@
+"""The events of a server, and the callbacks that a program gave for them."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from engine.errors import UsageError
+
+EVENTS = {
+    "start": "server",
+    "shutdown": "server",
+    "manager_start": "server",
+    "manager_stop": "server",
+    "worker_start": "server, worker_id",
+    "worker_exit": "server, worker_id",  # an event worker begins to leave: let go what would keep it
+    "worker_stop": "server, worker_id",
+    "worker_error": "server, worker_id, pid, exit_code, signal",
+    "connect": "server, fd, reactor_id",
+    "receive": "server, fd, reactor_id, data",
+    "close": "server, fd, reactor_id",
+    "task": "server, task_id, src_worker_id, data",
+    "finish": "server, task_id, data",
+    "task_error": "server, task_id, error",
+    "pipe_message": "server, src_worker_id, message",
+}
+"""Every event and the arguments its callback takes, in order."""
+
+Callback = Callable[..., Any]
+AnyCallback = TypeVar("AnyCallback", bound=Callback)
+
+_by_plain_name = {name.replace("_", ""): name for name in EVENTS}
+
+
+class Events:
+    """Callbacks by event. A name may be written in any letter case, with or without underscores."""
+
+    def __init__(self) -> None:
+        self._callbacks: dict[str, Callback] = {}
+
+    def register(self, name: str, callback: Callback) -> None:
+        """Call `callback` at event `name`; the last one given counts. Raises UsageError for an unknown name."""
+        plain = name.replace("_", "").lower()
+        if plain not in _by_plain_name:
+            near = difflib.get_close_matches(plain, _by_plain_name, n=1)
+            hint = f"did you mean {_by_plain_name[near[0]]}?" if near else f"there are {', '.join(EVENTS)}"
+            raise UsageError(f"no event is named {name!r}, {hint}")
+        if not callable(callback):
+            raise UsageError(f"the callback of {name!r} is {callback!r}, which cannot be called")
+        self._callbacks[_by_plain_name[plain]] = callback
+
+    def get(self, event: str) -> Callback | None:
+        """The callback of `event`, spelt as in EVENTS."""
+        return self._callbacks.get(event)

@@ -1,0 +1,26 @@
+"""The way packets travel between the processes of one server, whatever carries them."""
+
+from typing import Protocol
+
+
+class Channel(Protocol):
+    """An inbox for each worker id. Made before the first fork; each process uses its copy.
+
+    Packets arrive whole and in the order in which one process sent them. What a dead process did not take stays for
+    the one that follows it under the same worker id.
+    """
+
+    def send(self, to: int, packet: bytes) -> bool:
+        """Put a packet into an inbox; False when it is full. Never blocks."""
+
+    def receive(self, worker_id: int) -> bytes | None:
+        """The next packet of an inbox, None when it is empty. Never blocks."""
+
+    def receive_into(self, worker_id: int, buffer: memoryview) -> int:
+        """Put the next packet of an inbox into `buffer`; its bytes, 0 when the inbox is empty. Never blocks."""
+
+    def readable(self, worker_id: int) -> int:
+        """Descriptor that is readable when this inbox has something."""
+
+    def writable(self, worker_id: int) -> int:
+        """Descriptor that is writable when this inbox has room."""

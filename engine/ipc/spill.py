@@ -1,0 +1,123 @@
+"""Files for bodies too large for a message, in a directory that is one server's alone.
+
+A file is written before the message that names it is sent and lives until its task is done.
+"""
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from engine.errors import StartError
+
+_SUFFIX = ".spill"
+
+
+class SpillDirectory:
+    """Makes, reads and removes the files. Mode 0600 in a directory of mode 0700: what we unpickle, we wrote."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.made = 0
+        """How many files this process wrote."""
+
+    def write(self, body: bytes) -> bytes:
+        """Store `body` and return the name to send. Raises OSError, leaving no file, when it does not fit."""
+        self.made += 1
+        name = f"{os.getpid()}-{self.made}{_SUFFIX}"
+        file = self.path / name
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with open(descriptor, "wb", buffering=0) as out:
+                rest = memoryview(body)
+                while rest:
+                    rest = rest[out.write(rest) :]
+        except OSError:
+            file.unlink()
+            raise
+        return name.encode()
+
+    def read(self, name: bytes) -> bytes:
+        return (self.path / name.decode()).read_bytes()
+
+    def remove(self, name: bytes) -> None:
+        """Remove a file; no matter if it is gone already (a task delivered twice names it twice)."""
+        (self.path / name.decode()).unlink(missing_ok=True)
+
+    def discard(self, pid: int, after: int) -> None:
+        """Remove what a dead process wrote after its first `after` files: it told nobody of them."""
+        for name in os.listdir(self.path):
+            maker, _, number = name.removesuffix(_SUFFIX).partition("-")
+            if name.endswith(_SUFFIX) and maker == str(pid) and int(number) > after:
+                (self.path / name).unlink(missing_ok=True)
+
+    def count(self) -> int:
+        """How many files there are now."""
+        return sum(name.endswith(_SUFFIX) for name in os.listdir(self.path))
+
+    def sweep(self) -> None:
+        """Remove every file of a former life, which nobody refers to any more. What we did not write stays."""
+        for name in os.listdir(self.path):
+            if name.endswith(_SUFFIX):
+                (self.path / name).unlink()
+
+
+_LOCK = "lock"
+
+
+class Claim:
+    """The directory while this server has it. Raises StartError, with the reason, when it may not be used."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _make_private(path)
+        self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise StartError(f"{path} is in use by another running server") from None
+
+    def release(self) -> None:
+        """Remove the directory and let it go; for a server that ended in good order."""
+        SpillDirectory(self.path).sweep()
+        (self.path / _LOCK).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it holds what is not ours, is a mount point, or its parent is not ours
+            self.path.rmdir()
+        os.close(self._lock)
+
+
+def default_path(host: str, port: int) -> Path:
+    """Where a server without `task_tmpdir` keeps its files: the same at every start on one address."""
+    place = "".join(letter if letter.isalnum() else "-" for letter in f"{host}-{port}")
+    return Path(tempfile.gettempdir(), f"engine-{os.getuid()}", place)
+
+
+def _make_private(path: Path) -> None:
+    """Make `path` and its parent with mode 0700. A `path` that is there must be ours, closed to others, no link."""
+    above = _made(path.parent).stat()
+    mode = stat.S_IMODE(above.st_mode)
+    # whoever may rename our directory can put his own in its place, and we unpickle what is in there
+    if above.st_uid not in (0, os.getuid()) or (mode & 0o022 and not mode & stat.S_ISVTX):
+        raise StartError(f"{path.parent} must belong to us or to root and be closed to others, it has {mode:04o}")
+    found = _made(path).lstat()
+    mode = stat.S_IMODE(found.st_mode)
+    if not stat.S_ISDIR(found.st_mode):
+        raise StartError(f"{path} must be a directory, and is not")
+    if found.st_uid != os.getuid() or mode & 0o077:
+        raise StartError(f"{path} must belong to us with mode 0700, it has {mode:04o}")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StartError(f"{path} is not writable")
+
+
+def _made(directory: Path) -> Path:
+    """The same path; there is something now."""
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        return directory
+    except OSError as error:
+        raise StartError(f"cannot make {directory}: {error.strerror}") from error
+    return directory

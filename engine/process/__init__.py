@@ -1,0 +1,1 @@
+"""Who lives and who dies. Knows no frame and no task."""

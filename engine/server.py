@@ -1,0 +1,310 @@
+"""`Server`: what a program holds. The only file that knows all the others."""
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, overload
+
+from setproctitle import setproctitle
+
+from engine.errors import StartError, UnknownWorker, UsageError
+from engine.events import AnyCallback, Events
+from engine.ipc.channel import Channel
+from engine.ipc.counter import SharedCounter
+from engine.ipc.hand import Hand
+from engine.ipc.message import Kind, Message, packets, to_bytes
+from engine.ipc.spill import Claim, SpillDirectory, default_path
+from engine.ipc.unix_socket import UnixSocketChannel
+from engine.process.child import START_FAILED, Readiness
+from engine.process.listener import listen
+from engine.process.manager import Manager, Role
+from engine.settings import Settings
+from engine.stats import Board, Cell, State, Stats
+from engine.task_worker.task_worker import TaskWorker
+from engine.worker.worker import EventWorker
+
+log = logging.getLogger(__name__)
+
+
+class _Place(Protocol):
+    """The process this code runs in: what a callback's calls reach."""
+
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def stopping(self) -> bool: ...
+    @property
+    def connections(self) -> list[int]: ...
+    def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int: ...
+    async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any: ...
+    def finish(self, data: Any) -> None: ...
+    def send_message(self, message: Any, worker_id: int) -> None: ...
+    def send(self, fd: int, data: bytes) -> bool: ...
+    def close(self, fd: int) -> bool: ...
+    def exists(self, fd: int) -> bool: ...
+    def get_client_info(self, fd: int) -> dict[str, Any] | None: ...
+
+
+class Server:
+    """A TCP server with event workers and task workers.
+
+    Give it callbacks with `on`, then `start`. In every callback `server` is this object, in the process that calls.
+    """
+
+    def __init__(self, host: str, port: int, settings: Settings | None = None) -> None:
+        """`port` 0 takes a free one; `server.port` tells which, once it has started."""
+        self.host = host
+        self.port = port
+        self.settings = settings or Settings()
+        self.worker_id = -1
+        """Event workers 0 … worker_num-1, task workers after them; -1 in the manager."""
+        self.taskworker = False
+        """Whether this process is a task worker."""
+        self.worker_pid = 0
+        self.master_pid = 0
+        self._events = Events()
+        self._place: _Place | None = None
+        self._listener: socket.socket
+        self._board: Board
+        self._channel: Channel
+        self._spill: SpillDirectory
+        self._task_ids: SharedCounter
+        self._hands: list[Hand]
+
+    # ── before the start ────────────────────────────────────────────────────────────────────────
+
+    @overload
+    def on(self, event: str) -> Callable[[AnyCallback], AnyCallback]: ...
+    @overload
+    def on(self, event: str, callback: AnyCallback) -> AnyCallback: ...
+    def on(self, event: str, callback: AnyCallback | None = None) -> AnyCallback | Callable[[AnyCallback], AnyCallback]:
+        """Give the callback of an event: `server.on("receive", f)`, or as a decorator. See engine/events.py."""
+
+        def register(given: AnyCallback) -> AnyCallback:
+            self._events.register(event, given)
+            return given
+
+        return register if callback is None else register(callback)
+
+    def start(self) -> None:
+        """Run until SIGTERM or SIGINT. Main thread only.
+
+        Raises UsageError for a missing callback and StartError for a port or directory that cannot be used. Ends the
+        program with exit code 3 when a worker cannot begin.
+        """
+        self._check_callbacks()
+        self.master_pid = os.getpid()
+        self._listener = listen(self.host, self.port, self.settings.backlog)
+        try:
+            self.port = self._listener.getsockname()[1]
+            tmpdir = self.settings.task_tmpdir
+            claim = Claim(Path(tmpdir) if tmpdir else default_path(self.host, self.port))
+            try:
+                self._spill = SpillDirectory(claim.path)
+                self._spill.sweep()
+                self._serve()
+            finally:
+                claim.release()
+        finally:
+            self._listener.close()
+
+    def _check_callbacks(self) -> None:
+        if self._events.get("receive") is None:
+            raise UsageError("a server needs a callback for receive")
+        if self.settings.task_worker_num and self._events.get("task") is None:
+            raise UsageError("a server with task workers needs a callback for task")
+
+    def _serve(self) -> None:
+        events, tasks = self.settings.worker_num, self.settings.task_worker_num
+        self._board = Board(events, tasks)
+        self._channel = UnixSocketChannel(events + tasks)
+        self._task_ids = SharedCounter()
+        self._hands = [Hand() for _ in range(tasks)]
+        name = self.settings.process_name
+        task_workers = Role(
+            lambda slot: f"{name}: task worker {slot - events}",
+            range(events, events + tasks),
+            self._be_task_worker,
+        )
+        event_workers = Role(
+            lambda slot: f"{name}: worker {slot}", range(events), self._be_event_worker, self._no_more_answers
+        )
+        manager = Manager(
+            [task_workers, event_workers],
+            max_wait_s=self.settings.max_wait_time,
+            on_ready=self._on_ready,
+            on_stop=self._on_stop,
+            on_death=self._on_death,
+        )
+        setproctitle(f"{name}: manager")
+        self._call_in_manager("manager_start")
+        # What is loaded by now is shared with the children until written to; the collector would write to all of it.
+        gc.collect()
+        gc.freeze()
+        try:
+            manager.run()
+        except StartError as error:
+            log.error("server stopped: %s", error)
+            raise SystemExit(START_FAILED) from error
+        finally:
+            self._call_in_manager("manager_stop")
+            self._call_in_manager("shutdown")
+
+    def _on_ready(self) -> None:
+        log.info("server ready", extra={"host": self.host, "port": self.port, "pid": self.master_pid})
+        self._call_in_manager("start")
+
+    def _on_death(self, slot: int, pid: int, exit_code: int, killed_by: int) -> None:
+        if slot >= self.settings.worker_num:
+            self._board.put(slot, Cell.STATE, State.AWAY)  # or it would look idle until another takes its place
+        self._call_in_manager("worker_error", slot, pid, exit_code, killed_by)
+
+    def _on_stop(self) -> None:
+        log.info("server stopping", extra={"pid": self.master_pid})
+        self._board.note_stopping()
+        self._listener.close()
+
+    def _no_more_answers(self) -> None:
+        """Tell event workers that every task worker is gone. An inbox takes it behind the last answers."""
+        (packet,) = packets([to_bytes(Message(Kind.LEAVE, 0, 0, 0, b""))])
+        deadline = time.monotonic() + 1.0
+        for worker_id in range(self.settings.worker_num):
+            while not self._channel.send(worker_id, packet) and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+    def _call_in_manager(self, event: str, *args: Any) -> None:
+        if (callback := self._events.get(event)) is None:
+            return
+        try:
+            callback(self, *args)
+        except Exception:
+            log.exception("callback raised", extra={"event": event})
+
+    def _be_event_worker(self, slot: int, readiness: Readiness) -> int:
+        place = EventWorker(
+            self,
+            slot,
+            self.settings,
+            self._events,
+            self._board,
+            self._channel,
+            self._spill,
+            self._task_ids,
+            self._listener,
+        )
+        self._settle(slot, place, taskworker=False)
+        return place.run(readiness)
+
+    def _be_task_worker(self, slot: int, readiness: Readiness) -> int:
+        self._listener.close()
+        hand = self._hands[slot - self.settings.worker_num]
+        place = TaskWorker(self, slot, self.settings, self._events, self._board, self._channel, self._spill, hand)
+        self._settle(slot, place, taskworker=True)
+        return place.run(readiness)
+
+    def _settle(self, slot: int, place: _Place, *, taskworker: bool) -> None:
+        self.worker_id, self.worker_pid, self.taskworker = slot, os.getpid(), taskworker
+        self._place = place
+
+    # ── inside callbacks ────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _here(self) -> _Place:
+        if self._place is None:
+            raise UsageError("this call works inside event workers and task workers only")
+        return self._place
+
+    @property
+    def attempt(self) -> int:
+        """In a task handler: 1, or 2, 3, … when earlier task workers died with this task in hand."""
+        return self._here.attempt
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this process was told to stop. A long task may ask now and then, and end early."""
+        return self._here.stopping
+
+    @property
+    def connections(self) -> list[int]:
+        """Session numbers of the connections that this event worker has."""
+        return self._here.connections
+
+    def task(
+        self,
+        data: Any,
+        dst_worker_id: int = -1,
+        finish_callback: Callable[[Any, int, Any], Any] | None = None,
+    ) -> int:
+        """Hand a job to a task worker and return its id: from 0, rising, unique over all workers.
+
+        `data`: bytes and str travel as they are, anything else pickled. `dst_worker_id`: a task worker, from 0;
+        -1 is any idle one. `finish_callback(server, task_id, result)` is called instead of `finish`.
+        Event workers only. Raises UnknownWorker, and what pickle raises.
+        """
+        self._check_target(dst_worker_id)
+        return self._here.task(data, dst_worker_id, finish_callback)
+
+    def _check_target(self, dst_worker_id: int) -> None:
+        tasks = self.settings.task_worker_num
+        if tasks == 0:
+            raise UsageError("this server has no task workers, set task_worker_num")
+        if not -1 <= dst_worker_id < tasks:
+            raise UnknownWorker(dst_worker_id, f"task workers are 0 to {tasks - 1}, or -1 for any")
+
+    async def task_wait(self, data: Any, timeout: float = 0.5, dst_worker_id: int = -1) -> Any:  # noqa: ASYNC109
+        """Hand a job to a task worker and wait for its result, `timeout` seconds at most; other clients are served.
+
+        None when the handler gives nothing back. `finish` and `task_error` are not called. Raises TaskTimeout (the
+        task goes on, its late result is dropped and counted), TaskFailed, TaskLost, and what `task` raises.
+        """
+        self._check_target(dst_worker_id)
+        return await self._here.task_wait(data, timeout, dst_worker_id)
+
+    async def task_wait_multi(self, tasks: Sequence[Any], timeout: float = 0.5) -> list[Any]:  # noqa: ASYNC109
+        """Hand out several jobs and wait for all, `timeout` seconds at most.
+
+        In the order asked: each a result, or the exception that `task_wait` would have raised.
+        """
+        self._check_target(-1)
+        waits = [self._here.task_wait(data, timeout, -1) for data in tasks]
+        return await asyncio.gather(*waits, return_exceptions=True)
+
+    def finish(self, data: Any) -> None:
+        """Inside a task handler: send the result; the same as returning it. Once per task."""
+        self._here.finish(data)
+
+    def send_message(self, message: Any, worker_id: int) -> None:
+        """Send anything that can be pickled to another worker, where `pipe_message` gets it."""
+        workers = self.settings.worker_num + self.settings.task_worker_num
+        here = self._here
+        if not 0 <= worker_id < workers or worker_id == self.worker_id:
+            raise UnknownWorker(worker_id, f"others here are 0 to {workers - 1} without {self.worker_id}")
+        here.send_message(message, worker_id)
+
+    def send(self, fd: int, data: bytes | str) -> bool:
+        """Send to a client; False when its connection is closed. Never blocks. Works from task workers, where True
+        says that its event worker was asked. Raises SendBufferFull when the client reads too slowly."""
+        return self._here.send(fd, data.encode() if isinstance(data, str) else data)
+
+    def close(self, fd: int) -> bool:
+        """Close a connection once what waits is sent; False when it is closed already."""
+        return self._here.close(fd)
+
+    def exists(self, fd: int) -> bool:
+        """Whether this event worker has that connection."""
+        return self._here.exists(fd)
+
+    def get_client_info(self, fd: int) -> dict[str, Any] | None:
+        """remote_ip, remote_port, reactor_id, connect_time (Unix time) of a connection; None when it is closed."""
+        return self._here.get_client_info(fd)
+
+    def stats(self) -> Stats:
+        """The server in numbers, the same from every process."""
+        if not self.master_pid:
+            raise UsageError("there is nothing to count before the server starts")
+        return self._board.snapshot(self._spill.count())

@@ -1,0 +1,1 @@
+"""The blocking side: takes a task, runs it, sends the answer."""

@@ -1,0 +1,137 @@
+"""Cuts a byte stream into frames. Pure: fed bytes in any cut, it gives the same frames."""
+
+import struct
+from typing import Protocol
+
+from engine.errors import BadFrameLength
+from engine.settings import LENGTH_TYPES, Settings
+
+
+class Framing(Protocol):
+    """One connection's view of its stream."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a frame is here in part: it waits for more to come."""
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived."""
+
+    def next_frame(self) -> bytes | None:
+        """The next whole frame, header included; None until more is fed. Raises ProtocolError for good."""
+
+
+class Raw:
+    """No frames: what arrived is what `receive` gets."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    @property
+    def is_begun(self) -> bool:
+        return False
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+
+    def next_frame(self) -> bytes | None:
+        data, self._data = self._data, b""
+        return data or None
+
+
+class LengthPrefixed:
+    """`… | length | …`: the frame ends `length` bytes after `package_body_offset`.
+
+    A length is judged as soon as it is there, before anything is kept for the body.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._length = struct.Struct(LENGTH_TYPES[settings.package_length_type])
+        self._length_at = settings.package_length_offset
+        self._header_bytes = self._length_at + self._length.size
+        self._body_at = settings.package_body_offset
+        self._max_bytes = settings.package_max_length
+        self._buffer = bytearray()
+        self._start = 0  # frames before it were handed out; cutting the buffer once per feed keeps it linear
+
+    @property
+    def is_begun(self) -> bool:
+        return self._start < len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        if self._start:
+            del self._buffer[: self._start]
+            self._start = 0
+        self._buffer += data
+
+    def next_frame(self) -> bytes | None:
+        have = len(self._buffer) - self._start
+        if have < self._header_bytes:
+            return None
+        (counted,) = self._length.unpack_from(self._buffer, self._start + self._length_at)
+        frame_bytes = self._body_at + counted
+        if not self._header_bytes <= frame_bytes <= self._max_bytes or counted < 0:
+            head = bytes(self._buffer[self._start : self._start + 16])
+            raise BadFrameLength(frame_bytes, self._max_bytes, head)
+        if have < frame_bytes:
+            return None
+        end = self._start + frame_bytes
+        frame = bytes(memoryview(self._buffer)[self._start : end])
+        self._start = end
+        return frame
+
+
+class EofDelimited:
+    """Frames end with `package_eof`, which is part of them.
+
+    With `split` each frame is cut off at its own end (`open_eof_split`). Without, a frame is everything that is there
+    once the last bytes are the delimiter (`open_eof_check`): cheaper, and several may come as one.
+    """
+
+    def __init__(self, settings: Settings, *, split: bool) -> None:
+        self._eof = settings.package_eof
+        self._split = split
+        self._max_bytes = settings.package_max_length
+        self._buffer = bytearray()
+        self._searched = 0  # no delimiter begins before it, so a long frame is searched once, not at each byte
+
+    @property
+    def is_begun(self) -> bool:
+        return bool(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next_frame(self) -> bytes | None:
+        if self._split:
+            at = self._buffer.find(self._eof, self._searched)
+            end = at + len(self._eof) if at >= 0 else 0
+        else:
+            end = len(self._buffer) if self._buffer.endswith(self._eof) else 0
+        if (end or len(self._buffer)) > self._max_bytes:
+            raise BadFrameLength(end or len(self._buffer), self._max_bytes, bytes(self._buffer[:16]))
+        if not end:
+            self._searched = max(0, len(self._buffer) - len(self._eof) + 1)
+            return None
+        frame = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        self._searched = 0
+        return frame
+
+
+def framing_for(settings: Settings) -> Framing:
+    """The framing that these settings ask for, for one new connection."""
+    if settings.open_length_check:
+        return LengthPrefixed(settings)
+    if settings.open_eof_split or settings.open_eof_check:
+        return EofDelimited(settings, split=settings.open_eof_split)
+    return Raw()
+
+
+def guess(head: bytes) -> str:
+    """What a stream that breaks our framing may be, from its first bytes; '' when there is no telling."""
+    if head[:2] == b"\x16\x03":  # a TLS record: handshake, version 3.x; RFC 8446 section 5.1
+        return "looks like TLS"
+    if head.split(b" ", 1)[0] in {b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"PRI"}:
+        return "looks like HTTP"
+    return ""

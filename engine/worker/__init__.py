@@ -1,0 +1,1 @@
+"""The event-loop side: connections, and the tasks that were sent away."""

@@ -1,0 +1,56 @@
+"""Calls what the program gave for an event; whatever it raises ends here, in the log."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from engine.events import Events
+
+log = logging.getLogger(__name__)
+
+
+class Callbacks:
+    """Callbacks in an event worker: a `def` runs at once, an `async def` goes on by itself."""
+
+    def __init__(self, server: Any, events: Events) -> None:
+        self._server = server
+        self._events = events
+        self.at_work: set[asyncio.Future[None]] = set()
+        """Coroutines that are not through."""
+
+    def call(self, event: str, *args: Any) -> Coroutine[Any, Any, Any] | None:
+        """Call back and give the coroutine, where it is one. Raises what the callback raises."""
+        callback = self._events.get(event)
+        result = callback(self._server, *args) if callback else None
+        return result if inspect.iscoroutine(result) else None
+
+    def emit(self, event: str, *args: Any) -> asyncio.Future[None] | None:
+        """Call back; the future of its coroutine, where it is one."""
+        return self.guard(event, lambda: self.call(event, *args))
+
+    def run(self, event: str, callback: Callable[..., Any], *args: Any) -> None:
+        """Call a callback that was given for one occasion; `event` is its name in the log."""
+        self.guard(event, lambda: callback(self._server, *args))
+
+    def guard(self, event: str, call: Callable[[], Any]) -> asyncio.Future[None] | None:
+        """Log what `call` raises, now or in the coroutine that it gives."""
+        try:
+            result = call()
+        except Exception:
+            log.exception("callback raised", extra={"event": event})
+            return None
+        if not inspect.iscoroutine(result):
+            return None
+        work = asyncio.get_running_loop().create_task(self._finish(event, result))
+        self.at_work.add(work)
+        work.add_done_callback(self.at_work.discard)
+        return work
+
+    @staticmethod
+    async def _finish(event: str, coroutine: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await coroutine
+        except Exception:
+            log.exception("callback raised", extra={"event": event})

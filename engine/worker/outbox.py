@@ -1,0 +1,52 @@
+"""What an event worker says to other processes: all of one loop turn to one receiver goes in few packets."""
+
+import asyncio
+from collections import deque
+
+from engine.ipc.channel import Channel
+from engine.ipc.message import Message, packets, to_bytes
+
+
+class Outbox:
+    """Messages on their way out, in order for each receiver. A full inbox is tried again when it has room."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, channel: Channel, receivers: int) -> None:
+        self._loop = loop
+        self._channel = channel
+        self._messages: list[list[bytes]] = [[] for _ in range(receivers)]
+        self._packets: list[deque[bytes]] = [deque() for _ in range(receivers)]
+        self._to_flush: set[int] = set()
+
+    def post(self, to: int, message: Message) -> None:
+        """Send at the end of this loop turn."""
+        if not self._to_flush:
+            self._loop.call_soon(self.flush)
+        self._to_flush.add(to)
+        self._messages[to].append(to_bytes(message))
+
+    def is_stuck(self, to: int) -> bool:
+        """Whether the receiver's inbox was full: what is posted now waits here."""
+        return bool(self._packets[to])
+
+    def is_empty(self) -> bool:
+        return not self._to_flush and not any(self._packets)
+
+    def flush(self) -> None:
+        """Send what was posted."""
+        receivers, self._to_flush = self._to_flush, set()
+        for to in receivers:
+            messages, self._messages[to] = self._messages[to], []
+            stuck = self.is_stuck(to)
+            self._packets[to].extend(packets(messages))
+            if not stuck:
+                self._push(to)
+
+    def _push(self, to: int) -> None:
+        waiting = self._packets[to]
+        descriptor = self._channel.writable(to)
+        while waiting:
+            if not self._channel.send(to, waiting[0]):
+                self._loop.add_writer(descriptor, self._push, to)
+                return
+            waiting.popleft()
+        self._loop.remove_writer(descriptor)

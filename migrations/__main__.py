@@ -1,0 +1,56 @@
+"""`python -m migrations`: bring the schema to its newest state; `--to` and `status`."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import Engine
+
+from app import config, console
+from app.console import out
+from app.store.database import open_database
+from migrations import schema
+
+cli = console.commands("Make and upgrade the tables in DATABASE_URL.")
+
+
+def _open() -> Engine:
+    return open_database(config.load().database_url.get_secret_value())
+
+
+@cli.callback(invoke_without_command=True)
+def migrate(
+    context: typer.Context,
+    to: Annotated[str, typer.Option(help="Revision to go to, up or down; `base` drops every table.")] = "head",
+) -> None:
+    """Upgrade to the newest revision; does nothing when the schema is there already."""
+    if context.invoked_subcommand:
+        return
+    known = ["base", *schema.revisions(), "head"]
+    if to not in known:
+        raise typer.BadParameter(f"{to} is none of {', '.join(known)}", param_hint="--to")
+    with _open().connect() as connection:
+        before = schema.status(connection)
+        connection.rollback()
+        target = before.head if to == "head" else to
+        if known.index(target) < known.index(before.current or "base"):
+            schema.downgrade(connection, target)
+        else:
+            schema.upgrade(connection, target)
+        after = schema.status(connection)
+    if before == after:
+        out.print(f"schema is at {after.current or 'base'}, nothing to do")
+    else:
+        out.print(f"schema went from {before.current or 'base'} to {after.current or 'base'}")
+
+
+@cli.command()
+def status() -> None:
+    """Show the revision of the database and the newest one. Exit status 1 when they differ."""
+    with _open().connect() as connection:
+        now = schema.status(connection)
+    out.print(f"database {now.current or 'base'}, newest {now.head}")
+    raise typer.Exit(0 if now.is_current else 1)
+
+
+if __name__ == "__main__":
+    console.run(cli)

@@ -1,0 +1,1 @@
+"""Fills the customers table with people who do not exist."""

@@ -1,0 +1,73 @@
+"""`python -m seed`: fill DATABASE_URL with made-up customers, the same ones for the same seed."""
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+from sqlalchemy import Engine
+
+from app import config, console
+from app.console import err, out
+from app.store.database import open_database
+from seed import customers, loader, profile, progress
+from seed.errors import ResetNotConfirmed
+
+cli = console.commands("Fill the customers table in DATABASE_URL with people who do not exist.")
+
+
+@cli.command()
+def seed(
+    count: Annotated[int, typer.Option("--customers", min=0, help="How many; their ids are 1 to this.")] = 2_000_000,
+    random_seed: Annotated[
+        int, typer.Option(min=0, help="The same number gives the same people on every database.")
+    ] = 42,
+    reset: Annotated[bool, typer.Option("--reset", help="Delete the customers that are there first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --reset deletes.")] = False,
+) -> None:
+    """Migrate, then write the customers, all or none. A table with rows in it is left as it is."""
+    people = profile.zh_cn()
+    if count > customers.limit(people):
+        most = customers.limit(people)
+        raise typer.BadParameter(f"there are only {most:,} different mobiles", param_hint="--customers")
+    # A container's first process would not die of SIGTERM; as Ctrl-C it ends cleanly everywhere.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    engine = open_database(config.load().database_url.get_secret_value(), local_infile=True)
+    try:
+        if reset and not yes:
+            _ask_before_deleting(engine)
+        with progress.shown(count) as on_added:
+            filled = loader.fill(
+                engine,
+                customers.chunks(people, random_seed, count),
+                reset=reset,
+                say=out.print,
+                on_added=on_added,
+            )
+    except KeyboardInterrupt:
+        err.print("interrupted: the customers are all there or none is; run it again")
+        raise typer.Exit(1) from None
+    finally:
+        engine.dispose()
+    out.print(_summary(filled))
+
+
+def _ask_before_deleting(engine: Engine) -> None:
+    there = loader.count_customers(engine)
+    if not there:
+        return
+    if not sys.stdin.isatty():
+        raise ResetNotConfirmed(f"--reset would delete {there:,} customers; add --yes to agree")
+    if not typer.confirm(f"Delete {there:,} customers?"):
+        raise ResetNotConfirmed("nothing was deleted, nothing was changed")
+
+
+def _summary(filled: loader.Filled) -> str:
+    if filled.there:
+        return f"{filled.there:,} customers are there already; nothing was changed (--reset replaces them)"
+    rate = filled.added / filled.took_s if filled.took_s else 0
+    return f"{filled.added:,} customers in {filled.took_s:.1f} s, {rate:,.0f} rows/s"
+
+
+if __name__ == "__main__":
+    console.run(cli)

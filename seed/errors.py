@@ -1,0 +1,28 @@
+"""What can go wrong while seeding, beyond what the application already knows."""
+
+from app.errors import AppError
+
+
+class SeedError(AppError):
+    """Base of what the seed raises; its text is one sentence for the operator."""
+
+
+class ResetNotConfirmed(SeedError):
+    """Nobody agreed to delete the rows that are there."""
+
+
+class NoTemporaryFile(SeedError):
+    """The rows cannot be written down for LOAD DATA."""
+
+
+class RowsLost(SeedError):
+    """The database kept other rows than it was given; nothing stays of this run."""
+
+    def __init__(self, sent: int, kept: int, warnings: int) -> None:
+        self.sent = sent
+        self.kept = kept
+        self.warnings = warnings
+        super().__init__(
+            f"of {sent:,} rows the database kept {kept:,}, with {warnings} warnings; nothing was changed"
+            " (does another program write to customers?)"
+        )

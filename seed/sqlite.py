@@ -1,0 +1,50 @@
+"""Writing customers into SQLite."""
+
+import sqlite3
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from seed.customers import Row
+
+WAITING = "another program writes to this database; waiting for it"
+POLL_MS = 500
+"""Longest time that SQLite waits for a lock before we look for Ctrl-C again."""
+
+
+class SQLiteStore:
+    """The write lock is taken before the first look, so that whoever comes second waits."""
+
+    def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._say = say
+
+    def enter(self) -> None:
+        self._connection.connection.cursor().execute(f"PRAGMA busy_timeout = {POLL_MS}")
+        self.begin()
+
+    def begin(self) -> None:
+        if self._try_to_begin():
+            return
+        self._say(WAITING)
+        while not self._try_to_begin():
+            pass  # each try waits POLL_MS
+
+    def clear(self) -> None:
+        self._connection.exec_driver_sql("DELETE FROM customers")
+
+    def write(self, rows: list[Row]) -> None:
+        self._connection.exec_driver_sql(
+            "INSERT INTO customers (id, name, gender, mobile) VALUES (?, ?, ?, ?)", list(rows)
+        )
+
+    def _try_to_begin(self) -> bool:
+        try:
+            self._connection.begin()
+        except OperationalError as error:
+            busy = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            if not busy:
+                raise
+            return False
+        return True

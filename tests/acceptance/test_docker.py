@@ -1,0 +1,117 @@
+"""The real compose file on a real Docker engine: up, seed, trigger from the host, report, up again."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import docker_answers, free_port
+from tests.waiting import until
+
+ROOT = Path(__file__).parent.parent.parent
+CUSTOMERS = 3_000
+PROJECT = f"sms-test-{os.getpid()}"
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+
+class Stack:
+    """The compose project under a name and on ports of its own."""
+
+    def __init__(self, log_dir: Path) -> None:
+        self.log_dir = log_dir
+        self.mysql_port, self.port = free_port(), free_port()
+        self._settings = {
+            "MYSQL_PORT": str(self.mysql_port),
+            "SMS_PORT": str(self.port),
+            "SMS_LOG_DIR": str(log_dir),
+            "SMS_SHARD_SIZE": "1000",
+            "CUSTOMERS": str(CUSTOMERS),
+            # the logs are checked by whoever runs the tests
+            "SMS_UID": str(os.getuid() or 1000),
+            "SMS_GID": str(os.getgid() or 1000),
+        }
+
+    def compose(self, *arguments: str) -> str:
+        return self._run("docker", "compose", "--project-name", PROJECT, *arguments)
+
+    def app(self, *arguments: str) -> str:
+        """A command of ours on the host, beside the containers."""
+        url = f"mysql+pymysql://sms:sms@127.0.0.1:{self.mysql_port}/sms"
+        return self._run(sys.executable, "-m", "app", *arguments, DATABASE_URL=url)
+
+    def is_healthy(self) -> bool:
+        lines = self.compose("ps", "--format", "json", "server").splitlines()
+        return any(json.loads(line)["Health"] == "healthy" for line in lines)
+
+    def _run(self, *command: str, **more: str) -> str:
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=ROOT,
+            env=os.environ | self._settings | more,
+            capture_output=True,
+            text=True,
+            timeout=500,
+        )
+        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    if not docker_answers():
+        if os.environ.get("CI"):
+            pytest.fail("no Docker engine answers")
+        pytest.skip("no Docker engine answers")
+    running = Stack(tmp_path_factory.mktemp("logs"))
+    try:
+        running.compose("up", "--detach", "--build")
+        until(running.is_healthy, within_s=60)
+        yield running
+    finally:
+        running.compose("down", "--volumes", "--timeout", "5")
+
+
+def test_a_campaign_triggered_from_the_host_greets_every_customer(stack: Stack) -> None:
+    said = stack.app("trigger", "hello", "--watch")
+    report = json.loads(stack.app("report", "hello", "--json"))
+
+    assert said.startswith("分发任务给了task0,1,2执行,您将收到短信提醒\n")
+    assert report["agrees"]
+    assert report["total"]["lines"] == CUSTOMERS
+    assert [task["lines"] for task in report["tasks"]] == [1000, 1000, 1000]
+    assert (stack.log_dir / "hello" / "task_0.log").read_text().count("\n") == 1000
+
+
+def test_the_second_up_finds_the_customers_there(stack: Stack) -> None:
+    stack.compose("up", "--detach")
+
+    until(lambda: "3,000 customers are there already" in stack.compose("logs", "seed"), within_s=30)
+    until(stack.is_healthy, within_s=30)
+
+
+def test_the_server_runs_as_an_ordinary_user_and_listens_on_loopback_alone(stack: Stack) -> None:
+    assert stack.compose("exec", "-T", "server", "id", "-u").strip() != "0"
+    assert stack.compose("port", "server", "9501").strip() == f"127.0.0.1:{stack.port}"
+    assert stack.compose("port", "mysql", "3306").strip() == f"127.0.0.1:{stack.mysql_port}"
+
+
+def test_the_database_user_owns_its_schema_and_nothing_else(stack: Stack) -> None:
+    shown = stack.compose("exec", "-T", "mysql", "mysql", "-h127.0.0.1", "-usms", "-psms", "-Ne", "SHOW GRANTS")
+
+    assert sorted(line.replace("`", "") for line in shown.splitlines()) == [
+        "GRANT ALL PRIVILEGES ON sms.* TO sms@%",
+        "GRANT USAGE ON *.* TO sms@%",
+    ]
+
+
+def test_the_server_stops_in_good_order(stack: Stack) -> None:
+    stack.compose("stop", "server")
+
+    (line,) = stack.compose("ps", "--all", "--format", "json", "server").splitlines()
+    assert json.loads(line)["ExitCode"] == 0

@@ -1,0 +1,82 @@
+"""Databases for every test that asks: `database_url` runs a test on SQLite and on MySQL."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.store.database import open_database
+from migrations import schema
+from tests import databases
+from tests.databases import Server
+
+MYSQL = pytest.param("mysql", marks=pytest.mark.mysql)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """An SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'sms.db'}"
+
+
+@pytest.fixture(scope="session")
+def mysql_server() -> Iterator[Server]:
+    """One server for the whole run; `tests/databases.py` says where it comes from."""
+    with databases.mysql_server() as server:
+        if server is None:
+            _missing("no MySQL: set TEST_DATABASE_URL, start Docker, or install mysqld")
+        yield server
+
+
+@pytest.fixture
+def mysql_url(mysql_server: Server) -> Iterator[str]:
+    """A new, empty schema."""
+    with mysql_server.schema() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """A private MariaDB."""
+    program = databases.find_program("mariadbd")
+    if program is None:
+        pytest.skip("no mariadbd on this machine")
+    with databases.private_server(program) as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: Server) -> Iterator[str]:
+    """A new, empty schema."""
+    with mariadb_server.schema() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", MYSQL])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database without tables, once of each kind that we run on every day."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(params=["sqlite", MYSQL, "mariadb"])
+def any_database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database without tables, once of each kind that we support."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def migrated_url(database_url: str) -> str:
+    """`database_url` with the newest tables, empty."""
+    engine = open_database(database_url)
+    with engine.connect() as connection:
+        schema.upgrade(connection)
+    engine.dispose()
+    return database_url
+
+
+def _missing(what: str) -> None:
+    """A developer may be without it; CI may not."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)

@@ -1,0 +1,196 @@
+"""Real database servers for tests: found or started, and a schema of its own for each test."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from tests.waiting import until
+
+IMAGE = "mysql:9.7"
+PREFIX = "sms_test_"
+"""Every schema that tests make begins so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A MySQL or MariaDB that answers."""
+
+    admin: URL
+    """Without a schema; may make schemas."""
+    user: URL
+    """Without a schema; owns the schemas that tests make, and nothing else where we made the account."""
+
+    def execute(self, *statements: str) -> None:
+        """Run statements as admin."""
+        engine = create_engine(self.admin, poolclass=NullPool)
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+            connection.commit()
+
+    def answers(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except DBAPIError:
+            return False
+        return True
+
+    @contextmanager
+    def schema(self) -> Iterator[str]:
+        """The address of a new, empty schema; dropped afterwards."""
+        name = PREFIX + secrets.token_hex(6)
+        self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        try:
+            yield self.user.set(database=name).render_as_string(hide_password=False)
+        finally:
+            self.execute(f"DROP DATABASE {name}")
+
+
+@contextmanager
+def mysql_server() -> Iterator[Server | None]:
+    """TEST_DATABASE_URL; a container; a server program of this machine; None where there is none of them.
+
+    The account in TEST_DATABASE_URL must be allowed to make schemas; the one it names stays untouched.
+    """
+    with ExitStack() as stack:
+        if given := os.environ.get("TEST_DATABASE_URL"):
+            address = make_url(given).set(database="")
+            yield Server(address, address)
+        elif docker_answers():
+            yield stack.enter_context(_container())
+        elif program := find_program("mysqld", "mariadbd"):
+            yield stack.enter_context(private_server(program))
+        else:
+            yield None
+
+
+def find_program(*names: str) -> str | None:
+    """The first of `names` that is installed; servers are often outside an ordinary user's PATH."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"])
+    return next(filter(None, (shutil.which(name, path=path) for name in names)), None)
+
+
+def docker_answers() -> bool:
+    import docker
+
+    try:
+        client = docker.from_env(timeout=5)
+    except docker.errors.DockerException:
+        return False
+    try:
+        return bool(client.ping())
+    except (docker.errors.DockerException, OSError):
+        return False
+    finally:
+        client.close()
+
+
+@contextmanager
+def _container() -> Iterator[Server]:
+    # The reaper needs an image of its own; the `with` below removes the container just as well.
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    try:
+        from testcontainers.community.mysql import MySqlContainer
+    except ImportError:  # testcontainers before 4.15
+        from testcontainers.mysql import MySqlContainer
+
+    engine_is_here = os.environ.get("DOCKER_HOST", "unix:").startswith("unix:")
+    container = MySqlContainer(IMAGE, username="sms", password="sms", root_password="root", dbname="sms")
+    container.with_command("--local-infile=1")
+    if engine_is_here:
+        container.ports = {"3306/tcp": ("127.0.0.1",)}  # a free port, closed to other machines
+    with container:
+        running = container.get_wrapped_container()
+        running.reload()
+        published = int(running.ports["3306/tcp"][0]["HostPort"])
+        addresses = [(container.get_container_host_ip(), published)]
+        if engine_is_here:  # a test run in a container beside it sees another loopback
+            inside = running.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+            addresses = [("127.0.0.1", published), (inside, 3306)]
+        servers = [_server(host, port, "root", "root") for host, port in addresses]
+        server = until(lambda: next((each for each in servers if each.answers()), None), what="MySQL answers")
+        server.execute(f"GRANT ALL ON `{PREFIX}%`.* TO sms")
+        yield server
+
+
+def _server(host: str, port: int, admin: str, password: str) -> Server:
+    address = URL.create("mysql+pymysql", admin, password, host, port)
+    return Server(address, address.set(username="sms", password="sms"))
+
+
+@contextmanager
+def private_server(program: str) -> Iterator[Server]:
+    """A server of our own from `program`, mysqld or mariadbd, on a free port; its data goes with it."""
+    with tempfile.TemporaryDirectory(prefix="sms-") as folder:  # a socket's path has 107 bytes at most
+        home = Path(folder)
+        _initialise(program, home)
+        (home / "accounts.sql").write_text("".join(f"{line};\n" for line in _accounts()))
+        port = free_port()
+        options = [
+            *_common(home),
+            f"--init-file={home / 'accounts.sql'}",
+            f"--socket={home / 'socket'}",
+            f"--pid-file={home / 'pid'}",
+            f"--port={port}",
+            "--bind-address=127.0.0.1",
+            "--local-infile=1",
+        ]
+        if not _is_mariadb(program):
+            options += ["--mysqlx=OFF", "--secure-file-priv=NULL"]  # its folder may be missing, and we need none
+        with (home / "log").open("wb") as log:
+            process = subprocess.Popen([program, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            server = _server("127.0.0.1", port, "tests", "tests")
+            until(lambda: process.poll() is not None or server.answers(), what=f"{program} answers")
+            if process.poll() is not None:
+                raise RuntimeError(f"{program} ended:\n{(home / 'log').read_text()}")
+            yield server
+        finally:
+            process.kill()  # nothing in it is worth an orderly end
+            process.wait()
+
+
+def _initialise(program: str, home: Path) -> None:
+    if _is_mariadb(program):
+        install = find_program("mariadb-install-db", "mysql_install_db")
+        if install is None:
+            raise RuntimeError(f"{program} is here, but mariadb-install-db is not")
+        command = [install, *_common(home), "--skip-test-db", "--auth-root-authentication-method=normal"]
+    else:
+        command = [program, *_common(home), "--initialize-insecure"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
+
+
+def _accounts() -> Iterator[str]:
+    for host in ("127.0.0.1", "localhost"):  # which of the two we are depends on the machine's name service
+        for name, rights in (("tests", "*.*"), ("sms", f"`{PREFIX}%`.*")):
+            yield f"CREATE USER '{name}'@'{host}' IDENTIFIED BY '{name}'"
+            yield f"GRANT ALL ON {rights} TO '{name}'@'{host}'"
+
+
+def _common(home: Path) -> list[str]:
+    options = ["--no-defaults", f"--datadir={home / 'data'}"]
+    return [*options, "--user=root"] if os.geteuid() == 0 else options
+
+
+def _is_mariadb(program: str) -> bool:
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return "MariaDB" in done.stdout
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

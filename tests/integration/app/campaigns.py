@@ -1,0 +1,71 @@
+"""Campaigns run in this process, without a server, for tests of one step of them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from app.protocol import Trigger
+from app.services.dispatch import dispatch
+from app.services.send_shard import Outcome, ShardOrder, send_shard
+from app.store import campaigns, shards
+from app.store.campaigns import Campaign
+from app.store.database import open_database, writing
+from app.store.shards import Shard
+from migrations import schema
+
+
+@contextmanager
+def with_tables(url: str) -> Iterator[Engine]:
+    """The database, opened, with the newest tables."""
+    engine = open_database(url)
+    with engine.connect() as connection:
+        schema.upgrade(connection)
+    yield engine
+    engine.dispose()
+
+
+def trigger(database: Engine, name: str, shard_size: int, template: str = "") -> Campaign:
+    return dispatch(database, Trigger(name, template), shard_size).campaign
+
+
+def send(
+    database: Engine, logs: Path, campaign: Campaign, number: int = 0, should_stop: Callable[[], bool] = lambda: False
+) -> Outcome:
+    """What a task does with one shard."""
+    order = ShardOrder(campaign.id, number)
+    return send_shard(database, logs, order, should_stop=should_stop, on_progress=lambda _: None).outcome
+
+
+def after(pages: int) -> Callable[[], bool]:
+    """A `should_stop` that says so once that many pages are sent."""
+    asked = iter(range(pages))
+    return lambda: next(asked, None) is None
+
+
+def run(database: Engine, logs: Path, name: str, shard_size: int, template: str = "") -> Campaign:
+    """A campaign from its trigger to its end."""
+    campaign = trigger(database, name, shard_size, template)
+    for shard in shards_of(database, campaign):
+        assert send(database, logs, campaign, shard.number) is Outcome.COMPLETE
+        with writing(database) as connection:
+            shards.finish(connection, campaign.id, shard.number)
+            campaigns.finish_if_complete(connection, campaign.id)
+    return as_stored(database, campaign)
+
+
+def shards_of(database: Engine, campaign: Campaign) -> list[Shard]:
+    with database.connect() as connection:
+        return shards.of_campaign(connection, campaign.id)
+
+
+def as_stored(database: Engine, campaign: Campaign) -> Campaign:
+    with database.connect() as connection:
+        return campaigns.get(connection, campaign.id)
+
+
+def change_shard(database: Engine, campaign: Campaign, **values: object) -> None:
+    with writing(database) as connection:
+        connection.execute(sa.update(shards.shards).where(shards.shards.c.campaign_id == campaign.id).values(**values))

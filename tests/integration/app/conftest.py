@@ -1,0 +1,94 @@
+"""Databases with tables, servers, and the commands."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from app import __main__ as commands
+from app import console
+from tests.integration.app.campaigns import with_tables
+from tests.integration.app.people import crowd, move_in
+from tests.integration.app.serving import Product, free_port
+from tests.integration.app.terminal import Ended, Run
+
+CROWD = crowd(40)
+SHARD_SIZE = 10
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Engine]:
+    """Tables without rows, on SQLite and on MySQL."""
+    with with_tables(database_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def sqlite(sqlite_url: str) -> Iterator[Engine]:
+    """Tables without rows, on SQLite."""
+    with with_tables(sqlite_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def mysql(mysql_url: str) -> Iterator[Engine]:
+    """Tables without rows, on MySQL."""
+    with with_tables(mysql_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """A folder for logs that does not exist yet."""
+    return tmp_path / "logs"
+
+
+@pytest.fixture
+def product(migrated_url: str, tmp_path: Path) -> Iterator[Product]:
+    """Not running yet, without customers; on SQLite and on MySQL."""
+    with Product(migrated_url, tmp_path, shard_size=SHARD_SIZE) as product:
+        yield product
+
+
+@pytest.fixture
+def running(product: Product) -> Product:
+    """A server of one test with four shards to send; on SQLite and on MySQL."""
+    move_in(product.database, CROWD)
+    product.start()
+    return product
+
+
+@pytest.fixture
+def app(sqlite: Engine, logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`app("status")` is `python -m app status`, on a port where nobody listens."""
+    monkeypatch.setenv("DATABASE_URL", str(sqlite.url))
+    monkeypatch.setenv("SMS_LOG_DIR", str(logs))
+    monkeypatch.setenv("SMS_HOST", "127.0.0.1")
+    monkeypatch.setenv("SMS_PORT", str(free_port()))
+    monkeypatch.setattr(logging.root, "handlers", [])  # `serve` sets up its own, which is not to outlive the test
+    monkeypatch.setattr(logging.root, "level", logging.root.level)
+
+    def call(*arguments: str) -> Ended:
+        monkeypatch.setattr("sys.argv", ["app", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ending:
+            console.run(commands.cli)
+            raise SystemExit(0)
+        code = ending.value.code
+        assert isinstance(code, int | None)
+        return Ended(code or 0, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One running server with four shards to send, on SQLite, for every test that brings names of its own."""
+    home = tmp_path_factory.mktemp("product")
+    url = f"sqlite:///{home / 'sms.db'}"
+    with with_tables(url), Product(url, home, shard_size=SHARD_SIZE) as product:
+        move_in(product.database, CROWD)
+        product.start()
+        yield product

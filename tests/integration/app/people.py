@@ -1,0 +1,77 @@
+"""Customers for tests, and what their logs must hold: worked out from the rows here, by none of the product's code."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+Row = tuple[int, str, int | None, str]
+"""id, name, gender, mobile, as the table has them."""
+
+
+def person(number: int, name: str = "张伟", gender: int | None = 1) -> Row:
+    """A customer with this id, and a mobile that tells it."""
+    return (number, name, gender, f"138{number:08}")
+
+
+def crowd(size: int) -> list[Row]:
+    """Customers 1 to `size`, of every kind."""
+    return [person(number, f"客户{number}号", (0, 1, None, 2)[number % 4]) for number in range(1, size + 1)]
+
+
+def move_in(database: Engine, rows: Sequence[Row]) -> None:
+    """Make these the only customers."""
+    # The driver's own statement: a table of some 100,000 rows is to take no more than a second.
+    with database.begin() as connection:
+        connection.execute(sa.text("DELETE FROM customers"))
+        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        columns = ",".join([mark] * 4)
+        if rows:
+            insert = f"INSERT INTO customers (id, name, gender, mobile) VALUES ({columns})"
+            connection.exec_driver_sql(insert, list(rows))
+
+
+def greeting(row: Row) -> str:
+    """The line of one customer."""
+    _, name, gender, mobile = row
+    title = "客户" if gender is None else "女士" if gender == 0 else "先生"
+    return f"尊敬的手机号为{mobile}的{name}_{title}_你好，然后xxxxxx省....\n"
+
+
+def expected_logs(rows: Iterable[Row], shard_size: int) -> dict[str, bytes]:
+    """Every log of a campaign by its file's name; a shard in which nobody lives has an empty one."""
+    rows = sorted(rows)
+    lines = defaultdict(list)
+    for row in rows:
+        lines[(row[0] - 1) // shard_size].append(greeting(row))
+    shards = (rows[-1][0] - 1) // shard_size + 1 if rows else 0
+    return {f"task_{number}.log": "".join(lines[number]).encode() for number in range(shards)}
+
+
+def logs_of(folder: Path, campaign: str) -> dict[str, bytes]:
+    """Every file of a campaign by its name."""
+    home = folder / campaign
+    return {each.name: each.read_bytes() for each in home.iterdir()} if home.exists() else {}
+
+
+ODD_NAMES = [
+    "𠮷野家",
+    "😀👩‍👩‍👧",
+    "O'Brien",
+    'say "hi"',
+    "back\\slash\\",
+    "100%s %d %%",
+    "{mobile}{0}",
+    "a\x1eb",
+    "a\x1fb",
+    "\x1e",
+    "\x1f\x1f",
+    "tab\tand\0nul",
+    "é",
+    "e\u0301",
+    " spaces ",
+    "名" * 64,
+]
+"""Names that a table may hold and that some layer could take for something else."""

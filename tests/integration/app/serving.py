@@ -1,0 +1,261 @@
+"""The product as an operator has it: `python -m app …` in processes of their own, in a folder of a test."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from app.domain.campaign import State
+from app.store.database import open_database, writing
+from app.store.tables import campaigns, shards
+from engine import Client
+from tests.waiting import until
+
+ROOT = Path(__file__).parents[3]
+WITHIN_S = 60.0
+"""How long any one thing may take before the test fails."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Product:
+    """One configuration: a database, a folder of logs, a port, and the server that runs on them now and then.
+
+    At the end of the `with` the server is stopped; then no process of it is left, its temporary files are gone, and
+    its log holds no traceback, unless a test `expects_tracebacks`.
+    """
+
+    expects_tracebacks = False
+
+    def __init__(self, database_url: str, home: Path, **settings: object) -> None:
+        """`settings`: `shard_size=10` is SMS_SHARD_SIZE."""
+        self.url = database_url
+        self.database = open_database(database_url)
+        self.logs = home / "logs"
+        self.port = free_port()
+        self.server_log = home / "server.log"
+        self.server: subprocess.Popen[bytes] | None = None
+        self._tmp = home / "tmp"
+        self._tmp.mkdir()
+        self._groups: list[int] = []
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SMS_")},
+            "DATABASE_URL": database_url,
+            "SMS_HOST": "127.0.0.1",
+            "SMS_PORT": str(self.port),
+            "SMS_LOG_DIR": str(self.logs),
+            "TMPDIR": str(self._tmp),
+            **{f"SMS_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+
+    # ── its life ────────────────────────────────────────────────────────────────────────────────
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self.server:
+                code = self.stop()
+                assert code == 0 or kind, f"the server ended with {code}:\n{self.said()}"
+        finally:
+            for group in self._groups:
+                _kill(group)
+            self.database.dispose()
+        if kind is None:
+            assert self.expects_tracebacks or "Traceback" not in self.said()
+            assert list(self._tmp.glob("*/*")) == []
+
+    def start(self) -> None:
+        """Start the server and wait until it is ready."""
+        already = self.said().count("server ready")
+        with self.server_log.open("ab") as log:
+            self.server = subprocess.Popen(
+                [sys.executable, "-m", "app", "serve"],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._groups.append(self.server.pid)
+        server = self.server
+        until(
+            lambda: server.poll() is not None or self.said().count("server ready") > already,
+            within_s=WITHIN_S,
+            what="the server is ready",
+        )
+        assert server.poll() is None, self.said()
+
+    def stop(self) -> int:
+        """Ask the server to stop; its exit status, once every process of it is gone."""
+        self.tell_to_stop()
+        return self.wait_until_gone()
+
+    def tell_to_stop(self) -> None:
+        """SIGTERM to the server's own process, as an operator sends it."""
+        self._running().terminate()
+
+    def interrupt(self) -> None:
+        """Ctrl-C: SIGINT to every process of the terminal's group."""
+        os.killpg(self._running().pid, signal.SIGINT)
+
+    def kill_everything(self) -> None:
+        """`kill -9` to every process of the server at once."""
+        _kill(self._running().pid)
+        self.wait_until_gone()
+
+    def child(self, title: str) -> psutil.Process:
+        """The process of the server with this title."""
+        return until(lambda: self._find(title), within_s=WITHIN_S, what=f"there is a {title}")
+
+    def said(self) -> str:
+        """What the server wrote to its stderr, over all its lives."""
+        return self.server_log.read_text() if self.server_log.exists() else ""
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self.server, "the server is not running"
+        return self.server
+
+    def wait_until_gone(self) -> int:
+        """The server's exit status, once every process of it is gone."""
+        server = self._running()
+        code = server.wait(WITHIN_S)
+        until(lambda: not _members(server.pid), within_s=WITHIN_S, what="every process of the server is gone")
+        self.server = None
+        return code
+
+    def _find(self, title: str) -> psutil.Process | None:
+        for process in psutil.Process(self._running().pid).children():
+            try:
+                if " ".join(process.cmdline()).strip() == title:
+                    return process
+            except psutil.NoSuchProcess:
+                continue
+        return None
+
+    # ── its users ───────────────────────────────────────────────────────────────────────────────
+
+    def client(self) -> Client:
+        return Client("127.0.0.1", self.port, timeout_s=WITHIN_S)
+
+    def ask(self, body: bytes | str) -> str:
+        """The first line that answers a frame."""
+        with self.client() as client:
+            client.send(body)
+            return client.read_line()
+
+    def run(self, *arguments: str, module: str = "app") -> subprocess.CompletedProcess[str]:
+        """A command, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=WITHIN_S,
+        )
+
+    # ── what the database says ──────────────────────────────────────────────────────────────────
+
+    def state(self, campaign: str) -> str:
+        with self.database.connect() as connection:
+            query = sa.select(campaigns.c.state).where(campaigns.c.name == campaign)
+            return connection.execute(query).scalar_one_or_none() or ""
+
+    def reason(self, campaign: str) -> str:
+        with self.database.connect() as connection:
+            return str(connection.execute(sa.select(campaigns.c.reason).where(campaigns.c.name == campaign)).scalar())
+
+    def sent(self) -> int:
+        """Messages on record, over all campaigns."""
+        with self.database.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(shards.c.sent), 0))).scalar_one())
+
+    def count_campaigns(self) -> int:
+        with self.database.connect() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(campaigns)).scalar_one()
+
+    def wait_until_over(self, campaign: str) -> str:
+        """The final state."""
+        until(
+            lambda: self.state(campaign) in {State.FINISHED, State.FAILED},
+            within_s=WITHIN_S,
+            what=f"{campaign} is over; the server said:\n{self.said()}",
+        )
+        return self.state(campaign)
+
+    def on_record(self) -> dict[str, tuple[int, int]]:
+        """Bytes of every log according to the database, and really; by campaign and file."""
+        query = sa.select(campaigns.c.name, shards.c.number, shards.c.log_bytes).join(campaigns)
+        with self.database.connect() as connection:
+            rows = connection.execute(query).all()
+        paths = {f"{name}/task_{number}.log": log_bytes for name, number, log_bytes in rows}
+        return {path: (recorded, size_of(self.logs / path)) for path, recorded in paths.items()}
+
+    @contextmanager
+    def frozen_halfway(self) -> Iterator[Connection]:
+        """Wait until something of each shard is sent, then let no checkpoint happen, so that a page stands in a log
+        and is not on record."""
+        until(
+            lambda: all(recorded for recorded, _ in self.on_record().values()),
+            within_s=WITHIN_S,
+            what="something is sent",
+        )
+        with frozen(self.database) as connection:
+            until(
+                lambda: any(size > recorded for recorded, size in self.on_record().values()),
+                within_s=WITHIN_S,
+                what="a log is ahead of the record",
+            )
+            yield connection
+
+
+@contextmanager
+def frozen(database: Engine) -> Iterator[Connection]:
+    """Hold the lock that every checkpoint needs; by this connection."""
+    with writing(database) as connection:  # on SQLite that is the only writer there can be
+        if connection.dialect.name != "sqlite":
+            connection.execute(sa.select(shards.c.number).with_for_update())
+        yield connection
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _members(group: int) -> list[psutil.Process]:
+    """Living processes of a process group."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+def _kill(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return

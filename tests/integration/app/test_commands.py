@@ -1,0 +1,215 @@
+"""status, report, and what every command says when it cannot work. In this process; tests/acceptance starts them."""
+
+import json
+import re
+import socket
+
+import pytest
+
+from app.gateways.log_file import log_path
+from app.store import campaigns
+from app.store.database import writing
+from tests.integration.app.campaigns import after, run, send, trigger
+from tests.integration.app.people import crowd, move_in
+from tests.integration.app.serving import free_port
+
+CROWD = crowd(25)
+NAME = "春节问候"
+
+
+@pytest.fixture
+def finished(sqlite, logs):
+    """A campaign in three shards that is over."""
+    move_in(sqlite, CROWD)
+    return run(sqlite, logs, NAME, 10)
+
+
+@pytest.fixture
+def halfway(sqlite, logs, monkeypatch):
+    """A campaign of one shard with 10 of its 25 customers done."""
+    monkeypatch.setattr("app.services.send_shard.PAGE_ROWS", 5)
+    move_in(sqlite, CROWD)
+    campaign = trigger(sqlite, NAME, 100)
+    send(sqlite, logs, campaign, should_stop=after(2))
+    return campaign
+
+
+# ── status ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_status_shows_every_campaign(app, sqlite, finished):
+    trigger(sqlite, "b", 100)
+
+    ended = app("status")
+
+    assert ended.code == 0
+    assert re.search(r"b\W+running\W+1\W+0\W+0\.0%", ended.out)
+    assert re.search(rf"{NAME}\W+finished\W+3\W+25\W+100\.0%", ended.out)
+
+
+def test_status_as_json_is_read_by_programs(app, finished):
+    ended = app("status", "--json")
+
+    (facts,) = json.loads(ended.out)
+    assert (facts["campaign"], facts["state"], facts["sent"], facts["done"]) == (NAME, "finished", 25, 1.0)
+
+
+def test_status_of_nothing_is_an_empty_list(app):
+    assert json.loads(app("status", "--json").out) == []
+    assert app("status").code == 0
+
+
+def test_status_of_one_campaign_shows_its_tasks(app, halfway):
+    ended = app("status", NAME)
+
+    assert ended.code == 0
+    assert re.search(r"0\W+1 – 25\W+open\W+10\W+5\W+2\W+3\W+40\.0%", ended.out)
+
+
+def test_status_of_one_campaign_as_json_holds_its_tasks(app, halfway):
+    facts = json.loads(app("status", NAME, "--json").out)
+
+    assert (facts["campaign"], facts["state"], facts["sent"], facts["done"]) == (NAME, "running", 10, 0.4)
+    (task,) = facts["tasks"]
+    assert (task["task"], task["after_id"], task["to_id"], task["last_id"]) == (0, 0, 25, 10)
+    assert task["sent"] == task["male"] + task["female"] + task["unknown"] == 10
+
+
+def test_status_says_why_a_campaign_failed(app, sqlite, halfway):
+    with writing(sqlite) as connection:
+        campaigns.fail(connection, halfway.id, "task_0.log has 1 bytes where 2 were written")
+
+    assert "task_0.log has 1 bytes where 2 were written" in app("status", NAME).out
+    assert json.loads(app("status", NAME, "--json").out)["reason"].startswith("task_0.log has")
+
+
+# ── report ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_report_of_exact_logs_ends_well(app, finished):
+    ended = app("report", NAME)
+
+    assert ended.code == 0
+    assert re.search(r"0\W+10\W+5\W+2\W+3\W+[\d,]+\W+13800000001\W+13800000010\W.*yes", ended.out)
+    assert re.search(r"all\W+25\W+13\W+6\W+6\W+[\d,]+\W+13800000001\W+13800000025\W.*yes", ended.out)
+
+
+def test_a_report_as_json_is_read_by_programs(app, finished, logs):
+    ended = app("report", NAME, "--json")
+
+    facts = json.loads(ended.out)
+    assert ended.code == 0
+    assert (facts["campaign"], facts["state"], facts["agrees"]) == (NAME, "finished", True)
+    assert facts["total"]["lines"] == 25
+    assert facts["total"]["bytes"] == sum(log_path(logs, NAME, number).stat().st_size for number in range(3))
+    assert [(each["task"], each["lines"], each["differences"]) for each in facts["tasks"]] == [
+        (0, 10, []),
+        (1, 10, []),
+        (2, 5, []),
+    ]
+
+
+def test_a_report_of_logs_that_differ_fails_and_names_the_differences(app, finished, logs):
+    path = log_path(logs, NAME, 1)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:]))
+
+    ended = app("report", NAME)
+    facts = json.loads(app("report", NAME, "--json").out)
+
+    assert ended.code == app("report", NAME, "--json").code == 1
+    assert "task 1: 1 customers have no message, ids 11\n" in ended.out
+    assert re.search(r"1\W+9\W.*no", ended.out)
+    assert not facts["agrees"]
+    assert "1 customers have no message, ids 11" in facts["tasks"][1]["differences"]
+
+
+def test_a_report_of_a_campaign_under_way_fails(app, halfway):
+    ended = app("report", NAME)
+
+    assert ended.code == 1
+    assert "task 0: not finished: 10 of 25 ids are done\n" in ended.out
+
+
+def test_a_report_without_the_log_fails(app, finished, logs):
+    log_path(logs, NAME, 2).unlink()
+
+    ended = app("report", NAME)
+
+    assert ended.code == 1
+    assert "task_2.log is missing\n" in ended.out
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_an_unknown_campaign_is_refused(app, command):
+    app(command, "nobody").assert_refused("no campaign is named nobody")
+
+
+# ── wrong usage ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "arguments", [["trigger"], ["report"], ["start"], ["status", "a", "b"], ["trigger", "a", "--loud"], ["serve", "x"]]
+)
+def test_wrong_usage_has_an_exit_status_of_its_own(app, arguments):
+    ended = app(*arguments)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "Usage:" in ended.err
+
+
+# ── what an operator can mend ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("command", [["serve"], ["status"], ["report", "a"]])
+def test_missing_tables_are_said_in_one_line(app, monkeypatch, tmp_path, command):
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
+
+    app(*command).assert_refused("customers is missing", "python -m migrations")
+
+
+@pytest.mark.parametrize("command", [["serve"], ["status"], ["report", "a"]])
+def test_a_database_that_does_not_answer_is_said_in_one_line_without_its_password(app, monkeypatch, command):
+    monkeypatch.setenv("DATABASE_URL", f"mysql+pymysql://sms:p4ssw0rd@127.0.0.1:{free_port()}/sms")
+
+    ended = app(*command)
+
+    ended.assert_refused("127.0.0.1")
+    assert "p4ssw0rd" not in ended.err
+
+
+def test_a_file_that_is_no_database_is_said_in_one_line(app, monkeypatch, tmp_path):
+    (tmp_path / "text.db").write_text("no database" * 1000)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'text.db'}")
+
+    app("status").assert_refused("not a database")
+
+
+def test_settings_that_cannot_be_used_are_said_in_one_line(app, monkeypatch):
+    monkeypatch.setenv("SMS_PORT", "none")
+    monkeypatch.setenv("SMS_WORKER_NUM", "0")
+
+    app("serve").assert_refused("SMS_PORT", "SMS_WORKER_NUM")
+
+
+def test_a_folder_for_the_logs_that_cannot_be_made_is_said_in_one_line(app, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SMS_LOG_DIR", str(tmp_path / "file" / "logs"))
+
+    app("serve").assert_refused(str(tmp_path / "file" / "logs"))
+
+
+def test_a_port_in_use_is_said_in_one_line(app, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("SMS_PORT", str(listener.getsockname()[1]))
+
+        ended = app("serve")
+
+    assert (ended.code, ended.out) == (1, "")
+    assert "in use" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_host_that_is_not_ours_is_said_in_one_line(app, monkeypatch):
+    monkeypatch.setenv("SMS_HOST", "host.invalid")
+
+    app("serve").assert_refused("host.invalid")

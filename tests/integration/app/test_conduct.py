@@ -1,0 +1,207 @@
+"""Every open shard gets a task, and gets another one when that breaks down."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from app.domain.campaign import State
+from app.services import conduct
+from app.services.conduct import Conductor
+from app.services.send_shard import Outcome, ShardOrder, ShardReport
+from tests.integration.app.campaigns import as_stored, change_shard, shards_of, trigger
+from tests.integration.app.people import move_in, person
+
+WITHIN_S = 10.0
+
+
+@pytest.fixture(autouse=True)
+def sweep_often(monkeypatch):
+    monkeypatch.setattr(conduct, "SWEEP_EVERY_S", 0.01)
+
+
+@dataclass
+class Stage:
+    """What a conductor does, seen from outside."""
+
+    database: Engine
+    posted: list[ShardOrder] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+    stopping: bool = False
+    post_fails: int = 0
+    looks: int = 0
+
+    def __post_init__(self) -> None:
+        sa.event.listen(self.database, "before_cursor_execute", self.look)
+        self.conductor = Conductor(
+            self.database, "here", post=self.post, changed=self.changed.append, is_stopping=lambda: self.stopping
+        )
+
+    def look(self, *_: object) -> None:
+        self.looks += 1
+
+    def post(self, order: ShardOrder) -> int:
+        if self.post_fails:
+            self.post_fails -= 1
+            raise RuntimeError("no room")
+        self.posted.append(order)
+        return len(self.posted) - 1
+
+    def play(self, scene: Callable[[], Awaitable[None]]) -> None:
+        """Run the scene while the conductor conducts."""
+
+        async def both() -> None:
+            conducting = asyncio.create_task(self.conductor.run())
+            try:
+                async with asyncio.timeout(WITHIN_S):
+                    await scene()
+            finally:
+                conducting.cancel()
+
+        asyncio.run(both())
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():  # noqa: ASYNC110  the conditions are many and none of them is an event
+            await asyncio.sleep(0.005)
+
+    async def some_sweeps(self) -> None:
+        before = self.looks
+        await self.until(lambda: self.looks > before + 10)
+
+
+@pytest.fixture
+def stage(sqlite):
+    move_in(sqlite, [person(25)])
+    return Stage(sqlite)
+
+
+def test_every_open_shard_is_posted_once(stage):
+    campaign = trigger(stage.database, "a", 10)
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) >= 3)
+        await stage.some_sweeps()
+
+    stage.play(scene)
+
+    assert stage.posted == [ShardOrder(campaign.id, number) for number in range(3)]
+
+
+def test_a_nudge_is_enough_to_look_at_once(stage, monkeypatch):
+    monkeypatch.setattr(conduct, "SWEEP_EVERY_S", 1000.0)
+
+    async def scene():
+        await stage.until(lambda: stage.looks > 0)
+        trigger(stage.database, "a", 100)
+        stage.conductor.nudge()
+        await stage.until(lambda: len(stage.posted) == 1)
+
+    stage.play(scene)
+
+
+def test_the_last_shard_to_be_closed_finishes_the_campaign(stage):
+    campaign = trigger(stage.database, "a", 20)
+    change_shard(stage.database, campaign, last_id=25)
+    seen = []
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 2)
+        for number, to_id in ((0, 20), (1, 25)):
+            change_shard(stage.database, campaign, last_id=to_id)
+            await stage.conductor.on_report(ShardReport(ShardOrder(campaign.id, number), Outcome.COMPLETE))
+            seen.append(as_stored(stage.database, campaign).state)
+
+    stage.play(scene)
+
+    assert seen == [State.RUNNING, State.FINISHED]
+    assert stage.changed == [campaign.id] * 2
+    assert as_stored(stage.database, campaign).finished_at is not None
+
+
+def test_a_shard_that_is_not_done_is_not_closed_whatever_the_task_says(stage):
+    campaign = trigger(stage.database, "a", 100)
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+        await stage.conductor.on_report(ShardReport(ShardOrder(campaign.id, 0), Outcome.COMPLETE))
+        await stage.until(lambda: len(stage.posted) == 2)
+
+    stage.play(scene)
+
+    assert as_stored(stage.database, campaign).state is State.RUNNING
+
+
+def test_a_shard_whose_task_was_told_to_stop_is_posted_again(stage):
+    campaign = trigger(stage.database, "a", 100)
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+        await stage.conductor.on_report(ShardReport(ShardOrder(campaign.id, 0), Outcome.STOPPED))
+        await stage.until(lambda: len(stage.posted) == 2)
+
+    stage.play(scene)
+
+
+def test_a_shard_that_broke_down_is_posted_again_after_a_pause(stage):
+    trigger(stage.database, "a", 100)
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+        stage.conductor.on_error(0, RuntimeError("disk full"))
+        await stage.some_sweeps()
+        assert len(stage.posted) == 1
+        await stage.until(lambda: len(stage.posted) == 2)
+
+    stage.play(scene)
+
+
+def test_nothing_is_posted_while_the_server_stops(stage):
+    trigger(stage.database, "a", 100)
+    stage.stopping = True
+
+    stage.play(stage.some_sweeps)
+
+    assert stage.posted == []
+
+
+def test_a_shard_that_could_not_be_posted_is_posted_at_a_later_sweep(stage):
+    trigger(stage.database, "a", 100)
+    stage.post_fails = 1
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+
+    stage.play(scene)
+
+
+def test_a_database_that_is_away_is_tried_again_until_it_is_back(stage, tmp_path):
+    trigger(stage.database, "a", 100)
+    stage.database.dispose()
+    file = tmp_path / "sms.db"
+    file.rename(tmp_path / "away.db")
+
+    async def scene():
+        await stage.some_sweeps()
+        assert stage.posted == []
+        stage.database.dispose()
+        file.unlink(missing_ok=True)
+        (tmp_path / "away.db").rename(file)
+        await stage.until(lambda: len(stage.posted) == 1)
+
+    stage.play(scene)
+
+
+def test_a_closed_campaign_is_told_to_those_who_watch_even_when_its_shard_stays_open(stage, monkeypatch):
+    campaign = trigger(stage.database, "a", 100)
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+        await stage.conductor.on_report(ShardReport(ShardOrder(campaign.id, 0), Outcome.FAILED))
+
+    stage.play(scene)
+
+    assert stage.changed == [campaign.id]
+    assert len(shards_of(stage.database, campaign)) == 1

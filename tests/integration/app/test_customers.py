@@ -1,0 +1,76 @@
+"""Customers read in pages."""
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from app.store import customers
+from app.store.database import open_database
+from tests.integration.app.people import ODD_NAMES, Row, move_in, person
+
+ODD = [person(number, name, (0, 1, None, -128, 127)[number % 5]) for number, name in enumerate(ODD_NAMES, start=1)]
+
+
+def as_page(rows: list[Row]) -> list[customers.Customer]:
+    return [(number, mobile, name, gender) for number, name, gender, mobile in rows]
+
+
+def read_all(connection: Connection, to_id: int, limit: int) -> list[customers.Customer]:
+    everybody: list[customers.Customer] = []
+    while page := customers.page(connection, everybody[-1][0] if everybody else 0, to_id, limit):
+        everybody += page
+    return everybody
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 1000])
+def test_pages_hold_every_customer_once_in_id_order_with_names_as_they_are(database, limit):
+    move_in(database, ODD)
+
+    with database.connect() as connection:
+        assert read_all(connection, 1000, limit) == as_page(ODD)
+
+
+def test_a_page_begins_after_one_id_and_reaches_the_other(database):
+    move_in(database, [person(number) for number in (1, 2, 5, 6, 9)])
+
+    with database.connect() as connection:
+        assert [each[0] for each in customers.page(connection, 1, 6, 10)] == [2, 5, 6]
+        assert customers.page(connection, 6, 8, 10) == []
+        assert [each[0] for each in customers.page(connection, 0, 9, 2)] == [1, 2]
+
+
+def test_the_highest_id_of_an_empty_table_is_nought(database):
+    with database.connect() as connection:
+        assert customers.max_id(connection) == 0
+
+
+def test_the_highest_id_may_be_the_highest_there_is(database):
+    move_in(database, [person(1), (2**32 - 1, "末", None, "13900000000")])
+
+    with database.connect() as connection:
+        assert customers.max_id(connection) == 2**32 - 1
+        assert [each[0] for each in customers.page(connection, 1, 2**32 - 1, 5)] == [2**32 - 1]
+
+
+@pytest.mark.mysql
+def test_a_server_that_cuts_a_packed_page_short_changes_no_customer(mysql):
+    rows = [person(1, "张伟", 1), person(2, "王芳", 12)]
+    move_in(mysql, rows)
+
+    with mysql.connect() as connection:
+        for longest in range(4, 70):
+            connection.execute(sa.text(f"SET SESSION group_concat_max_len = {longest}"))
+            assert customers.page(connection, 0, 9, 9) == as_page(rows), f"cut off after {longest} bytes"
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize("driver", ["pymysql", "mysqldb"])
+def test_both_drivers_read_the_same(mysql, driver):
+    if driver == "mysqldb":
+        pytest.importorskip("MySQLdb")
+    move_in(mysql, ODD)
+    other = open_database(mysql.url.set(drivername=f"mysql+{driver}").render_as_string(hide_password=False))
+
+    with other.connect() as connection:
+        assert read_all(connection, 1000, 3) == as_page(ODD)
+    other.dispose()

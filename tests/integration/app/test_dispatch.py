@@ -1,0 +1,104 @@
+"""A trigger becomes a campaign, once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from app.domain.campaign import State
+from app.domain.greeting import DEFAULT_TEMPLATE, MAX_TEMPLATE_CHARACTERS
+from app.errors import BadRequest
+from app.protocol import Trigger
+from app.services.dispatch import dispatch
+from app.store.tables import campaigns, shards
+from tests.integration.app.people import move_in, person
+
+
+def count(database: Engine, table: sa.Table) -> int:
+    with database.connect() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
+def ranges(database: Engine) -> list[tuple[int, int]]:
+    with database.connect() as connection:
+        rows = connection.execute(sa.select(shards.c.after_id, shards.c.to_id).order_by(shards.c.number))
+        return [tuple(row) for row in rows]
+
+
+def test_a_trigger_makes_a_campaign_with_as_many_shards_as_the_highest_id_needs(database):
+    move_in(database, [person(1), person(25)])
+
+    done = dispatch(database, Trigger("春节"), 10)
+
+    assert (done.created, done.shards) == (True, [0, 1, 2])
+    assert (done.campaign.name, done.campaign.template) == ("春节", DEFAULT_TEMPLATE)
+    assert (done.campaign.state, done.campaign.finished_at) == (State.RUNNING, None)
+    assert ranges(database) == [(0, 10), (10, 20), (20, 25)]
+
+
+def test_the_same_name_again_makes_nothing_and_gives_the_first(database):
+    move_in(database, [person(1)])
+    first = dispatch(database, Trigger("a"), 10)
+    move_in(database, [person(99)])
+
+    second = dispatch(database, Trigger("a", watch=True), 5)
+
+    assert (second.created, second.campaign, second.shards) == (False, first.campaign, first.shards)
+    assert count(database, campaigns) == count(database, shards) == 1
+
+
+def test_an_empty_table_is_greeted_at_once(database):
+    done = dispatch(database, Trigger("a"), 10)
+
+    assert (done.created, done.shards, done.campaign.state) == (True, [], State.FINISHED)
+    assert done.campaign.finished_at == done.campaign.created_at
+
+
+def test_the_same_name_with_another_template_is_refused_and_changes_nothing(database):
+    first = dispatch(database, Trigger("a", "{name}好"), 10)
+
+    with pytest.raises(BadRequest, match=r"^名称已用于另一条短信$") as refusal:
+        dispatch(database, Trigger("a", "{name}您好"), 10)
+
+    assert refusal.value.code == "other_template"
+    assert dispatch(database, Trigger("a", "{name}好"), 10).campaign == first.campaign
+
+
+@pytest.mark.parametrize("trigger", [Trigger("../a"), Trigger(""), Trigger("a", "{id}"), Trigger("a", "好" * 2001)])
+def test_what_is_refused_leaves_no_row(database, trigger):
+    with pytest.raises(BadRequest):
+        dispatch(database, trigger, 10)
+
+    assert count(database, campaigns) == 0
+
+
+def test_of_many_triggers_at_the_same_moment_one_makes_the_campaign(database):
+    move_in(database, [person(25)])
+    start = Barrier(6, timeout=10)
+
+    def trigger(_: int) -> bool:
+        start.wait()
+        return dispatch(database, Trigger("a"), 10).created
+
+    with ThreadPoolExecutor(6) as threads:
+        created = list(threads.map(trigger, range(6)))
+
+    assert sorted(created) == [False] * 5 + [True]
+    assert (count(database, campaigns), count(database, shards)) == (1, 3)
+
+
+def test_names_are_told_apart_letter_by_letter(database):
+    names = ["ete", "Ete", "été", "ETE", "ss", "ß", "か", "が", "𠮷", "吉", "a", "a.", "ａ"]
+
+    assert all(dispatch(database, Trigger(name), 10).created for name in names)
+    assert not any(dispatch(database, Trigger(name), 10).created for name in names)
+
+
+def test_the_longest_name_and_template_are_kept_whole(database):
+    name, template = "𠮷" * 63, "𠮷" * MAX_TEMPLATE_CHARACTERS
+
+    campaign = dispatch(database, Trigger(name, template), 10).campaign
+
+    assert (campaign.name, campaign.template) == (name, template)

@@ -1,0 +1,190 @@
+"""One shard is sent: whatever stops it, the next one continues where the database says."""
+
+import time
+
+import pytest
+
+from app.domain.campaign import State
+from app.errors import AppError
+from app.gateways.log_file import LogFile, log_path
+from app.services import send_shard as module
+from app.services.send_shard import Outcome
+from app.store import shards
+from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
+from tests.integration.app.people import ODD_NAMES, expected_logs, logs_of, move_in, person
+
+ROWS = [person(number, f"客户{number}号", (0, 1, None)[number % 3]) for number in (1, 2, 5, 6, 7, 11, 12, 20, 21, 30)]
+SIZE = 100
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch):
+    monkeypatch.setattr(module, "PAGE_ROWS", 3)
+
+
+def test_a_shard_is_sent_page_by_page_and_counted(database, logs):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+
+    assert send(database, logs, campaign) is Outcome.COMPLETE
+
+    (shard,) = shards_of(database, campaign)
+    expected = expected_logs(ROWS, SIZE)
+    assert logs_of(logs, "a") == expected
+    assert (shard.last_id, shard.log_bytes) == (30, len(expected["task_0.log"]))
+    assert (shard.sent, shard.female, shard.male, shard.unknown) == (10, 4, 2, 4)
+
+
+def test_names_of_any_kind_stand_in_the_log_as_in_the_table(database, logs):
+    rows = [person(number, name, 0) for number, name in enumerate(ODD_NAMES, start=1)]
+    move_in(database, rows)
+
+    run(database, logs, "a", SIZE)
+
+    assert logs_of(logs, "a") == expected_logs(rows, SIZE)
+
+
+@pytest.mark.parametrize("pages", [0, 1, 2, 3])
+def test_a_shard_told_to_stop_is_continued_by_the_next_task(database, logs, pages):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+
+    first = send(database, logs, campaign, should_stop=after(pages))
+    stopped_at = shards_of(database, campaign)[0].sent
+    second = send(database, logs, campaign)
+
+    assert (first, second) == (Outcome.STOPPED, Outcome.COMPLETE)
+    assert stopped_at == 3 * pages
+    assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
+    assert shards_of(database, campaign)[0].sent == len(ROWS)
+
+
+def test_a_page_that_the_database_never_heard_of_is_cut_off_and_sent_again(database, logs, monkeypatch):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    send(database, logs, campaign, should_stop=after(1))
+    with monkeypatch.context() as context:
+        context.setattr(shards, "checkpoint", dies)
+        with pytest.raises(ConnectionError):
+            send(database, logs, campaign)
+    left = log_path(logs, "a", 0).read_bytes()
+
+    send(database, logs, campaign)
+
+    assert left.count(b"\n") == 6  # the page of three that was recorded, and the one that was not
+    assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
+
+
+def dies(*_: object) -> None:
+    raise ConnectionError("server has gone away")
+
+
+@pytest.mark.parametrize("garbage", [b"x", "尊敬的".encode()[:-1], b"\n" * 1000])
+def test_a_log_longer_than_recorded_is_cut_back(database, logs, garbage):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    send(database, logs, campaign, should_stop=after(2))
+    with log_path(logs, "a", 0).open("ab") as log:
+        log.write(garbage)
+
+    send(database, logs, campaign)
+
+    assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
+
+
+def test_a_log_shorter_than_recorded_fails_the_campaign_with_a_sentence(database, logs):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    send(database, logs, campaign, should_stop=after(2))
+    path = log_path(logs, "a", 0)
+    path.write_bytes(path.read_bytes()[:-1])
+    left = path.read_bytes()
+
+    assert send(database, logs, campaign) is Outcome.FAILED
+
+    failed = as_stored(database, campaign)
+    assert failed.state is State.FAILED
+    assert f"{path} has {len(left)} bytes where {len(left) + 1} were written" in failed.reason
+    assert path.read_bytes() == left
+
+
+def test_a_log_that_is_gone_fails_the_campaign(sqlite, logs):
+    move_in(sqlite, ROWS)
+    campaign = trigger(sqlite, "a", SIZE)
+    send(sqlite, logs, campaign, should_stop=after(1))
+    log_path(logs, "a", 0).unlink()
+
+    assert send(sqlite, logs, campaign) is Outcome.FAILED
+    assert as_stored(sqlite, campaign).state is State.FAILED
+
+
+def test_a_failed_campaign_is_sent_no_further(sqlite, logs):
+    move_in(sqlite, ROWS)
+    campaign = trigger(sqlite, "a", 10)
+    send(sqlite, logs, campaign, 0, should_stop=after(1))
+    log_path(logs, "a", 0).unlink()
+    send(sqlite, logs, campaign, 0)
+
+    assert send(sqlite, logs, campaign, 1) is Outcome.TAKEN
+    assert log_path(logs, "a", 1).read_bytes() == b""
+
+
+def test_a_shard_that_is_done_is_not_sent_again(database, logs):
+    move_in(database, ROWS)
+    campaign = run(database, logs, "a", SIZE)
+
+    assert send(database, logs, campaign) is Outcome.TAKEN
+
+    assert campaign.state is State.FINISHED
+    assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
+
+
+def test_a_shard_whose_log_another_process_writes_is_left_alone(sqlite, logs):
+    move_in(sqlite, ROWS)
+    campaign = trigger(sqlite, "a", SIZE)
+    other = LogFile(logs, "a", 0)
+
+    assert send(sqlite, logs, campaign) is Outcome.TAKEN
+
+    other.close()
+    assert shards_of(sqlite, campaign)[0].owner == ""
+    assert send(sqlite, logs, campaign) is Outcome.COMPLETE
+
+
+def test_a_shard_of_another_machine_is_left_alone_until_its_lease_is_over(database, logs):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    now_ms = time.time_ns() // 1_000_000
+
+    change_shard(database, campaign, owner="elsewhere", lease_until_ms=now_ms + 60_000)
+    while_it_lives = send(database, logs, campaign)
+    change_shard(database, campaign, lease_until_ms=now_ms - 1)
+    afterwards = send(database, logs, campaign)
+
+    assert (while_it_lives, afterwards) == (Outcome.TAKEN, Outcome.COMPLETE)
+    assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
+
+
+def test_a_shard_lost_to_another_machine_is_recorded_no_further(database, logs):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+
+    def is_lost() -> bool:
+        change_shard(database, campaign, owner="elsewhere")
+        return False
+
+    assert send(database, logs, campaign, should_stop=is_lost) is Outcome.TAKEN
+
+    assert shards_of(database, campaign)[0].sent == 0
+
+
+def test_a_database_that_fails_is_said_to_the_caller_and_lets_the_log_go(sqlite, logs, monkeypatch):
+    move_in(sqlite, ROWS)
+    campaign = trigger(sqlite, "a", SIZE)
+    with monkeypatch.context() as context:
+        context.setattr(shards, "claim", dies)
+        with pytest.raises(ConnectionError):
+            send(sqlite, logs, campaign)
+
+    assert not issubclass(ConnectionError, AppError)
+    assert send(sqlite, logs, campaign) is Outcome.COMPLETE

@@ -1,0 +1,120 @@
+"""`python -m app trigger`: what it prints, and how it ends, whatever answers it. In this process."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import pytest
+
+from app import __main__ as commands
+from app.domain.campaign import State
+from tests.integration.app.serving import WITHIN_S
+
+
+@pytest.mark.parametrize("command", ["trigger", "status", "report"])
+@pytest.mark.parametrize("name", ["../etc", ".hidden", "a/b", "🎉", "x" * 65])
+def test_a_name_that_cannot_be_is_refused(app, command, name):
+    app(command, name).assert_refused("任务名")
+
+
+def test_a_trigger_without_a_server_is_refused_with_what_to_do(app):
+    app("trigger", "a").assert_refused("no answer from 127.0.0.1:", "python -m app serve")
+
+
+@contextmanager
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | Event) -> Iterator[None]:
+    """Somebody listens who sends these bytes to the first client, waits for the events, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("SMS_PORT", str(listener.getsockname()[1]))
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.recv(1000)
+                for each in answers:
+                    if isinstance(each, Event):
+                        each.wait(0.5)
+                    else:
+                        client.sendall(each)
+
+        thread = Thread(target=serve)
+        thread.start()
+        yield
+        thread.join(WITHIN_S)
+
+
+ACCEPTED = b'{"ok": true, "created": true, "campaign": "a", "state": "running", "tasks": [0], "message": "gone out"}\n'
+
+
+def progress(state: State, reason: str = "") -> bytes:
+    task = {"task": 0, "sent": 5, "done": 5, "of": 10, "finished": False}
+    facts = {"campaign": "a", "state": state, "reason": reason, "sent": 5, "tasks": [task], "message": "…"}
+    return json.dumps(facts).encode() + b"\n"
+
+
+def test_a_trigger_ends_when_the_server_has_accepted(app, monkeypatch):
+    with answering(monkeypatch, ACCEPTED):
+        ended = app("trigger", "a")
+
+    assert (ended.code, ended.out, ended.err) == (0, "gone out\n", "")
+
+
+def test_a_trigger_that_is_refused_says_why(app, monkeypatch):
+    with answering(monkeypatch, '{"ok": false, "error": "x", "message": "名称已用于另一条短信"}\n'.encode()):
+        ended = app("trigger", "a")
+
+    assert (ended.code, ended.out + ended.err) == (1, "名称已用于另一条短信\n")
+
+
+@pytest.mark.parametrize(("state", "code"), [(State.FINISHED, 0), (State.FAILED, 1)])
+def test_a_watched_trigger_ends_with_its_campaign(app, monkeypatch, state, code):
+    with answering(monkeypatch, ACCEPTED, progress(State.RUNNING), progress(state, "that is why")):
+        ended = app("trigger", "a", "--watch")
+
+    assert ended.code == code
+    assert ended.out.splitlines() == [
+        "gone out",
+        "a: running, 5 sent, 50.0% done",
+        f"a: {state}, 5 sent, 50.0% done",
+        "that is why",
+    ]
+
+
+def test_a_watcher_waits_longer_for_a_change_than_a_trigger_for_its_answer(app, monkeypatch):
+    monkeypatch.setattr(commands, "ANSWER_WITHIN_S", 0.1)
+
+    with answering(monkeypatch, ACCEPTED, Event(), progress(State.FINISHED)):
+        ended = app("trigger", "a", "--watch")
+
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_a_server_that_does_not_answer_in_time_is_not_waited_for(app, monkeypatch):
+    monkeypatch.setattr(commands, "ANSWER_WITHIN_S", 0.1)
+
+    with answering(monkeypatch, Event(), ACCEPTED):
+        app("trigger", "a").assert_refused("no answer from")
+
+
+def test_a_server_that_stops_while_we_watch_is_said_in_one_line(app, monkeypatch):
+    with answering(monkeypatch, ACCEPTED, progress(State.RUNNING)):
+        ended = app("trigger", "a", "--watch")
+
+    assert ended.code == 1
+    assert ended.err == "error: the server closed the connection; the campaign goes on when it is back\n"
+
+
+def test_a_refusal_while_we_watch_is_said(app, monkeypatch):
+    with answering(monkeypatch, ACCEPTED, '{"ok": false, "error": "internal", "message": "请稍后再试"}\n'.encode()):
+        ended = app("trigger", "a", "--watch")
+
+    assert ended.code == 1
+    assert "请稍后再试" in ended.out + ended.err
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 \xff\xfe\r\n", b"[1]\n", b"5\n"])
+def test_another_program_at_the_port_is_said_in_one_line(app, monkeypatch, answer):
+    with answering(monkeypatch, answer):
+        app("trigger", "a").assert_refused("127.0.0.1:")

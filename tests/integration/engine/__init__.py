@@ -1,0 +1,1 @@
+"""The engine with real processes and real sockets."""

@@ -1,0 +1,358 @@
+"""Processes that die: what they had in hand, who takes their place, and who goes with whom."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import Server, TaskLost
+from engine.ipc.hand import Hand
+from engine.stats import Board, Cell
+from tests.integration.engine.inside import note
+from tests.integration.engine.servers import (
+    Running,
+    can_connect,
+    can_listen,
+    free_port,
+    is_alive,
+    running,
+    start,
+    wait_until,
+)
+from tests.integration.engine.workshop import FRAMES, Desk, workshop
+
+LARGE = "x" * 100_000
+
+
+def attempts(server: Running, task_id: int) -> list[int]:
+    """The attempts that were begun of a task."""
+    return [attempt for number, _, _, attempt in server.notes("task") if number == task_id]
+
+
+def wait_for_attempt(server: Running, task_id: int, attempt: int) -> None:
+    wait_until(lambda: attempt in attempts(server, task_id), f"attempt {attempt} of task {task_id}")
+
+
+# ── a task worker ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_task_worker_killed_in_the_middle_of_a_task_does_it_again_and_loses_nothing(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with running(workshop, tmp_path / "server", **FRAMES) as server, Desk(server) as desk:
+        before = [desk.do("echo", number, 0).value for number in range(3)]
+        stuck = desk.ask("wait for file", str(gate), 0)
+        after = [desk.ask("echo", LARGE if number == 5 else number, 0) for number in range(20)]
+        wait_for_attempt(server, 3, 1)
+
+        dead = server.kill("task worker 0")
+        wait_for_attempt(server, 3, 2)
+        gate.touch()
+
+        assert before == [0, 1, 2]
+        answer = desk.answer(stuck)
+        assert (answer.kind, answer.attempt, answer.value) == ("finish", 2, str(gate))
+        answers = [desk.answer(number) for number in after]
+        assert [answer.value for answer in answers] == [LARGE if number == 5 else number for number in range(20)]
+        assert [answer.attempt for answer in answers] == [1] * 20
+        assert [task_id for task_id, *_ in server.notes("task")] == [0, 1, 2, 3, 3, *range(4, 24)]
+        assert server.pid_of("task worker 0") != dead
+        stats = desk.stats()
+        assert (stats["tasks_submitted"], stats["tasks_done"], stats["tasks_redelivered"]) == (24, 24, 1)
+        (line,) = server.log("delivered again")
+        assert (line["level"], line["task_id"], line["attempt"]) == ("WARNING", 3, 2)
+        (line,) = server.log("child died, starting another")
+        assert (line["pid"], line["signal"], line["exit_code"]) == (dead, signal.SIGKILL, 0)
+
+
+def die_once() -> None:
+    if not Path(os.environ["DIED"]).exists():
+        Path(os.environ["DIED"]).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies_before_the_hand_knows(server: Server) -> None:
+    """Killed when the answer is sent, and not yet noted as sent."""
+    workshop(server)
+    note_it = Hand.answered
+
+    def answered(self: Hand, count: int) -> None:
+        if count:
+            die_once()
+        note_it(self, count)
+
+    Hand.answered = answered  # type: ignore[method-assign]
+
+
+def dies_before_the_board_knows(server: Server) -> None:
+    """A moment earlier: its file looks like one that nobody was told of."""
+    workshop(server)
+    note_it = Board.put
+
+    def put(self: Board, worker_id: int, cell: Cell, value: int) -> None:
+        if cell == Cell.FILES_SENT and value:
+            die_once()
+        note_it(self, worker_id, cell, value)
+
+    Board.put = put  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("program", "data"),
+    [(dies_before_the_hand_knows, "small"), (dies_before_the_hand_knows, LARGE), (dies_before_the_board_knows, LARGE)],
+    ids=["small, before the hand knows", "large, before the hand knows", "large, before the board knows"],
+)
+def test_a_task_answered_twice_is_heard_and_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[[Server], None], data: str
+) -> None:
+    monkeypatch.setenv("DIED", str(tmp_path / "died"))
+    with running(program, tmp_path / "server", **FRAMES) as server, Desk(server) as desk:
+        monkeypatch.undo()
+        answer = desk.do("echo", data)
+        wait_for_attempt(server, answer.task_id, 2)
+        after = desk.do("echo", "after", 0)
+
+        assert (answer.value, after.value) == (data, "after")
+        assert server.notes("finish") == [[answer.task_id], [after.task_id]]
+        stats = desk.stats()
+        assert (stats["tasks_submitted"], stats["tasks_done"], stats["tasks_waiting"]) == (2, 2, 0)
+        wait_until(lambda: not server.spill_files(), "no file left")
+
+
+@pytest.mark.parametrize(
+    ("verb", "exit_code", "killed_by"), [("sys exit", 7, 0), ("os exit", 0, 0), ("die", 0, signal.SIGKILL)]
+)
+def test_a_task_that_ends_its_process_is_delivered_again(
+    tmp_path: Path, verb: str, exit_code: int, killed_by: int
+) -> None:
+    with running(workshop, tmp_path, **FRAMES) as server, Desk(server) as desk:
+        answer = desk.do(verb, 1)
+
+        assert (answer.kind, answer.attempt, answer.value) == ("finish", 2, "survived")
+        (line,) = server.log("starting another")
+        assert (line["exit_code"], line["signal"]) == (exit_code, killed_by)
+
+
+def test_a_task_that_kills_every_worker_ends_as_lost_and_the_others_go_on(tmp_path: Path) -> None:
+    with running(workshop, tmp_path, task_max_attempts=2, **FRAMES) as server, Desk(server) as desk:
+        server.errors_are_fine = True
+        poison, other, large = desk.ask("die", 99, 0), desk.ask("echo", "other", 0), desk.ask("echo", LARGE, 0)
+
+        answer = desk.answer(poison)
+
+        assert answer.kind == "task_error"
+        assert isinstance(answer.value, TaskLost)
+        assert (answer.value.task_id, answer.value.attempts) == (answer.task_id, 2)
+        assert attempts(server, answer.task_id) == [1, 2]
+        assert [desk.answer(number).value for number in (other, large)] == ["other", LARGE]
+        stats = desk.stats()
+        assert (stats["tasks_submitted"], stats["tasks_done"], stats["tasks_lost"]) == (3, 2, 1)
+        (line,) = server.log("task lost")
+        assert line["task_id"] == answer.task_id
+
+
+def test_tasks_for_any_worker_do_not_go_to_a_dead_one(tmp_path: Path) -> None:
+    """Killed again and again while idle, it backs off; meanwhile the other one does all."""
+    with running(workshop, tmp_path, task_worker_num=2, **FRAMES) as server, Desk(server) as desk:
+        dead = {server.kill("task worker 0")}
+        wait_until(lambda: server.pid_of("task worker 0") not in dead, "another one")
+        wait_until(lambda: len(server.notes("worker_start")) == 4, "another one at work")
+        wait_until(lambda: desk.stats()["idle_task_worker_num"] == 2, "another one idle")
+        dead.add(server.kill("task worker 0"))
+        wait_until(lambda: len(server.log("child died")) == 2, "seen dead")
+
+        answers = [desk.do("echo", "x").worker_id for _ in range(5)]
+
+        assert server.log("child died")[-1]["delay_s"] == 1.0
+        assert answers == [2] * 5
+
+
+def dies_at_start(server: Server) -> None:
+    """Its task worker cannot begin once there is a file named broken."""
+    workshop(server)
+
+    @server.on("worker_start")
+    def worker_start(server: Server, worker_id: int) -> None:
+        note("worker_start", worker_id, os.getpid())
+        if server.taskworker and Path(os.environ["BROKEN"]).exists():
+            raise RuntimeError("the database is away")
+
+    @server.on("worker_error")
+    def worker_error(server: Server, worker_id: int, pid: int, exit_code: int, killed_by: int) -> None:
+        note("worker_error", worker_id, pid, exit_code, killed_by)
+
+
+def test_a_worker_that_dies_at_its_start_is_started_again_more_and_more_slowly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    monkeypatch.setenv("BROKEN", str(broken))
+    with running(dies_at_start, tmp_path / "server", **FRAMES) as server, Desk(server) as desk:
+        server.errors_are_fine = True
+        broken.touch()
+        number = desk.ask("die", 1)
+
+        lines = wait_until(lambda: len(found := server.log("child died")) >= 3 and found, "three deaths")
+        broken.unlink()
+
+        assert desk.answer(number).value == "survived"
+        assert [line["delay_s"] for line in lines] == [0.0, 1.0, 2.0]
+        assert [line["exit_code"] for line in lines] == [0, 3, 3]
+        assert lines[2]["at"] - lines[1]["at"] >= 1.0
+        assert [each[0] for each in server.notes("worker_error")] == [1, 1, 1]
+        assert [each[2:] for each in server.notes("worker_error")] == [[0, signal.SIGKILL], [3, 0], [3, 0]]
+
+
+# ── an event worker ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_event_worker_comes_back_with_its_id_and_the_port_stays_open(tmp_path: Path) -> None:
+    with running(workshop, tmp_path, **FRAMES) as server:
+        with Desk(server) as desk:
+            first_fd = desk.do("here", "fd").value
+            dead = server.kill("worker 0")
+            with pytest.raises(OSError, match=r"closed|reset"):
+                desk.answer(desk.ask("echo", "x"))
+
+        with Desk(server) as desk:  # connects at once, whether the new one is there or not
+            answer = desk.do("here", "(server.worker_id, server.worker_pid, fd, server.stats().connection_num)")
+            worker_id, pid, fd, connections = answer.value
+            assert (worker_id, connections) == (0, 1)
+            assert pid == server.pid_of("worker 0") != dead
+            assert fd > first_fd
+            assert desk.do("echo", "at work").task_id >= 0
+
+
+def test_a_task_outlives_the_event_worker_that_asked_for_it(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with running(workshop, tmp_path / "server", **FRAMES) as server:
+        with Desk(server) as desk:
+            desk.ask("wait for file", str(gate))
+            wait_for_attempt(server, 0, 1)
+            server.kill("worker 0")
+        with Desk(server) as desk:
+            gate.touch()
+
+            assert server.wait_for_notes("finish") == [[0]]
+            assert attempts(server, 0) == [1]
+            stats = desk.stats()
+            assert (stats["tasks_submitted"], stats["tasks_done"]) == (1, 1)
+
+
+# ── the manager ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_child_outlives_a_manager_that_is_killed_and_the_port_is_free(tmp_path: Path) -> None:
+    port = free_port()
+    tasks = {"task_tmpdir": str(tmp_path / "tasks")}
+    with running(workshop, tmp_path / "1", port=port, worker_num=2, task_worker_num=3, **FRAMES, **tasks) as server:
+        server.was_killed = True
+        children = {pid for title, pid in server.processes().items() if title != "manager"}
+        assert len(children) == 5
+        with Desk(server) as desk:
+            desk.ask("sleep", 60, 0)
+            desk.ask("echo", LARGE, 0)
+            wait_until(lambda: list((tmp_path / "tasks").glob("*.spill")), "the file of the second task")
+
+            server.process.kill()
+
+            wait_until(lambda: not any(map(is_alive, children)) and can_listen(port), "gone, and the port free", 1.0)
+
+        assert list((tmp_path / "tasks").glob("*.spill"))
+
+    with running(workshop, tmp_path / "2", port=port, **FRAMES, **tasks) as server, Desk(server) as desk:
+        assert desk.do("echo", "again").value == "again"
+        assert not list((tmp_path / "tasks").glob("*.spill"))
+
+
+# ── servers that do not come up ─────────────────────────────────────────────────────────────────
+
+
+def cannot_begin(server: Server) -> None:
+    workshop(server)
+
+    @server.on("worker_start")
+    def worker_start(server: Server, worker_id: int) -> None:
+        how, _, who = os.environ["CANNOT_BEGIN"].partition(" ")
+        if int(who) != worker_id:
+            return
+        if how == "raise":
+            raise RuntimeError("no such table: customers")
+        if how == "exit":
+            sys.exit(5)
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+@pytest.mark.parametrize("who", ["0", "1"], ids=["event worker", "task worker"])
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("raise", "ended with exit code 3"),
+        ("exit", "ended with exit code 5"),
+        ("segfault", "was killed by signal 11"),
+    ],
+)
+def test_a_worker_that_cannot_begin_stops_the_server_with_exit_code_3_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str, how: str, reason: str
+) -> None:
+    monkeypatch.setenv("CANNOT_BEGIN", f"{how} {who}")
+    server = start(cannot_begin, tmp_path, **FRAMES)
+
+    assert server.exit_status() == 3
+
+    title = "worker 0" if who == "0" else "task worker 0"
+    (line,) = server.log("server stopped")
+    assert f"{server.name}: {title} cannot start, it {reason}" in line["said"]
+    if how == "raise":
+        assert "no such table: customers" in server.log("worker_start raised")[0]["trace"]
+    assert server.notes("ready") == []
+    server.errors_are_fine = True
+    server.check_no_trace()
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ({}, "cannot listen on 127.0.0.1:{port}: Address already in use"),
+        ({"port": 0, "task_tmpdir": "/proc/tasks"}, "cannot make /proc/tasks: No such file or directory"),
+    ],
+    ids=["port", "directory"],
+)
+def test_a_server_that_has_no_place_says_so_in_one_sentence(
+    tmp_path: Path, setting: dict[str, Any], reason: str
+) -> None:
+    with running(workshop, tmp_path / "first", **FRAMES) as first:
+        second = start(workshop, tmp_path / "second", **{"port": first.port, **FRAMES, **setting})
+
+        assert second.exit_status() == 1
+
+        last_line = second.stderr().strip().splitlines()[-1]
+        assert last_line == "engine.errors.StartError: " + reason.format(port=first.port)
+        assert can_connect(first.port)
+
+
+def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "tasks"
+    with running(workshop, tmp_path / "first", task_tmpdir=str(directory), **FRAMES) as first:
+        second = start(workshop, tmp_path / "second", task_tmpdir=str(directory), **FRAMES)
+
+        assert second.exit_status() == 1
+
+        assert f"{directory} is in use by another running server" in second.stderr()
+        with Desk(first) as desk:
+            assert desk.do("echo", LARGE).value == LARGE
+
+
+def test_the_time_between_a_death_and_the_next_life_is_short(tmp_path: Path) -> None:
+    with running(workshop, tmp_path, **FRAMES) as server, Desk(server) as desk:
+        desk.do("echo", "x")
+        server.kill("task worker 0")
+        began = time.monotonic()
+
+        desk.do("echo", "x", 0)
+
+        assert time.monotonic() - began < 1.0

@@ -1,0 +1,147 @@
+"""The schema on every database we support: up, down, and again."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
+from app.store.database import open_database
+from app.store.tables import metadata
+from migrations import schema
+
+ROOT = Path(__file__).parents[2]
+STEPS = schema.revisions()
+
+
+@pytest.fixture
+def connection(any_database_url: str) -> Iterator[Connection]:
+    engine = open_database(any_database_url)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(sa.inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def pretend_to_be_at(connection: Connection, revision: str) -> None:
+    """As if the process had died after the step's statements and before its number was noted."""
+    connection.execute(sa.text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+    connection.commit()
+
+
+def test_an_upgrade_makes_every_table(connection):
+    schema.upgrade(connection)
+
+    assert tables(connection) == set(metadata.tables)
+    assert schema.status(connection).is_current
+
+
+def test_the_tables_are_those_that_the_program_expects(connection):
+    schema.upgrade(connection)
+
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    assert compare_metadata(context, metadata) == []
+
+
+def test_a_second_upgrade_changes_nothing(connection):
+    schema.upgrade(connection)
+    connection.execute(sa.text("INSERT INTO customers (name, gender, mobile) VALUES ('王芳', 0, '13800000000')"))
+    connection.commit()
+
+    schema.upgrade(connection)
+
+    assert connection.execute(sa.text("SELECT COUNT(*) FROM customers")).scalar_one() == 1
+
+
+def test_every_step_goes_down_and_up_again(connection):
+    schema.upgrade(connection)
+
+    for revision in [*STEPS[-2::-1], "base"]:
+        schema.downgrade(connection, revision)
+        assert schema.status(connection).current == revision.replace("base", "")
+    assert tables(connection) == set()
+    for revision in STEPS:
+        schema.upgrade(connection, revision)
+        assert schema.status(connection).current == revision
+
+
+@pytest.mark.parametrize("step", range(1, len(STEPS)))
+def test_a_step_interrupted_on_its_way_up_can_be_run_again(connection, step):
+    schema.upgrade(connection, STEPS[step])
+    pretend_to_be_at(connection, STEPS[step - 1])
+
+    schema.upgrade(connection)
+
+    assert tables(connection) == set(metadata.tables)
+
+
+@pytest.mark.parametrize("step", range(1, len(STEPS)))
+def test_a_step_interrupted_on_its_way_down_can_be_run_again(connection, step):
+    schema.upgrade(connection)
+    schema.downgrade(connection, STEPS[step - 1])
+    pretend_to_be_at(connection, STEPS[step])
+
+    schema.downgrade(connection, "base")
+
+    assert tables(connection) == set()
+
+
+def test_a_customer_needs_only_a_name_a_gender_and_a_mobile(connection):
+    schema.upgrade(connection)
+
+    connection.execute(sa.text("INSERT INTO customers (name, gender, mobile) VALUES ('𠮷田😀', NULL, '13800000000')"))
+
+    row = connection.execute(sa.text("SELECT id, name, gender, mobile, created_at FROM customers")).one()
+    assert tuple(row)[:4] == (1, "𠮷田😀", None, "13800000000")
+    assert row.created_at is not None
+
+
+def migrations(url: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "migrations", *options],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_command_upgrades_once_and_then_has_nothing_to_do(sqlite_url):
+    first, second = migrations(sqlite_url), migrations(sqlite_url)
+
+    assert (first.returncode, first.stdout) == (0, f"schema went from base to {STEPS[-1]}\n")
+    assert (second.returncode, second.stdout) == (0, f"schema is at {STEPS[-1]}, nothing to do\n")
+
+
+def test_the_command_goes_up_and_down_to_a_revision(sqlite_url):
+    went = [migrations(sqlite_url, "--to", to).stdout for to in ("0002", "0001", "base")]
+
+    assert went == [
+        "schema went from base to 0002\n",
+        "schema went from 0002 to 0001\n",
+        "schema went from 0001 to base\n",
+    ]
+
+
+def test_the_status_fails_until_the_schema_is_the_newest(sqlite_url):
+    before = migrations(sqlite_url, "status")
+    migrations(sqlite_url)
+    after = migrations(sqlite_url, "status")
+
+    assert (before.returncode, before.stdout) == (1, f"database base, newest {STEPS[-1]}\n")
+    assert (after.returncode, after.stdout) == (0, f"database {STEPS[-1]}, newest {STEPS[-1]}\n")
+
+
+def test_an_unknown_revision_is_wrong_usage(sqlite_url):
+    assert migrations(sqlite_url, "--to", "9999").returncode == 2

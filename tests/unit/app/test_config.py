@@ -1,0 +1,108 @@
+"""Settings: where they come from, and what is said when they cannot be used."""
+
+from pathlib import Path
+
+import pytest
+
+from app import config
+from app.config import Config
+from app.errors import ConfigError
+
+SECRET = "p4ssw0rd"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_set(monkeypatch, tmp_path):
+    """An environment without our variables, in a folder without a `.env`."""
+    for name in Config.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_defaults_are_those_of_the_compose_file():
+    settings = config.load()
+
+    assert settings.database_url.get_secret_value() == "mysql+pymysql://sms:sms@127.0.0.1:3306/sms"
+    assert (settings.sms_host, settings.sms_port) == ("127.0.0.1", 9501)
+    assert (settings.sms_worker_num, settings.sms_task_worker_num) == (2, 4)
+    assert settings.sms_shard_size == 500_000
+    assert settings.sms_log_dir == Path("var/logs")
+
+
+def test_the_environment_decides(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///x.db")
+    monkeypatch.setenv("SMS_SHARD_SIZE", "10")
+
+    settings = config.load()
+
+    assert settings.database_url.get_secret_value() == "sqlite:///x.db"
+    assert settings.sms_shard_size == 10
+
+
+def test_an_env_file_is_read_too_and_the_environment_goes_first(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("SMS_PORT=9601\nSMS_HOST=0.0.0.0\nUNRELATED=1\n")
+    monkeypatch.setenv("SMS_PORT", "9701")
+
+    settings = config.load()
+
+    assert (settings.sms_host, settings.sms_port) == ("0.0.0.0", 9701)
+
+
+@pytest.mark.parametrize("content", [b"SMS_HOST=\xff\n", "SMS_HOST=x\n".encode("utf-16")])
+def test_an_env_file_that_is_no_text_is_refused_in_one_sentence(tmp_path, content):
+    (tmp_path / ".env").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"\.env"):
+        config.load()
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch):
+    monkeypatch.setenv("SMS_PORT", "")
+
+    assert config.load().sms_port == 9501
+
+
+def test_every_problem_is_named_at_once(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "oracle://a:b@c/d")
+    monkeypatch.setenv("SMS_PORT", "65536")
+    monkeypatch.setenv("SMS_WORKER_NUM", "two")
+    monkeypatch.setenv("SMS_SHARD_SIZE", "0")
+
+    with pytest.raises(ConfigError) as refusal:
+        config.load()
+
+    text = str(refusal.value)
+    assert all(name in text for name in ("DATABASE_URL", "SMS_PORT", "SMS_WORKER_NUM", "SMS_SHARD_SIZE"))
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"nonsense {SECRET}",
+        f"mysql+pymysql://sms:{SECRET}@host:port/sms",
+        f"postgresql://sms:{SECRET}@host/sms",
+        f"mysql+pymysql//sms:{SECRET}@host/sms",
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_without_its_password(monkeypatch, url):
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    with pytest.raises(ConfigError, match="DATABASE_URL") as refusal:
+        config.load()
+
+    assert SECRET not in str(refusal.value)
+    assert SECRET not in repr(refusal.value.__cause__)
+
+
+def test_the_password_shows_in_no_representation(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", f"mysql+pymysql://sms:{SECRET}@host/sms")
+
+    settings = config.load()
+
+    assert SECRET not in repr(settings) + str(settings) + str(settings.model_dump())
+
+
+def test_settings_do_not_change_once_they_are_read():
+    with pytest.raises(ValueError, match="frozen"):
+        config.load().sms_port = 1

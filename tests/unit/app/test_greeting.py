@@ -1,0 +1,135 @@
+"""What a message says, letter by letter."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.greeting import DEFAULT_TEMPLATE, compile_template, honorific
+from app.errors import BadRequest
+
+texts = st.text(max_size=30)
+genders = st.none() | st.integers(-128, 127)
+customers = st.lists(st.tuples(st.integers(1), texts, texts, genders), max_size=5)
+
+
+def render(template: str, mobile: str = "13800000000", name: str = "张伟", gender: int | None = 1) -> str:
+    return compile_template(template)([(1, mobile, name, gender)])
+
+
+def test_the_default_message_is_the_tutorials_line_byte_for_byte():
+    message = render(DEFAULT_TEMPLATE).encode()
+
+    assert message == "尊敬的手机号为13800000000的张伟_先生_你好，然后xxxxxx省....\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("gender", "title"), [(0, "女士"), (None, "客户"), (1, "先生"), (2, "先生"), (-1, "先生"), (127, "先生")]
+)
+def test_a_woman_is_nought_an_unknown_gender_null_and_everybody_else_a_man(gender, title):
+    assert honorific(gender) == title
+    assert render("{honorific}", gender=gender) == f"{title}\n"
+
+
+def test_customers_are_greeted_in_the_order_given():
+    render_all = compile_template("{name}")
+
+    assert render_all([(9, "", "九", 0), (1, "", "一", 0)]) == "九\n一\n"
+
+
+def test_no_customers_are_no_text():
+    assert compile_template(DEFAULT_TEMPLATE)([]) == ""
+
+
+def test_a_template_without_placeholders_is_the_same_for_everybody():
+    assert render("打烊了") == "打烊了\n"
+
+
+def test_a_placeholder_may_stand_several_times_and_in_any_order():
+    assert render("{name}{mobile}{name}", mobile="1", name="李") == "李1李\n"
+
+
+def test_doubled_braces_are_braces():
+    assert render("{{name}} {{{name}}} }}{{", name="李") == "{name} {李} }{\n"
+
+
+def test_what_a_customer_is_named_is_never_taken_for_a_template():
+    assert render("{name}", name="{mobile} {0} {{ } %s \\n") == "{mobile} {0} {{ } %s \\n\n"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{id}",
+        "{}",
+        "{0}",
+        "{ name }",
+        "{name.__class__}",
+        "{name[0]}",
+        "{name!r}",
+        "{name:>100000000}",
+        "{name:{mobile}}",
+    ],
+)
+def test_anything_but_the_three_placeholders_is_refused(template):
+    with pytest.raises(BadRequest, match=r"\{mobile\} \{name\} \{honorific\}") as refusal:
+        compile_template(template)
+
+    assert refusal.value.code == "bad_template"
+
+
+@pytest.mark.parametrize("template", ["{", "}", "{name", "name}", "{name}}", "{{name}", "{name!}"])
+def test_a_brace_by_itself_is_refused(template):
+    with pytest.raises(BadRequest) as refusal:
+        compile_template(template)
+
+    assert refusal.value.code == "bad_template"
+
+
+@pytest.mark.parametrize("template", ["你好\n{name}", "你好\r", "\r\n"])
+def test_a_template_is_one_line(template):
+    with pytest.raises(BadRequest, match="模板不能换行"):
+        compile_template(template)
+
+
+def test_half_a_surrogate_pair_is_refused_because_it_cannot_be_written():
+    with pytest.raises(BadRequest) as refusal:
+        compile_template("{name}\ud842")
+
+    assert refusal.value.code == "bad_template"
+
+
+def test_a_template_as_long_as_a_book_is_refused():
+    with pytest.raises(BadRequest) as refusal:
+        compile_template("好" * 2001)
+
+    assert refusal.value.code == "bad_template"
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r", "\r\n"])
+def test_a_line_break_in_a_value_becomes_a_space(line_break):
+    assert render("{mobile}-{name}", mobile=f"1{line_break}2", name=f"张{line_break}伟") == "1 2-张 伟\n"
+
+
+@given(customers)
+def test_every_customer_is_one_line_whatever_the_values_hold(people):
+    text = compile_template(DEFAULT_TEMPLATE)(people)
+
+    assert text.count("\n") == len(people)
+    assert "\r" not in text
+
+
+@given(customers)
+def test_a_page_is_its_customers_one_by_one(people):
+    render_all = compile_template(DEFAULT_TEMPLATE)
+
+    assert render_all(people) == "".join(render_all([each]) for each in people)
+
+
+@given(st.text() | st.text(alphabet="{}!:.[]0name mobile"))
+def test_a_template_renders_one_line_or_is_refused_whatever_it_is(template):
+    try:
+        render_all = compile_template(template)
+    except BadRequest:
+        return
+
+    assert render_all([(1, "1", "张", 0), (2, "2", "李", None)]).count("\n") == 2

@@ -1,0 +1,128 @@
+"""A shard's log: one writer, an exact length, closed to others."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from app.errors import LogDamaged, ShardTaken
+from app.gateways.log_file import LogFile, log_path, make_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "logs"
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_messages_stand_in_the_log_in_the_order_of_their_delivery(folder):
+    log = LogFile(folder, "春节", 3)
+    log.return_to(0)
+
+    positions = [log.deliver("张伟\n"), log.deliver("𠮷田😀\n")]
+    log.close()
+
+    assert (folder / "春节" / "task_3.log").read_bytes() == "张伟\n𠮷田😀\n".encode()
+    assert positions == [7, 19]
+
+
+def test_one_process_at_a_time_has_a_log(folder):
+    first = LogFile(folder, "a", 0)
+
+    with pytest.raises(ShardTaken, match=r"task_0\.log"):
+        LogFile(folder, "a", 0)
+
+    first.close()
+    LogFile(folder, "a", 0).close()
+
+
+def test_a_refused_log_leaves_no_descriptor_open(folder):
+    first = LogFile(folder, "a", 0)
+    before = len(os.listdir("/proc/self/fd"))
+
+    with pytest.raises(ShardTaken):
+        LogFile(folder, "a", 0)
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    first.close()
+
+
+def test_other_shards_and_campaigns_have_logs_of_their_own(folder):
+    logs = [LogFile(folder, "a", 0), LogFile(folder, "a", 1), LogFile(folder, "b", 0)]
+
+    for log in logs:
+        log.close()
+    assert len(list(folder.glob("*/task_*.log"))) == 3
+
+
+def test_what_was_written_after_the_position_is_cut_off(folder):
+    log = LogFile(folder, "a", 0)
+    log.deliver("recorded\nhalf a pa")
+
+    log.return_to(9)
+    position = log.deliver("next\n")
+    log.close()
+
+    assert log_path(folder, "a", 0).read_bytes() == b"recorded\nnext\n"
+    assert position == 14
+
+
+def test_a_log_is_continued_after_it_was_closed(folder):
+    first = LogFile(folder, "a", 0)
+    first.deliver("one\n")
+    first.close()
+
+    second = LogFile(folder, "a", 0)
+    second.return_to(4)
+    second.deliver("two\n")
+    second.close()
+
+    assert log_path(folder, "a", 0).read_bytes() == b"one\ntwo\n"
+
+
+def test_a_log_shorter_than_recorded_is_damaged_and_stays_as_it_is(folder):
+    log = LogFile(folder, "a", 0)
+    log.deliver("one\n")
+
+    with pytest.raises(LogDamaged, match=r"task_0\.log has 4 bytes where 5 were written"):
+        log.return_to(5)
+
+    log.close()
+    assert log_path(folder, "a", 0).read_bytes() == b"one\n"
+
+
+def test_nobody_else_can_read_the_logs_whatever_the_umask(folder):
+    before = os.umask(0)
+    try:
+        LogFile(folder, "a", 0).close()
+    finally:
+        os.umask(before)
+
+    assert mode(folder) == mode(folder / "a") == 0o700
+    assert mode(folder / "a" / "task_0.log") == mode(folder / ".owner") == 0o600
+
+
+def test_a_folder_keeps_its_owners_name(folder, tmp_path):
+    first, again, other = make_folder(folder), make_folder(folder), make_folder(tmp_path / "others")
+
+    assert first == again == LogFile(folder, "a", 0).owner
+    assert other != first
+
+
+def test_a_copied_folder_is_another_owner(folder, tmp_path):
+    owner = make_folder(folder)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / ".owner").write_bytes((folder / ".owner").read_bytes())
+
+    assert make_folder(copy) != owner
+
+
+def test_making_the_folder_leaves_nothing_else_in_it(folder):
+    make_folder(folder)
+
+    assert [each.name for each in folder.iterdir()] == [".owner"]

@@ -1,0 +1,145 @@
+"""Requests of the trigger, and the lines that answer them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import protocol
+from app.domain.campaign import check_name
+from app.errors import BadRequest
+from app.protocol import ShardProgress, Trigger, parse
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+fields = st.sampled_from(["campaign", "template", "watch", "token"]) | st.text(max_size=8)
+objects = st.dictionaries(fields, values, max_size=4).map(lambda each: json.dumps(each).encode())
+bodies = st.binary(max_size=200) | objects | st.binary(max_size=50).map(lambda rest: b"{" + rest)
+
+
+def test_a_plain_body_is_the_name():
+    assert parse("春节".encode()) == Trigger("春节")
+
+
+def test_the_tutorials_own_body_is_a_name():
+    assert parse(b"a") == Trigger("a")
+
+
+@pytest.mark.parametrize("body", [b"a\n", b"a\r\n", b"  a\t"])
+def test_space_around_a_plain_name_does_not_count(body):
+    assert parse(body) == Trigger("a")
+
+
+def test_an_object_may_say_more():
+    body = {"campaign": "春节", "template": "{name}好", "watch": True, "token": "t"}
+
+    assert parse(json.dumps(body).encode()) == Trigger("春节", "{name}好", True, "t")
+
+
+def test_only_the_name_must_be_there():
+    assert parse(b' {"campaign": "a"}\n') == Trigger("a")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"campaign": "a", "tempalte": ""}', "unknown_field"),
+        (b'{"campaign": 1}', "bad_field"),
+        (b'{"campaign": null}', "bad_field"),
+        (b'{"campaign": "a", "watch": 1}', "bad_field"),
+        (b'{"campaign": "a", "watch": "true"}', "bad_field"),
+        (b'{"campaign": "a", "template": ["x"]}', "bad_field"),
+        (b'{"campaign": "a", "token": {}}', "bad_field"),
+        (b"{}", "bad_field"),
+        (b'{"watch": true}', "bad_field"),
+        (b"{", "bad_json"),
+        (b'{"campaign": "a"} x', "bad_json"),
+        (b"{'campaign': 'a'}", "bad_json"),
+        (b'{"campaign":' + b"[" * 200_000, "bad_json"),
+        (b'{"campaign":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, "bad_json"),
+        (b'{"campaign":' + b"1" * 10_000 + b"}", "bad_json"),
+        (b"\xff\xfe", "bad_utf8"),
+        (b'{"campaign": "\xff"}', "bad_utf8"),
+        (b"\xed\xa0\x80", "bad_utf8"),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, bytes) else value,
+)
+def test_what_cannot_be_understood_is_refused_with_a_code(body, code):
+    with pytest.raises(BadRequest) as refusal:
+        parse(body)
+
+    assert refusal.value.code == code
+
+
+def test_an_unknown_field_is_named_beside_those_that_are_known():
+    with pytest.raises(BadRequest, match=r'"nmae".*campaign, template, watch, token'):
+        parse(b'{"nmae": "a"}')
+
+
+def test_an_empty_body_is_a_name_that_is_refused():
+    with pytest.raises(BadRequest):
+        check_name(parse(b"").campaign)
+
+
+@given(bodies)
+def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
+    as_json = protocol.is_json(body)
+    try:
+        trigger = parse(body)
+        name = check_name(trigger.campaign)
+    except BadRequest as error:
+        answers = [protocol.refused(error.code, str(error), as_json=as_json)]
+    else:
+        shards = [ShardProgress(0, 0, 5, 3, 2, False)]
+        answers = [
+            protocol.accepted(name, [], "finished", as_json=as_json),
+            protocol.accepted(name, [0, 1], "running", as_json=as_json),
+            protocol.exists(name, [0], "running", as_json=as_json),
+            protocol.progress(name, "failed", "why\nthat", shards, as_json=as_json),
+        ]
+
+    for answer in answers:
+        assert answer.endswith(b"\n")
+        assert answer.count(b"\n") == 1
+        assert not as_json or json.loads(answer)["message"]
+
+
+@given(st.builds(Trigger, st.text(), st.text(), st.booleans(), st.text()))
+def test_a_request_comes_back_as_it_was_made(trigger):
+    assert parse(protocol.request(trigger)) == trigger
+
+
+def test_the_answers_are_the_tutorials_words():
+    assert protocol.accepted("a", [0, 1, 2, 3], "running", as_json=False).decode() == (
+        "分发任务给了task0,1,2,3执行,您将收到短信提醒\n"
+    )
+    assert protocol.exists("春节", [0], "finished", as_json=False).decode() == "任务春节已存在,状态: finished\n"
+
+
+def test_an_object_is_answered_with_facts_beside_the_words():
+    answer = json.loads(protocol.accepted("a", [0, 1], "running", as_json=True))
+
+    assert answer == {
+        "ok": True,
+        "created": True,
+        "campaign": "a",
+        "state": "running",
+        "tasks": [0, 1],
+        "message": "分发任务给了task0,1执行,您将收到短信提醒",
+    }
+
+
+def test_progress_counts_ids_that_are_done_and_messages_that_are_sent():
+    shards = [ShardProgress(0, 0, 10, 10, 8, True), ShardProgress(1, 10, 15, 12, 2, False)]
+
+    line = json.loads(protocol.progress("a", "running", "", shards, as_json=True))
+
+    assert line["sent"] == 10
+    assert line["tasks"] == [
+        {"task": 0, "sent": 8, "done": 10, "of": 10, "finished": True},
+        {"task": 1, "sent": 2, "done": 2, "of": 5, "finished": False},
+    ]

@@ -1,0 +1,1 @@
+"""The engine's rooms one by one, without processes wherever that can be."""

@@ -1,0 +1,123 @@
+"""engine/ipc/unix_socket.py and engine/worker/outbox.py: packets arrive whole, in order, and nobody blocks."""
+
+import asyncio
+import os
+
+import pytest
+
+from engine.ipc.message import PACKET_BYTES, Message, unpack
+from engine.ipc.unix_socket import UnixSocketChannel
+from engine.worker.outbox import Outbox
+
+
+def test_an_empty_inbox_gives_nothing_and_does_not_block() -> None:
+    channel = UnixSocketChannel(2)
+
+    assert channel.receive(0) is None
+    assert channel.receive_into(1, memoryview(bytearray(10))) == 0
+
+
+def test_packets_arrive_whole_in_order_and_only_where_they_were_sent() -> None:
+    channel = UnixSocketChannel(2)
+    sent = [bytes([number]) * (number * 700 + 1) for number in range(20)]
+
+    assert all(channel.send(0, packet) for packet in sent)
+
+    assert [channel.receive(0) for _ in range(20)] == sent
+    assert channel.receive(1) is None
+
+
+def test_the_largest_packet_fits_and_several_of_them() -> None:
+    channel = UnixSocketChannel(1)
+
+    accepted = [channel.send(0, b"x" * PACKET_BYTES) for _ in range(2)]
+
+    assert accepted == [True, True]
+
+
+def test_a_full_inbox_says_so_and_takes_again_once_there_is_room() -> None:
+    channel = UnixSocketChannel(1)
+    sent = 0
+    while channel.send(0, b"x" * 1000):
+        sent += 1
+        assert sent < 100_000
+
+    while channel.receive(0):
+        sent -= 1
+
+    assert sent == 0
+    assert channel.send(0, b"again")
+
+
+def test_small_packets_are_not_limited_by_their_number() -> None:
+    """net.unix.max_dgram_qlen, 10 on many machines, must not count."""
+    channel = UnixSocketChannel(1)
+
+    assert all(channel.send(0, b"x") for _ in range(100))
+
+
+def test_what_a_dead_process_did_not_take_stays_for_the_next() -> None:
+    channel = UnixSocketChannel(1)
+    channel.send(0, b"first")
+    channel.send(0, b"second")
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if channel.receive(0) == b"first" else 1)
+
+    assert os.waitpid(pid, 0)[1] == 0
+
+    assert channel.receive(0) == b"second"
+
+
+# ── the outbox ──────────────────────────────────────────────────────────────────────────────────
+
+
+def task(number: int, body: bytes = b"") -> Message:
+    return Message(1, 0, 0, number, body)
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  the outbox tells nobody when it is empty
+            await asyncio.sleep(0.001)
+
+
+def test_the_messages_of_one_turn_travel_in_one_packet() -> None:
+    channel = UnixSocketChannel(2)
+
+    async def post() -> None:
+        outbox = Outbox(asyncio.get_running_loop(), channel, 2)
+        for number in range(50):
+            outbox.post(1, task(number))
+        await until(outbox.is_empty)
+
+    asyncio.run(post())
+
+    packet = channel.receive(1)
+    assert packet is not None
+    assert [each.id for each in unpack(packet)] == list(range(50))
+    assert channel.receive(1) is None
+
+
+@pytest.mark.parametrize("count", [2000])
+def test_a_full_inbox_keeps_the_order_and_loses_nothing(count: int) -> None:
+    channel = UnixSocketChannel(1)
+    got: list[int] = []
+
+    async def post_then_read() -> None:
+        outbox = Outbox(asyncio.get_running_loop(), channel, 1)
+        for number in range(count):
+            outbox.post(0, task(number, b"x" * 4000))
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert outbox.is_stuck(0)
+        while len(got) < count:
+            if packet := channel.receive(0):
+                got.extend(each.id for each in unpack(packet))
+            await asyncio.sleep(0)
+        await until(outbox.is_empty)
+
+    asyncio.run(asyncio.wait_for(post_then_read(), 30))
+
+    assert got == list(range(count))

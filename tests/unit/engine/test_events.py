@@ -1,0 +1,93 @@
+"""engine/events.py: names as Swoole's users write them."""
+
+from typing import Any
+
+import pytest
+
+from engine import Server, UsageError
+from engine.events import EVENTS, Events
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize(
+    "spell",
+    [str, str.upper, str.title, lambda name: name.replace("_", ""), lambda name: name.title().replace("_", "")],
+    ids=["plain", "UPPER", "Title_Case", "withoutunderscores", "CamelCase"],
+)
+def test_an_event_may_be_written_in_any_case(event: str, spell: Any) -> None:
+    events = Events()
+
+    events.register(spell(event), print)
+
+    assert events.get(event) is print
+
+
+def test_an_event_without_a_callback_has_none() -> None:
+    assert Events().get("receive") is None
+
+
+def test_the_last_callback_counts() -> None:
+    events = Events()
+
+    events.register("receive", print)
+    events.register("Receive", len)
+
+    assert events.get("receive") is len
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("recieve", "receive"), ("onTask", "task"), ("worker_strat", "worker_start")]
+)
+def test_an_unknown_name_is_told_which_one_was_meant(wrong: str, right: str) -> None:
+    with pytest.raises(UsageError, match=f"no event is named '{wrong}', did you mean {right}"):
+        Events().register(wrong, print)
+
+
+def test_a_name_that_is_like_none_is_told_all() -> None:
+    with pytest.raises(UsageError) as caught:
+        Events().register("zzzzzz", print)
+
+    assert all(event in str(caught.value) for event in EVENTS)
+
+
+@pytest.mark.parametrize("callback", ["receive", 7, [print]])
+def test_what_cannot_be_called_is_refused_at_once(callback: Any) -> None:
+    with pytest.raises(UsageError, match="cannot be called"):
+        Events().register("receive", callback)
+
+
+def test_on_works_as_a_call_and_as_a_decorator() -> None:
+    server = Server("127.0.0.1", 0)
+
+    assert server.on("Receive", print) is print
+
+    @server.on("task")
+    def task() -> None: ...
+
+    assert task.__name__ == "task"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda server: server.send(1, b"x"),
+        lambda server: server.close(1),
+        lambda server: server.exists(1),
+        lambda server: server.get_client_info(1),
+        lambda server: server.connections,
+        lambda server: server.finish(b"x"),
+        lambda server: server.send_message("x", 0),
+        lambda server: server.attempt,
+        lambda server: server.stopping,
+        lambda server: server.stats(),
+        lambda server: server.task(b"x"),
+    ],
+)
+def test_before_the_start_a_call_says_where_it_belongs(call: Any) -> None:
+    with pytest.raises(UsageError):
+        call(Server("127.0.0.1", 0))
+
+
+def test_a_server_without_a_callback_for_receive_does_not_start() -> None:
+    with pytest.raises(UsageError, match="receive"):
+        Server("127.0.0.1", 0).start()

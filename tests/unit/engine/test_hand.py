@@ -1,0 +1,177 @@
+"""engine/ipc/hand.py: what a task worker had in hand is there for the one that follows it."""
+
+import os
+
+import pytest
+
+from engine.ipc.hand import Hand, Held
+from engine.ipc.message import INLINE_BYTES, PACKET_BYTES, Message, packets, to_bytes
+
+
+def task(number: int, body: bytes = b"body") -> Message:
+    return Message(1, 0, 0, number, body)
+
+
+def putting(messages: list[Message]):
+    """What a channel does: write one packet into the memory it is given."""
+    (packet,) = packets([to_bytes(each) for each in messages])
+
+    def receive_into(buffer: memoryview) -> int:
+        buffer[: len(packet)] = packet
+        return len(packet)
+
+    return receive_into
+
+
+def holding(count: int) -> Hand:
+    hand = Hand()
+    hand.take(putting([task(number) for number in range(count)]))
+    return hand
+
+
+def counts(held: list[Held]) -> list[tuple[int, int, int]]:
+    return [(each.message.id, each.begun, each.deaths) for each in held]
+
+
+def test_a_new_hand_is_empty() -> None:
+    assert Hand().leftover() == []
+
+
+def test_taking_gives_the_messages_in_order_with_their_places() -> None:
+    held = Hand().take(putting([task(5), task(6)]))
+
+    assert held == [Held(0, task(5), 0, 0), Held(1, task(6), 0, 0)]
+
+
+def test_taking_nothing_gives_nothing() -> None:
+    hand = Hand()
+
+    assert hand.take(lambda buffer: 0) == []
+    assert hand.leftover() == []
+
+
+def test_what_was_taken_and_not_begun_is_left_as_it_came() -> None:
+    assert counts(holding(3).leftover()) == [(0, 0, 0), (1, 0, 0), (2, 0, 0)]
+
+
+def test_the_one_begun_is_left_and_one_more_process_died_of_it() -> None:
+    hand = holding(3)
+
+    hand.begin(1)
+
+    assert counts(hand.leftover()) == [(0, 0, 0), (1, 1, 1), (2, 0, 0)]
+
+
+def test_one_that_ended_is_left_without_a_death_while_its_answer_is_not_sent() -> None:
+    hand = holding(2)
+
+    hand.begin(0)
+    hand.end(0)
+    hand.begin(1)
+
+    assert counts(hand.leftover()) == [(0, 1, 0), (1, 1, 1)]
+
+
+def test_deaths_of_one_are_not_forgotten_while_another_is_handled() -> None:
+    hand = holding(2)
+    hand.begin(0)  # and dies
+    hand.begin(0)  # and dies again
+    hand.begin(0)
+    hand.end(0)
+
+    hand.begin(1)
+
+    assert counts(hand.leftover()) == [(0, 3, 2), (1, 1, 1)]
+
+
+def test_those_answered_are_not_left() -> None:
+    hand = holding(3)
+    hand.begin(0)
+    hand.end(0)
+    hand.answered(1)
+    hand.begin(1)
+
+    assert [(each.place, each.message.id, each.deaths) for each in hand.leftover()] == [(1, 1, 1), (2, 2, 0)]
+    assert hand.answered_before() == [task(0)]
+
+
+def test_with_all_answered_nothing_is_left() -> None:
+    hand = holding(2)
+
+    hand.answered(2)
+
+    assert hand.leftover() == []
+    assert hand.answered_before() == [task(0), task(1)]
+
+
+def test_a_cleared_hand_is_empty_and_the_next_packet_starts_afresh() -> None:
+    hand = holding(3)
+    hand.begin(2)
+    hand.answered(2)
+
+    hand.clear()
+
+    assert hand.leftover() == hand.answered_before() == []
+    hand.take(putting([task(7), task(8), task(9)]))
+    assert counts(hand.leftover()) == [(7, 0, 0), (8, 0, 0), (9, 0, 0)]
+
+
+def test_more_deaths_than_can_be_counted_stay_the_most() -> None:
+    hand = holding(1)
+
+    for _ in range(300):
+        hand.begin(0)
+
+    assert counts(hand.leftover()) == [(0, 255, 255)]
+
+
+def test_as_many_of_the_smallest_messages_as_a_packet_holds_are_counted() -> None:
+    smallest = to_bytes(task(0, b""))
+    most = (PACKET_BYTES - 4) // len(smallest)
+    hand = Hand()
+    hand.take(putting([task(number, b"") for number in range(most)]))
+
+    hand.begin(most - 1)
+
+    assert counts(hand.leftover())[-1] == (most - 1, 1, 1)
+
+
+def test_the_largest_packet_fits() -> None:
+    largest = task(1, b"x" * INLINE_BYTES)
+    many = [largest] * (PACKET_BYTES // len(to_bytes(largest)))
+
+    assert len(Hand().take(putting(many))) == len(many)
+
+
+@pytest.mark.parametrize("begun", [0, 1])
+def test_another_process_finds_what_a_dead_one_had(begun: int) -> None:
+    hand = Hand()
+    pid = os.fork()
+    if pid == 0:
+        hand.take(putting([task(0), task(1)]))
+        hand.begin(begun)
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+    left = hand.leftover()
+
+    assert [each.message for each in left] == [task(0), task(1)]
+    assert left[begun].deaths == 1
+
+
+def test_what_was_given_back_is_left_to_nobody() -> None:
+    hand = holding(3)
+    hand.begin(0)
+
+    hand.give_back(2)
+
+    assert counts(hand.leftover()) == [(0, 1, 1), (1, 0, 0)]
+
+
+def test_a_file_of_what_was_given_back_is_not_ours_to_remove() -> None:
+    hand = holding(3)
+    hand.give_back(1)
+
+    hand.answered(3)
+
+    assert [message.id for message in hand.answered_before()] == [0, 2]

@@ -1,0 +1,105 @@
+"""engine/stats.py: the board that all processes share."""
+
+import os
+import time
+
+import pytest
+
+from engine.stats import Board, Cell, State
+
+
+def test_a_new_board_counts_nothing() -> None:
+    stats = Board(worker_num=2, task_worker_num=3).snapshot(spill_files=0)
+
+    assert (stats.worker_num, stats.task_worker_num, stats.tasks_submitted, stats.connection_num) == (2, 3, 0, 0)
+    assert stats.start_time == pytest.approx(time.time(), abs=60)
+    assert [each.state for each in stats.task_workers] == ["away"] * 3
+
+
+def test_what_one_process_writes_all_others_see() -> None:
+    board = Board(1, 1)
+    pid = os.fork()
+    if pid == 0:
+        board.add(0, Cell.SUBMITTED, 7)
+        board.put(1, Cell.STATE, State.IDLE)
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+    stats = board.snapshot(0)
+
+    assert (stats.tasks_submitted, stats.idle_task_worker_num) == (7, 1)
+
+
+def test_adding_gives_what_was_there_before() -> None:
+    board = Board(1, 0)
+
+    assert [board.add(0, Cell.SESSIONS), board.add(0, Cell.SESSIONS), board.get(0, Cell.SESSIONS)] == [0, 1, 2]
+
+
+def test_rows_and_loads_do_not_touch_each_other() -> None:
+    board = Board(worker_num=2, task_worker_num=2)
+    for row in range(4):
+        for cell in Cell:
+            board.put(row, cell, 1000 * row + cell)
+    for sender in range(2):
+        for number in range(2):
+            board.put_load(sender, number, 10 * sender + number + 1)
+
+    assert [board.get(row, cell) for row in range(4) for cell in Cell] == [
+        1000 * row + cell for row in range(4) for cell in Cell
+    ]
+    assert [board.load(sender, number) for sender in range(2) for number in range(2)] == [1, 2, 11, 12]
+
+
+def test_the_numbers_of_all_event_workers_are_summed_and_add_up() -> None:
+    board = Board(worker_num=2, task_worker_num=2)
+    for row, (submitted, done, failed, lost) in enumerate([(10, 3, 1, 0), (20, 8, 0, 2)]):
+        board.put(row, Cell.SUBMITTED, submitted)
+        board.put(row, Cell.DONE, done)
+        board.put(row, Cell.FAILED, failed)
+        board.put(row, Cell.LOST, lost)
+        board.put(row, Cell.ACCEPTED, 5)
+        board.put(row, Cell.CLOSED, 2)
+    board.put(2, Cell.STATE, State.BUSY)
+    board.put(3, Cell.STATE, State.IDLE)
+    board.put(2, Cell.DONE, 99)  # a task worker's own count is no event worker's
+    board.put(3, Cell.REDELIVERED, 4)
+
+    stats = board.snapshot(spill_files=6)
+
+    assert (stats.tasks_submitted, stats.tasks_done, stats.tasks_failed, stats.tasks_lost) == (30, 11, 1, 2)
+    assert (stats.tasks_running, stats.tasks_waiting) == (1, 15)
+    assert (stats.accept_count, stats.close_count, stats.connection_num) == (10, 4, 6)
+    assert (stats.idle_task_worker_num, stats.tasks_redelivered, stats.spill_files) == (1, 4, 6)
+
+
+def test_one_event_worker_at_a_time_gives_out_tasks() -> None:
+    board = Board(worker_num=2, task_worker_num=1)
+    assert board.try_lock()
+
+    pid = os.fork()
+    if pid == 0:
+        os._exit(int(board.try_lock()))
+    assert os.waitpid(pid, 0)[1] == 0, "the other one must not have it"
+
+    board.unlock()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(int(board.try_lock()))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert board.try_lock(), "the other one died, and its lock with it"
+
+
+def test_a_busy_task_worker_tells_its_task_and_since_when() -> None:
+    board = Board(1, 2)
+    board.put(1, Cell.PID, os.getpid())
+    board.put(1, Cell.STATE, State.BUSY)
+    board.put(1, Cell.TASK_ID, 42)
+    board.put(1, Cell.SINCE_NS, time.monotonic_ns() - 2_000_000_000)
+
+    busy, away = board.snapshot(0).task_workers
+
+    assert (busy.worker_id, busy.pid, busy.state, busy.task_id) == (1, os.getpid(), "busy", 42)
+    assert busy.since_s == pytest.approx(2, abs=1)
+    assert busy.rss > 1_000_000
+    assert (away.worker_id, away.task_id, away.since_s, away.rss) == (2, None, None, 0)

@@ -1,0 +1,330 @@
+"""engine/task_worker: whatever it dies of, and wherever, no task is lost."""
+
+import itertools
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.ipc.message import Kind
+from engine.stats import Cell, State
+from engine.task_worker import handback, task_worker
+from tests.unit.engine.lives import EVENT_WORKER, TASK_WORKER, Fate, Killed, World
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that gives tasks back would outlive a death that is an exception."""
+    monkeypatch.setattr(handback, "LONG_S", 3600.0)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture(params=["answers together", "answers one by one"])
+def answering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    at_once = request.param == "answers one by one"
+    monkeypatch.setattr(task_worker, "_ANSWER_WITHIN_NS", -1 if at_once else 10**12)
+    return str(request.param)
+
+
+SMALL, LARGE = "small", "large" * 10_000
+
+
+def handle(world: World, task_id: int, source: int, data: Any) -> Any:
+    return data.upper()
+
+
+# ── the plain case ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_tasks_are_handled_in_order_and_answered(world: World, answering: str) -> None:
+    seen = []
+    world.events.register("task", lambda server, *args: seen.append(args) or args[2])
+    world.submit(b"raw", "text", {"an": "object"})
+
+    assert world.live()
+
+    assert seen == [(0, EVENT_WORKER, b"raw"), (1, EVENT_WORKER, "text"), (2, EVENT_WORKER, {"an": "object"})]
+    assert world.answers() == [(Kind.FINISH, 0, b"raw"), (Kind.FINISH, 1, "text"), (Kind.FINISH, 2, {"an": "object"})]
+
+
+def test_none_ends_a_task_without_a_result(world: World) -> None:
+    world.events.register("task", lambda *args: None)
+    world.submit(b"x")
+
+    world.live()
+
+    assert world.answers() == [(Kind.DONE, 0, b"")]
+
+
+@pytest.mark.parametrize("attempt", ["return after finish", "finish twice"])
+def test_a_second_finish_raises_and_the_first_counts(world: World, attempt: str) -> None:
+    def task(world: World, *args: Any) -> Any:
+        world.here.finish("first")
+        if attempt == "finish twice":
+            world.here.finish("second")
+        return "second"
+
+    world.events.register("task", task)
+    world.submit(b"x")
+
+    world.live()
+
+    assert world.answers() == [(Kind.FINISH, 0, "first")]
+
+
+# ── death at every step ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [[SMALL], [LARGE], [SMALL, SMALL, SMALL], [LARGE, SMALL, LARGE]],
+    ids=["one small", "one large", "three small", "large and small"],
+)
+def test_no_task_is_lost_wherever_a_task_worker_dies(tmp_path: Path, answering: str, bodies: list[str]) -> None:
+    for dies_at in itertools.count(1):
+        directory = tmp_path / str(dies_at)
+        directory.mkdir()
+        world = World(directory)
+        world.events.register("task", handle)
+        world.submit(*bodies)
+        was_killed = not world.live(Fate(dies_at))
+
+        world.live_on()
+
+        answers = world.answers()
+        expected = {(Kind.FINISH, number, body.upper()) for number, body in enumerate(bodies)}
+        assert set(answers) == expected, f"died at step {dies_at}"
+        assert world.hand.leftover() == []
+        assert world.spill.count() == 0, f"died at step {dies_at}: {os.listdir(directory)}"
+        if not was_killed:
+            assert Counter(answers).most_common(1)[0][1] == 1
+            return
+
+
+def test_no_task_is_lost_when_two_task_workers_die_one_after_the_other(tmp_path: Path, answering: str) -> None:
+    steps = Fate()
+    world = World(tmp_path)
+    world.events.register("task", handle)
+    world.submit(SMALL, LARGE, SMALL)
+    world.live(steps)
+
+    for first, second in itertools.product(range(1, steps.steps, 3), repeat=2):
+        directory = tmp_path / f"{first}-{second}"
+        directory.mkdir()
+        world = World(directory)
+        world.events.register("task", handle)
+        world.submit(SMALL, LARGE, SMALL)
+        world.live(Fate(first))
+        world.live(Fate(second))
+
+        world.live_on()
+
+        assert set(world.answers()) == {
+            (Kind.FINISH, 0, "SMALL"),
+            (Kind.FINISH, 1, LARGE.upper()),
+            (Kind.FINISH, 2, "SMALL"),
+        }, f"died at steps {first} and {second}"
+        assert world.spill.count() == 0, f"died at steps {first} and {second}"
+
+
+# ── attempts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def dying(at: Callable[[int, int], bool], attempts: list[tuple[int, int]]) -> Any:
+    """A task handler that notes id and attempt, and dies where `at` says so."""
+
+    def task(world: World, task_id: int, source: int, data: Any) -> Any:
+        attempts.append((task_id, world.here.attempt))
+        if at(task_id, world.here.attempt):
+            raise Killed
+        return data
+
+    return task
+
+
+def test_a_task_delivered_again_says_so(world: World) -> None:
+    attempts: list[tuple[int, int]] = []
+    world.events.register("task", dying(lambda task_id, attempt: attempt < 3, attempts))
+    world.submit("x")
+
+    world.live_on()
+
+    assert attempts == [(0, 1), (0, 2), (0, 3)]
+    assert world.answers() == [(Kind.FINISH, 0, "x")]
+    assert world.board.get(TASK_WORKER, Cell.REDELIVERED) == 2
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5])
+def test_a_task_that_kills_each_time_ends_as_lost(tmp_path: Path, most: int) -> None:
+    attempts: list[tuple[int, int]] = []
+    world = World(tmp_path, task_max_attempts=most)
+    world.events.register("task", dying(lambda task_id, attempt: True, attempts))
+    world.submit(LARGE)
+
+    world.live_on()
+
+    assert [attempt for _, attempt in attempts] == list(range(1, most + 1))
+    assert world.answers() == [(Kind.LOST, 0, most)]
+    assert world.spill.count() == 0
+
+
+def test_the_tasks_around_one_that_kills_are_handled_and_not_counted_as_tried(world: World, answering: str) -> None:
+    attempts: list[tuple[int, int]] = []
+    world.events.register("task", dying(lambda task_id, attempt: task_id == 1, attempts))
+    world.submit("before", "poison", "after", "last")
+
+    world.live_on()
+
+    assert set(world.answers()) == {
+        (Kind.FINISH, 0, "before"),
+        (Kind.LOST, 1, 3),
+        (Kind.FINISH, 2, "after"),
+        (Kind.FINISH, 3, "last"),
+    }
+    assert [each for each in attempts if each[0] in (2, 3)] == [(2, 1), (3, 1)]
+
+
+def test_a_task_whose_answer_was_lost_with_its_worker_is_marked_as_delivered_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_worker, "_ANSWER_WITHIN_NS", 10**12)
+    attempts: list[tuple[int, int]] = []
+    world.events.register("task", dying(lambda task_id, attempt: (task_id, attempt) == (1, 1), attempts))
+    world.submit("answered too late", "kills once")
+
+    world.live_on()
+
+    assert attempts == [(0, 1), (1, 1), (0, 2), (1, 2)]
+
+
+def test_two_tasks_that_kill_in_turn_do_not_go_on_for_ever(world: World, answering: str) -> None:
+    attempts: list[tuple[int, int]] = []
+    world.events.register("task", dying(lambda task_id, attempt: True, attempts))
+    world.submit("one", "two")
+
+    world.live_on()
+
+    assert sorted(world.answers()) == [(Kind.LOST, 0, 3), (Kind.LOST, 1, 3)]
+    assert world.lives <= 7
+
+
+def test_a_pipe_message_that_kills_each_time_is_given_up(world: World) -> None:
+    heard = []
+
+    def pipe_message(world: World, source: int, message: Any) -> None:
+        heard.append(message)
+        raise Killed
+
+    world.events.register("task", handle)
+    world.events.register("pipe_message", pipe_message)
+    world.submit("poison", kind=Kind.PIPE)
+    world.submit("task")
+
+    world.live_on()
+
+    assert heard == ["poison"] * 3
+    assert world.answers() == [(Kind.FINISH, 0, "TASK")]
+
+
+# ── life ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_told_to_stop_it_finishes_the_task_in_hand_and_leaves_the_rest_to_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_worker, "_ANSWER_WITHIN_NS", -1)
+    seen = []
+
+    def task(world: World, task_id: int, source: int, data: Any) -> Any:
+        seen.append(task_id)
+        if task_id == 0:
+            signal.raise_signal(signal.SIGTERM)
+        return data
+
+    world.events.register("task", task)
+    world.submit("in hand", "queued", "queued too")
+
+    assert world.live()
+    assert world.answers() == [(Kind.FINISH, 0, "in hand")]
+
+    assert world.live()
+    assert seen == [0, 1, 2]
+    assert [task_id for _, task_id, _ in world.answers()] == [1, 2]
+
+
+def test_a_signal_of_the_programs_own_does_not_end_it(world: World) -> None:
+    """signal.alarm in a task, for a time limit, must not look like SIGTERM."""
+    seen = []
+
+    def task(world: World, task_id: int, source: int, data: Any) -> Any:
+        seen.append((task_id, world.here.stopping))
+        signal.raise_signal(signal.SIGALRM)
+        return data
+
+    before = signal.signal(signal.SIGALRM, lambda number, frame: None)
+    try:
+        world.events.register("task", task)
+        world.submit("one")
+        world.submit("two")
+        world.submit("three")
+        world.live()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert seen == [(0, False)] * 3
+
+
+@pytest.mark.parametrize("event", ["task", "pipe_message"])
+def test_it_is_not_idle_while_a_callback_runs(world: World, event: str) -> None:
+    states = []
+
+    def callback(world: World, *args: Any) -> None:
+        states.append(State(world.board.get(TASK_WORKER, Cell.STATE)))
+
+    world.events.register("task", handle)
+    world.events.register(event, callback)
+    world.submit("x", kind=Kind.TASK if event == "task" else Kind.PIPE)
+
+    world.live()
+
+    assert len(states) == 1
+    assert State.IDLE not in states
+
+
+def test_a_handler_that_raises_is_answered_with_its_failure_and_the_next_task_runs(world: World) -> None:
+    def task(world: World, task_id: int, source: int, data: Any) -> Any:
+        if data == "bad":
+            raise ValueError("no good")
+        return data
+
+    world.events.register("task", task)
+    world.submit("bad", "good")
+
+    world.live()
+
+    (kind, task_id, error), after = world.answers()
+    assert (kind, task_id, error.type_name, error.text) == (Kind.FAILED, 0, "ValueError", "no good")
+    assert after == (Kind.FINISH, 1, "good")
+
+
+def test_a_worker_start_that_raises_ends_it_with_exit_code_3(world: World) -> None:
+    def worker_start(world: World, worker_id: int) -> None:
+        raise RuntimeError("no database")
+
+    world.events.register("worker_start", worker_start)
+    world.events.register("task", handle)
+    world.submit("waits")
+
+    assert not world.live()
+
+    world.events.register("worker_start", lambda *args: None)
+    world.live()
+    assert world.answers() == [(Kind.FINISH, 0, "WAITS")]
