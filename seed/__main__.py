@@ -1,6 +1,5 @@
 """`python -m seed`: fill DATABASE_URL with made-up customers, the same ones for the same seed."""
 
-import signal
 import sys
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from app.console import err, out
 from app.store.database import open_database
 from seed import customers, loader, profile, progress
 from seed.errors import ResetNotConfirmed
+from seed.interruption import Interruption
 
 cli = console.commands("Fill the customers table in DATABASE_URL with people who do not exist.")
 
@@ -30,8 +30,7 @@ def seed(
     if count > customers.limit(people):
         most = customers.limit(people)
         raise typer.BadParameter(f"there are only {most:,} different mobiles", param_hint="--customers")
-    # A container's first process would not die of SIGTERM; as Ctrl-C it ends cleanly everywhere.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruption = Interruption()
     engine = open_database(config.load().database_url.get_secret_value(), local_infile=True)
     try:
         if reset and not yes:
@@ -43,6 +42,7 @@ def seed(
                 reset=reset,
                 say=out.print,
                 on_added=on_added,
+                check=interruption.check,
             )
     except KeyboardInterrupt:
         err.print("interrupted: the customers are all there or none is; run it again")

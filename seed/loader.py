@@ -15,6 +15,7 @@ from seed.mysql import MySQLStore
 from seed.sqlite import SQLiteStore
 
 Say = Callable[[str], None]
+Check = Callable[[], None]
 
 
 class Store(Protocol):
@@ -51,16 +52,23 @@ def count_customers(engine: Engine) -> int:
 
 
 def fill(
-    engine: Engine, people: Iterable[list[Row]], *, reset: bool, say: Say, on_added: Callable[[int], None]
+    engine: Engine,
+    people: Iterable[list[Row]],
+    *,
+    reset: bool,
+    say: Say,
+    on_added: Callable[[int], None],
+    check: Check = lambda: None,
 ) -> Filled:
     """Migrate, then write `people` into an empty table, in one transaction; `reset` empties it first.
 
     `on_added` hears the rows written so far: 0 when writing begins, then after every list. `say` hears a
     sentence where a person would wonder. Two at once on one schema: the second waits for the first.
+    `check` is called between steps, at least once a second while waiting, and ends it by raising.
     """
     with engine.connect().execution_options(writes=True) as connection:
         connection.detach()  # closing it then ends the session, and with that whatever it holds
-        store = _store(connection, say)
+        store = _store(connection, say, check)
         try:
             store.enter()
             _migrate(connection, say)
@@ -74,9 +82,11 @@ def fill(
             added = 0
             on_added(added)
             for rows in people:
+                check()
                 store.write(rows)
                 added += len(rows)
                 on_added(added)
+            check()
             connection.commit()
         except KeyboardInterrupt:
             # The driver may be in the middle of an exchange, where it cannot say ROLLBACK any more; the
@@ -86,10 +96,10 @@ def fill(
         return Filled(0, added, time.monotonic() - started)
 
 
-def _store(connection: Connection, say: Say) -> Store:
+def _store(connection: Connection, say: Say, check: Check) -> Store:
     if connection.dialect.name == "sqlite":
-        return SQLiteStore(connection, say)
-    return MySQLStore(connection, say)
+        return SQLiteStore(connection, say, check)
+    return MySQLStore(connection, say, check)
 
 
 def _count(connection: Connection) -> int:

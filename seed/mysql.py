@@ -19,9 +19,10 @@ LOCAL_INFILE_IS_OFF = {1148, 2068, 3948, 4166}
 class MySQLStore:
     """A named lock keeps other seeds out; the server drops it with the session, after its rollback."""
 
-    def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
+    def __init__(self, connection: Connection, say: Callable[[str], None], check: Callable[[], None]) -> None:
         self._connection = connection
         self._say = say
+        self._check = check
         self._may_load = True
 
     def enter(self) -> None:
@@ -33,7 +34,7 @@ class MySQLStore:
         if not self._take(name, wait_s=0):
             self._say(WAITING)
             while not self._take(name, wait_s=1):
-                pass  # the server waits
+                self._check()
         self._connection.rollback()
 
     def begin(self) -> None:

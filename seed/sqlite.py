@@ -16,9 +16,10 @@ POLL_MS = 500
 class SQLiteStore:
     """The write lock is taken before the first look, so that whoever comes second waits."""
 
-    def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
+    def __init__(self, connection: Connection, say: Callable[[str], None], check: Callable[[], None]) -> None:
         self._connection = connection
         self._say = say
+        self._check = check
 
     def enter(self) -> None:
         self._connection.connection.cursor().execute(f"PRAGMA busy_timeout = {POLL_MS}")
@@ -29,7 +30,7 @@ class SQLiteStore:
             return
         self._say(WAITING)
         while not self._try_to_begin():
-            pass  # each try waits POLL_MS
+            self._check()  # each try waits POLL_MS
 
     def clear(self) -> None:
         self._connection.exec_driver_sql("DELETE FROM customers")

@@ -1,0 +1,41 @@
+"""A signal is heard wherever it comes."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from seed.interruption import Interruption
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    yield
+    for number, handler in zip(SIGNALS, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_interrupts_where_it_comes(number):
+    Interruption().check()
+
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_a_destructor_swallowed_interrupts_at_the_next_check(number):
+    class Swallows:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    interruption = Interruption()
+
+    Swallows()
+
+    with pytest.raises(KeyboardInterrupt):
+        interruption.check()
