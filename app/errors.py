@@ -32,8 +32,8 @@ class ServerUnreachable(AppError):
     """The server does not run where we look, or cannot start there."""
 
 
-class LogFolderUnusable(AppError):
-    """The folder for the logs cannot be made or written to."""
+class LogUnusable(AppError):
+    """A log, or the folder of all logs, cannot be made, opened or written to."""
 
 
 class LogDamaged(AppError):

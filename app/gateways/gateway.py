@@ -4,7 +4,9 @@ from typing import Protocol
 
 
 class Gateway(Protocol):
-    """Delivers the messages of one shard. One process at a time has it.
+    """Delivers the messages of one shard. One process at a time has it. Making one raises ShardTaken when another
+    process does. To make one, to return and to deliver raise LogUnusable when the way out does not work now, whatever
+    foreign error that is; nothing is lost by trying again later.
 
     A position counts what was delivered, in the gateway's own unit (bytes, for a log). Whoever takes up a shard first
     returns to the position that the database knows; what came after it is delivered again.

@@ -4,9 +4,10 @@ import contextlib
 import fcntl
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
-from app.errors import LogDamaged, LogFolderUnusable, ShardTaken
+from app.errors import LogDamaged, LogUnusable, ShardTaken
 
 
 def log_path(folder: Path, campaign: str, number: int) -> Path:
@@ -18,12 +19,19 @@ def make_folder(folder: Path) -> str:
     """Make the folder of all logs, mode 0700 if it is new, and give its name as an owner of shards.
 
     The name is random and stays with the folder. A log has a lock in the kernel, so among those who share the folder
-    one at most can write it, and a lock's holder that died has let it go. Raises LogFolderUnusable.
+    one at most can write it, and a lock's holder that died has let it go. Raises LogUnusable.
     """
-    try:
+    with _translated(folder):
         return _make_folder(folder)
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """What the system says about a folder or a log becomes our own error."""
+    try:
+        yield
     except OSError as error:
-        raise LogFolderUnusable(f"the logs cannot be kept in {folder}: {error.strerror}") from error
+        raise LogUnusable(f"{path} cannot be used for logs: {error.strerror}") from error
 
 
 def _make_folder(folder: Path) -> str:
@@ -40,36 +48,45 @@ def _make_folder(folder: Path) -> str:
 
 
 class LogFile:
-    """One shard's log, locked. Raises ShardTaken when another process has it."""
+    """One shard's log, locked. Raises ShardTaken when another process has it, LogUnusable when it cannot be opened."""
 
     def __init__(self, folder: Path, campaign: str, number: int) -> None:
         self.owner = make_folder(folder)
-        path = log_path(folder, campaign, number)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        self._path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._path = log_path(folder, campaign, number)
+        self._position = 0
+        with _translated(self._path.parent):
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        with _translated(self._path):
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._lock()
+                _make_entries_durable(self._path.parent, folder)
+            except BaseException:  # left open it would stay locked, and the shard taken by ourselves
+                os.close(self._descriptor)
+                raise
+
+    def _lock(self) -> None:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._descriptor)
-            raise ShardTaken(f"{path} is being written by another process") from None
-        self._position = 0
-        _make_entries_durable(path.parent, folder)
+            raise ShardTaken(f"{self._path} is being written by another process") from None
 
     def return_to(self, position: int) -> None:
-        size = os.fstat(self._descriptor).st_size
-        if size < position:
-            raise LogDamaged(f"{self._path} has {size} bytes where {position} were written; somebody shortened it")
-        os.ftruncate(self._descriptor, position)
-        os.lseek(self._descriptor, position, os.SEEK_SET)
+        with _translated(self._path):
+            size = os.fstat(self._descriptor).st_size
+            if size < position:
+                raise LogDamaged(f"{self._path} has {size} bytes where {position} were written; somebody shortened it")
+            os.ftruncate(self._descriptor, position)
+            os.lseek(self._descriptor, position, os.SEEK_SET)
         self._position = position
 
     def deliver(self, text: str) -> int:
         rest = memoryview(text.encode("utf-8"))
         self._position += len(rest)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        os.fdatasync(self._descriptor)
+        with _translated(self._path):
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fdatasync(self._descriptor)
         return self._position
 
     def close(self) -> None:

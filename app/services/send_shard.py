@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from app.domain.greeting import Customer, compile_template
-from app.errors import LogDamaged, LogFolderUnusable, ShardTaken
+from app.errors import LogDamaged, LogUnusable, ShardTaken
 from app.gateways.gateway import Gateway
 from app.gateways.log_file import LogFile
 from app.protocol import ShardProgress
@@ -66,7 +66,7 @@ def send_shard(
         gateway = LogFile(log_dir, campaign.name, order.number)
     except ShardTaken:
         return ShardReport(order, Outcome.TAKEN)
-    except (LogFolderUnusable, OSError) as error:
+    except LogUnusable as error:
         return ShardReport(order, Outcome.BLOCKED, str(error))
     try:
         with writing(database) as connection:
@@ -80,7 +80,7 @@ def send_shard(
         with writing(database) as connection:
             campaigns.fail(connection, order.campaign_id, str(error))
         return ShardReport(order, Outcome.FAILED)
-    except OSError as error:
+    except LogUnusable as error:
         return ShardReport(order, Outcome.BLOCKED, str(error))
     finally:
         gateway.close()

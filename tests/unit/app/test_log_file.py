@@ -1,12 +1,13 @@
 """A shard's log: one writer, an exact length, closed to others."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from app.errors import LogDamaged, ShardTaken
+from app.errors import LogDamaged, LogUnusable, ShardTaken
 from app.gateways.log_file import LogFile, log_path, make_folder
 
 
@@ -93,6 +94,55 @@ def test_a_log_shorter_than_recorded_is_damaged_and_stays_as_it_is(folder):
 
     log.close()
     assert log_path(folder, "a", 0).read_bytes() == b"one\n"
+
+
+def test_a_log_that_cannot_be_opened_is_unusable(folder):
+    log_path(folder, "a", 0).mkdir(parents=True)
+
+    with pytest.raises(LogUnusable, match=r"a/task_0\.log cannot be used for logs: Is a directory"):
+        LogFile(folder, "a", 0)
+
+
+def test_a_campaign_whose_folder_is_a_file_has_no_usable_log(folder):
+    make_folder(folder)
+    (folder / "a").touch()
+
+    with pytest.raises(LogUnusable, match="a cannot be used for logs: File exists"):
+        LogFile(folder, "a", 0)
+
+
+def test_a_full_disk_makes_a_log_unusable(folder):
+    (folder / "a").mkdir(parents=True)
+    log_path(folder, "a", 0).symlink_to("/dev/full")
+    log = LogFile(folder, "a", 0)
+
+    with pytest.raises(LogUnusable, match=r"task_0\.log cannot be used for logs: No space left on device"):
+        log.deliver("one\n")
+
+    log.close()
+
+
+def test_a_log_that_cannot_be_cut_back_is_unusable(folder):
+    (folder / "a").mkdir(parents=True)
+    log_path(folder, "a", 0).symlink_to("/dev/null")
+    log = LogFile(folder, "a", 0)
+
+    with pytest.raises(LogUnusable, match=r"task_0\.log cannot be used for logs"):
+        log.return_to(0)
+
+    log.close()
+
+
+def test_a_log_that_became_unusable_while_it_was_opened_is_let_go(folder, monkeypatch):
+    def fails(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "fsync", fails)
+        with pytest.raises(LogUnusable, match="Input/output error"):
+            LogFile(folder, "a", 0)
+
+    LogFile(folder, "a", 0).close()
 
 
 def test_nobody_else_can_read_the_logs_whatever_the_umask(folder):
