@@ -118,3 +118,25 @@ def test_a_refusal_while_we_watch_is_said(app, monkeypatch):
 def test_another_program_at_the_port_is_said_in_one_line(app, monkeypatch, answer):
     with answering(monkeypatch, answer):
         app("trigger", "a").assert_refused("127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"message": "hello"}\n',
+        b'{"message": "hello", "state": "asleep", "tasks": [], "sent": 0}\n',
+        b'{"message": "hello", "state": "running", "tasks": 5, "sent": 0}\n',
+        b'{"message": "hello", "state": "finished", "campaign": "a", "tasks": [], "sent": 0}\n',
+        b"hello\n",
+        b"\xff\n",
+    ],
+    ids=["no state", "an unknown state", "no list of tasks", "an end without a reason", "no JSON", "no UTF-8"],
+)
+def test_a_watcher_who_is_told_what_is_no_progress_says_so_in_one_line(app, monkeypatch, line):
+    with answering(monkeypatch, ACCEPTED, line):
+        ended = app("trigger", "a", "--watch")
+
+    assert ended.code == 1
+    assert ended.err.startswith("error: what answers at 127.0.0.1:")
+    assert ended.err.endswith(" is not our server; see SMS_HOST and SMS_PORT\n")
+    assert ended.err.count("\n") == 1
