@@ -139,6 +139,17 @@ def test_a_report_without_the_log_fails(app, finished, logs):
     assert "task_2.log is missing\n" in ended.out
 
 
+def test_a_report_of_a_log_that_cannot_be_read_fails_and_says_why(app, finished, logs):
+    log_path(logs, NAME, 2).unlink()
+    log_path(logs, NAME, 2).mkdir()
+
+    ended = app("report", NAME)
+
+    assert ended.code == 1
+    assert "task_2.log cannot be read: Is a directory\n" in ended.out
+    assert "Traceback" not in ended.err
+
+
 @pytest.mark.parametrize("command", ["status", "report"])
 def test_an_unknown_campaign_is_refused(app, command):
     app(command, "nobody").assert_refused("no campaign is named nobody")

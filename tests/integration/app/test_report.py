@@ -171,6 +171,27 @@ def test_a_log_that_is_gone_is_missing(sqlite, logs):
     assert differences(sqlite, logs) == [f"{path} is missing", ALL_ON_RECORD.format(0)]
 
 
+def test_a_log_that_cannot_be_read_differs(sqlite, logs):
+    move_in(sqlite, ROWS)
+    run(sqlite, logs, "a", 100)
+    path = log_path(logs, "a", 0)
+    path.unlink()
+    path.mkdir()
+
+    assert differences(sqlite, logs) == [f"{path} cannot be read: Is a directory", ALL_ON_RECORD.format(0)]
+
+
+def test_logs_whose_folder_is_none_differ_task_by_task(sqlite, logs):
+    move_in(sqlite, ROWS)
+    run(sqlite, logs, "a", 10)
+    logs.rename(logs.with_name("elsewhere"))
+    logs.touch()
+
+    found = [each.differences[0] for each in check(sqlite, logs).tasks]
+
+    assert found == [f"{log_path(logs, 'a', task)} cannot be read: Not a directory" for task in range(2)]
+
+
 def test_only_the_task_that_differs_is_named(sqlite, logs):
     move_in(sqlite, ROWS)
     run(sqlite, logs, "a", 8)
