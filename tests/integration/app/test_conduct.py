@@ -158,6 +158,40 @@ def test_a_shard_that_broke_down_is_posted_again_after_a_pause(stage):
     stage.play(scene)
 
 
+def test_a_blocked_shard_is_tried_again_after_pauses_that_grow_with_a_warning_at_each(stage, caplog):
+    campaign = trigger(stage.database, "a", 100)
+    blocked = ShardReport(ShardOrder(campaign.id, 0), Outcome.BLOCKED, "no space left")
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+        for _ in range(7):
+            await stage.conductor.on_report(blocked)
+        await stage.some_sweeps()
+
+    stage.play(scene)
+
+    assert len(stage.posted) == 1
+    assert [(each.levelname, each.pause_s) for each in caplog.records] == [
+        ("WARNING", pause_s) for pause_s in (1, 2, 4, 8, 16, 30, 30)
+    ]
+    assert {each.error for each in caplog.records} == {"no space left"}
+
+
+def test_a_shard_that_got_on_again_is_paused_briefly_the_next_time(stage, caplog):
+    campaign = trigger(stage.database, "a", 100)
+    order = ShardOrder(campaign.id, 0)
+    outcomes = (Outcome.BLOCKED, Outcome.BLOCKED, Outcome.STOPPED, Outcome.BLOCKED)
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+        for outcome in outcomes:
+            await stage.conductor.on_report(ShardReport(order, outcome))
+
+    stage.play(scene)
+
+    assert [each.pause_s for each in caplog.records] == [1, 2, 1]
+
+
 def test_nothing_is_posted_while_the_server_stops(stage):
     trigger(stage.database, "a", 100)
     stage.stopping = True

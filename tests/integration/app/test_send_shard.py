@@ -1,5 +1,7 @@
 """One shard is sent: whatever stops it, the next one continues where the database says."""
 
+import errno
+import os
 import time
 
 import pytest
@@ -176,6 +178,40 @@ def test_a_shard_lost_to_another_machine_is_recorded_no_further(database, logs):
     assert send(database, logs, campaign, should_stop=is_lost) is Outcome.TAKEN
 
     assert shards_of(database, campaign)[0].sent == 0
+
+
+def test_a_log_that_cannot_be_opened_blocks_its_shard_until_it_can(sqlite, logs):
+    move_in(sqlite, ROWS)
+    campaign = trigger(sqlite, "a", SIZE)
+    logs.mkdir()
+    (logs / "a").touch()
+
+    blocked = send(sqlite, logs, campaign)
+    (logs / "a").unlink()
+    afterwards = send(sqlite, logs, campaign)
+
+    assert (blocked, afterwards) == (Outcome.BLOCKED, Outcome.COMPLETE)
+    assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
+
+
+def test_a_disk_that_fills_up_in_the_middle_blocks_a_shard_and_costs_no_message(database, logs, monkeypatch):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    send(database, logs, campaign, should_stop=after(1))
+    with monkeypatch.context() as context:
+        context.setattr(os, "fdatasync", finds_no_space)
+        blocked = send(database, logs, campaign)
+    recorded = shards_of(database, campaign)[0].sent
+
+    afterwards = send(database, logs, campaign)
+
+    assert (blocked, recorded, afterwards) == (Outcome.BLOCKED, 3, Outcome.COMPLETE)
+    assert as_stored(database, campaign).state is State.RUNNING
+    assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
+
+
+def finds_no_space(_descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_database_that_fails_is_said_to_the_caller_and_lets_the_log_go(sqlite, logs, monkeypatch):
