@@ -9,7 +9,7 @@ from app import config, console, log_lines, protocol, views
 from app.config import Config
 from app.console import out
 from app.domain.campaign import State, check_name
-from app.errors import ServerUnreachable
+from app.errors import Refused, ServerUnreachable
 from app.gateways.log_file import make_folder
 from app.protocol import Trigger
 from app.services import progress
@@ -73,20 +73,19 @@ def trigger(
     except OSError as error:
         raise ServerUnreachable(f"no answer from {where} ({error}); start the server: python -m app serve") from error
     except KeyboardInterrupt:
-        out.print(f"stopped watching; the campaign goes on, see: python -m app status {request.campaign}")
+        console.err.print(f"stopped watching; the campaign goes on, see: python -m app status {request.campaign}")
         raise typer.Exit(130) from None
 
 
 def _read(client: Client, lost: str = "the campaign goes on when it is back") -> dict[str, Any]:
-    """The server's next line; one that refuses ends the command. Raises ValueError when it is no line of ours.
+    """The server's next line. Raises Refused for one that refuses, ValueError when it is no line of ours.
     `lost`: what to say when the server closes instead."""
     line = client.read_line()
     if not line:
         raise ServerUnreachable(f"the server closed the connection; {lost}")
     facts = protocol.read_answer(line)
     if not facts.get("ok", True):
-        out.print(facts["message"])
-        raise typer.Exit(1)
+        raise Refused(facts["message"])
     return facts
 
 

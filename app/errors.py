@@ -51,6 +51,10 @@ class BadRequest(AppError):
         super().__init__(message)
 
 
+class Refused(AppError):
+    """The server did not obey a trigger; the text is the server's."""
+
+
 class UnknownCampaign(AppError):
     """No campaign has this name."""
 

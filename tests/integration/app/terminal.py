@@ -16,6 +16,7 @@ class Ended:
         """One line on stderr, exit status 1."""
         assert (self.code, self.out) == (1, "")
         assert self.err.count("\n") == 1
+        assert self.err.startswith("error: ")
         assert all(word in self.err for word in words), self.err
 
 

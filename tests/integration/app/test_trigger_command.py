@@ -61,11 +61,11 @@ def test_a_trigger_ends_when_the_server_has_accepted(app, monkeypatch):
     assert (ended.code, ended.out, ended.err) == (0, "gone out\n", "")
 
 
-def test_a_trigger_that_is_refused_says_why(app, monkeypatch):
+def test_a_trigger_that_is_refused_says_why_as_an_error(app, monkeypatch):
     with answering(monkeypatch, '{"ok": false, "error": "x", "message": "名称已用于另一条短信"}\n'.encode()):
         ended = app("trigger", "a")
 
-    assert (ended.code, ended.out + ended.err) == (1, "名称已用于另一条短信\n")
+    assert (ended.code, ended.out, ended.err) == (1, "", "error: 名称已用于另一条短信\n")
 
 
 @pytest.mark.parametrize(("state", "code"), [(State.FINISHED, 0), (State.FAILED, 1)])
@@ -106,12 +106,24 @@ def test_a_server_that_stops_while_we_watch_is_said_in_one_line(app, monkeypatch
     assert ended.err == "error: the server closed the connection; the campaign goes on when it is back\n"
 
 
-def test_a_refusal_while_we_watch_is_said(app, monkeypatch):
+def test_a_refusal_while_we_watch_is_said_as_an_error(app, monkeypatch):
     with answering(monkeypatch, ACCEPTED, '{"ok": false, "error": "internal", "message": "请稍后再试"}\n'.encode()):
         ended = app("trigger", "a", "--watch")
 
-    assert ended.code == 1
-    assert "请稍后再试" in ended.out + ended.err
+    assert (ended.code, ended.out, ended.err) == (1, "gone out\n", "error: 请稍后再试\n")
+
+
+def test_who_stops_watching_is_told_that_the_campaign_goes_on(app, monkeypatch):
+    def is_interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.views.ProgressView, "show", is_interrupted)
+
+    with answering(monkeypatch, ACCEPTED, progress(State.RUNNING)):
+        ended = app("trigger", "a", "--watch")
+
+    assert (ended.code, ended.out) == (130, "gone out\n")
+    assert ended.err == "stopped watching; the campaign goes on, see: python -m app status a\n"
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 \xff\xfe\r\n", b"[1]\n", b"5\n"])
