@@ -26,15 +26,23 @@ def seed(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --reset deletes.")] = False,
 ) -> None:
     """Migrate, then write the customers, all or none. A table with rows in it is left as it is."""
+    interruption = Interruption()
+    try:
+        _seed(count, random_seed, interruption, reset=reset, ask=not yes)
+    except KeyboardInterrupt:
+        err.print("interrupted: the customers are all there or none is; run it again")
+        raise typer.Exit(interruption.exit_status) from None
+
+
+def _seed(count: int, random_seed: int, interruption: Interruption, *, reset: bool, ask: bool) -> None:
     people = profile.zh_cn()
     if count > customers.limit(people):
         most = customers.limit(people)
         raise typer.BadParameter(f"there are only {most:,} different mobiles", param_hint="--customers")
-    interruption = Interruption()
     engine = open_database(config.load().database_url.get_secret_value(), local_infile=True)
     try:
-        if reset and not yes:
-            _ask_before_deleting(engine)
+        if reset and ask:
+            _ask_before_deleting(engine, interruption)
         with progress.shown(count) as on_added:
             filled = loader.fill(
                 engine,
@@ -44,21 +52,24 @@ def seed(
                 on_added=on_added,
                 check=interruption.check,
             )
-    except KeyboardInterrupt:
-        err.print("interrupted: the customers are all there or none is; run it again")
-        raise typer.Exit(1) from None
     finally:
         engine.dispose()
     out.print(_summary(filled))
 
 
-def _ask_before_deleting(engine: Engine) -> None:
+def _ask_before_deleting(engine: Engine, interruption: Interruption) -> None:
     there = loader.count_customers(engine)
     if not there:
         return
     if not sys.stdin.isatty():
         raise ResetNotConfirmed(f"--reset would delete {there:,} customers; add --yes to agree")
-    if not typer.confirm(f"Delete {there:,} customers?"):
+    try:
+        agreed = typer.confirm(f"Delete {there:,} customers?")
+    except typer.Abort:  # Ctrl-C or the end of the input, in the line of the question
+        out.print()
+        interruption.check()
+        agreed = False
+    if not agreed:
         raise ResetNotConfirmed("nothing was deleted, nothing was changed")
 
 

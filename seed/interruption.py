@@ -12,15 +12,20 @@ class Interruption:
     """
 
     def __init__(self) -> None:
-        self._has_come = False
+        self._number: int | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
     def check(self) -> None:
         """Raises KeyboardInterrupt when one has come."""
-        if self._has_come:
+        if self._number is not None:
             raise KeyboardInterrupt
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._has_come = True
+    @property
+    def exit_status(self) -> int:
+        """What a shell says of a program that the signal ended: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + (self._number or signal.SIGINT)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._number = self._number or number
         raise KeyboardInterrupt

@@ -1,5 +1,7 @@
 """The table is full or empty, never in between: signals, two at once, other programs."""
 
+import os
+import pty
 import signal
 from collections.abc import Iterator
 
@@ -33,18 +35,34 @@ def test_an_interrupted_seed_ends_with_one_line_and_leaves_an_empty_table(databa
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
 
-    assert (process.returncode, stderr) == (1, INTERRUPTED)
+    assert (process.returncode, stderr) == (130, INTERRUPTED)
     assert count_in(database_url) == 0
 
 
-def test_a_terminated_seed_ends_as_an_interrupted_one(sqlite_url):
+def test_a_terminated_seed_ends_as_an_interrupted_one_with_a_status_of_its_own(sqlite_url):
     process = in_the_middle(sqlite_url)
 
     process.terminate()
     _, stderr = process.communicate(timeout=30)
 
-    assert (process.returncode, stderr) == (1, INTERRUPTED)
+    assert (process.returncode, stderr) == (143, INTERRUPTED)
     assert count_in(sqlite_url) == 0
+
+
+def test_a_seed_that_is_interrupted_at_its_question_changes_nothing(sqlite_url):
+    fill(sqlite_url, 1000)
+    ours, theirs = pty.openpty()
+    process = start(sqlite_url, "--customers", "10", "--reset", stdin=theirs)
+    assert process.stdout is not None
+    process.stdout.read(len("Delete 1,000 customers?"))
+
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    os.close(ours)
+    os.close(theirs)
+
+    assert (process.returncode, stderr) == (130, INTERRUPTED)
+    assert rows_in(sqlite_url) == made_up(1000)
 
 
 def test_a_killed_reset_leaves_all_the_old_rows_or_none(database_url):
@@ -79,7 +97,7 @@ def test_a_seed_that_waits_for_another_says_so_and_can_be_interrupted(database_u
         _, stderr = process.communicate(timeout=30)
 
     assert "waiting" in said
-    assert (process.returncode, stderr) == (1, INTERRUPTED)
+    assert (process.returncode, stderr) == (130, INTERRUPTED)
     assert count_in(database_url) == 0
 
 

@@ -39,3 +39,14 @@ def test_a_signal_that_a_destructor_swallowed_interrupts_at_the_next_check(numbe
 
     with pytest.raises(KeyboardInterrupt):
         interruption.check()
+
+
+@pytest.mark.parametrize(("numbers", "status"), [((signal.SIGINT, signal.SIGTERM), 130), (SIGNALS[::-1], 143)])
+def test_the_exit_status_tells_the_first_signal(numbers, status):
+    interruption = Interruption()
+
+    for number in numbers:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+
+    assert interruption.exit_status == status
