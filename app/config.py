@@ -9,6 +9,15 @@ from sqlalchemy.exc import ArgumentError
 
 from app.errors import ConfigError
 
+_DRIVERS = frozenset(
+    [
+        *("mysql", "mysql+pymysql", "mysql+mysqldb"),
+        *("mariadb", "mariadb+pymysql", "mariadb+mysqldb"),
+        *("sqlite", "sqlite+pysqlite"),
+    ]
+)
+"""Without a driver, SQLAlchemy's default one is meant. An asynchronous one would fail at its first statement."""
+
 
 class Config(BaseSettings):
     """Read from the environment, then from `.env`; each field is named as its variable, in lower case."""
@@ -35,11 +44,11 @@ class Config(BaseSettings):
     def _is_an_address_we_support(cls, value: SecretStr) -> SecretStr:
         try:
             address = make_url(value.get_secret_value())
-            backend = address.get_backend_name()
         except (ArgumentError, ValueError):  # its text may hold the password
             raise ValueError("must look like mysql+pymysql://user:password@host:3306/name") from None
-        if backend not in {"mysql", "mariadb", "sqlite"}:
-            raise ValueError(f"{backend} is not supported; use mysql, mariadb or sqlite")
+        if address.drivername not in _DRIVERS:
+            known = "mysql+pymysql, mysql+mysqldb, the same with mariadb, or sqlite"
+            raise ValueError(f"{address.drivername} is not supported; use {known}")
         if not address.database:
             raise ValueError("must name a database after the host, or a file for sqlite")
         return value

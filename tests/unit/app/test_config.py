@@ -95,6 +95,32 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_password(monkeypa
     assert SECRET not in repr(refusal.value.__cause__)
 
 
+@pytest.mark.parametrize(
+    "driver",
+    [
+        *("mysql", "mysql+pymysql", "mysql+mysqldb", "mariadb", "mariadb+pymysql", "mariadb+mysqldb"),
+        *("sqlite", "sqlite+pysqlite"),
+    ],
+)
+def test_a_driver_that_we_know_is_accepted(monkeypatch, driver):
+    monkeypatch.setenv("DATABASE_URL", f"{driver}://sms:{SECRET}@host/sms")
+
+    assert config.load().database_url.get_secret_value().startswith(f"{driver}:")
+
+
+@pytest.mark.parametrize(
+    "driver", ["mysql+foo", "mysql+aiomysql", "mysql+asyncmy", "mariadb+mariadbconnector", "sqlite+aiosqlite", "oracle"]
+)
+def test_a_driver_that_we_do_not_know_is_refused_in_one_sentence_with_those_we_do(monkeypatch, driver):
+    monkeypatch.setenv("DATABASE_URL", f"{driver}://sms:{SECRET}@host/sms")
+
+    with pytest.raises(ConfigError) as refusal:
+        config.load()
+
+    known = "mysql+pymysql, mysql+mysqldb, the same with mariadb, or sqlite"
+    assert str(refusal.value) == f"DATABASE_URL: {driver} is not supported; use {known}"
+
+
 def test_the_password_shows_in_no_representation(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", f"mysql+pymysql://sms:{SECRET}@host/sms")
 
