@@ -1,6 +1,7 @@
 """What a message says. A template is checked once, then rendered for whole pages of customers. Pure."""
 
 import string
+import unicodedata
 from collections.abc import Callable, Sequence
 
 from app.errors import BadRequest
@@ -26,12 +27,15 @@ def compile_template(template: str) -> Callable[[Sequence[Customer]], str]:
     """A function from customers to their messages, a line each, in the order given.
 
     `{mobile}`, `{name}` and `{honorific}` are filled in; `{{` and `}}` are braces; nothing else has a meaning.
-    A line break in a value becomes a space, so that one message is one line. Raises BadRequest.
+    A line break in a value becomes a space, so that one message is one line. Raises BadRequest, for a control
+    character (Unicode's category Cc) as well.
     """
-    if "\n" in template or "\r" in template:
-        raise BadRequest("bad_template", "模板不能换行")
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         raise BadRequest("bad_template", f"模板太长,不能超过{MAX_TEMPLATE_CHARACTERS}个字符")
+    if "\n" in template or "\r" in template:
+        raise BadRequest("bad_template", "模板不能换行")
+    if any(unicodedata.category(letter) == "Cc" for letter in template):
+        raise BadRequest("bad_template", "模板不能含有控制字符")
     if any("\ud800" <= letter <= "\udfff" for letter in template):  # JSON may hold half a pair, UTF-8 may not
         raise BadRequest("bad_template", "模板不是有效的Unicode文本")
     line, order = _parse(template)

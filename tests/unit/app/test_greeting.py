@@ -91,6 +91,19 @@ def test_a_template_is_one_line(template):
         compile_template(template)
 
 
+@pytest.mark.parametrize("letter", ["\0", "\t", "\x0b", "\x1b", "\x1e", "\x7f", "\x85", "\x9f"])
+def test_a_control_character_is_refused(letter):
+    with pytest.raises(BadRequest, match="模板不能含有控制字符") as refusal:
+        compile_template(f"你好{letter}{{name}}")
+
+    assert refusal.value.code == "bad_template"
+
+
+@pytest.mark.parametrize("letter", [" ", "\xa0", "\u3000", "\u200d", "\u2028", "\ufeff"])
+def test_an_invisible_character_that_is_no_control_is_kept(letter):
+    assert render(f"好{letter}") == f"好{letter}\n"
+
+
 def test_half_a_surrogate_pair_is_refused_because_it_cannot_be_written():
     with pytest.raises(BadRequest) as refusal:
         compile_template("{name}\ud842")
