@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from app import config, console
 from app.console import err, out
 from app.store.database import open_database
+from app.wording import counted
 from seed import customers, loader, profile, progress
 from seed.errors import ResetNotConfirmed
 from seed.interruption import Interruption
@@ -62,9 +63,9 @@ def _ask_before_deleting(engine: Engine, interruption: Interruption) -> None:
     if not there:
         return
     if not sys.stdin.isatty():
-        raise ResetNotConfirmed(f"--reset would delete {there:,} customers; add --yes to agree")
+        raise ResetNotConfirmed(f"--reset would delete {counted(there, 'customer')}; add --yes to agree")
     try:
-        agreed = typer.confirm(f"Delete {there:,} customers?")
+        agreed = typer.confirm(f"Delete {counted(there, 'customer')}?")
     except typer.Abort:  # Ctrl-C or the end of the input, in the line of the question
         out.print()
         interruption.check()
@@ -75,9 +76,10 @@ def _ask_before_deleting(engine: Engine, interruption: Interruption) -> None:
 
 def _summary(filled: loader.Filled) -> str:
     if filled.there:
-        return f"{filled.there:,} customers are there already; nothing was changed (--reset replaces them)"
+        there = counted(filled.there, "customer is", "customers are")
+        return f"{there} there already; nothing was changed (--reset puts others in their place)"
     rate = filled.added / filled.took_s if filled.took_s else 0
-    return f"{filled.added:,} customers in {filled.took_s:.1f} s, {rate:,.0f} rows/s"
+    return f"{counted(filled.added, 'customer')} in {filled.took_s:.1f} s, {rate:,.0f} rows/s"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What can go wrong while seeding, beyond what the application already knows."""
 
 from app.errors import AppError
+from app.wording import counted
 
 
 class SeedError(AppError):
@@ -23,6 +24,6 @@ class RowsLost(SeedError):
         self.kept = kept
         self.warnings = warnings
         super().__init__(
-            f"of {sent:,} rows the database kept {kept:,}, with {warnings} warnings; nothing was changed"
-            " (does another program write to customers?)"
+            f"of {counted(sent, 'row')} the database kept {kept:,}, with {counted(warnings, 'warning')};"
+            " nothing was changed (does another program write to customers?)"
         )

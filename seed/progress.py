@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from app.console import out
+from app.wording import counted
 
 LINE_EVERY_S = 1.0
 
@@ -59,7 +60,7 @@ class Lines:
         self._last = now
         rate = done / (now - self._started)
         left_s = (self._total - done) / rate
-        self._say(f"{done:,} of {self._total:,} customers, {rate:,.0f} rows/s, {left_s:.0f} s left")
+        self._say(f"{done:,} of {counted(self._total, 'customer')}, {rate:,.0f} rows/s, {left_s:.0f} s left")
 
 
 class _Rate(ProgressColumn):

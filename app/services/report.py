@@ -16,6 +16,7 @@ from app.services.progress import snapshot
 from app.store import customers
 from app.store.campaigns import Campaign
 from app.store.shards import Shard
+from app.wording import counted
 
 PAGE_ROWS = 10_000
 AT_ONCE = 4
@@ -86,7 +87,7 @@ class _TaskCheck:
         shard = self._shard
         if shard.state is not ShardState.FINISHED:
             done, total = shard.last_id - shard.after_id, shard.to_id - shard.after_id
-            self._differences.append(f"not finished: {done:,} of {total:,} ids are done")
+            self._differences.append(f"not finished: {done:,} of {counted(total, 'id is', 'ids are')} done")
         try:
             size = self._path.stat().st_size
             self._compare(size)
@@ -98,7 +99,8 @@ class _TaskCheck:
             self._differences.append(f"{self._path} cannot be read: {error.strerror}")
         lines = self._genders.total()
         if lines != shard.sent:
-            self._differences.append(f"{shard.sent:,} messages are on record, {lines:,} are right in the log")
+            on_record, right = counted(shard.sent, "message is", "messages are"), counted(lines, "is", "are")
+            self._differences.append(f"{on_record} on record, {right} right in the log")
         return TaskReport(
             task=shard.number,
             lines=lines,
@@ -116,7 +118,7 @@ class _TaskCheck:
         """Page against the next bytes of the log; at the first that differ, the rest goes to `_find_differences`."""
         shard = self._shard
         if size < shard.log_bytes:
-            self._differences.append(f"the log has {size:,} bytes, {shard.log_bytes:,} were written")
+            self._differences.append(f"the log has {counted(size, 'byte')}, {shard.log_bytes:,} were written")
         with self._path.open("rb") as log:
             after_id = shard.after_id
             while page := self._page(after_id):
@@ -159,13 +161,13 @@ class _TaskCheck:
             after_id = page[-1][0]
         too_many = unexplained.total()
         if missing:
-            shown = ", ".join(map(str, missing[:EXAMPLES]))
-            self._differences.append(f"{len(missing):,} customers have no message, ids {shown}{_more(len(missing))}")
+            who = counted(len(missing), "customer has no message", "customers have no message")
+            ids = [str(number) for number in missing[:EXAMPLES]]
+            self._differences.append(f"{who}, {_these('id', ids)}{_more(len(missing))}")
         if too_many:
-            where = ", ".join(f"{number:,}" for number in islice(self._lines_of(unexplained, at), EXAMPLES))
-            self._differences.append(
-                f"{too_many:,} lines belong to nobody or stand twice, lines {where}{_more(too_many)}"
-            )
+            what = counted(too_many, "line belongs to nobody or stands twice", "lines belong to nobody or stand twice")
+            numbers = [f"{number:,}" for number in islice(self._lines_of(unexplained, at), EXAMPLES)]
+            self._differences.append(f"{what}, {_these('line', numbers)}{_more(too_many)}")
         if not missing and not too_many:
             self._differences.append("the lines are not in the order of ids")
 
@@ -178,6 +180,10 @@ class _TaskCheck:
             for number, line in enumerate(log, start=before + 1):
                 if unexplained[hash(line)] > 0:
                     yield number
+
+
+def _these(noun: str, numbers: list[str]) -> str:
+    return f"{noun if len(numbers) == 1 else f'{noun}s'} {', '.join(numbers)}"
 
 
 def _more(count: int) -> str:

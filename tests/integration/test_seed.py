@@ -72,6 +72,16 @@ def test_a_second_run_says_how_many_are_there_and_changes_nothing(database_url):
     assert rows_in(database_url) == made_up(1000)
 
 
+def test_one_customer_is_spoken_of_in_the_singular(sqlite_url):
+    first = run(sqlite_url, "--customers", "1")
+    again = run(sqlite_url, "--customers", "1")
+    reset = run(sqlite_url, "--reset")
+
+    assert first.stdout.splitlines()[-1].startswith("1 customer in ")
+    assert again.stdout.startswith("1 customer is there already; ")
+    assert reset.stderr == "error: --reset would delete 1 customer; add --yes to agree\n"
+
+
 def test_no_customers_is_an_empty_table(sqlite_url):
     done = run(sqlite_url, "--customers", "0")
 

@@ -117,10 +117,10 @@ def test_a_report_of_logs_that_differ_fails_and_names_the_differences(app, finis
     facts = json.loads(app("report", NAME, "--json").out)
 
     assert ended.code == app("report", NAME, "--json").code == 1
-    assert "task 1: 1 customers have no message, ids 11\n" in ended.out
+    assert "task 1: 1 customer has no message, id 11\n" in ended.out
     assert re.search(r"1\W+9\W.*no", ended.out)
     assert not facts["agrees"]
-    assert "1 customers have no message, ids 11" in facts["tasks"][1]["differences"]
+    assert "1 customer has no message, id 11" in facts["tasks"][1]["differences"]
 
 
 def test_a_report_of_a_campaign_under_way_fails(app, halfway):

@@ -104,17 +104,17 @@ def drop_the_end(lines: Lines) -> None:
 @pytest.mark.parametrize(
     ("tamper", "expected"),
     [
-        (lambda lines: lines.pop(4), ["1 customers have no message, ids 5", ALL_ON_RECORD.format(19)]),
-        (lambda lines: lines.pop(0), ["1 customers have no message, ids 1", ALL_ON_RECORD.format(19)]),
-        (lambda lines: lines.pop(), ["1 customers have no message, ids 20", ALL_ON_RECORD.format(19)]),
-        (lambda lines: lines.insert(5, lines[4]), ["1 lines belong to nobody or stand twice, lines 5, 6"]),
-        (lambda lines: lines.insert(7, lines[4]), ["1 lines belong to nobody or stand twice, lines 8"]),
-        (lambda lines: lines.append(lines[-1]), ["1 lines belong to nobody or stand twice, lines 21"]),
+        (lambda lines: lines.pop(4), ["1 customer has no message, id 5", ALL_ON_RECORD.format(19)]),
+        (lambda lines: lines.pop(0), ["1 customer has no message, id 1", ALL_ON_RECORD.format(19)]),
+        (lambda lines: lines.pop(), ["1 customer has no message, id 20", ALL_ON_RECORD.format(19)]),
+        (lambda lines: lines.insert(5, lines[4]), ["1 line belongs to nobody or stands twice, lines 5, 6"]),
+        (lambda lines: lines.insert(7, lines[4]), ["1 line belongs to nobody or stands twice, line 8"]),
+        (lambda lines: lines.append(lines[-1]), ["1 line belongs to nobody or stands twice, line 21"]),
         (
             alter,
             [
-                "1 customers have no message, ids 5",
-                "1 lines belong to nobody or stand twice, lines 5",
+                "1 customer has no message, id 5",
+                "1 line belongs to nobody or stands twice, line 5",
                 ALL_ON_RECORD.format(19),
             ],
         ),
@@ -122,13 +122,13 @@ def drop_the_end(lines: Lines) -> None:
         (
             drop_the_end,
             [
-                "1 customers have no message, ids 20",
-                "1 lines belong to nobody or stand twice, lines 20",
+                "1 customer has no message, id 20",
+                "1 line belongs to nobody or stands twice, line 20",
                 ALL_ON_RECORD.format(19),
             ],
         ),
-        (lambda lines: lines.append(b"\n"), ["1 lines belong to nobody or stand twice, lines 21"]),
-        (lambda lines: lines.append(b"x"), ["1 lines belong to nobody or stand twice, lines 21"]),
+        (lambda lines: lines.append(b"\n"), ["1 line belongs to nobody or stands twice, line 21"]),
+        (lambda lines: lines.append(b"x"), ["1 line belongs to nobody or stands twice, line 21"]),
         (
             lambda lines: lines.clear(),
             ["20 customers have no message, ids 1, 2, 3, 4, 5 and 15 more", ALL_ON_RECORD.format(0)],
@@ -160,6 +160,19 @@ def test_a_log_that_was_tampered_with_differs_and_the_report_says_where(sqlite, 
     found = differences(sqlite, logs)
 
     assert [each for each in found if not each.startswith("the log has ")] == expected
+
+
+def test_a_campaign_of_one_customer_is_spoken_of_in_the_singular(sqlite, logs):
+    move_in(sqlite, [person(1)])
+    run(sqlite, logs, "a", 100)
+    path = log_path(logs, "a", 0)
+    path.write_bytes(b"x")
+
+    *rest, on_record = differences(sqlite, logs)
+
+    assert on_record == "1 message is on record, 0 are right in the log"
+    assert rest[0].startswith("the log has 1 byte, ")
+    assert rest[1:] == ["1 customer has no message, id 1", "1 line belongs to nobody or stands twice, line 1"]
 
 
 def test_a_log_that_is_gone_is_missing(sqlite, logs):
@@ -207,8 +220,8 @@ def test_only_the_task_that_differs_is_named(sqlite, logs):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("DELETE FROM customers WHERE id = 5", "1 lines belong to nobody or stand twice, lines 5"),
-        ("UPDATE customers SET name = '李四' WHERE id = 5", "1 customers have no message, ids 5"),
+        ("DELETE FROM customers WHERE id = 5", "1 line belongs to nobody or stands twice, line 5"),
+        ("UPDATE customers SET name = '李四' WHERE id = 5", "1 customer has no message, id 5"),
     ],
 )
 def test_a_table_that_changed_since_differs(database, logs, change, expected):
@@ -244,4 +257,4 @@ def test_one_of_two_customers_with_the_same_message_may_not_be_forgotten(sqlite,
     path = log_path(logs, "a", 0)
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
 
-    assert "1 customers have no message, ids 2" in differences(sqlite, logs)
+    assert "1 customer has no message, id 2" in differences(sqlite, logs)
