@@ -112,13 +112,13 @@ def status(
     if name is not None:
         one = progress.snapshot(database, check_name(name))
         if as_json:
-            out.print_json(data=views.snapshot_facts(one))
+            console.print_json(views.snapshot_facts(one))
         else:
             out.print(views.campaign_table([one]), views.shard_table(one), one.campaign.reason)
         return
     every = progress.every_snapshot(database)
     if as_json:
-        out.print_json(data=[views.snapshot_facts(each) for each in every])
+        console.print_json([views.snapshot_facts(each) for each in every])
     else:
         out.print(views.campaign_table(every))
 
@@ -136,7 +136,7 @@ def report(name: Name, as_json: Json = False) -> None:
             else:
                 status_line.update(f"task {step.task} read")
     if as_json:
-        out.print_json(data=views.report_facts(whole))
+        console.print_json(views.report_facts(whole))
     else:
         out.print(views.report_table(whole))
         for task in whole.tasks:

@@ -1,6 +1,8 @@
 """What the commands of this project share: where they write, and how they end when something is wrong."""
 
+import io
 import sys
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -18,8 +20,15 @@ def commands(help_text: str) -> typer.Typer:
     return typer.Typer(add_completion=False, help=help_text, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
+def print_json(facts: Any) -> None:
+    """For programs. Where stdout cannot take every letter they are escaped as JSON has it."""
+    out.print_json(data=facts, ensure_ascii=out.options.ascii_only)
+
+
 def run(cli: typer.Typer) -> None:
     """Run the command. What an operator or sender can mend ends as one line on stderr and exit status 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # letters that it cannot take are escaped; stderr does so by itself
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli()
     except AppError as error:
