@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from app.store.database import open_database
 from migrations import schema
 from tests import databases
-from tests.databases import Server
+from tests.databases import NoServer, Server
 
 MYSQL = pytest.param("mysql", marks=pytest.mark.mysql)
 
@@ -23,9 +25,11 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def mysql_server() -> Iterator[Server]:
     """One server for the whole run; `tests/databases.py` says where it comes from."""
-    with databases.mysql_server() as server:
-        if server is None:
-            _missing("no MySQL: set TEST_DATABASE_URL, start Docker, or install mysqld")
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(databases.mysql_server())
+        except NoServer as reason:
+            _missing(f"no MySQL ({reason}): set TEST_DATABASE_URL, start Docker, or install mysqld")
         yield server
 
 
@@ -39,9 +43,10 @@ def mysql_url(mysql_server: Server) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[Server]:
     """A private MariaDB."""
-    program = databases.find_program("mariadbd")
-    if program is None:
-        pytest.skip("no mariadbd on this machine")
+    try:
+        program = databases.find_server("mariadbd")
+    except NoServer as reason:
+        pytest.skip(str(reason))
     with databases.private_server(program) as server:
         yield server
 
@@ -75,7 +80,7 @@ def migrated_url(database_url: str) -> str:
     return database_url
 
 
-def _missing(what: str) -> None:
+def _missing(what: str) -> NoReturn:
     """A developer may be without it; CI may not."""
     if os.environ.get("CI"):
         pytest.fail(what)

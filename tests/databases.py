@@ -20,6 +20,8 @@ from tests.waiting import until
 IMAGE = "mysql:9.7"
 PREFIX = "sms_test_"
 """Every schema that tests make begins so."""
+_FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"]
+_INSTALLERS = ("mariadb-install-db", "mysql_install_db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,13 @@ class Server:
             self.execute(f"DROP DATABASE {name}")
 
 
+class NoServer(Exception):
+    """This machine has no server program that could be started; says what is missing."""
+
+
 @contextmanager
-def mysql_server() -> Iterator[Server | None]:
-    """TEST_DATABASE_URL; a container; a server program of this machine; None where there is none of them.
+def mysql_server() -> Iterator[Server]:
+    """TEST_DATABASE_URL; a container; a server program of this machine. Raises NoServer where there is none of them.
 
     The account in TEST_DATABASE_URL must be allowed to make schemas; the one it names stays untouched.
     """
@@ -69,15 +75,26 @@ def mysql_server() -> Iterator[Server | None]:
             yield Server(address, address)
         elif docker_answers():
             yield stack.enter_context(_container())
-        elif program := find_program("mysqld", "mariadbd"):
-            yield stack.enter_context(private_server(program))
         else:
-            yield None
+            yield stack.enter_context(private_server(find_server("mysqld", "mariadbd")))
+
+
+def find_server(*names: str) -> str:
+    """The first of the server programs `names` that is installed. Raises NoServer, also when that one is here without
+    the programs that make its first data."""
+    program = find_program(*names)
+    if program is None:
+        raise NoServer(f"no {' or '.join(names)} on this machine")
+    if _is_mariadb(program):
+        for tools, package in (_INSTALLERS, "mariadb-server-core"), (("my_print_defaults",), "mariadb-client-core"):
+            if not find_program(*tools):
+                raise NoServer(f"{program} is here, but {tools[0]} is not; it is in the package {package}")
+    return program
 
 
 def find_program(*names: str) -> str | None:
     """The first of `names` that is installed; servers are often outside an ordinary user's PATH."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"])
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_FOLDERS])
     return next(filter(None, (shutil.which(name, path=path) for name in names)), None)
 
 
@@ -163,10 +180,12 @@ def private_server(program: str) -> Iterator[Server]:
 
 def _initialise(program: str, home: Path) -> None:
     if _is_mariadb(program):
-        install = find_program("mariadb-install-db", "mysql_install_db")
-        if install is None:
-            raise RuntimeError(f"{program} is here, but mariadb-install-db is not")
-        command = [install, *_common(home), "--skip-test-db", "--auth-root-authentication-method=normal"]
+        command = [
+            find_program(*_INSTALLERS) or _INSTALLERS[0],
+            *_common(home),
+            "--skip-test-db",
+            "--auth-root-authentication-method=normal",
+        ]
     else:
         command = [program, *_common(home), "--initialize-insecure"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
