@@ -12,10 +12,12 @@ from engine.errors import (
     TaskError,
     TaskFailed,
     TaskLost,
+    TaskQueueFull,
     TaskTimeout,
     UnknownWorker,
     UsageError,
 )
+from engine.ipc.sysv_queue import ftok
 from engine.server import Server
 from engine.settings import IpcMode, Settings
 from engine.stats import Stats, TaskWorkerStats
@@ -35,8 +37,10 @@ __all__ = [
     "TaskError",
     "TaskFailed",
     "TaskLost",
+    "TaskQueueFull",
     "TaskTimeout",
     "TaskWorkerStats",
     "UnknownWorker",
     "UsageError",
+    "ftok",
 ]

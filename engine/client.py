@@ -1,6 +1,7 @@
 """A blocking client for servers with length-prefixed frames: for scripts, examples and tests."""
 
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from types import TracebackType
@@ -15,8 +16,13 @@ class Client:
     Raises OSError when the connection fails; TimeoutError, which is one, after `timeout_s` seconds without a byte.
     """
 
-    def __init__(self, host: str, port: int, *, timeout_s: float | None = 10.0) -> None:
+    def __init__(
+        self, host: str, port: int, *, timeout_s: float | None = 10.0, ssl_context: ssl.SSLContext | None = None
+    ) -> None:
+        """With `ssl_context` it speaks TLS, and `host` is the name that the server's certificate must bear."""
         self._socket = socket.create_connection((host, port), timeout=timeout_s)
+        if ssl_context:
+            self._socket = ssl_context.wrap_socket(self._socket, server_hostname=host)
         self._reader = self._socket.makefile("rb")
 
     def send(self, body: bytes | str) -> None:

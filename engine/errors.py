@@ -29,7 +29,11 @@ class UnknownWorker(UsageError):
 
     def __init__(self, worker_id: int, allowed: str) -> None:
         self.worker_id = worker_id
-        super().__init__(f"worker id {worker_id} cannot be addressed, {allowed}")
+        self.allowed = allowed
+        super().__init__(worker_id, allowed)
+
+    def __str__(self) -> str:
+        return f"worker id {self.worker_id} cannot be addressed, {self.allowed}"
 
 
 # ── the peer must act ───────────────────────────────────────────────────────────────────────────
@@ -49,7 +53,10 @@ class BadFrameLength(ProtocolError):
         self.announced_bytes = announced_bytes
         self.limit_bytes = limit_bytes
         self.head = head
-        super().__init__(f"frame of {announced_bytes} bytes, allowed is up to {limit_bytes}")
+        super().__init__(announced_bytes, limit_bytes, head)
+
+    def __str__(self) -> str:
+        return f"frame of {self.announced_bytes} bytes, allowed is up to {self.limit_bytes}"
 
 
 class SendBufferFull(EngineError):
@@ -59,7 +66,22 @@ class SendBufferFull(EngineError):
         self.fd = fd
         self.waiting_bytes = waiting_bytes
         self.limit_bytes = limit_bytes
-        super().__init__(f"connection {fd} has {waiting_bytes} bytes waiting, limit is {limit_bytes}")
+        super().__init__(fd, waiting_bytes, limit_bytes)
+
+    def __str__(self) -> str:
+        return f"connection {self.fd} has {self.waiting_bytes} bytes waiting, limit is {self.limit_bytes}"
+
+
+class TaskQueueFull(EngineError):
+    """Too many tasks wait in this event worker: `task_queue_max_bytes`. Answer the client, and try later."""
+
+    def __init__(self, waiting_bytes: int, limit_bytes: int) -> None:
+        self.waiting_bytes = waiting_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(waiting_bytes, limit_bytes)
+
+    def __str__(self) -> str:
+        return f"tasks of {self.waiting_bytes} bytes wait, limit is {self.limit_bytes}"
 
 
 # ── this task ended badly ───────────────────────────────────────────────────────────────────────

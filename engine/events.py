@@ -15,9 +15,11 @@ EVENTS = {
     "worker_exit": "server, worker_id",  # an event worker begins to leave: let go what would keep it
     "worker_stop": "server, worker_id",
     "worker_error": "server, worker_id, pid, exit_code, signal",
+    "before_reload": "server",
+    "after_reload": "server",
     "connect": "server, fd, reactor_id",
     "receive": "server, fd, reactor_id, data",
-    "close": "server, fd, reactor_id",
+    "close": "server, fd, reactor_id",  # the socket is gone; once for each connect
     "task": "server, task_id, src_worker_id, data",
     "finish": "server, task_id, data",
     "task_error": "server, task_id, error",

@@ -4,28 +4,32 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, overload
 
 from setproctitle import setproctitle
 
+from engine.descriptors import make_room
 from engine.errors import StartError, UnknownWorker, UsageError
 from engine.events import AnyCallback, Events
-from engine.ipc.channel import Channel
-from engine.ipc.counter import SharedCounter
-from engine.ipc.hand import Hand
+from engine.ipc.channel import inbox_of
 from engine.ipc.message import Kind, Message, packets, to_bytes
-from engine.ipc.spill import Claim, SpillDirectory, default_path
-from engine.ipc.unix_socket import UnixSocketChannel
+from engine.ipc.shared import Shared
+from engine.ipc.spill import claim, default_path
 from engine.process.child import START_FAILED, Readiness
+from engine.process.crew import Role
 from engine.process.listener import listen
-from engine.process.manager import Manager, Role
-from engine.settings import Settings
-from engine.stats import Board, Cell, State, Stats
+from engine.process.manager import Manager
+from engine.settings import IpcMode, Settings
+from engine.stats import Cell, State, Stats
 from engine.task_worker.task_worker import TaskWorker
+from engine.wire.tls import server_context
 from engine.worker.worker import EventWorker
 
 log = logging.getLogger(__name__)
@@ -70,11 +74,8 @@ class Server:
         self._events = Events()
         self._place: _Place | None = None
         self._listener: socket.socket
-        self._board: Board
-        self._channel: Channel
-        self._spill: SpillDirectory
-        self._task_ids: SharedCounter
-        self._hands: list[Hand]
+        self._shared: Shared
+        self._tls: ssl.SSLContext | None
 
     # ── before the start ────────────────────────────────────────────────────────────────────────
 
@@ -94,24 +95,36 @@ class Server:
     def start(self) -> None:
         """Run until SIGTERM or SIGINT. Main thread only.
 
-        Raises UsageError for a missing callback and StartError for a port or directory that cannot be used. Ends the
-        program with exit code 3 when a worker cannot begin.
+        Raises UsageError for a missing callback and StartError for a port, directory or certificate that cannot be
+        used. Ends the program with exit code 3 when a worker cannot begin.
         """
         self._check_callbacks()
+        self._tls = server_context(self.settings)
         self.master_pid = os.getpid()
         self._listener = listen(self.host, self.port, self.settings.backlog)
         try:
             self.port = self._listener.getsockname()[1]
-            tmpdir = self.settings.task_tmpdir
-            claim = Claim(Path(tmpdir) if tmpdir else default_path(self.host, self.port))
-            try:
-                self._spill = SpillDirectory(claim.path)
-                self._spill.sweep()
-                self._serve()
-            finally:
-                claim.release()
+            with ExitStack() as held:
+                claims = [held.enter_context(claim(path)) for path in self._directories()]
+                try:
+                    self._shared = Shared(self.settings, claims[0].path)
+                except OSError as error:
+                    raise StartError(f"cannot make what workers share in {claims[0].path}: {error}") from error
+                try:
+                    self._serve()
+                finally:
+                    if self._shared.close():
+                        claims[0].is_to_be_emptied = True
         finally:
             self._listener.close()
+
+    def _directories(self) -> list[Path]:
+        """Where files go; with a key, the place named after it as well, so that no two servers have one key."""
+        settings, key = self.settings, self.settings.message_queue_key
+        usual = default_path(f"{self.host}-{self.port}" if key is None else f"queue-{key}")
+        if not settings.task_tmpdir:
+            return [usual]
+        return [Path(settings.task_tmpdir)] if key is None else [Path(settings.task_tmpdir), usual]
 
     def _check_callbacks(self) -> None:
         if self._events.get("receive") is None:
@@ -121,10 +134,6 @@ class Server:
 
     def _serve(self) -> None:
         events, tasks = self.settings.worker_num, self.settings.task_worker_num
-        self._board = Board(events, tasks)
-        self._channel = UnixSocketChannel(events + tasks)
-        self._task_ids = SharedCounter()
-        self._hands = [Hand() for _ in range(tasks)]
         name = self.settings.process_name
         task_workers = Role(
             lambda slot: f"{name}: task worker {slot - events}",
@@ -140,7 +149,13 @@ class Server:
             on_ready=self._on_ready,
             on_stop=self._on_stop,
             on_death=self._on_death,
+            on_current=self._shared.board.note_current,
+            on_gone=self._on_gone,
+            before_reload=lambda: self._call_in_manager("before_reload"),
+            after_reload=lambda: self._call_in_manager("after_reload"),
+            reloads={signal.SIGUSR1: [task_workers, event_workers], signal.SIGUSR2: [task_workers]},
         )
+        self._make_room()
         setproctitle(f"{name}: manager")
         self._call_in_manager("manager_start")
         # What is loaded by now is shared with the children until written to; the collector would write to all of it.
@@ -155,27 +170,48 @@ class Server:
             self._call_in_manager("manager_stop")
             self._call_in_manager("shutdown")
 
+    def _make_room(self) -> None:
+        wanted = self.settings.max_conn
+        if (room := make_room(wanted)) < wanted:
+            log.warning(
+                "max_conn is above what the limit of open files (ulimit -Hn) allows each event worker",
+                extra={"max_conn": wanted, "connections": room},
+            )
+
     def _on_ready(self) -> None:
         log.info("server ready", extra={"host": self.host, "port": self.port, "pid": self.master_pid})
         self._call_in_manager("start")
 
     def _on_death(self, slot: int, pid: int, exit_code: int, killed_by: int) -> None:
-        if slot >= self.settings.worker_num:
-            self._board.put(slot, Cell.STATE, State.AWAY)  # or it would look idle until another takes its place
         self._call_in_manager("worker_error", slot, pid, exit_code, killed_by)
 
     def _on_stop(self) -> None:
         log.info("server stopping", extra={"pid": self.master_pid})
-        self._board.note_stopping()
+        self._shared.board.note_stopping()
         self._listener.close()
 
     def _no_more_answers(self) -> None:
         """Tell event workers that every task worker is gone. An inbox takes it behind the last answers."""
-        (packet,) = packets([to_bytes(Message(Kind.LEAVE, 0, 0, 0, b""))])
+        board = self._shared.board
+        for place in board.event_places:
+            if board.get(place, Cell.PID):
+                self._tell(place, Kind.LEAVE)
+
+    def _on_gone(self, slot: int, seat: int) -> None:
+        """A process is gone: another one of its worker id, where there is one, takes what it left."""
+        board = self._shared.board
+        place = board.place(slot, seat)
+        for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0)):
+            board.put(place, cell, value)
+        other = board.other(place)
+        if board.get(other, Cell.PID):
+            self._tell(other if slot < board.worker_num else inbox_of(board, slot), Kind.ADOPT)
+
+    def _tell(self, inbox: int, kind: Kind) -> None:
+        (packet,) = packets([to_bytes(Message(kind, 0, 0, 0, b""))])
         deadline = time.monotonic() + 1.0
-        for worker_id in range(self.settings.worker_num):
-            while not self._channel.send(worker_id, packet) and time.monotonic() < deadline:
-                time.sleep(0.01)
+        while not self._shared.channel.send(inbox, packet) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _call_in_manager(self, event: str, *args: Any) -> None:
         if (callback := self._events.get(event)) is None:
@@ -185,27 +221,18 @@ class Server:
         except Exception:
             log.exception("callback raised", extra={"event": event})
 
-    def _be_event_worker(self, slot: int, readiness: Readiness) -> int:
-        place = EventWorker(
-            self,
-            slot,
-            self.settings,
-            self._events,
-            self._board,
-            self._channel,
-            self._spill,
-            self._task_ids,
-            self._listener,
-        )
-        self._settle(slot, place, taskworker=False)
-        return place.run(readiness)
+    def _be_event_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
+        place = self._shared.board.place(slot, seat)
+        worker = EventWorker(self, place, self.settings, self._events, self._shared, self._listener, self._tls)
+        self._settle(slot, worker, taskworker=False)
+        return worker.run(readiness)
 
-    def _be_task_worker(self, slot: int, readiness: Readiness) -> int:
+    def _be_task_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
         self._listener.close()
-        hand = self._hands[slot - self.settings.worker_num]
-        place = TaskWorker(self, slot, self.settings, self._events, self._board, self._channel, self._spill, hand)
-        self._settle(slot, place, taskworker=True)
-        return place.run(readiness)
+        place = self._shared.board.place(slot, seat)
+        worker = TaskWorker(self, place, self.settings, self._events, self._shared)
+        self._settle(slot, worker, taskworker=True)
+        return worker.run(readiness)
 
     def _settle(self, slot: int, place: _Place, *, taskworker: bool) -> None:
         self.worker_id, self.worker_pid, self.taskworker = slot, os.getpid(), taskworker
@@ -231,7 +258,7 @@ class Server:
 
     @property
     def connections(self) -> list[int]:
-        """Session numbers of the connections that this event worker has."""
+        """Session numbers of the connections that this event worker has. Raises UsageError in a task worker."""
         return self._here.connections
 
     def task(
@@ -240,21 +267,22 @@ class Server:
         dst_worker_id: int = -1,
         finish_callback: Callable[[Any, int, Any], Any] | None = None,
     ) -> int:
-        """Hand a job to a task worker and return its id: from 0, rising, unique over all workers.
+        """Hand a job to a task worker and return its id: from 0, rising in each worker, unique over all of them.
 
         `data`: bytes and str travel as they are, anything else pickled. `dst_worker_id`: a task worker, from 0;
         -1 is any idle one. `finish_callback(server, task_id, result)` is called instead of `finish`.
         Event workers only. Raises UnknownWorker, and what pickle raises.
         """
-        self._check_target(dst_worker_id)
-        return self._here.task(data, dst_worker_id, finish_callback)
+        return self._here.task(data, self._target(dst_worker_id), finish_callback)
 
-    def _check_target(self, dst_worker_id: int) -> None:
+    def _target(self, dst_worker_id: int) -> int:
+        """The task worker that is to do it; in PREEMPTIVE mode that is never a certain one."""
         tasks = self.settings.task_worker_num
         if tasks == 0:
             raise UsageError("this server has no task workers, set task_worker_num")
         if not -1 <= dst_worker_id < tasks:
             raise UnknownWorker(dst_worker_id, f"task workers are 0 to {tasks - 1}, or -1 for any")
+        return -1 if self.settings.task_ipc_mode == IpcMode.PREEMPTIVE else dst_worker_id
 
     async def task_wait(self, data: Any, timeout: float = 0.5, dst_worker_id: int = -1) -> Any:  # noqa: ASYNC109
         """Hand a job to a task worker and wait for its result, `timeout` seconds at most; other clients are served.
@@ -262,15 +290,14 @@ class Server:
         None when the handler gives nothing back. `finish` and `task_error` are not called. Raises TaskTimeout (the
         task goes on, its late result is dropped and counted), TaskFailed, TaskLost, and what `task` raises.
         """
-        self._check_target(dst_worker_id)
-        return await self._here.task_wait(data, timeout, dst_worker_id)
+        return await self._here.task_wait(data, timeout, self._target(dst_worker_id))
 
     async def task_wait_multi(self, tasks: Sequence[Any], timeout: float = 0.5) -> list[Any]:  # noqa: ASYNC109
         """Hand out several jobs and wait for all, `timeout` seconds at most.
 
         In the order asked: each a result, or the exception that `task_wait` would have raised.
         """
-        self._check_target(-1)
+        self._target(-1)
         waits = [self._here.task_wait(data, timeout, -1) for data in tasks]
         return await asyncio.gather(*waits, return_exceptions=True)
 
@@ -292,19 +319,42 @@ class Server:
         return self._here.send(fd, data.encode() if isinstance(data, str) else data)
 
     def close(self, fd: int) -> bool:
-        """Close a connection once what waits is sent; False when it is closed already."""
+        """Close a connection once what waits is sent; False when it is closed already.
+
+        From now on it is not there: `exists` is False, `send` gives False, and what the client says is dropped. The
+        event `close` follows when the socket is gone, about a second later where the client does not close its side.
+        """
         return self._here.close(fd)
 
     def exists(self, fd: int) -> bool:
-        """Whether this event worker has that connection."""
+        """Whether that connection is open, in whichever event worker. From event workers and task workers."""
         return self._here.exists(fd)
 
     def get_client_info(self, fd: int) -> dict[str, Any] | None:
-        """remote_ip, remote_port, reactor_id, connect_time (Unix time) of a connection; None when it is closed."""
+        """remote_ip, remote_port, reactor_id (the event worker it is in), connect_time (Unix time) of a connection.
+
+        None when it is closed. From event workers and task workers, for the connections of all event workers.
+        """
         return self._here.get_client_info(fd)
+
+    def reload(self, only_task_workers: bool = False) -> None:
+        """Replace every worker, or every task worker, one by one, each once the new one is ready. Returns at once.
+
+        From every process. One that is asked for while another runs comes after it.
+        """
+        self._tell_manager(signal.SIGUSR2 if only_task_workers else signal.SIGUSR1)
+
+    def shutdown(self) -> None:
+        """Stop the server as SIGTERM does. Returns at once. From every process."""
+        self._tell_manager(signal.SIGTERM)
+
+    def _tell_manager(self, number: int) -> None:
+        if not self.master_pid:
+            raise UsageError("the server is not started")
+        os.kill(self.master_pid, number)
 
     def stats(self) -> Stats:
         """The server in numbers, the same from every process."""
         if not self.master_pid:
             raise UsageError("there is nothing to count before the server starts")
-        return self._board.snapshot(self._spill.count())
+        return self._shared.board.snapshot(self._shared.spill.count())

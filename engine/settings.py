@@ -22,6 +22,18 @@ class IpcMode(IntEnum):
 
     SOCKET = 1
     """A unix socket for each task worker."""
+    QUEUE = 2
+    """A System V message queue."""
+    PREEMPTIVE = 3
+    """The same, and whoever is free takes the next task: a named target is ignored."""
+
+
+_SECONDS = ("max_wait_time", "heartbeat_idle_time", "heartbeat_check_interval", "frame_timeout_s")
+_SWITCHES = (
+    "open_length_check", "open_eof_check", "open_eof_split", "open_tcp_nodelay", "ssl_verify_peer",
+    "task_enable_coroutine",
+)  # fmt: skip
+_FILES = ("ssl_cert_file", "ssl_key_file", "ssl_client_cert_file")
 
 
 def _usable_cores() -> int:
@@ -38,11 +50,28 @@ class Settings:
     """Task workers, processes that run `task`: 0 to 1024."""
     task_ipc_mode: IpcMode = IpcMode.SOCKET
     """The way tasks travel to task workers."""
+    message_queue_key: int | None = None
+    """With QUEUE and PREEMPTIVE: the queue's key, 1 to 2**31-1, see `ftok`. Tasks then survive the server: the next
+    start with this key delivers what was not done. Default: a private queue, which ends with the server."""
+    task_queue_max_bytes: int = 64 * 2**20
+    """Most bytes of tasks that wait in one event worker, files included: 2**16 to 2**36. At three quarters it stops
+    reading from clients, at half it reads on; a task beyond the limit raises TaskQueueFull."""
     task_tmpdir: str = ""
     """Directory for bodies above 8 KiB and for tasks in hand: absolute, ours, mode 0700, this server's alone.
-    Default: one below the system's temporary directory, named after user, host and port."""
+    Default: one below the system's temporary directory, named after user and key, or user, host and port."""
     task_max_attempts: int = 3
     """How many task workers may die with one task in hand before it ends as TaskLost: 1 to 255."""
+    task_max_request: int = 0
+    """A task worker leaves after so many tasks, and another takes its place; 0 is never."""
+    task_max_request_grace: int | None = None
+    """Up to so many tasks more, drawn anew by each task worker, so that not all leave at once: 0 to 2**31.
+    Default: half of task_max_request when that is above 10, else 0."""
+    task_max_memory: int = 0
+    """A task worker leaves between tasks once it has more resident memory than this, bytes; 0 is never."""
+    task_enable_coroutine: bool = False
+    """`task` may be `async def`; each task worker then runs up to task_max_concurrency of them at once."""
+    task_max_concurrency: int = 16
+    """Most tasks at once in one task worker with task_enable_coroutine, 1 to 64."""
     max_wait_time: float = 3.0
     """Seconds that a stopping process may take for the work in hand before SIGKILL; 0 is no limit."""
     open_length_check: bool = False
@@ -65,6 +94,23 @@ class Settings:
     """Most bytes that wait for one client that reads slowly; above it `send` raises SendBufferFull."""
     open_tcp_nodelay: bool = True
     """Send small answers at once (TCP_NODELAY)."""
+    max_conn: int = 10_000
+    """Most connections at once, over all event workers: 1 to 2**20. One more is closed at once, with a log line."""
+    heartbeat_idle_time: float = 0
+    """Seconds without a byte from a client after which it is disconnected; 0 is never, or twice
+    heartbeat_check_interval where that is set."""
+    heartbeat_check_interval: float = 0
+    """Seconds between looks for idle clients. Default: half of heartbeat_idle_time."""
+    frame_timeout_s: float = 0
+    """Seconds in which a frame must be complete once its first byte is here; 0 is no limit."""
+    ssl_cert_file: str = ""
+    """Certificate chain, PEM; given, the server speaks TLS 1.2 and up, and nothing else."""
+    ssl_key_file: str = ""
+    """Private key to ssl_cert_file, PEM, without a passphrase."""
+    ssl_client_cert_file: str = ""
+    """Certificates that a client's must be signed by, PEM; with ssl_verify_peer."""
+    ssl_verify_peer: bool = False
+    """Accept only clients with a certificate from ssl_client_cert_file."""
     backlog: int = 512
     """Connections the kernel holds until a worker accepts them, 1 to 65535."""
     process_name: str = "engine"
@@ -75,7 +121,15 @@ class Settings:
             "worker_num": (1, 256),
             "task_worker_num": (0, 1024),
             "task_max_attempts": (1, 255),
+            "task_queue_max_bytes": (2**16, 2**36),
+            "task_max_request": (0, 2**31),
+            "task_max_memory": (0, 2**50),
+            "task_max_concurrency": (1, 64),
             "max_wait_time": (0, 86_400),
+            "max_conn": (1, 2**20),
+            "heartbeat_idle_time": (0, 86_400),
+            "heartbeat_check_interval": (0, 86_400),
+            "frame_timeout_s": (0, 86_400),
             "package_length_offset": (0, 65_535),
             "package_body_offset": (0, 65_535),
             "package_max_length": (1, 2**31),
@@ -86,16 +140,26 @@ class Settings:
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             whole = isinstance(value, int) and not isinstance(value, bool)
-            number = whole or (name == "max_wait_time" and isinstance(value, float))
+            number = whole or (name in _SECONDS and isinstance(value, float))
             if not number or not low <= value <= high:
                 problems.append(f"{name} is {value!r}, must be a number from {low} to {high}")
         if isinstance(self.task_ipc_mode, bool) or self.task_ipc_mode not in list(IpcMode):
             known = ", ".join(f"{mode.value} ({mode.name})" for mode in IpcMode)
             problems.append(f"task_ipc_mode is {self.task_ipc_mode!r}, must be one of {known}")
+        optional = {"message_queue_key": (1, 2**31 - 1), "task_max_request_grace": (0, 2**31)}
+        for name, (low, high) in optional.items():
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or not low <= value <= high):
+                problems.append(f"{name} is {value!r}, must be a number from {low} to {high}, or None")
         problems += [
             f"{name} is {getattr(self, name)!r}, must be True or False"
-            for name in ("open_length_check", "open_eof_check", "open_eof_split", "open_tcp_nodelay")
+            for name in _SWITCHES
             if not isinstance(getattr(self, name), bool)
+        ]
+        problems += [
+            f"{name} is {getattr(self, name)!r}, must be the path of a file, a str"
+            for name in _FILES
+            if getattr(self, name) != "" and not _is_text(getattr(self, name))
         ]
         if self.package_length_type not in list(LENGTH_TYPES):
             letters = " ".join(LENGTH_TYPES)
@@ -106,20 +170,31 @@ class Settings:
             problems.append(f"task_tmpdir is {self.task_tmpdir!r}, must be an absolute path, a str")
         if not _is_text(self.process_name):
             problems.append(f"process_name is {self.process_name!r}, must be printable text")
-        if not problems and self.open_length_check:
-            self._check_smallest_frame()
-            if self.open_eof_check or self.open_eof_split:
-                problems.append("open_length_check is True, so open_eof_check and open_eof_split must be False")
+        problems = problems or self._contradictions()
         if problems:
             raise SettingsError(problems)
 
-    def _check_smallest_frame(self) -> None:
+    def _contradictions(self) -> list[str]:
+        """What is wrong with values that are each right."""
         length_bytes = struct.calcsize(LENGTH_TYPES[self.package_length_type])
         smallest = max(self.package_length_offset + length_bytes, self.package_body_offset)
-        if self.package_max_length < smallest:
-            raise SettingsError(
-                [f"package_max_length is {self.package_max_length}, must be at least {smallest} to hold a header"]
-            )
+        rules = {
+            f"package_max_length is {self.package_max_length}, must be at least {smallest} to hold a header":
+                not self.open_length_check or self.package_max_length >= smallest,
+            "open_length_check is True, so open_eof_check and open_eof_split must be False":
+                not (self.open_length_check and (self.open_eof_check or self.open_eof_split)),
+            "message_queue_key is set, so task_ipc_mode must be QUEUE or PREEMPTIVE":
+                self.message_queue_key is None or self.task_ipc_mode != IpcMode.SOCKET,
+            "task_max_request_grace is set, so task_max_request must be above 0":
+                self.task_max_request_grace is None or self.task_max_request > 0,
+            "ssl_cert_file and ssl_key_file must be set both or neither":
+                bool(self.ssl_cert_file) == bool(self.ssl_key_file),
+            "ssl_client_cert_file and ssl_verify_peer must be set both or neither":
+                bool(self.ssl_client_cert_file) == self.ssl_verify_peer,
+            "ssl_verify_peer is True, so ssl_cert_file must be set":
+                bool(self.ssl_cert_file) or not self.ssl_verify_peer,
+        }  # fmt: skip
+        return [rule for rule, holds in rules.items() if not holds]
 
 
 def _is_text(value: object) -> bool:

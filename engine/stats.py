@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from engine.conn_table import ConnTable
+
 
 class Cell(IntEnum):
     """What stands in a worker's row; unsigned, 64 bits."""
@@ -21,6 +23,8 @@ class Cell(IntEnum):
     FAILED = 5
     LOST = 6
     LATE = 14  # results that nobody waited for any more
+    ORPHANED = 15  # results whose callback was gone with its process
+    QUEUE_BYTES = 16  # tasks that wait
     SESSIONS = 7  # how many session numbers were given out
     # task workers
     STATE = 8
@@ -29,6 +33,12 @@ class Cell(IntEnum):
     MEAN_NS = 11  # moving mean of how long a task takes; 0 before the first
     REDELIVERED = 12
     FILES_SENT = 13  # spill files of the process at work that somebody was told of
+    CALLED_NS = 19  # when an event worker gave a task to this idle one, monotonic; 0 once it looked what there is
+    LAST_PID = 18  # whose files those are; PID is 0 once that process is gone
+    RUNNING = 17  # tasks at once, where `task` is a coroutine
+
+
+_ROW = len(Cell)
 
 
 class State(IntEnum):
@@ -64,6 +74,7 @@ class Stats:
     """Unix time, seconds."""
     connection_num: int
     accept_count: int
+    """Also those that were closed at once, over max_conn."""
     close_count: int
     worker_num: int
     task_worker_num: int
@@ -77,54 +88,89 @@ class Stats:
     tasks_redelivered: int
     tasks_late: int
     """Done, but after `task_wait` had given up; counted in tasks_done, too."""
+    tasks_orphaned: int
+    """Ended after the process that had asked, whose callback was gone with it; counted in done, failed or lost, too."""
+    queue_bytes: int
+    """Tasks that wait for a task worker, files included."""
     spill_files: int
     task_workers: tuple[TaskWorkerStats, ...]
 
 
 class Board:
-    """A row of cells for each worker id, plus what each event worker has under way at each task worker.
+    """A row of cells for each place.
 
-    Made before the first fork. A row belongs to one worker id; its process alone writes it, and the manager when that
-    is dead.
+    Each worker id has two places, one for each seat: 0, and 1 for the one that takes over while the other still works.
+    Event workers' places come first. Made before the first fork. The process in a place alone writes its row, and the
+    manager when that is dead.
     """
 
-    def __init__(self, worker_num: int, task_worker_num: int) -> None:
+    def __init__(self, worker_num: int, task_worker_num: int, max_conn: int = 1000) -> None:
         self.worker_num = worker_num
         self.task_worker_num = task_worker_num
         self.start_time = time.time()
-        self._load_base = (worker_num + task_worker_num) * len(Cell)
-        cells = self._load_base + worker_num * task_worker_num
+        self.connections = ConnTable(max_conn)
+        self.event_places = range(2 * worker_num)
+        self._first_task_place = 2 * worker_num
+        workers = worker_num + task_worker_num
+        self._seat_base = 2 * workers * _ROW
+        cells = self._seat_base + workers
         self._memory = mmap.mmap(-1, (cells + 1) * 8)
-        self._cells = memoryview(self._memory).cast("Q")
+        self.cells = memoryview(self._memory).cast("Q")
         self._lock = os.memfd_create("board", os.MFD_CLOEXEC)
 
-    def get(self, worker_id: int, cell: Cell) -> int:
-        return self._cells[worker_id * len(Cell) + cell]
+    # ── who is where ────────────────────────────────────────────────────────────────────────────
 
-    def put(self, worker_id: int, cell: Cell, value: int) -> None:
-        self._cells[worker_id * len(Cell) + cell] = value
+    def place(self, worker_id: int, seat: int) -> int:
+        """The place of a worker id's seat, 0 or 1."""
+        if worker_id < self.worker_num:
+            return seat * self.worker_num + worker_id
+        return self._first_task_place + seat * self.task_worker_num + worker_id - self.worker_num
 
-    def add(self, worker_id: int, cell: Cell, count: int = 1) -> int:
+    def other(self, place: int) -> int:
+        """The other place of the same worker id."""
+        first, count = (0, self.worker_num)
+        if place >= self._first_task_place:
+            first, count = self._first_task_place, self.task_worker_num
+        return first + (place - first + count) % (2 * count)
+
+    def worker_id(self, place: int) -> int:
+        if place < self._first_task_place:
+            return place % self.worker_num
+        return self.worker_num + (place - self._first_task_place) % self.task_worker_num
+
+    def current(self, worker_id: int) -> int:
+        """The place of the process that has this worker id now; a second one may be there that leaves."""
+        return self.place(worker_id, self.cells[self._seat_base + worker_id])
+
+    def note_current(self, worker_id: int, seat: int) -> None:
+        self.cells[self._seat_base + worker_id] = seat
+
+    # ── rows ────────────────────────────────────────────────────────────────────────────────────
+
+    def row(self, place: int) -> int:
+        """Where in `cells` the row of this place begins."""
+        return place * _ROW
+
+    def get(self, place: int, cell: Cell) -> int:
+        return self.cells[place * _ROW + cell]
+
+    def put(self, place: int, cell: Cell, value: int) -> None:
+        self.cells[place * _ROW + cell] = value
+
+    def add(self, place: int, cell: Cell, count: int = 1) -> int:
         """Raise a cell of one's own row and return what it held before."""
-        index = worker_id * len(Cell) + cell
-        before = self._cells[index]
-        self._cells[index] = before + count
+        index = place * _ROW + cell
+        before = self.cells[index]
+        self.cells[index] = before + count
         return before
-
-    def load(self, sender: int, task_worker: int) -> int:
-        """How many tasks event worker `sender` has under way at task worker number `task_worker`, from 0."""
-        return self._cells[self._load_base + sender * self.task_worker_num + task_worker]
-
-    def put_load(self, sender: int, task_worker: int, count: int) -> None:
-        self._cells[self._load_base + sender * self.task_worker_num + task_worker] = count
 
     @property
     def is_stopping(self) -> bool:
         """Whether the whole server is told to stop, and not one worker alone."""
-        return bool(self._cells[-1])
+        return bool(self.cells[-1])
 
     def note_stopping(self) -> None:
-        self._cells[-1] = 1
+        self.cells[-1] = 1
 
     def try_lock(self) -> bool:
         """Keep other event workers from giving out tasks while we do: two would pick the same idle task worker.
@@ -143,21 +189,26 @@ class Board:
         if self.worker_num > 1:
             fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
+    @property
+    def connection_num(self) -> int:
+        """Connections that all event workers have."""
+        return sum(self.get(each, Cell.ACCEPTED) - self.get(each, Cell.CLOSED) for each in self.event_places)
+
     def snapshot(self, spill_files: int) -> Stats:
         """Everything at this moment; cells are read one by one, so a busy server's sums may be off by a few."""
-        events = range(self.worker_num)
-        helpers = [self._task_worker(each) for each in range(self.worker_num, self._rows)]
+        helpers = [self._task_worker(each) for each in range(self.worker_num, self.worker_num + self.task_worker_num)]
+        task_places = range(self._first_task_place, self._first_task_place + 2 * self.task_worker_num)
 
-        def total(cell: Cell) -> int:
-            return sum(self.get(each, cell) for each in events)
+        def total(cell: Cell, places: range = self.event_places) -> int:
+            return sum(self.get(each, cell) for each in places)
 
-        running = sum(each.state == "busy" for each in helpers)
+        running = sum(self._running(each) for each in task_places)
         submitted, done, failed, lost = map(total, (Cell.SUBMITTED, Cell.DONE, Cell.FAILED, Cell.LOST))
         unanswered = max(0, submitted - done - failed - lost)
         running = min(running, unanswered)
         return Stats(
             start_time=self.start_time,
-            connection_num=total(Cell.ACCEPTED) - total(Cell.CLOSED),
+            connection_num=self.connection_num,
             accept_count=total(Cell.ACCEPTED),
             close_count=total(Cell.CLOSED),
             worker_num=self.worker_num,
@@ -169,28 +220,30 @@ class Board:
             tasks_done=done,
             tasks_failed=failed,
             tasks_lost=lost,
-            tasks_redelivered=sum(self.get(each.worker_id, Cell.REDELIVERED) for each in helpers),
+            tasks_redelivered=total(Cell.REDELIVERED, task_places),
             tasks_late=total(Cell.LATE),
+            tasks_orphaned=total(Cell.ORPHANED),
+            queue_bytes=total(Cell.QUEUE_BYTES),
             spill_files=spill_files,
             task_workers=tuple(helpers),
         )
 
-    @property
-    def _rows(self) -> int:
-        return self.worker_num + self.task_worker_num
+    def _running(self, place: int) -> int:
+        return self.get(place, Cell.RUNNING) or int(self.get(place, Cell.STATE) == State.BUSY)
 
     def _task_worker(self, worker_id: int) -> TaskWorkerStats:
-        pid = self.get(worker_id, Cell.PID)
-        state = State(self.get(worker_id, Cell.STATE))
+        place = self.current(worker_id)
+        pid = self.get(place, Cell.PID)
+        state = State(self.get(place, Cell.STATE))
         busy = state is State.BUSY
-        since_ns = time.monotonic_ns() - self.get(worker_id, Cell.SINCE_NS)
+        since_ns = time.monotonic_ns() - self.get(place, Cell.SINCE_NS)
         return TaskWorkerStats(
             worker_id=worker_id,
             pid=pid,
             state=state.name.lower(),
-            task_id=self.get(worker_id, Cell.TASK_ID) if busy else None,
+            task_id=self.get(place, Cell.TASK_ID) if busy else None,
             since_s=since_ns / 1e9 if busy else None,
-            done=self.get(worker_id, Cell.DONE),
+            done=self.get(place, Cell.DONE) + self.get(self.other(place), Cell.DONE),
             rss=_resident_bytes(pid),
         )
 

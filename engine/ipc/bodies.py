@@ -2,41 +2,56 @@
 
 from typing import Any
 
-from engine.ipc.message import INLINE_BYTES, SPILLED, Kind, Message, decode, encode
+from engine.ipc.message import INLINE_BYTES, SPILLED, Kind, Message, decode, encode, frame
 from engine.ipc.spill import SpillDirectory
 
 
 class Bodies:
     """Turns values into messages and back, for one process."""
 
-    def __init__(self, spill: SpillDirectory, worker_id: int) -> None:
+    def __init__(self, spill: SpillDirectory, place: int) -> None:
+        """`place` is what stands as source in its messages."""
         self._spill = spill
-        self._worker_id = worker_id
+        self._place = place
 
     def pack(self, kind: Kind, number: int, data: Any) -> Message:
         """A message that holds `data`. Raises what pickle raises, and OSError when a file does not fit."""
         codec, body = encode(data)
         if len(body) > INLINE_BYTES:
             codec, body = codec | SPILLED, self._spill.write(body)
-        return Message(kind, codec, self._worker_id, number, body)
+        return Message(kind, codec, self._place, number, body)
+
+    def spill(self, body: bytes) -> bytes:
+        """Put a body into a file: its name. Raises OSError when it does not fit."""
+        return self._spill.write(body)
+
+    def unspill(self, file: bytes) -> None:
+        """Remove such a file."""
+        self._spill.remove(file)
+
+    def frame(self, kind: int, number: int, data: Any, flags: int = 0) -> bytes:
+        """A message that holds `data`, as it travels; `flags` are added to its codec. Raises as `pack` does."""
+        codec, body = encode(data)
+        if len(body) > INLINE_BYTES:
+            codec, body = codec | SPILLED, self._spill.write(body)
+        return frame(kind, codec | flags, self._place, number, body)
+
+    @property
+    def files_made(self) -> int:
+        """How many files this process wrote."""
+        return self._spill.made
+
+    def size(self, file: bytes) -> int:
+        """Bytes in a file; 0 when it is gone."""
+        return self._spill.size(file)
 
     def read(self, message: Message) -> Any:
         """The value inside; its file stays."""
-        if not message.codec & SPILLED:
-            return decode(message.codec, message.body)
-        return decode(message.codec & ~SPILLED, self._spill.read(message.body))
+        return decode(message.codec & ~SPILLED, self.content(message))
 
-    def fetch(self, message: Message) -> Message:
-        """The message with its body in it; a file that held it is removed. Raises FileNotFoundError when it is gone."""
-        if not message.codec & SPILLED:
-            return message
-        body = self._spill.read(message.body)
-        self.drop(message)
-        return message._replace(codec=message.codec & ~SPILLED, body=body)
-
-    def take(self, message: Message) -> Any:
-        """The value inside; its file is not needed any more."""
-        return self.read(self.fetch(message))
+    def content(self, message: Message) -> bytes:
+        """The body itself, wherever it is; its file stays. Raises FileNotFoundError when that is gone."""
+        return self._spill.read(message.body) if message.codec & SPILLED else message.body
 
     def drop(self, message: Message) -> None:
         """Nobody needs the value inside any more."""

@@ -2,12 +2,26 @@
 
 from typing import Protocol
 
+from engine.stats import Board
+
+
+def inbox_of(board: Board, worker_id: int) -> int:
+    """Where to reach the process that has this worker id now."""
+    if worker_id < board.worker_num:
+        return board.current(worker_id)
+    return len(board.event_places) + worker_id - board.worker_num
+
+
+def place_of(board: Board, fd: int) -> int:
+    """The place of the event worker that has, or had, this session."""
+    return (fd - 1) % len(board.event_places)
+
 
 class Channel(Protocol):
-    """An inbox for each worker id. Made before the first fork; each process uses its copy.
+    """Inboxes: one for each place of an event worker, then one for each task worker.
 
-    Packets arrive whole and in the order in which one process sent them. What a dead process did not take stays for
-    the one that follows it under the same worker id.
+    Made before the first fork; each process uses its copy. Packets arrive whole and in the order in which one process
+    sent them. What a dead process did not take stays for the one that follows it.
     """
 
     def send(self, to: int, packet: bytes) -> bool:

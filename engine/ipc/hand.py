@@ -1,25 +1,27 @@
 """What a task worker has in hand, in shared memory, where its death cannot take it.
 
-answered u32 | begun u8 × 4096 | ended u8 × 4096 | gone u8 × 4096 | packet
+answered u32 | begun u8 × 4096 | ended u8 × 4096 | gone u8 × 4096 | lead 8 bytes | packet
 
-The kernel writes a packet straight into this memory when it is taken from the socket: at no moment is a task
-neither in the socket nor here. begun and ended count for each place in the packet;
-gone is 1 where the message was given back. The packet is as it came, with its own length in front.
+The kernel writes a packet straight into this memory when it is taken from a socket or a queue: at no moment is a task
+neither there nor here. begun and ended count for each place in the packet; gone is 1 where the message was given back.
+The packet is as it came, with its own length in front; a queue puts the message's type into the lead.
 """
 
-import mmap
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from engine.ipc.message import PACKET_BYTES, PACKET_HEAD, Message, unpack
+from engine.ipc.message import HEAD_BYTES, PACKET_BYTES, PACKET_HEAD, Message, unpack
 
 _ANSWERED = struct.Struct("=I")
-_PLACES = PACKET_BYTES // 16  # a message is not shorter than its head
+LEAD_BYTES = 8
+_PLACES = PACKET_BYTES // HEAD_BYTES  # a message is not shorter than its head
 _BEGUN_AT = _ANSWERED.size
 _ENDED_AT = _BEGUN_AT + _PLACES
 _GONE_AT = _ENDED_AT + _PLACES
-_PACKET_AT = _GONE_AT + _PLACES
+_LEAD_AT = (_GONE_AT + _PLACES + 7) // 8 * 8
+_PACKET_AT = _LEAD_AT + LEAD_BYTES
+REGION_BYTES = _PACKET_AT + 2 * PACKET_BYTES
 _MOST = 255
 
 
@@ -31,24 +33,31 @@ class Held(NamedTuple):
     begun: int
     """How often it was begun: it may have ended well, and only its answer was lost."""
     deaths: int
-    """How many processes died while handling it."""
+    """How many processes died while handling it, here or elsewhere."""
 
 
 class Hand:
-    """One task worker's slot. Made before the first fork; only the process that has its worker id touches it."""
+    """One task worker's slot. Made before the first fork; only the process in its place touches it, and the one that
+    takes over from it."""
 
-    def __init__(self) -> None:
-        # a message of INLINE_BYTES may follow a packet that is all but full
-        self._memory = memoryview(mmap.mmap(-1, _PACKET_AT + PACKET_BYTES + mmap.PAGESIZE))
+    def __init__(self, memory: memoryview) -> None:
+        """`memory`: REGION_BYTES of it, all zeros or as an earlier process left it."""
+        self._memory = memory
         self._begun = self._memory[_BEGUN_AT:_ENDED_AT]
         self._ended = self._memory[_ENDED_AT:_GONE_AT]
-        self._gone = self._memory[_GONE_AT:_PACKET_AT]
+        self._gone = self._memory[_GONE_AT:_LEAD_AT]
+        self._room = self._memory[_LEAD_AT:]
         self._packet = self._memory[_PACKET_AT:]
+        self._count = 0
 
     def take(self, receive_into: Callable[[memoryview], int]) -> list[Held]:
-        """Let `receive_into` put the next packet here and return what it holds. The hand must be empty."""
-        size = receive_into(self._packet)
-        return [Held(place, message, 0, 0) for place, message in enumerate(unpack(self._packet))] if size else []
+        """Let `receive_into` put the next packet behind the lead, and return what it holds. The hand must be empty."""
+        if not receive_into(self._room):
+            return []
+        messages = unpack(self._packet)
+        held = [Held(place, message, message.deaths, message.deaths) for place, message in enumerate(messages)]
+        self._count = len(held)
+        return held
 
     def begin(self, place: int) -> None:
         """Note that the message at `place` is being handled."""
@@ -69,7 +78,9 @@ class Hand:
     def clear(self) -> None:
         """Empty the hand: every message of the packet is answered, and its file removed."""
         PACKET_HEAD.pack_into(self._packet, 0, 0)
-        self._memory[:_PACKET_AT] = bytes(_PACKET_AT)
+        self._memory[:_BEGUN_AT] = bytes(_BEGUN_AT)
+        for notes in (self._begun, self._ended, self._gone):
+            notes[: self._count] = bytes(self._count)
 
     def leftover(self) -> list[Held]:
         """What a process that died, or left, did not answer."""
@@ -81,10 +92,18 @@ class Hand:
 
     def _held(self) -> list[Held]:
         if not PACKET_HEAD.unpack_from(self._packet)[0]:
+            self._memory[:_LEAD_AT] = bytes(_LEAD_AT)  # its process may have died while it cleared the hand
             return []
+        messages = unpack(self._packet)
+        self._count = len(messages)
         return [
-            Held(place, message, self._begun[place], self._begun[place] - self._ended[place])
-            for place, message in enumerate(unpack(self._packet))
+            Held(
+                place,
+                message,
+                message.deaths + self._begun[place],
+                message.deaths + self._begun[place] - self._ended[place],
+            )
+            for place, message in enumerate(messages)
         ]
 
     def _count_answered(self) -> int:

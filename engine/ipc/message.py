@@ -1,7 +1,9 @@
 """What processes say to each other, as bytes. Messages travel in packets, many in one.
 
-packet:   length u32 | message …                                    length counts the whole packet
-message:  kind u8 | codec u8 | source u16 | length u32 | id u64 | body     length counts the body
+packet:   length u32 | message …
+message:  kind u8 | codec u8 | deaths u8 | source u16 | target u16 | length u16 | id u64 | body
+
+The packet's length counts the whole packet, the message's length its body.
 """
 
 import pickle
@@ -14,8 +16,9 @@ from typing import Any, NamedTuple
 from engine.errors import TaskFailed
 
 PACKET_HEAD = struct.Struct("=I")
-_HEAD = struct.Struct("=BBHIQ")
+_HEAD = struct.Struct("=BBBHHHQ")
 _pack_head, _unpack_head = _HEAD.pack, _HEAD.unpack_from
+HEAD_BYTES = _HEAD.size
 
 INLINE_BYTES = 8 * 1024
 """Largest body that travels in its message; a larger one goes to a file. Swoole's limit."""
@@ -34,25 +37,35 @@ class Kind(IntEnum):
     PIPE = 6
     SEND = 7
     CLOSE = 8
-    RETURNED = 10  # a task that was not begun; body and codec are its own
-    LEAVE = 9  # from the manager to an event worker: no answer will come any more
+    RETURNED = 9  # a task that was not begun; body and codec are its own
+    LEAVE = 10  # from the manager to an event worker: no answer will come any more
+    ADOPT = 11  # from the manager: the other process of this worker id is gone, take what it left
 
 
 SPILLED = 0x80
 """Added to a codec: the body is the name of the file that holds the real one."""
-STAY = 0x40
-"""Added to a task's codec: it is for this task worker alone."""
+WANTED = 0x40
+"""Added to the codec of a task and of its answer: not `finish` but a callback or a waiting coroutine wants the end."""
 RAW, TEXT, PICKLE = 0, 1, 2
+ANY = 0xFFFF
+"""Target of a task that any task worker may do."""
+
+
+_new = tuple.__new__  # a NamedTuple's own costs twice as much
 
 
 class Message(NamedTuple):
-    """One thing said. `source` is the worker id of the process that said it."""
+    """One thing said. `source` is the place, see stats.Board, of the process that said it."""
 
     kind: int
     codec: int
     source: int
     id: int
     body: bytes
+    target: int = ANY
+    """For a task: the number of the task worker that alone may do it, from 0."""
+    deaths: int = 0
+    """For a task: how many task workers died with it in hand before it was sent this time."""
 
 
 def encode(data: Any) -> tuple[int, bytes]:
@@ -68,7 +81,7 @@ def encode(data: Any) -> tuple[int, bytes]:
 
 def decode(codec: int, body: bytes) -> Any:
     """The value that `encode` was given. Only for what our own processes wrote: it unpickles."""
-    codec &= ~STAY
+    codec &= ~WANTED
     if codec == RAW:
         return body
     if codec == TEXT:
@@ -95,16 +108,25 @@ def _told(tell: Callable[[], str]) -> str:
 
 
 def to_bytes(message: Message) -> bytes:
-    kind, codec, source, number, body = message
-    return _pack_head(kind, codec, source, len(body), number) + body
+    kind, codec, source, number, body, target, deaths = message
+    return _pack_head(kind, codec, deaths, source, target, len(body), number) + body
 
 
-def packets(messages: list[bytes]) -> Iterator[bytes]:
-    """Packets of at most PACKET_BYTES that hold these messages in order."""
+def frame(kind: int, codec: int, source: int, number: int, body: bytes, target: int = ANY, deaths: int = 0) -> bytes:
+    """A message as it travels, without making one."""
+    return _pack_head(kind, codec, deaths, source, target, len(body), number) + body
+
+
+def packets(messages: list[bytes], most_bytes: int = PACKET_BYTES) -> Iterator[bytes]:
+    """Packets of at most `most_bytes` that hold these messages in order."""
+    size = PACKET_HEAD.size + sum(map(len, messages))
+    if size <= most_bytes:
+        yield PACKET_HEAD.pack(size) + b"".join(messages)
+        return
     held: list[bytes] = []
     size = PACKET_HEAD.size
     for message in messages:
-        if held and size + len(message) > PACKET_BYTES:
+        if held and size + len(message) > most_bytes:
             yield PACKET_HEAD.pack(size) + b"".join(held)
             held, size = [], PACKET_HEAD.size
         held.append(message)
@@ -116,11 +138,24 @@ def packets(messages: list[bytes]) -> Iterator[bytes]:
 def unpack(packet: bytes | memoryview) -> list[Message]:
     """The messages of one packet, in order."""
     (end,) = PACKET_HEAD.unpack_from(packet)
+    whole = bytes(packet[:end])
     at = PACKET_HEAD.size
     found = []
     while at < end:
-        kind, codec, source, length, number = _unpack_head(packet, at)
-        at += _HEAD.size
-        found.append(Message(kind, codec, source, number, bytes(packet[at : at + length])))
+        kind, codec, deaths, source, target, length, number = _unpack_head(whole, at)
+        at += HEAD_BYTES
+        body = whole[at : at + length]
+        found.append(_new(Message, (kind, codec, source, number, body, target, deaths)))
         at += length
     return found
+
+
+def message_at(memory: memoryview, at: int) -> Message:
+    """The message that begins at `at`."""
+    kind, codec, deaths, source, target, length, number = _unpack_head(memory, at)
+    body = bytes(memory[at + HEAD_BYTES : at + HEAD_BYTES + length])
+    return Message(kind, codec, source, number, body, target, deaths)
+
+
+EMPTY_PACKET = PACKET_HEAD.pack(PACKET_HEAD.size)
+"""Says nothing, and wakes whoever waits for a packet."""

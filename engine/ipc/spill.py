@@ -3,11 +3,14 @@
 A file is written before the message that names it is sent and lives until its task is done.
 """
 
-import contextlib
 import fcntl
 import os
+import secrets
 import stat
 import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import StartError
@@ -19,14 +22,17 @@ class SpillDirectory:
     """Makes, reads and removes the files. Mode 0600 in a directory of mode 0700: what we unpickle, we wrote."""
 
     def __init__(self, path: Path) -> None:
+        """Made before the first fork."""
         self.path = path
+        # a task's file may outlive its server, and in a container the next one has the same pids
+        self._life = secrets.token_hex(4)
         self.made = 0
         """How many files this process wrote."""
 
     def write(self, body: bytes) -> bytes:
         """Store `body` and return the name to send. Raises OSError, leaving no file, when it does not fit."""
         self.made += 1
-        name = f"{os.getpid()}-{self.made}{_SUFFIX}"
+        name = f"{self._life}-{os.getpid()}-{self.made}{_SUFFIX}"
         file = self.path / name
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -42,56 +48,78 @@ class SpillDirectory:
     def read(self, name: bytes) -> bytes:
         return (self.path / name.decode()).read_bytes()
 
+    def size(self, name: bytes) -> int:
+        """Bytes of a file; 0 when it is gone."""
+        try:
+            return (self.path / name.decode()).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def remove(self, name: bytes) -> None:
         """Remove a file; no matter if it is gone already (a task delivered twice names it twice)."""
         (self.path / name.decode()).unlink(missing_ok=True)
 
-    def discard(self, pid: int, after: int) -> None:
-        """Remove what a dead process wrote after its first `after` files: it told nobody of them."""
+    def discard(self, pid: int, after: int, keep: Collection[str] = ()) -> None:
+        """Remove what a dead process wrote after its first `after` files, `keep` apart: it told nobody of them."""
         for name in os.listdir(self.path):
-            maker, _, number = name.removesuffix(_SUFFIX).partition("-")
-            if name.endswith(_SUFFIX) and maker == str(pid) and int(number) > after:
+            maker, _, number = name.removesuffix(_SUFFIX).rpartition("-")
+            if name.endswith(_SUFFIX) and maker == f"{self._life}-{pid}" and int(number) > after and name not in keep:
                 (self.path / name).unlink(missing_ok=True)
 
     def count(self) -> int:
         """How many files there are now."""
         return sum(name.endswith(_SUFFIX) for name in os.listdir(self.path))
 
-    def sweep(self) -> None:
+    def sweep(self, keep: Collection[str] = ()) -> None:
         """Remove every file of a former life, which nobody refers to any more. What we did not write stays."""
         for name in os.listdir(self.path):
-            if name.endswith(_SUFFIX):
+            if name.endswith(_SUFFIX) and name not in keep:
                 (self.path / name).unlink()
 
 
 _LOCK = "lock"
 
 
+@dataclass(slots=True)
 class Claim:
-    """The directory while this server has it. Raises StartError, with the reason, when it may not be used."""
+    """A directory while this server has it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        _make_private(path)
-        self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path: Path
+    is_to_be_emptied: bool = False
+    """Whether nothing in it is needed when it is let go."""
+
+
+@contextmanager
+def claim(path: Path) -> Iterator[Claim]:
+    """Have a directory alone; afterwards it is gone if it is empty. Raises StartError when it may not be used."""
+    _make_private(path)
+    lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._lock)
             raise StartError(f"{path} is in use by another running server") from None
+        ours = Claim(path)
+        try:
+            yield ours
+        finally:
+            _tidy(ours)
+    finally:
+        os.close(lock)
 
-    def release(self) -> None:
-        """Remove the directory and let it go; for a server that ended in good order."""
-        SpillDirectory(self.path).sweep()
-        (self.path / _LOCK).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # it holds what is not ours, is a mount point, or its parent is not ours
-            self.path.rmdir()
-        os.close(self._lock)
+
+def _tidy(ours: Claim) -> None:
+    if ours.is_to_be_emptied:
+        SpillDirectory(ours.path).sweep()
+    if os.listdir(ours.path) == [_LOCK]:
+        (ours.path / _LOCK).unlink()
+        with suppress(OSError):  # it is a mount point, or its parent is not ours
+            ours.path.rmdir()
 
 
-def default_path(host: str, port: int) -> Path:
-    """Where a server without `task_tmpdir` keeps its files: the same at every start on one address."""
-    place = "".join(letter if letter.isalnum() else "-" for letter in f"{host}-{port}")
+def default_path(name: str) -> Path:
+    """Where a server without `task_tmpdir` keeps its files: the same at every start under one name."""
+    place = "".join(letter if letter.isalnum() else "-" for letter in name)
     return Path(tempfile.gettempdir(), f"engine-{os.getuid()}", place)
 
 

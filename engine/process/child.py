@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from setproctitle import setproctitle
 
@@ -20,18 +19,6 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 START_FAILED = 3
 """Exit code of a child that could not begin its work."""
-
-
-@dataclass(slots=True)
-class Child:
-    """A running child of the manager. `ready_fd` is readable when it is ready, or gone; then it is closed: None."""
-
-    slot: int
-    pid: int
-    ready_fd: int | None
-    started_at: float
-    """time.monotonic, seconds."""
-    ready: bool = field(default=False)
 
 
 class Readiness:
@@ -48,16 +35,26 @@ class Readiness:
 def spawn(title: str, main: Callable[[Readiness], int], close_fds: list[int]) -> tuple[int, int]:
     """Fork a child that runs `main` and exits with its result; returns its pid and the readiness pipe.
 
-    The child is killed when its parent dies. `close_fds` are the parent's, of no use to it.
+    The child is killed when its parent dies. `close_fds` are the parent's, of no use to it. Raises OSError when the
+    system has no process or descriptor left.
     """
     read_end, write_end = os.pipe()
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
     with blocked():
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(read_end)
+            os.close(write_end)
+            raise
         if pid == 0:
-            _become_child(parent, title, [read_end, *close_fds])
+            try:
+                _become_child(parent, title, [read_end, *close_fds])
+            except BaseException:  # it would end in the manager's own loop, and there would be two managers
+                log.exception("child could not settle in")
+                os._exit(START_FAILED)
     if pid == 0:
         _run(main, Readiness(write_end))
     os.close(write_end)

@@ -1,39 +1,25 @@
-"""Keeps the children alive, and ends them in order. Runs in the program's own process, without threads."""
+"""Keeps the children alive, renews them, and ends them in order. Runs in the program's own process, without threads."""
 
 import logging
-import os
 import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.errors import StartError
-from engine.process.child import Child, Readiness, spawn
-from engine.process.pool import Failures, after_death, plan
+from engine.process.crew import Crew, Role
+from engine.process.pool import Kill, Promote, Retire, Spawn, Step, after_death, next_look, one_more, plan
+from engine.process.reload import Reloads
 from engine.process.signals import Mailbox, listening
+from engine.process.slot import Death
+from engine.process.stop import is_stop, stop
 
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-_ONE_WISH_S = 0.5
-_LAST_WORDS_S = 1.0
-"""What a later role gets at least, after an earlier one used up the time for stopping."""
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """A kind of child: `main(slot, readiness)` runs in each of its slots. Roles start, and leave, in order."""
-
-    title: Callable[[int], str]
-    slots: Sequence[int]
-    main: Callable[[int, Readiness], int]
-    on_previous_gone: Callable[[], None] = field(default=lambda: None)
-    """Called while stopping, once every child of the roles before this one is gone."""
 
 
 class Manager:
-    """Starts every role, replaces who dies, stops when told."""
+    """Starts every role, replaces who dies, reloads and stops when told."""
 
     def __init__(
         self,
@@ -43,131 +29,134 @@ class Manager:
         on_ready: Callable[[], None],
         on_stop: Callable[[], None],
         on_death: Callable[[int, int, int, int], None],
+        on_current: Callable[[int, int], None],
+        on_gone: Callable[[int, int], None],
+        before_reload: Callable[[], None],
+        after_reload: Callable[[], None],
+        reloads: Mapping[int, Sequence[Role]],
     ) -> None:
-        """`max_wait_s`: how long children may take to stop before SIGKILL, 0 is for ever.
+        """`max_wait_s`: how long children may take to leave before SIGKILL, 0 is for ever.
         `on_ready`: all are ready for the first time. `on_stop`: stopping begins.
-        `on_death(slot, pid, exit_code, signal)`: a child ended that was not asked to."""
+        `on_death(slot, pid, exit_code, signal)`: a child ended that was not asked to.
+        `on_current(slot, seat)`: the child in that seat is ready and speaks for its slot from now on; one that it
+        follows is told to leave after this.
+        `on_gone(slot, seat)`: the process in that seat is gone, for whatever reason; called before `on_death`, and
+        before another is started there.
+        `reloads`: the roles that get new children at a signal. Around each reload `before_reload` and `after_reload`
+        are called, the latter when every slot is served by a new child; old ones may still be leaving.
+        """
         self._roles = roles
-        self._role_of = {slot: role for role in roles for slot in role.slots}
         self._max_wait_s = max_wait_s
         self._on_ready = on_ready
         self._on_stop = on_stop
         self._on_death = on_death
-        self._children: dict[int, Child] = {}
-        self._failures: dict[int, Failures] = {}
+        self._on_current = on_current
+        self._on_gone = on_gone
+        self._around_reload = before_reload, after_reload
+        self._slots_to_reload = {number: [s for role in of for s in role.slots] for number, of in reloads.items()}
+        self._crew: Crew
+        self._reloads: Reloads
         self._started = False
+        self._stopping = False
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then let the children finish. Raises StartError when one cannot begin."""
-        with listening(SIGNALS) as mailbox:
+        with listening((*SIGNALS, *self._slots_to_reload)) as mailbox:
+            self._crew = Crew(self._roles, mailbox, self._on_gone)
+            self._reloads = Reloads(self._crew.slots, *self._around_reload)
             try:
-                stopping = False
-                while not stopping:
-                    self._carry_out(mailbox)
-                    stopping = self._was_told_to_stop(mailbox.wait(self._patience_s()))
-                    self._note_ready(mailbox)
-                    self._reap(mailbox)
+                while not self._stopping:
+                    look_again_at = self._carry_out_plans()
+                    self._hear(mailbox, look_again_at)
             finally:
-                self._stop(mailbox)
+                self._on_stop()
+                stop(self._crew, self._roles, mailbox, self._max_wait_s)
 
-    @staticmethod
-    def _was_told_to_stop(numbers: list[int]) -> bool:
-        return any(number in (signal.SIGTERM, signal.SIGINT) for number in numbers)
+    # ── what is to be done ──────────────────────────────────────────────────────────────────────
 
-    def _carry_out(self, mailbox: Mailbox) -> None:
-        now = time.monotonic()
-        for step in plan(self._children.keys(), list(self._role_of), self._failures, now):
-            role = self._role_of[step.slot]
-            slot = step.slot
-            pipes = [child.ready_fd for child in self._children.values() if child.ready_fd is not None]
-            pid, ready_fd = spawn(role.title(slot), partial(role.main, slot), close_fds=pipes)
-            self._children[slot] = Child(slot, pid, ready_fd, now)
-            mailbox.watch(ready_fd)
+    def _carry_out_plans(self) -> float | None:
+        """Until there is nothing to do but wait; until when (monotonic), or None for whatever happens next."""
+        while True:
+            self._note_progress()
+            steps = plan(self._crew.slots, time.monotonic())
+            if not steps:
+                return next_look(self._crew.slots)
+            for step in steps:
+                self._carry_out(step)
 
-    def _patience_s(self) -> float | None:
-        """How long there is nothing to do unless something happens."""
-        waiting = [each for slot, each in self._failures.items() if slot not in self._children]
-        now = time.monotonic()
-        return min((max(0.01, each.at + each.delay_s - now) for each in waiting), default=None)
-
-    def _note_ready(self, mailbox: Mailbox) -> None:
-        for child in self._children.values():
-            if child.ready_fd is None:
-                continue
-            try:
-                child.ready = os.read(child.ready_fd, 1) != b""  # empty: it ended, `_reap` reads how
-            except BlockingIOError:
-                continue
-            self._close_pipe(child, mailbox)
-        if not self._started and len(self._children) == len(self._role_of) and self._all_ready():
+    def _note_progress(self) -> None:
+        if not self._started and all(slot.is_served for slot in self._crew.slots):
             self._started = True
             self._on_ready()
+        if self._started:
+            self._reloads.advance()
 
-    @staticmethod
-    def _close_pipe(child: Child, mailbox: Mailbox) -> None:
-        if child.ready_fd is not None:
-            mailbox.forget(child.ready_fd)
-            os.close(child.ready_fd)
-            child.ready_fd = None
+    def _carry_out(self, step: Step) -> None:
+        match step:
+            case Spawn(slot, seat):
+                self._spawn(slot, seat)
+            case Promote(slot, seat):
+                self._crew.slot(slot).promote(seat)
+                self._on_current(slot, seat)
+            case Retire(slot, seat):
+                child = self._crew.child(slot, seat)
+                child.leave_by = time.monotonic() + self._max_wait_s if self._max_wait_s else float("inf")
+                log.info("child told to leave", extra={"slot": slot, "seat": seat, "pid": child.pid})
+                self._crew.signal(signal.SIGTERM, [child])
+            case Kill(slot, seat):
+                child = self._crew.child(slot, seat)
+                child.leave_by = float("inf")
+                log.warning("child did not leave in time, killed", extra={"slot": slot, "seat": seat, "pid": child.pid})
+                self._crew.signal(signal.SIGKILL, [child])
 
-    def _all_ready(self) -> bool:
-        return all(child.ready for child in self._children.values())
+    def _spawn(self, number: int, seat: int) -> None:
+        try:
+            self._crew.start(number, seat)
+        except OSError as error:
+            if not self._started:
+                raise StartError(f"{self._crew.title(number)} cannot start: {error}") from error
+            slot = self._crew.slot(number)
+            slot.failures = one_more(slot.failures, time.monotonic())
+            facts = {"slot": number, "seat": seat, "error": str(error), "delay_s": slot.failures.delay_s}
+            log.error("child cannot be started", extra=facts)
 
-    def _reap(self, mailbox: Mailbox) -> None:
-        for child, exit_code, killed_by in self._collect_dead(mailbox):
-            now = time.monotonic()
-            if not child.ready and not self._started and (exit_code or killed_by not in (0, signal.SIGTERM)):
-                title = self._role_of[child.slot].title(child.slot)
-                how = f"was killed by signal {killed_by}" if killed_by else f"ended with exit code {exit_code}"
-                raise StartError(f"{title} cannot start, it {how}")
-            record = after_death(self._failures.get(child.slot), child.ready, now - child.started_at, now)
-            if record:
-                self._failures[child.slot] = record
-            else:
-                self._failures.pop(child.slot, None)
-            facts = {"slot": child.slot, "pid": child.pid, "exit_code": exit_code, "signal": killed_by}
-            if killed_by or exit_code:
-                delay_s = record.delay_s if record else 0.0
-                log.warning("child died, starting another", extra={**facts, "delay_s": delay_s})
-                self._on_death(child.slot, child.pid, exit_code, killed_by)
-            else:
-                log.info("child left, starting another", extra=facts)
+    # ── what happened ───────────────────────────────────────────────────────────────────────────
 
-    def _collect_dead(self, mailbox: Mailbox) -> list[tuple[Child, int, int]]:
-        """Children that ended since the last call: each with its exit code and the signal that killed it, or 0."""
-        dead = []
-        for child in list(self._children.values()):
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
-            if not pid:
-                continue
-            del self._children[child.slot]
-            self._close_pipe(child, mailbox)
-            killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-            dead.append((child, os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0, killed_by))
-        return dead
+    def _hear(self, mailbox: Mailbox, at: float | None) -> None:
+        """Wait for something to happen, until `at` at most, and take note of it."""
+        numbers = mailbox.wait(None if at is None else max(0.001, at - time.monotonic()))
+        self._crew.note_ready()
+        deaths = self._crew.reap()
+        # A signal to the whole group may end a child before it is read here: nobody is to take that child's place.
+        numbers += mailbox.read()
+        self._stopping = is_stop(numbers)
+        for number in numbers:
+            if number in self._slots_to_reload:
+                self._reloads.ask(self._slots_to_reload[number])
+        for death in deaths:
+            self._judge(death)
 
-    def _stop(self, mailbox: Mailbox) -> None:
-        """Ask all to leave, wait for role after role, kill who stays too long. A second signal ends the patience."""
-        self._on_stop()
-        self._signal_all(signal.SIGTERM)
-        told_at = time.monotonic()
-        deadline = told_at + self._max_wait_s if self._max_wait_s else float("inf")
-        for role in self._roles:
-            role.on_previous_gone()
-            deadline = max(deadline, time.monotonic() + _LAST_WORDS_S)
-            while left := [slot for slot in role.slots if slot in self._children]:
-                rest_s = deadline - time.monotonic()
-                if rest_s <= 0:
-                    log.warning("children did not stop in time, killed", extra={"slots": left})
-                    self._signal_all(signal.SIGKILL, left)
-                    rest_s = 0.05
-                again = self._was_told_to_stop(mailbox.wait(min(rest_s, 0.5)))
-                # A service manager may signal the process and then its group: that is one wish, not two.
-                if again and time.monotonic() > told_at + _ONE_WISH_S:
-                    deadline = time.monotonic()
-                self._collect_dead(mailbox)
-
-    def _signal_all(self, number: int, slots: Sequence[int] | None = None) -> None:
-        for child in self._children.values():
-            if slots is None or child.slot in slots:
-                os.kill(child.pid, number)  # not reaped yet, so the pid is still its own
+    def _judge(self, death: Death) -> None:
+        """What a death means for its slot, and for the log."""
+        child, exit_code, killed_by = death.child, death.exit_code, death.killed_by
+        facts: dict[str, float] = {"slot": child.slot, "seat": child.seat, "pid": child.pid}
+        facts |= {"exit_code": exit_code, "signal": killed_by}
+        if death.was_told or self._stopping:
+            log.info("child left", extra=facts)
+            return
+        if not child.is_ready and not self._started and (exit_code or killed_by not in (0, signal.SIGTERM)):
+            how = f"was killed by signal {killed_by}" if killed_by else f"ended with exit code {exit_code}"
+            raise StartError(f"{self._crew.title(child.slot)} cannot start, it {how}")
+        slot = self._crew.slot(child.slot)
+        slot.failures = after_death(slot.failures, death, time.monotonic())
+        facts["delay_s"] = slot.failures.delay_s if slot.failures else 0.0
+        if death.was_successor:
+            log.warning("successor died at its start, the child before it goes on", extra=facts)
+        elif death.has_successor:
+            log.warning("child ended, its successor is starting already", extra=facts)
+        elif killed_by or exit_code:
+            log.warning("child died, starting another", extra=facts)
+        else:
+            log.info("child left, starting another", extra=facts)
+        if killed_by or exit_code:
+            self._on_death(child.slot, child.pid, exit_code, killed_by)

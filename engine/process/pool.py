@@ -1,47 +1,114 @@
-"""Decides which children to start, and when. Pure: values in, values out."""
+"""Decides which children to start, to promote and to send away, and when. Pure: values in, steps out."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-FIRST_DELAY_S = 1.0
-LONGEST_DELAY_S = 30.0
+from engine.process.slot import Death, Failures, Slot
+
 QUICK_DEATH_S = 1.0
 """A child that lived shorter than this, or was never ready, died at its start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Start a child in this slot."""
+    """Start a child in this seat, which is free."""
 
     slot: int
+    seat: int
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
-    """How often in a row a slot's child died at its start, and when the last one did (monotonic seconds)."""
+class Promote:
+    """The child in this seat is ready and the slot's current one from now on."""
 
-    count: int
-    at: float
-
-    @property
-    def delay_s(self) -> float:
-        """The first death is made good at once; then 1 s, 2 s, 4 s … 30 s."""
-        # a slot may fail for weeks, and 2**1024 is no float any more
-        doublings = min(self.count - 2, 5)
-        return 0.0 if self.count < 2 else min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**doublings)
+    slot: int
+    seat: int
 
 
-def plan(alive: Collection[int], slots: Collection[int], failures: Mapping[int, Failures], now: float) -> list[Spawn]:
-    """Next steps towards a child in every slot, in the order of `slots`; a slot that keeps failing waits."""
-    return [
-        Spawn(slot)
-        for slot in slots
-        if slot not in alive and (slot not in failures or now >= failures[slot].at + failures[slot].delay_s)
-    ]
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Tell the child in this seat to leave; its successor is ready."""
+
+    slot: int
+    seat: int
 
 
-def after_death(before: Failures | None, was_ready: bool, lived_s: float, now: float) -> Failures | None:
-    """A slot's record once its child is gone; None when that child had begun its work in good order."""
-    if was_ready and lived_s >= QUICK_DEATH_S:
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The child in this seat was told to leave and did not in time."""
+
+    slot: int
+    seat: int
+
+
+Step = Spawn | Promote | Retire | Kill
+
+
+def plan(slots: Sequence[Slot], now: float) -> list[Step]:
+    """Next steps towards a ready child of its slot's generation in every slot; to be asked again once they are done.
+
+    A slot without a child gets one where the last one sat. A child of an old generation works on until its successor
+    in the other seat is ready. One successor starts at a time, in the order of `slots`. One that cannot start holds
+    up those behind it, which run well as they are; a seat that is not free yet holds up its own slot only.
+    """
+    steps = [step for slot in slots for step in _steps_of(slot, now)]
+    if (slot := _next_to_renew(slots)) and _may_start(slot, now):
+        steps.append(Spawn(slot.number, 1 - slot.home))
+    return steps
+
+
+def _steps_of(slot: Slot, now: float) -> Iterator[Step]:
+    """All but the start of a successor."""
+    if slot.own is None:
+        if _may_start(slot, now):
+            yield Spawn(slot.number, slot.home)
+    elif slot.successor and slot.successor.is_ready:
+        yield Promote(slot.number, slot.successor.seat)
+        yield Retire(slot.number, slot.home)
+    elif slot.own.is_ready and not slot.own.is_current:
+        yield Promote(slot.number, slot.home)
+    for child in slot.children:
+        if child.leave_by is not None and now >= child.leave_by:
+            yield Kill(slot.number, child.seat)
+
+
+def _next_to_renew(slots: Sequence[Slot]) -> Slot | None:
+    if any(slot.successor for slot in slots):
         return None
+    return next((slot for slot in slots if _waits_for_successor(slot)), None)
+
+
+def _waits_for_successor(slot: Slot) -> bool:
+    return slot.own is not None and slot.own.generation < slot.generation and slot.other is None
+
+
+def _may_start(slot: Slot, now: float) -> bool:
+    return slot.failures is None or now >= slot.failures.retry_at
+
+
+def next_look(slots: Sequence[Slot]) -> float | None:
+    """When `plan` will say something new although nothing happened; None is never. Ask when it has no more steps."""
+    times = [child.leave_by for slot in slots for child in slot.children if child.leave_by is not None]
+    waiting = [slot for slot in slots if slot.own is None]
+    if slot := _next_to_renew(slots):
+        waiting.append(slot)
+    times += [slot.failures.retry_at for slot in waiting if slot.failures]
+    return min((at for at in times if at < float("inf")), default=None)
+
+
+def after_death(before: Failures | None, death: Death, now: float) -> Failures | None:
+    """A slot's record once this child is gone; None when it had begun its work in good order.
+
+    One that was told to leave says nothing about its slot. One that leaves by itself may do so soon: it is replaced
+    at once, as it wished.
+    """
+    if death.was_told:
+        return before
+    lived_s = now - death.child.started_at
+    began_well = death.child.is_ready and not death.was_successor and lived_s >= QUICK_DEATH_S
+    return None if began_well or death.was_in_order else one_more(before, now)
+
+
+def one_more(before: Failures | None, now: float) -> Failures:
+    """A start failed again."""
     return Failures((before.count if before else 0) + 1, now)

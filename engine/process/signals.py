@@ -1,20 +1,24 @@
 """Signals as something to wait for: a handler does nothing, the number arrives in a mailbox."""
 
+import os
 import select
 import signal
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_CAPACITY = 65_536
+"""Bytes that a pipe holds; pipe(7)."""
 
 
 class Mailbox:
     """The signals that arrived, in order; one that arrives twice before it is read may count once."""
 
-    def __init__(self, wake_up: socket.socket) -> None:
+    def __init__(self, wake_up: int) -> None:
+        """`wake_up`: the reading end, which does not block."""
         self._wake_up = wake_up
         self._poll = select.poll()
-        self.watch(wake_up.fileno())
+        self.watch(wake_up)
 
     def watch(self, descriptor: int, events: int = select.POLLIN) -> None:
         """Let `wait` return when this descriptor is ready, too."""
@@ -31,23 +35,25 @@ class Mailbox:
     def read(self) -> list[int]:
         """The signals that arrived until now."""
         try:
-            return list(self._wake_up.recv(4096))
+            return list(os.read(self._wake_up, _CAPACITY))
         except BlockingIOError:
             return []
 
 
 def _do_nothing(number: int, frame: FrameType | None) -> None:
-    """The number is in the wake-up socket already."""
+    """The number is in the wake-up pipe already."""
 
 
 @contextmanager
 def listening(numbers: Iterable[int]) -> Iterator[Mailbox]:
     """Collect these signals instead of dying from them. Main thread only; the old handlers come back at the end."""
-    inside, outside = socket.socketpair()
-    inside.setblocking(False)
-    outside.setblocking(False)
+    # A pipe keeps 65,536 numbers that nobody has read yet, a socket pair 278: after a task that took long with a
+    # hundred alarms a second, SIGTERM would not be among them.
+    outside, inside = os.pipe()
+    os.set_blocking(inside, False)
+    os.set_blocking(outside, False)
     before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
-    previous = signal.set_wakeup_fd(inside.fileno(), warn_on_full_buffer=False)
+    previous = signal.set_wakeup_fd(inside, warn_on_full_buffer=False)
     try:
         for number in numbers:
             before[number] = signal.signal(number, _do_nothing)
@@ -56,8 +62,8 @@ def listening(numbers: Iterable[int]) -> Iterator[Mailbox]:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         signal.set_wakeup_fd(previous)
-        inside.close()
-        outside.close()
+        os.close(inside)
+        os.close(outside)
 
 
 @contextmanager
@@ -71,9 +77,14 @@ def blocked() -> Iterator[None]:
 
 
 def reset_in_child() -> None:
-    """Undo what the parent set up; call right after a fork, while signals are still blocked."""
+    """Undo what the parent set up; call right after a fork, while signals are still blocked.
+
+    A program that wants Ctrl-C, SIGUSR1 or SIGUSR2 in its children sets handlers there.
+    """
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    # Ctrl-C reaches the whole terminal group; the manager alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches the whole terminal group, and a reload may be asked of the whole group, too: the manager alone
+    # decides what they mean. Left at their defaults they would kill every child at once.
+    for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)

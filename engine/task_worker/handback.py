@@ -1,7 +1,7 @@
 """Gives back what waits behind a long task.
 
-Quick tasks travel many in a packet. When one of them turns out to be long, those behind it go back to their event
-workers, which find somebody idle, and the answers of those before it are sent.
+Quick tasks travel many in a packet. When one of them turns out to be long, those behind it go back, so that somebody
+idle finds them, and the answers of those before it are sent.
 """
 
 import threading
@@ -11,6 +11,7 @@ from typing import Any
 
 LONG_S = 0.002
 """A task that has run for this long is long."""
+_LOOKS_BEFORE_REST = 50
 
 
 class HandBack:
@@ -19,38 +20,39 @@ class HandBack:
     A handler that keeps the interpreter's lock, deep in a C extension, holds it up until it lets go.
     """
 
-    def __init__(self, give_back: Callable[[int], Any]) -> None:
-        """`give_back(place)` is called, under the lock, when the message at `place` is found to be long."""
+    def __init__(self, give_back: Callable[[], Any], has_behind: Callable[[], bool]) -> None:
+        """`give_back()` is called, under the lock, when the message in hand is found to be long and `has_behind()`."""
         self.lock = threading.Lock()
-        """Held while answers are sent or tasks given back, and while the next message is begun."""
+        """Held while answers are sent and tasks given back."""
+        self.begun = 0
+        """How many messages were begun; whoever begins one raises it."""
         self._give_back = give_back
+        self._has_behind = has_behind
         self._is_needed = threading.Event()
         self._thread: threading.Thread | None = None
-        self._place = -1
-        self._begun = 0
 
     def watch(self) -> None:
         """A packet of several messages is in hand."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._look, name="hand-back", daemon=True)
             self._thread.start()
-        self._is_needed.set()
-
-    def rest(self) -> None:
-        """Nothing is in hand."""
-        self._is_needed.clear()
-        self._place = -1
-
-    def begin(self, place: int) -> None:
-        """The message at `place` is begun. The lock is held."""
-        self._place = place
-        self._begun += 1
+        if not self._is_needed.is_set():
+            self._is_needed.set()
 
     def _look(self) -> None:
-        seen = 0
+        """Look now and then while there is something; to be woken for each packet would cost more than the tasks."""
+        seen, quiet = -1, 0
         while self._is_needed.wait():
             time.sleep(LONG_S)
-            with self.lock:
-                if self._place >= 0 and self._begun == seen:  # the same one as a while ago
-                    self._give_back(self._place)
-                seen = self._begun
+            is_the_same = self.begun == seen
+            seen = self.begun
+            quiet = quiet + 1 if is_the_same else 0
+            if is_the_same and self._has_behind():
+                quiet = 0
+                with self.lock:
+                    if self.begun == seen:
+                        self._give_back()
+            elif quiet > _LOOKS_BEFORE_REST:
+                self._is_needed.clear()
+                if self._has_behind():  # a packet that came at this moment
+                    self._is_needed.set()

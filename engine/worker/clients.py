@@ -1,14 +1,20 @@
 """The connections of one event worker, by session number."""
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
+from engine.ipc.channel import place_of
 from engine.ipc.message import Kind
 from engine.settings import Settings
 from engine.stats import Board, Cell
 from engine.worker.callbacks import Callbacks
 from engine.worker.connection import Connection
+from engine.worker.silence import disconnect_silent, drop_unreachable, patience
+
+log = logging.getLogger(__name__)
 
 
 class Clients:
@@ -16,39 +22,92 @@ class Clients:
 
     def __init__(
         self,
-        worker_id: int,
+        place: int,
         settings: Settings,
         board: Board,
         callbacks: Callbacks,
         post: Callable[[int, Kind, int, Any], None],
     ) -> None:
-        """`post(worker_id, kind, fd, data)` tells another worker."""
+        """`post(place, kind, fd, data)` tells another event worker."""
         self.settings = settings
-        self._id = worker_id
+        self._place = place
+        self._id = board.worker_id(place)
         self._board = board
         self._callbacks = callbacks
         self._post = post
         self._connections: dict[int, Connection] = {}
+        self._ending: set[Connection] = set()
+        self._is_paused = False
+        self._patience = patience(settings)
+        self._is_looking = False
 
     def __len__(self) -> int:
-        return len(self._connections)
+        """How many sockets are open, those included that were closed and whose last bytes are on their way."""
+        return len(self._connections) + len(self._ending)
+
+    # ── who comes in ────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def is_full(self) -> bool:
+        """Whether max_conn is reached already; `admit` decides."""
+        return self._board.connection_num >= self.settings.max_conn
+
+    def refuse(self, peer: str) -> None:
+        """Say that this one had to go."""
+        log.warning("connection refused, max_conn is reached", extra={"peer": peer, "limit": self.settings.max_conn})
 
     # ── what a connection tells (see connection.Owner) ──────────────────────────────────────────
 
-    def opened(self, connection: Connection) -> int:
-        # 1 + id, 1 + id + worker_num, …: unique over all workers, and tells whose it is
-        fd = self._board.add(self._id, Cell.SESSIONS) * self._board.worker_num + self._id + 1
-        self._board.add(self._id, Cell.ACCEPTED)
+    def admit(self, connection: Connection) -> int:
+        # Counted before it is compared: two workers that accept the last one at once may both refuse, never both take.
+        self._board.add(self._place, Cell.ACCEPTED)
+        if self._board.connection_num > self.settings.max_conn:
+            self._board.add(self._place, Cell.CLOSED)
+            self.refuse(connection.address)
+            return 0
+        # 1 + place, 1 + place + places, …: unique over all workers, and tells whose it is
+        fd = self._board.add(self._place, Cell.SESSIONS) * len(self._board.event_places) + self._place + 1
         self._connections[fd] = connection
-        self._callbacks.emit("connect", fd, self._id)
+        self._board.connections.add(
+            fd,
+            owner=self._place,
+            reactor_id=self._id,
+            connected_at=connection.connected_at,
+            peer=connection.peer,
+        )
         return fd
+
+    def opened(self, connection: Connection) -> None:
+        if self._is_paused:
+            connection.pause()
+        if self._patience.look_s and not self._is_looking:
+            self._is_looking = True
+            self.later(self._patience.look_s, self._look)
+        self._callbacks.emit("connect", connection.fd, self._id)
 
     def received(self, fd: int, frame: bytes) -> asyncio.Future[None] | None:
         return self._callbacks.emit("receive", fd, self._id, frame)
 
-    def closed(self, connection: Connection) -> None:
-        self._board.add(self._id, Cell.CLOSED)
+    def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.Handle:
+        return asyncio.get_running_loop().call_later(delay_s, call)
+
+    def _look(self) -> None:
+        """One timer for all clients, as long as there are any."""
+        now = time.monotonic()
+        drop_unreachable(list(self._ending), self._patience, now)
+        disconnect_silent(list(self._connections.values()), self._patience, now)
+        self._is_looking = len(self) > 0
+        if self._is_looking:
+            self.later(self._patience.look_s, self._look)
+
+    def ended(self, connection: Connection) -> None:
         del self._connections[connection.fd]
+        self._board.connections.remove(connection.fd)
+        self._ending.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        self._board.add(self._place, Cell.CLOSED)
+        self._ending.discard(connection)
         self._callbacks.emit("close", connection.fd, self._id)
 
     # ── what the program asks ───────────────────────────────────────────────────────────────────
@@ -73,29 +132,55 @@ class Clients:
         return self._ask_owner(Kind.CLOSE, fd, b"")
 
     def _ask_owner(self, kind: Kind, fd: int, data: bytes) -> bool:
-        owner = (fd - 1) % self._board.worker_num
-        if fd < 1 or owner == self._id:
+        owner = place_of(self._board, fd)
+        if owner == self._place or fd not in self._board.connections:
             return False
         self._post(owner, kind, fd, data)
         return True
 
-    def info(self, fd: int) -> dict[str, Any] | None:
-        if not (connection := self._connections.get(fd)):
-            return None
-        host, port = connection.peer
-        return {
-            "remote_ip": host,
-            "remote_port": port,
-            "reactor_id": self._id,
-            "connect_time": connection.connected_at,
-        }
+    # ── the worker has too much to do, or leaves ────────────────────────────────────────────────
 
-    # ── the worker leaves ───────────────────────────────────────────────────────────────────────
+    def pause(self) -> None:
+        """Read from no client, and hand out no frame, until `resume`; from inside a callback, too.
+
+        Who connects meanwhile waits as well. Silence that we do not listen to is not held against a client.
+        """
+        if not self._is_paused:
+            self._is_paused = True
+            for connection in self._connections.values():
+                connection.pause()
+
+    def resume(self) -> None:
+        """Hand out the frames that came before the pause, then read on. A callback may pause again in the middle;
+        those whose turn did not come are the first next time."""
+        if not self._is_paused:
+            return
+        self._is_paused = False
+        for fd, connection in list(self._connections.items()):
+            if self._is_paused:
+                return
+            connection.resume()
+            if self._connections.pop(fd, None):
+                self._connections[fd] = connection  # to the end
 
     def stop_reading(self) -> None:
+        """Leave in the kernel what clients send from now on; what was read is still handed out."""
         for connection in self._connections.values():
             connection.stop_reading()
 
+    def close_idle(self, quiet_s: float) -> int:
+        """Close connections that said nothing for `quiet_s` and have nothing under way; how many stay.
+
+        Under way are a frame in part, a coroutine at work, an answer that is not sent, and everything during a pause.
+        A task that `receive` handed out is not: wait for the tasks first.
+        """
+        heard_before = time.monotonic() - quiet_s
+        for connection in list(self._connections.values()):
+            if connection.heard_at <= heard_before and not connection.has_work:
+                connection.close()
+        return len(self._connections)
+
     def close_all(self) -> None:
+        """Close every connection, each once what waits is sent; `len` is 0 when all are gone."""
         for connection in list(self._connections.values()):
             connection.close()

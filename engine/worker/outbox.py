@@ -24,9 +24,11 @@ class Outbox:
         self._to_flush.add(to)
         self._messages[to].append(to_bytes(message))
 
-    def is_stuck(self, to: int) -> bool:
-        """Whether the receiver's inbox was full: what is posted now waits here."""
-        return bool(self._packets[to])
+    def forward(self, to: int, messages: list[Message]) -> None:
+        """Send at once what was meant for another."""
+        for message in messages:
+            self.post(to, message)
+        self.flush()
 
     def is_empty(self) -> bool:
         return not self._to_flush and not any(self._packets)
@@ -36,7 +38,7 @@ class Outbox:
         receivers, self._to_flush = self._to_flush, set()
         for to in receivers:
             messages, self._messages[to] = self._messages[to], []
-            stuck = self.is_stuck(to)
+            stuck = bool(self._packets[to])
             self._packets[to].extend(packets(messages))
             if not stuck:
                 self._push(to)

@@ -1,178 +1,217 @@
-"""The tasks of one event worker: sent away, under way, answered."""
+"""The tasks of one event worker: kept, sent away, answered."""
 
 import asyncio
 import logging
-import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 from engine.errors import TaskLost, TaskTimeout
+from engine.ipc.backlog import Backlog
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
-from engine.ipc.message import Kind, Message, failure
-from engine.stats import Board, Cell, State
+from engine.ipc.message import ANY, SPILLED, WANTED, Kind, Message, decode, encode, failure, frame, to_bytes
+from engine.ipc.way import TaskWay
+from engine.stats import Board, Cell
 from engine.worker.callbacks import Callbacks
-from engine.worker.outbox import Outbox
-from engine.worker.outstanding import Entry, Load, Outstanding
+from engine.worker.giving import Giving
+from engine.worker.outstanding import Outstanding
 
 log = logging.getLogger(__name__)
 
-_LOOK_AGAIN_S = 0.002
-"""While tasks wait for a task worker that somebody else keeps busy, nobody tells us when it is free."""
+_IDS_AT_ONCE = 32
+Want = Callable[..., Any] | asyncio.Future[Any] | None
+"""Who wants the end of a task, where that is not `finish`."""
 
 
 class Tasks:
-    """Gives tasks to task workers that have room, and their ends to whoever wants them."""
+    """Takes tasks in, and gives their ends to whoever wants them."""
 
     def __init__(
         self,
-        worker_id: int,
+        place: int,
         board: Board,
         callbacks: Callbacks,
         bodies: Bodies,
-        outbox: Outbox,
+        backlog: Backlog,
+        way: TaskWay,
         task_ids: SharedCounter,
+        max_bytes: int,
     ) -> None:
-        self._id = worker_id
+        self._place = place
         self._board = board
+        self._cells = board.cells
+        self._submitted, self._done = board.row(place) + Cell.SUBMITTED, board.row(place) + Cell.DONE
+        self._files_sent = board.row(place) + Cell.FILES_SENT
         self._callbacks = callbacks
         self._bodies = bodies
-        self._outbox = outbox
+        self._backlog = backlog
+        self._way = way
         self._task_ids = task_ids
+        self._upcoming_id = self._ids_end = 0
         self._first_task_id = task_ids.upcoming()
         self._outstanding = Outstanding(board.task_worker_num)
-        self._pump_is_due = False
-        self._look_again: asyncio.TimerHandle | None = None
-        for number in range(board.task_worker_num):  # what a former process of this worker id had under way
-            board.put_load(worker_id, number, 0)
+        self.giving = Giving(place, board, self._outstanding, backlog, bodies, way, max_bytes)
+        self._wants: dict[int, Want] = {}
+        self._seen: set[int] = set()
+        """Tasks of processes before this one whose end came: it may come twice."""
 
-    def __len__(self) -> int:
-        """How many are not answered."""
+    @property
+    def unanswered(self) -> int:
         return len(self._outstanding)
+
+    @property
+    def under_way(self) -> int:
+        return self._outstanding.under_way
+
+    @property
+    def waiting(self) -> int:
+        return self.unanswered - self.under_way
+
+    # ── in ──────────────────────────────────────────────────────────────────────────────────────
 
     async def wait(self, data: Any, timeout_s: float, target: int) -> Any:
         """Submit, and wait for the end. Raises TaskTimeout, TaskFailed, TaskLost."""
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        task_id = self.submit(data, target, waiter=waiter)
+        task_id = self.submit(data, target, waiter)
         try:
             async with asyncio.timeout(timeout_s):
                 return await waiter
         except TimeoutError:
             raise TaskTimeout(task_id, timeout_s) from None
 
-    def submit(
-        self,
-        data: Any,
-        target: int,
-        callback: Callable[..., Any] | None = None,
-        waiter: asyncio.Future[Any] | None = None,
-    ) -> int:
-        """Take a task and give its id; it is sent at the end of this loop turn, or when there is room."""
-        message = self._bodies.pack(Kind.TASK, 0, data)
-        task_id = self._task_ids.next()
-        self._board.add(self._id, Cell.SUBMITTED)
-        self._outstanding.submit(message._replace(id=task_id), target, callback, waiter)
-        self._pump_soon()
+    def submit(self, data: Any, target: int, want: Want = None) -> int:
+        """Take a task and give its id; it is sent at the end of this loop turn, or when there is room.
+
+        From here on it survives this process. Raises TaskQueueFull, what pickle raises, and OSError when a file does
+        not fit.
+        """
+        codec, body = encode(data)
+        self.giving.check_room(len(body))
+        file = None
+        if len(body) > self._way.inline_bytes:
+            codec, file = codec | SPILLED, self._bodies.spill(body)
+            body = file
+        if want is not None:
+            codec |= WANTED
+        task_id = self._next_id()
+        message = frame(Kind.TASK, codec, self._place, task_id, body, ANY if target < 0 else target)
+        try:
+            self._backlog.append(task_id, message)
+        except OSError:
+            if file:
+                self._bodies.unspill(file)
+            raise
+        if file:
+            self._cells[self._files_sent] = self._bodies.files_made
+        if want is not None:
+            self._wants[task_id] = want
+        self._cells[self._submitted] += 1
+        self._outstanding.submit(task_id, target)
+        self.giving.came_in(task_id, file)
         return task_id
 
-    def send_waiting(self) -> None:
-        """Something changed: look whether there is room now."""
-        if self._outstanding.has_waiting:
-            self._pump_soon()
+    def _next_id(self) -> int:
+        """In a flood from a block of our own: to draw each would take a fifth of a round trip."""
+        if self._upcoming_id == self._ids_end:
+            count = _IDS_AT_ONCE if self.giving.is_due else 1
+            self._upcoming_id = self._task_ids.draw(count)
+            self._ids_end = self._upcoming_id + count
+        self._upcoming_id += 1
+        return self._upcoming_id - 1
 
-    def _pump_soon(self) -> None:
-        if not self._pump_is_due:
-            self._pump_is_due = True
-            asyncio.get_running_loop().call_soon(self._pump)
+    def take_over(self) -> None:
+        """Take what an earlier process in this place kept and did not send."""
+        for message in self._backlog.load():
+            self._wait_again(message)
 
-    def _pump(self) -> None:
-        """Give waiting tasks to task workers that have room."""
-        self._pump_is_due = False
-        if self._look_again:
-            self._look_again.cancel()
-        if not self._board.try_lock():
-            self._pump_soon()
-            return
-        try:
-            given = self._outstanding.assign([self._load(number) for number in range(self._board.task_worker_num)])
-            for number, _ in given:
-                self._board.put_load(self._id, number, self._outstanding.counts[number])
-        finally:
-            self._board.unlock()
-        for number, messages in given:
-            for message in messages:
-                self._outbox.post(self._board.worker_num + number, message)
-        if self._outstanding.has_waiting:
-            self._look_again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._pump)
+    def adopt(self, other: Backlog) -> None:
+        """Take what the process in the other place of this worker id kept and did not send; it is gone."""
+        for message in other.load():
+            if message.id not in self._backlog:
+                self._backlog.append(message.id, to_bytes(message._replace(source=self._place)))
+                self._wait_again(message)
+            other.remove([message.id])
 
-    def _load(self, number: int) -> Load:
-        board, row = self._board, self._board.worker_num + number
-        state = board.get(row, Cell.STATE)
-        if state == State.BUSY:
-            busy_ns = time.monotonic_ns() - board.get(row, Cell.SINCE_NS)
-        else:
-            busy_ns = 0 if state == State.IDLE else sys.maxsize  # nobody knows when it is back
-        others = sum(board.load(each, number) for each in range(board.worker_num) if each != self._id)
-        is_idle = state == State.IDLE and not self._outbox.is_stuck(row)
-        return Load(is_idle, busy_ns, board.get(row, Cell.MEAN_NS), others)
+    def _wait_again(self, message: Message) -> None:
+        self._outstanding.submit(message.id, -1 if message.target == ANY else message.target)
+        self.giving.came_in(message.id, _file_of(message))
 
-    def returned(self, message: Message) -> None:
+    def returned(self, message: Message, *, is_foreign: bool = False) -> None:
         """A task worker is in a long task and gives back what it has not begun."""
-        if message.id >= self._first_task_id and not self._outstanding.is_under_way(message.id):
-            return  # answered meanwhile, by a task worker that has it twice after a death
-        self._outstanding.returned(message._replace(kind=Kind.TASK, source=self._id))
-        self._put_loads()
-
-    def _put_loads(self) -> None:
-        for number, count in enumerate(self._outstanding.counts):
-            self._board.put_load(self._id, number, count)
-
-    def answered(self, message: Message) -> None:
-        """A task is over. One that a former process of this worker id asked for goes to `finish`, too."""
-        if message.id >= self._first_task_id and not self._outstanding.is_under_way(message.id):
-            self._bodies.drop(message)  # its task worker died before it noted the first answer, and did it again
+        if message.id in self._backlog or self._is_double(message.id, is_foreign):
             return
-        kind = message.kind
-        try:
-            whole = self._bodies.fetch(message)
-        except FileNotFoundError:
-            # its task worker died before it noted that it said this; the next one does the task again
-            log.warning("answer's file is gone, waiting for another", extra={"task_id": message.id})
+        self._backlog.append(message.id, to_bytes(message._replace(kind=Kind.TASK, source=self._place)))
+        self._outstanding.returned(message.id)
+        self.giving.came_in(message.id, _file_of(message))
+
+    # ── out ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _is_double(self, task_id: int, is_foreign: bool) -> bool:
+        """Whether this task's end came already: a task worker that dies before it notes its answer does it again."""
+        if self._outstanding.is_under_way(task_id):
+            return False
+        return task_id in self._seen if self._is_older(task_id, is_foreign) else True
+
+    def _is_older(self, task_id: int, is_foreign: bool) -> bool:
+        return is_foreign or task_id < self._first_task_id
+
+    def answered(self, message: Message, *, is_foreign: bool = False) -> None:
+        """A task is over. One that an earlier process of this worker id asked for goes to `finish`, too.
+
+        `is_foreign`: it was said to the other place of this worker id.
+        """
+        kind, codec, _, task_id, body, _, _ = message
+        if self._is_double(task_id, is_foreign):
             return
+        if codec & SPILLED:
+            try:
+                codec, body = codec & ~SPILLED, self._bodies.content(message)
+            except FileNotFoundError:
+                # its task worker died before it noted that it said this; the next one does the task again
+                log.warning("answer's file is gone, waiting for another", extra={"task_id": task_id})
+                return
         try:
-            found = self._bodies.read(whole)
+            found = decode(codec, body)
         except Exception as error:
-            log.exception("result cannot be unpacked", extra={"task_id": message.id})
+            log.exception("result cannot be unpacked", extra={"task_id": task_id})
             kind, found = Kind.FAILED, failure(error)
-        if entry := self._outstanding.answered(message.id):
-            self._board.put_load(self._id, entry.task_worker, self._outstanding.counts[entry.task_worker])
+        self._outstanding.answered(task_id)
+        if self._is_older(task_id, is_foreign):
+            self._seen.add(task_id)
+        want = self._wants.pop(task_id, None) if codec & WANTED else None
+        if want is None and codec & WANTED:
+            self._board.add(self._place, Cell.ORPHANED)
         if kind in (Kind.FINISH, Kind.DONE):
-            self._board.add(self._id, Cell.DONE)
-            self._ended_well(message.id, entry, found, has_result=kind == Kind.FINISH)
-            return
-        if kind == Kind.LOST:
-            self._board.add(self._id, Cell.LOST)
-            log.error("task lost, each task worker that had it in hand died", extra={"task_id": message.id})
-            found = TaskLost(message.id, found)
+            self._cells[self._done] += 1
+            self._ended_well(task_id, want, found, has_result=kind == Kind.FINISH)
         else:
-            self._board.add(self._id, Cell.FAILED)
-        if entry and entry.waiter:
-            self._tell(entry.waiter, lambda waiter: waiter.set_exception(found))
-        else:
-            self._callbacks.emit("task_error", message.id, found)
+            self._ended_badly(task_id, want, found, is_lost=kind == Kind.LOST)
 
-    def _ended_well(self, task_id: int, entry: Entry | None, result: Any, *, has_result: bool) -> None:
+    def _ended_well(self, task_id: int, want: Want, result: Any, *, has_result: bool) -> None:
         """To who waits, to its own callback, or to `finish`; without a result nobody is called."""
-        if entry and entry.waiter:
-            self._tell(entry.waiter, lambda waiter: waiter.set_result(result if has_result else None))
-        elif has_result and entry and entry.callback:
-            self._callbacks.run("finish_callback", entry.callback, task_id, result)
+        if isinstance(want, asyncio.Future):
+            self._tell(want, lambda waiter: waiter.set_result(result if has_result else None))
+        elif has_result and want:
+            self._callbacks.run("finish_callback", want, task_id, result)
         elif has_result:
             self._callbacks.emit("finish", task_id, result)
 
+    def _ended_badly(self, task_id: int, want: Want, found: Any, *, is_lost: bool) -> None:
+        if is_lost:
+            log.error("task lost, each task worker that had it in hand died", extra={"task_id": task_id})
+            found = TaskLost(task_id, found)
+        self._board.add(self._place, Cell.LOST if is_lost else Cell.FAILED)
+        if isinstance(want, asyncio.Future):
+            self._tell(want, lambda waiter: waiter.set_exception(found))
+        else:
+            self._callbacks.emit("task_error", task_id, found)
+
     def _tell(self, waiter: asyncio.Future[Any], end: Callable[[asyncio.Future[Any]], None]) -> None:
         if waiter.done():
-            self._board.add(self._id, Cell.LATE)
+            self._board.add(self._place, Cell.LATE)
         else:
             end(waiter)
+
+
+def _file_of(message: Message) -> bytes | None:
+    return message.body if message.codec & SPILLED else None

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -13,21 +14,23 @@ import uvloop
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import Channel
-from engine.ipc.counter import SharedCounter
-from engine.ipc.message import Kind, Message, unpack
-from engine.ipc.spill import SpillDirectory
+from engine.ipc.channel import inbox_of
+from engine.ipc.message import SPILLED, Kind, Message
+from engine.ipc.shared import Shared
 from engine.process.child import START_FAILED, Readiness
 from engine.settings import Settings
-from engine.stats import Board, Cell
+from engine.stats import Cell
+from engine.worker.accepting import Accepting, accept
 from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
-from engine.worker.connection import Connection
+from engine.worker.hearing import Hearing
 from engine.worker.outbox import Outbox
 from engine.worker.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
+_QUIET_S = 0.25
+"""A client of a worker that leaves, and that says nothing for so long, is disconnected."""
 _PACKETS_A_TURN = 64
 """Answers are read in rounds, so that a flood of them leaves clients their turn."""
 
@@ -41,24 +44,31 @@ class EventWorker:
     def __init__(
         self,
         server: Any,
-        worker_id: int,
+        place: int,
         settings: Settings,
         events: Events,
-        board: Board,
-        channel: Channel,
-        spill: SpillDirectory,
-        task_ids: SharedCounter,
+        shared: Shared,
         listener: socket.socket,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.settings = settings
-        self._id = worker_id
-        self._board = board
-        self._channel = channel
-        self._task_ids = task_ids
+        self._place = place
+        self._board = board = shared.board
+        self._id = board.worker_id(place)
+        self._channel = shared.channel
+        self._way = shared.way
+        self._task_ids = shared.task_ids
+        self._desks = shared.desks
+        self._desk = shared.desks[place]
+        self._other_place = board.other(place)
+        self._other_desk = shared.desks[self._other_place]
         self._listener = listener
+        self._tls = tls
         self._callbacks = Callbacks(server, events)
-        self._bodies = Bodies(spill, worker_id)
-        self._clients = Clients(worker_id, settings, board, self._callbacks, self._post)
+        self._spill = shared.spill
+        self._bodies = Bodies(shared.spill, place)
+        self._hearing = Hearing(self._bodies, settings.task_max_attempts, self._obey)
+        self._clients = Clients(place, settings, board, self._callbacks, self._post)
         self._loop: asyncio.AbstractEventLoop
         self._outbox: Outbox
         self._tasks: Tasks
@@ -74,43 +84,85 @@ class EventWorker:
 
     async def _live(self, readiness: Readiness) -> int:
         self._loop = asyncio.get_running_loop()
-        outbox = Outbox(self._loop, self._channel, self._board.worker_num + self._board.task_worker_num)
-        self._outbox = outbox
-        self._tasks = Tasks(self._id, self._board, self._callbacks, self._bodies, outbox, self._task_ids)
+        inboxes = len(self._board.event_places) + self._board.task_worker_num
+        self._outbox = Outbox(self._loop, self._channel, inboxes)
+        self._tasks = Tasks(
+            self._place,
+            self._board,
+            self._callbacks,
+            self._bodies,
+            self._desk.backlog,
+            self._way,
+            self._task_ids,
+            self.settings.task_queue_max_bytes,
+        )
+        self._tasks.giving.hold_clients = self._clients.pause
+        self._tasks.giving.let_clients_go_on = self._clients.resume
         self._told_to_stop = asyncio.Event()
         self._last_answer_came = asyncio.Event()
         self._loop.add_signal_handler(signal.SIGTERM, self._told_to_stop.set)
-        self._take_over_row()
+        self._close_row(self._place)
+        self._board.put(self._place, Cell.PID, os.getpid())
+        self._board.put(self._place, Cell.LAST_PID, os.getpid())
         try:
             if (starting := self._callbacks.call("worker_start", self._id)) is not None:
                 await starting
         except Exception:
             log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
             return START_FAILED
-        self._loop.add_reader(self._channel.readable(self._id), self._read_inbox)
-        accepting = await self._loop.create_server(
-            lambda: Connection(self._clients), sock=self._listener, backlog=self.settings.backlog
-        )
+        self._take_over()
+        self._loop.add_reader(self._channel.readable(self._place), self._read_inbox)
+        accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
         readiness.announce()
         await self._told_to_stop.wait()
         await self._leave(accepting)
         return 0
 
-    def _take_over_row(self) -> None:
-        """Put right what a former process of this worker id left on the board: its connections are gone."""
-        self._board.put(self._id, Cell.PID, os.getpid())
-        self._board.put(self._id, Cell.CLOSED, self._board.get(self._id, Cell.ACCEPTED))
+    def _close_row(self, place: int) -> None:
+        """Put right what a process that is gone left: its connections are gone, and files that nobody was told of."""
+        board = self._board
+        if board.get(place, Cell.CLOSED) != board.get(place, Cell.ACCEPTED):
+            board.put(place, Cell.CLOSED, board.get(place, Cell.ACCEPTED))
+            board.connections.forget(place)
+        if pid := board.get(place, Cell.LAST_PID):
+            kept = self._desks[place].backlog.load()
+            files = {each.body.decode() for each in kept if each.codec & SPILLED}
+            self._spill.discard(pid, board.get(place, Cell.FILES_SENT), files)
+        board.put(place, Cell.LAST_PID, 0)
+        board.put(place, Cell.FILES_SENT, 0)
 
-    async def _leave(self, accepting: asyncio.Server) -> None:
-        """Accept and read no more, wait for what is under way, say good-bye."""
+    def _take_over(self) -> None:
+        """Go on with what an earlier process in this place left."""
+        self._hearing.go_on(self._desk.reading)
+        self._tasks.take_over()
+        if not self._board.get(self._other_place, Cell.PID):
+            self._adopt()
+
+    def _adopt(self) -> None:
+        """Take what the process in the other place left, and what is still said to it. It is gone."""
+        if self._board.get(self._other_place, Cell.PID):
+            return  # another one sits there already, and does it
+        other = self._other_place
+        self._close_row(other)
+        self._board.put(other, Cell.QUEUE_BYTES, 0)
+        self._hearing.go_on(self._other_desk.reading, is_foreign=True)
+        self._tasks.adopt(self._other_desk.backlog)
+        self._loop.add_reader(self._channel.readable(other), self._read_other_inbox)
+
+    async def _leave(self, accepting: Accepting) -> None:
+        """Accept no more, wait for what is under way, say good-bye."""
         self.stopping = True
         accepting.close()
-        self._clients.stop_reading()
         self._callbacks.emit("worker_exit", self._id)
         try:
             async with asyncio.timeout(self.settings.max_wait_time or None):
+                while not (self._board.is_stopping or self._is_idle):
+                    self._clients.close_idle(_QUIET_S)
+                    await self._wait_a_moment()
+                self._clients.stop_reading()
+                self._tasks.giving.is_stopped = self._board.is_stopping
                 # task workers that finish what they have in hand may still have much to say to any of us
-                while (self._tasks or self._board.is_stopping) and not self._last_answer_came.is_set():
+                while self._board.is_stopping and not self._last_answer_came.is_set():
                     await self._wait_a_moment()
                 while self._callbacks.at_work:
                     await asyncio.wait(self._callbacks.at_work)
@@ -119,8 +171,8 @@ class EventWorker:
                 log.warning(
                     "callbacks were still at work when the worker left", extra={"count": len(self._callbacks.at_work)}
                 )
-        if self._tasks:
-            log.warning("tasks were not answered when the worker left", extra={"count": len(self._tasks)})
+        self._clients.stop_reading()
+        self._tell_of_tasks()
         if (stopped := self._callbacks.emit("worker_stop", self._id)) is not None:
             await stopped
         self._outbox.flush()
@@ -132,6 +184,20 @@ class EventWorker:
         except TimeoutError:
             log.warning("clients did not take all that was sent", extra={"count": len(self._clients)})
 
+    @property
+    def _is_idle(self) -> bool:
+        """Whether nobody needs this process any more."""
+        return not (self._clients or self._tasks.unanswered or self._callbacks.at_work)
+
+    def _tell_of_tasks(self) -> None:
+        """Say what becomes of tasks that are not answered."""
+        waiting, under_way = self._tasks.waiting, self._tasks.under_way
+        if self._board.is_stopping and self.settings.message_queue_key is None:
+            if waiting + under_way:
+                log.warning("tasks were not answered when the worker left", extra={"count": waiting + under_way})
+        elif waiting + under_way:
+            log.info("tasks are left to the process that follows", extra={"waiting": waiting, "under_way": under_way})
+
     async def _wait_a_moment(self) -> None:
         try:
             async with asyncio.timeout(0.02):
@@ -142,35 +208,50 @@ class EventWorker:
     # ── what other processes say ────────────────────────────────────────────────────────────────
 
     def _read_inbox(self) -> None:
+        reading = self._desk.reading
         for _ in range(_PACKETS_A_TURN):
-            packet = self._channel.receive(self._id)
-            if packet is None:
+            messages = reading.take(self._receive_into)
+            if messages is None:
                 break
-            for message in unpack(packet):
-                try:
-                    self._obey(message)
-                except Exception:
-                    log.exception("message could not be handled", extra={"kind": message.kind, "id": message.id})
-        self._tasks.send_waiting()
+            self._hearing.go_through(reading, messages)
+        self._tasks.giving.again()
 
-    def _obey(self, message: Message) -> None:
+    def _receive_into(self, room: memoryview) -> int:
+        return self._channel.receive_into(self._place, room)
+
+    def _read_other_inbox(self) -> None:
+        """Hear what is said to the other place while nobody sits there."""
+        reading, other = self._desk.reading, self._other_place
+        while not self._board.get(other, Cell.PID):
+            messages = reading.take(lambda room: self._channel.receive_into(other, room))
+            if messages is None:
+                self._tasks.giving.again()
+                return
+            if self._board.get(other, Cell.PID):  # it was meant for the one who came meanwhile
+                self._outbox.forward(other, messages)
+                reading.clear()
+            else:
+                self._hearing.go_through(reading, messages, is_foreign=True)
+        self._loop.remove_reader(self._channel.readable(other))
+
+    def _obey(self, message: Message, is_foreign: bool) -> None:
         kind = message.kind
         if kind <= Kind.LOST:
-            self._tasks.answered(message)
+            self._tasks.answered(message, is_foreign=is_foreign)
         elif kind == Kind.RETURNED:
-            self._tasks.returned(message)
+            self._tasks.returned(message, is_foreign=is_foreign)
         elif kind == Kind.PIPE:
-            self._callbacks.emit("pipe_message", message.source, self._bodies.take(message))
+            self._callbacks.emit("pipe_message", self._board.worker_id(message.source), self._bodies.read(message))
         elif kind == Kind.LEAVE:
             self._last_answer_came.set()
+        elif kind == Kind.ADOPT:
+            self._adopt()
         elif connection := self._clients.get(message.id):
             if kind == Kind.CLOSE:
                 connection.close()
             else:
-                data = self._bodies.take(message)
+                data = self._bodies.read(message)
                 self._callbacks.guard("send", lambda: connection.send(data))
-        else:
-            self._bodies.drop(message)
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
         self._outbox.post(to, self._bodies.pack(kind, number, data))
@@ -188,10 +269,10 @@ class EventWorker:
         return self._clients.close(fd)
 
     def exists(self, fd: int) -> bool:
-        return self._clients.get(fd) is not None
+        return fd in self._board.connections
 
     def get_client_info(self, fd: int) -> dict[str, Any] | None:
-        return self._clients.info(fd)
+        return self._board.connections.info(fd)
 
     def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int:
         return self._tasks.submit(data, target, callback)
@@ -203,4 +284,4 @@ class EventWorker:
         raise UsageError("finish() belongs into a task handler, and this is an event worker")
 
     def send_message(self, message: Any, worker_id: int) -> None:
-        self._post(worker_id, Kind.PIPE, 0, message)
+        self._post(inbox_of(self._board, worker_id), Kind.PIPE, 0, message)

@@ -47,13 +47,18 @@ class OneWrite(logging.Handler):
         os.write(self._descriptor, self.format(record).encode() + b"\n")
 
 
-def main() -> None:
-    """Arguments: directory, module:program, port, settings as JSON."""
+def settle(directory: str) -> None:
+    """Log and notes go into this directory; the process ends with the test that started it."""
     global _notes_path  # noqa: PLW0603  callbacks call `note` without holding anything
-    directory, program, port, settings = sys.argv[1:]
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # nothing survives a test run
     _notes_path = Path(directory, "notes")
     logging.basicConfig(level=logging.INFO, handlers=[OneWrite(Path(directory, "log"))])
+
+
+def main() -> None:
+    """Arguments: directory, module:program, port, settings as JSON."""
+    directory, program, port, settings = sys.argv[1:]
+    settle(directory)
     module, _, function = program.partition(":")
     server = Server("127.0.0.1", int(port), Settings(**json.loads(settings)))
     server.on("start", lambda server: note("ready", server.port))

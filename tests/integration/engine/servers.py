@@ -32,6 +32,9 @@ def wait_until(condition: Callable[[], T], what: str, within_s: float = 10.0) ->
 class Running:
     """A server in a process of its own. `errors_are_fine`: the test makes it log errors."""
 
+    entry = "tests.integration.engine.inside"
+    """The module whose `main` runs there."""
+
     def __init__(self, program: Callable[[Server], None], directory: Path, port: int, settings: dict[str, Any]) -> None:
         self.directory = directory
         self.spill = directory / "spill"
@@ -40,8 +43,9 @@ class Running:
         self.was_killed = False
         """The manager was, by kill -9: nobody clears up."""
         directory.mkdir(exist_ok=True)
+        self._lives_before = len(self.notes("ready"))
         arguments = {"process_name": self.name, "task_tmpdir": str(self.spill), **settings}
-        code = "from tests.integration.engine.inside import main; main()"
+        code = f"from {self.entry} import main; main()"
         where = f"{program.__module__}:{program.__name__}"
         with open(directory / "stderr", "ab") as stderr:
             self.process = subprocess.Popen(
@@ -59,7 +63,7 @@ class Running:
         def ready() -> bool:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.stderr()}")
-            return bool(self.notes("ready"))
+            return len(self.notes("ready")) > self._lives_before
 
         wait_until(ready, "server ready", 30)
         self.port = self.notes("ready")[-1][0]
@@ -107,6 +111,13 @@ class Running:
         pid = self.pid_of(title)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def kill_all(self) -> None:
+        """kill -9 of every process at once: nobody clears up."""
+        self.was_killed = True
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        wait_until(lambda: not _titled(self.name), "every process is gone")
 
     def send_signal(self, number: int) -> None:
         self.process.send_signal(number)

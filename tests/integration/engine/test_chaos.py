@@ -1,4 +1,4 @@
-"""Thousands of numbered tasks while task workers die at random moments."""
+"""Twenty thousand numbered tasks while processes die at random moments. CHAOS_SEED repeats a run."""
 
 import os
 import random
@@ -7,130 +7,198 @@ import struct
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine import Server
+import pytest
+
+from engine import IpcMode, Server
 from tests.integration.engine.inside import note
-from tests.integration.engine.servers import Running, running, wait_until
+from tests.integration.engine.servers import Running, free_port, running, wait_until
+from tests.integration.engine.test_queues import queue_of
 from tests.integration.engine.workshop import FRAMES, asdict
 
-TASKS_A_CLIENT = 3000
+TASKS_A_CLIENT = 10_000
 CLIENTS = 2
-AT_ONCE = 50
-"""Tasks that a client has under way."""
-KILL_FOR_S = 4.0
+AT_ONCE = 200
+"""Numbers that a client has sent and that are not yet said to be submitted."""
+KILLS = 24
 BODIES = [b"", b"small", b"x" * 5_000, b"y" * 20_000]
 """The last one travels in a file, and so does its result."""
+SETTINGS: dict[str, Any] = {"worker_num": 2, "task_worker_num": 3, "task_max_attempts": 255, **FRAMES}
 
 
 def numbers(server: Server) -> None:
-    """A frame is number u32 and a body; the answer is the number, once its task is done. `stats` notes the stats."""
-    asked_by: dict[int, int] = {}
+    """A frame is number u32 and a body; the answer is the number, once its task is submitted."""
 
     @server.on("receive")
     def receive(server: Server, fd: int, reactor_id: int, frame: bytes) -> None:
         if frame[4:] == b"stats":
             note("stats", asdict(server.stats()))
-        else:
-            asked_by[server.task(frame[4:])] = fd
+            return
+        server.task(frame[4:])
+        server.send(fd, frame[4:8])
 
     @server.on("task")
     def task(server: Server, task_id: int, src_worker_id: int, data: bytes) -> bytes:
         (number,) = struct.unpack_from(">I", data)
-        if number % 50 == 0:
-            time.sleep(0.003)  # a long one now and then
+        if number % 20 == 0:
+            time.sleep(0.01)  # a long one now and then
         note("done", number)
         return data
 
     @server.on("finish")
     def finish(server: Server, task_id: int, data: bytes) -> None:
-        server.send(asked_by.pop(task_id), data[:4])
+        note("finish", struct.unpack_from(">I", data)[0])
 
     @server.on("task_error")
     def task_error(server: Server, task_id: int, error: Exception) -> None:
         note("task_error", task_id, str(error))
 
 
-class Sender(threading.Thread):
-    """A client that keeps AT_ONCE numbers under way until all are answered; connects again when it must."""
+class Pace:
+    """Which share of their numbers the senders may send by now: what they do is spread over what is done to them."""
 
-    def __init__(self, server: Running, numbers: range) -> None:
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._changed = threading.Condition()
+
+    def allow(self, more: float) -> None:
+        with self._changed:
+            self._share += more
+            self._changed.notify_all()
+
+    def wait_for(self, share: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._share + 1e-9 >= share)
+
+
+class Sender(threading.Thread):
+    """A client that sends numbers until it was told of each that its task is submitted; connects again when it must."""
+
+    def __init__(self, server: Running, numbers: range, pace: Pace) -> None:
         super().__init__(daemon=True)
         self._server = server
-        self.unanswered = set(numbers)
-        self.answers: Counter[int] = Counter()
+        self._pace = pace
+        self._count = len(numbers)
+        self.unsaid = dict.fromkeys(numbers)
+        self.sent: Counter[int] = Counter()
 
     def run(self) -> None:
-        while self.unanswered:
+        while self.unsaid:
             try:
                 self._send_all()
             except OSError:
-                continue
+                time.sleep(0.01)
 
     def _send_all(self) -> None:
         with self._server.client() as client:
-            to_send = sorted(self.unanswered, reverse=True)
-            under_way: set[int] = set()
-            while self.unanswered:
-                while to_send and len(under_way) < AT_ONCE:
-                    under_way.add(to_send[-1])
-                    client.send(struct.pack(">I", to_send[-1]) + BODIES[to_send.pop() % len(BODIES)])
-                answer = client.read(4)
-                if len(answer) < 4:
-                    return
-                (number,) = struct.unpack(">I", answer)
-                self.answers[number] += 1
-                self.unanswered.discard(number)
-                under_way.discard(number)
+            to_send = list(self.unsaid)
+            for first in range(0, len(to_send), AT_ONCE):
+                some = to_send[first : first + AT_ONCE]
+                self._pace.wait_for(1 - (len(self.unsaid) - len(some)) / self._count)
+                for number in some:
+                    client.send(struct.pack(">I", number) + BODIES[number % len(BODIES)])
+                    self.sent[number] += 1
+                for _ in some:
+                    said = client.read(4)
+                    if len(said) < 4:
+                        return
+                    self.unsaid.pop(struct.unpack(">I", said)[0], None)
 
 
-def stats(server: Running) -> dict[str, Any]:
+def stats(server: Running) -> dict[str, Any] | None:
+    """The numbers at a quiet moment; None when it is not one."""
     before = len(server.notes("stats"))
-    with server.client() as client:
+    with suppress(OSError), server.client() as client:
         client.send(b"stats")
-        return dict(server.wait_for_notes("stats", before + 1)[-1][0])
+        found = dict(server.wait_for_notes("stats", before + 1)[-1][0])
+        return None if found["tasks_waiting"] or found["tasks_running"] else found
+    return None
 
 
-def kill_at_random(server: Running, chance: random.Random, senders: list[Sender]) -> int:
-    """Kill task workers while the senders are busy; how many."""
-    killed = 0
-    until = time.monotonic() + KILL_FOR_S
-    while time.monotonic() < until and any(sender.is_alive() for sender in senders):
-        title = f"task worker {chance.randrange(3)}"
-        pid = server.processes().get(title)
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-            killed += 1
-        threading.Event().wait(chance.uniform(0.02, 0.2))
-    return killed
+def kill_at_random(server: Running, chance: random.Random, pace: Pace) -> None:
+    """Kill a random worker now and then; between two, the senders go on."""
+    for _ in range(KILLS):
+        threading.Event().wait(chance.uniform(0.1, 0.5))  # more often, and they would be held back at their start
+        workers = wait_until(lambda: worker_pids(server), "a worker to kill", 60)
+        with suppress(ProcessLookupError):
+            os.kill(chance.choice(workers), signal.SIGKILL)
+        pace.allow(1 / KILLS)
 
 
-def test_every_task_is_done_although_task_workers_die_all_the_time(tmp_path: Path) -> None:
+def worker_pids(server: Running) -> list[int]:
+    return [pid for title, pid in sorted(server.processes().items()) if title != "manager"]
+
+
+def begin(server: Running, pace: Pace) -> list[Sender]:
+    firsts = range(0, CLIENTS * TASKS_A_CLIENT, TASKS_A_CLIENT)
+    senders = [Sender(server, range(first, first + TASKS_A_CLIENT), pace) for first in firsts]
+    for sender in senders:
+        sender.start()
+    return senders
+
+
+def check_all_done(server: Running, senders: list[Sender]) -> None:
+    done = Counter(number for (number,) in server.notes("done"))
+    missing = set(range(CLIENTS * TASKS_A_CLIENT)) - set(done)
+    assert not missing, f"{len(missing)} never done, such as {sorted(missing)[:5]}"
+    sent = sum((sender.sent for sender in senders), Counter())
+    assert server.notes("task_error") == []
+    assert server.spill_files() == []
+    print(f"sent {sum(sent.values())} times, done {sum(done.values())} times")
+
+
+def new_seed() -> random.Random:
     seed = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
     print(f"CHAOS_SEED={seed}")
-    with running(numbers, tmp_path, worker_num=2, task_worker_num=3, task_max_attempts=255, **FRAMES) as server:
-        senders = [
-            Sender(server, range(first * TASKS_A_CLIENT, (first + 1) * TASKS_A_CLIENT)) for first in range(CLIENTS)
-        ]
-        for sender in senders:
-            sender.start()
+    return random.Random(seed)
 
-        killed = kill_at_random(server, random.Random(seed), senders)
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("mode", [IpcMode.SOCKET, IpcMode.QUEUE], ids=["socket", "queue"])
+def test_every_task_is_done_although_workers_of_both_kinds_die_all_the_time(tmp_path: Path, mode: IpcMode) -> None:
+    chance = new_seed()
+    with running(numbers, tmp_path, task_ipc_mode=mode, **SETTINGS) as server:
+        pace = Pace(AT_ONCE / TASKS_A_CLIENT)
+        senders = begin(server, pace)
+
+        kill_at_random(server, chance, pace)
 
         for sender in senders:
-            sender.join(40)  # a worker that died twice in a row is away for a while
-        assert [len(sender.unanswered) for sender in senders] == [0] * CLIENTS
-        done = Counter(number for (number,) in server.notes("done"))
-        assert set(done) == set(range(CLIENTS * TASKS_A_CLIENT))
-        assert server.notes("task_error") == []
-        assert max(max(sender.answers.values()) for sender in senders) == 1, "an answer came twice"
-        wait_until(lambda: stats(server)["tasks_running"] == 0, "a quiet moment")
-        last = stats(server)
-        assert last["tasks_submitted"] == last["tasks_done"] == CLIENTS * TASKS_A_CLIENT
-        assert (last["tasks_waiting"], last["tasks_failed"], last["tasks_lost"]) == (0, 0, 0)
-        assert len(server.log("child died")) == killed > 0
-        assert server.spill_files() == []
-        print(
-            f"killed {killed}, delivered again {last['tasks_redelivered']}, done twice {sum(done.values()) - len(done)}"
-        )
+            sender.join(60)
+        assert [len(sender.unsaid) for sender in senders] == [0] * CLIENTS
+        last = wait_until(lambda: stats(server), "a quiet moment", 60)
+        check_all_done(server, senders)
+        assert last is not None
+        # one that was killed after it took a task and before it counted it makes a difference of one
+        finished = last["tasks_done"] + last["tasks_failed"] + last["tasks_lost"]
+        assert last["tasks_failed"] == last["tasks_lost"] == 0
+        assert abs(last["tasks_submitted"] - finished) <= KILLS
+        assert finished >= CLIENTS * TASKS_A_CLIENT
+        assert len(server.log("child died")) >= KILLS - 2  # two may have hit one process
+
+
+@pytest.mark.timeout(240)
+def test_every_task_is_done_although_the_whole_server_dies_again_and_again(tmp_path: Path) -> None:
+    chance = new_seed()
+    key = chance.randrange(1, 2**31)
+    settings: dict[str, Any] = {**SETTINGS, "task_ipc_mode": IpcMode.QUEUE, "message_queue_key": key}
+    port = free_port()
+    senders: list[Sender] = []
+    for life in range(6):
+        with running(numbers, tmp_path, port=port, **settings) as server:
+            senders = senders or begin(server, Pace(1.0))
+            for sender in senders:
+                sender._server = server
+            if life < 5:
+                threading.Event().wait(chance.uniform(0.1, 1.0))
+                server.kill_all()
+                continue
+            for sender in senders:
+                sender.join(60)
+            assert [len(sender.unsaid) for sender in senders] == [0] * CLIENTS
+            wait_until(lambda: stats(server), "a quiet moment", 60)
+            check_all_done(server, senders)
+    assert queue_of(key) is None

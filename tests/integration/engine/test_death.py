@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine import Server, TaskLost
+from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand
-from engine.stats import Board, Cell
 from tests.integration.engine.inside import note
 from tests.integration.engine.servers import (
     Running,
@@ -91,14 +91,14 @@ def dies_before_the_hand_knows(server: Server) -> None:
 def dies_before_the_board_knows(server: Server) -> None:
     """A moment earlier: its file looks like one that nobody was told of."""
     workshop(server)
-    note_it = Board.put
 
-    def put(self: Board, worker_id: int, cell: Cell, value: int) -> None:
-        if cell == Cell.FILES_SENT and value:
+    def files_made(self: Bodies) -> int:
+        """Asked for when the answer is sent, to be put on the board."""
+        if self._spill.made and server.taskworker:
             die_once()
-        note_it(self, worker_id, cell, value)
+        return self._spill.made
 
-    Board.put = put  # type: ignore[method-assign]
+    Bodies.files_made = property(files_made)  # type: ignore[assignment,method-assign]
 
 
 @pytest.mark.parametrize(

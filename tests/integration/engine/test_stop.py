@@ -163,7 +163,8 @@ def test_a_second_signal_ends_the_patience(tmp_path: Path, again: Callable[[Runn
         desk.ask("sleep", 60)
         server.wait_for_notes("task")
         sigterm(server)
-        wait_until(lambda: server.log("server stopping"), "the stop has begun")
+        (line,) = wait_until(lambda: server.log("server stopping"), "the stop has begun")
+        wait_until(lambda: time.time() > line["at"] + 0.6, "another signal is another wish")
         assert server.process.poll() is None
 
         wait_until(lambda: ends_the_patience(server, again), "a signal is a second wish")

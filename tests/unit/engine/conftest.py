@@ -1,6 +1,32 @@
-"""How hypothesis works here: no deadline, which a busy machine would break; what reproduces a failure is printed."""
+"""How hypothesis works here: no deadline, which a busy machine would break; what reproduces a failure is printed.
+And System V queues that are gone after the test."""
 
+from collections.abc import Iterator
+
+import pytest
+import sysv_ipc
 from hypothesis import settings
+
+from engine.ipc.sysv_queue import open_queue, remove_queue, unused_key
 
 settings.register_profile("engine", deadline=None, print_blob=True, max_examples=80)
 settings.load_profile("engine")
+
+
+@pytest.fixture
+def queue_key() -> Iterator[int]:
+    """A key for a queue that nobody has; what the test makes under it is removed."""
+    key = unused_key()
+    try:
+        yield key
+    finally:
+        remove_queue(key)
+
+
+other_queue_key = queue_key
+
+
+@pytest.fixture
+def queue(queue_key: int) -> sysv_ipc.MessageQueue:
+    """An empty queue."""
+    return open_queue(queue_key)

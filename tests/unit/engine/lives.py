@@ -3,20 +3,29 @@ single step can be the last one; tests/integration/engine kills real processes."
 
 import signal
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from engine.events import Events
-from engine.ipc.hand import Hand
-from engine.ipc.message import INLINE_BYTES, SPILLED, Kind, Message, decode, encode, packets, to_bytes, unpack
+from engine.ipc.hand import REGION_BYTES, Hand
+from engine.ipc.memory import anonymous
+from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, Kind, Message, decode, encode, packets, to_bytes, unpack
 from engine.ipc.spill import SpillDirectory
 from engine.ipc.unix_socket import UnixSocketChannel
+from engine.ipc.way import SocketWay, TaskWay
 from engine.settings import Settings
-from engine.stats import Board
+from engine.stats import Board, Cell, State
 from engine.task_worker.task_worker import TaskWorker
 
-EVENT_WORKER, TASK_WORKER = 0, 1
+EVENT_WORKER = 0
+"""The place, and the inbox, of the one event worker."""
+TASK_WORKER, OTHER_SEAT = 2, 3
+"""The places of the one task worker."""
+INBOX = 2
+"""The task worker's."""
 
 
 class Killed(BaseException):
@@ -37,31 +46,38 @@ class Fate:
 
 
 class Mortal:
-    """Something whose every call is a step before, and a step after."""
+    """Something whose every call is a step before, and a step after; or only the calls that write."""
 
-    def __init__(self, inner: Any, fate: Fate) -> None:
+    def __init__(self, inner: Any, fate: Fate, writing: tuple[str, ...] = ()) -> None:
         self._inner = inner
         self._fate = fate
+        self._writing = writing
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
-        if not callable(method):
+        if not callable(method) or (self._writing and name not in self._writing):
             return method
 
-        def call(*args: Any) -> Any:
+        def call(*args: Any, **named: Any) -> Any:
             self._fate.step()
-            result = method(*args)
+            result = method(*args, **named)
             self._fate.step()
             return result
 
         return call
 
 
-class SoonEmptyChannel(UnixSocketChannel):
-    """Tells the task worker to stop once its inbox is empty."""
+class SoonEmpty:
+    """A way that tells the task worker to stop once nothing comes any more."""
 
-    def receive_into(self, worker_id: int, buffer: memoryview) -> int:
-        size = super().receive_into(worker_id, buffer)
+    def __init__(self, way: TaskWay) -> None:
+        self._way = way
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._way, name)
+
+    def take(self, number: int, room: memoryview) -> int:
+        size = self._way.take(number, room)
         if not size:
             signal.raise_signal(signal.SIGTERM)
         return size
@@ -74,53 +90,63 @@ class Ready:
 class World:
     """What outlives a task worker. The server's place is taken by this object."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, way: TaskWay | None = None, **settings: Any) -> None:
+        """`way`: the one of SOCKET when not given."""
         self.settings = Settings(worker_num=1, task_worker_num=1, **settings)
         self.board = Board(1, 1)
-        self.channel = SoonEmptyChannel(2)
+        self.channel = UnixSocketChannel(3)
+        self.way = way or SocketWay(self.channel, INBOX)
         self.spill = SpillDirectory(directory)
-        self.hand = Hand()
+        self.hands = {place: Hand(anonymous("hand", REGION_BYTES).view) for place in (TASK_WORKER, OTHER_SEAT)}
         self.events = Events()
         self.here: TaskWorker
         self.lives = 0
 
-    def submit(self, *bodies: Any, kind: Kind = Kind.TASK) -> None:
-        """Put tasks 0, 1, 2, … into the inbox, in one packet."""
+    def submit(self, *bodies: Any, kind: Kind = Kind.TASK, target: int = ANY) -> None:
+        """Send tasks 0, 1, 2, … in one packet. A pipe message goes into the inbox, whatever the tasks' way is."""
         messages = []
         for number, data in enumerate(bodies):
             codec, body = encode(data)
             if len(body) > INLINE_BYTES:
                 codec, body = codec | SPILLED, self.spill.write(body)
-            messages.append(to_bytes(Message(kind, codec, EVENT_WORKER, number, body)))
+            messages.append(to_bytes(Message(kind, codec, EVENT_WORKER, number, body, target)))
         for packet in packets(messages):
-            assert self.channel.send(TASK_WORKER, packet)
+            if kind == Kind.TASK:
+                assert self.way.send(0, packet, is_named=target != ANY)
+            else:
+                assert self.channel.send(INBOX, packet)
 
-    def live(self, fate: Fate | None = None) -> bool:
-        """One process: works until the inbox is empty, or dies before. Whether it left in good order."""
+    def live(self, fate: Fate | None = None, place: int = TASK_WORKER) -> bool:
+        """One process: works until nothing comes any more, or dies before. Whether it left in good order."""
         fate = fate or Fate()
         self.lives += 1
-        self.here = TaskWorker(
-            self,
-            TASK_WORKER,
-            self.settings,
-            self.events,
-            self.board,
-            Mortal(self.channel, fate),  # type: ignore[arg-type]
-            Mortal(SpillDirectory(self.spill.path), fate),  # type: ignore[arg-type]
-            Mortal(self.hand, fate),  # type: ignore[arg-type]
+        shared = SimpleNamespace(
+            board=Mortal(self.board, fate, ("put", "add")),
+            channel=Mortal(self.channel, fate),
+            way=Mortal(SoonEmpty(self.way), fate),
+            spill=Mortal(copy(self.spill), fate),
+            hands={place: Mortal(hand, fate) for place, hand in self.hands.items()},
         )
         try:
             with patch("os.getpid", return_value=10_000_000 + self.lives):
+                self.here = TaskWorker(self, place, self.settings, self.events, shared)  # type: ignore[arg-type]
                 return self.here.run(Ready()) == 0  # type: ignore[arg-type]
         except Killed:
             return False
+        finally:
+            for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY)):  # as the manager does
+                self.board.put(place, cell, value)
 
-    def live_on(self) -> None:
+    def live_on(self, place: int = TASK_WORKER) -> None:
         """Processes follow each other until one leaves in good order."""
         for _ in range(50):
-            if self.live():
+            if self.live(place=place):
                 return
         raise AssertionError("dies for ever")
+
+    def left(self) -> list[int]:
+        """Ids of the tasks that are still in a hand."""
+        return [each.message.id for hand in self.hands.values() for each in hand.leftover()]
 
     def answers(self) -> list[tuple[Kind, int, Any]]:
         """What the event worker hears: kind, task id and value; the files are read and removed, as it does.
@@ -130,6 +156,9 @@ class World:
         heard = []
         while packet := self.channel.receive(EVENT_WORKER):
             for message in unpack(packet):
+                if message.kind == Kind.RETURNED:
+                    heard.append((Kind.RETURNED, message.id, decode(message.codec, message.body)))
+                    continue
                 body = message.body
                 if message.codec & SPILLED:
                     with suppress(FileNotFoundError):

@@ -111,7 +111,7 @@ def test_a_full_inbox_keeps_the_order_and_loses_nothing(count: int) -> None:
             if number % 100 == 0:
                 await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert outbox.is_stuck(0)
+        assert not outbox.is_empty()
         while len(got) < count:
             if packet := channel.receive(0):
                 got.extend(each.id for each in unpack(packet))

@@ -2,58 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
 from engine.errors import SendBufferFull
 from engine.settings import Settings
-from engine.worker.connection import Connection
-
-
-class Transport:
-    """What asyncio gives a protocol."""
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.waiting_bytes = 0
-        self.is_closed = False
-
-    def get_extra_info(self, name: str) -> Any:
-        return {"peername": ("192.0.2.7", 4711)}.get(name)
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def get_write_buffer_size(self) -> int:
-        return self.waiting_bytes
-
-    def is_closing(self) -> bool:
-        return self.is_closed
-
-    def close(self) -> None:
-        self.is_closed = True
-
-
-class Worker:
-    """The owner: keeps the frames and answers as it is told."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.frames: list[bytes] = []
-        self.gone = 0
-        self.on_frame: Callable[[bytes], Awaitable[Any] | None] = lambda frame: None
-
-    def opened(self, connection: Connection) -> int:
-        return 7
-
-    def received(self, fd: int, frame: bytes) -> Awaitable[Any] | None:
-        self.frames.append(frame)
-        return self.on_frame(frame)
-
-    def closed(self, connection: Connection) -> None:
-        self.gone += 1
+from engine.worker.connection import LINGER_S, Connection
+from tests.unit.engine.stand_ins import Transport, Worker
 
 
 def connected(**settings: Any) -> tuple[Connection, Transport, Worker]:
@@ -82,6 +39,7 @@ def test_after_it_was_closed_no_further_frame_is_delivered() -> None:
     worker.on_frame = lambda frame: connection.close() and None
 
     connection.data_received(frame(b"bye") + frame(b"too late"))
+    connection.data_received(frame(b"far too late"))
 
     assert worker.frames == [frame(b"bye")]
 
@@ -93,7 +51,7 @@ def test_a_bad_length_closes_it_with_one_line_that_tells_who_and_what(caplog: py
         connection.data_received(frame(b"good") + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert worker.frames == [frame(b"good")]
-    assert transport.is_closed
+    assert (transport.said_eof, worker.ends) == (True, 1)
     (line,) = caplog.records
     assert (
         vars(line).items()
@@ -169,4 +127,290 @@ def test_a_client_that_said_its_last_word_is_kept_while_its_frames_are_at_work(c
 
     keeps, was_closed, is_closed = asyncio.run(talk())
 
-    assert (keeps, was_closed, is_closed) == (coroutines > 0, False, coroutines > 0)
+    assert (keeps, was_closed, is_closed) == (coroutines > 0, coroutines == 0, True)
+
+
+# ── pauses ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_paused_connection_neither_reads_nor_hands_out_what_is_here() -> None:
+    connection, transport, worker = connected()
+
+    connection.pause()
+    connection.data_received(frame(b"one") + frame(b"two"))
+
+    assert not transport.is_reading
+    assert worker.frames == []
+
+
+def test_resumed_it_hands_out_what_came_before_and_reads_on() -> None:
+    connection, transport, worker = connected()
+    connection.pause()
+    connection.data_received(frame(b"one") + frame(b"two") + frame(b"three")[:5])
+
+    connection.resume()
+    connection.data_received(frame(b"three")[5:])
+
+    assert worker.frames == [frame(b"one"), frame(b"two"), frame(b"three")]
+    assert transport.is_reading
+
+
+def test_a_pause_in_the_middle_of_a_burst_keeps_the_rest_of_it() -> None:
+    connection, transport, worker = connected()
+    worker.on_frame = lambda frame: connection.pause()
+
+    connection.data_received(frame(b"one") + frame(b"two") + frame(b"three"))
+    heard = [len(worker.frames)]
+    for _ in range(2):
+        connection.resume()
+        heard.append(len(worker.frames))
+
+    assert heard == [1, 2, 3]
+    assert not transport.is_reading
+
+
+def test_paused_and_resumed_by_one_callback_it_hands_out_in_order() -> None:
+    connection, transport, worker = connected()
+    inside = []
+
+    def on_frame(given: bytes) -> None:
+        inside.append("in " + given[4:].decode())
+        connection.pause()
+        connection.resume()
+        inside.append("out")
+
+    worker.on_frame = on_frame
+    connection.data_received(frame(b"one") + frame(b"two"))
+
+    assert inside == ["in one", "out", "in two", "out"]
+    assert transport.is_reading
+
+
+def test_pausing_twice_is_pausing_once_and_so_is_resuming() -> None:
+    connection, transport, worker = connected()
+
+    connection.pause()
+    connection.pause()
+    connection.resume()
+    assert transport.is_reading
+    connection.resume()
+    connection.data_received(frame(b"one"))
+
+    assert worker.frames == [frame(b"one")]
+
+
+def test_a_client_that_left_during_a_pause_is_heard_out_before_it_is_closed() -> None:
+    connection, transport, worker = connected()
+    connection.pause()
+    connection.data_received(frame(b"last words"))
+
+    keeps = connection.eof_received()
+    connection.resume()
+
+    assert keeps
+    assert worker.frames == [frame(b"last words")]
+    assert transport.is_closed
+
+
+def test_a_client_that_left_stays_as_long_as_its_frames_are_held_back_again() -> None:
+    connection, transport, worker = connected()
+    connection.pause()
+    connection.data_received(frame(b"one") + frame(b"two"))
+    connection.eof_received()
+    worker.on_frame = lambda frame: connection.pause()
+
+    connection.resume()
+    was_closed = transport.is_closed
+    worker.on_frame = lambda frame: None
+    connection.resume()
+
+    assert worker.frames == [frame(b"one"), frame(b"two")]
+    assert (was_closed, transport.is_closed) == (False, True)
+
+
+def test_a_connection_lost_during_a_pause_is_told_after_its_frames() -> None:
+    connection, _, worker = connected()
+    connection.pause()
+    connection.data_received(frame(b"last words"))
+
+    connection.connection_lost(ConnectionResetError())
+    before = (list(worker.frames), worker.ends, worker.gone)
+    connection.resume()
+    connection.resume()
+
+    assert before == ([], 0, 0)
+    assert (worker.frames, worker.ends, worker.gone) == ([frame(b"last words")], 1, 1)
+    assert not connection.send(b"x")
+
+
+def test_a_connection_lost_during_a_pause_can_be_closed() -> None:
+    connection, _, worker = connected()
+    connection.pause()
+    connection.data_received(frame(b"last words"))
+    connection.connection_lost(None)
+
+    assert not connection.close()
+    connection.resume()
+
+    assert (worker.frames, worker.ends, worker.gone) == ([], 1, 1)
+
+
+def test_one_that_is_not_read_from_any_more_is_not_after_a_pause_either() -> None:
+    connection, transport, worker = connected()
+    connection.pause()
+    connection.data_received(frame(b"before"))
+
+    connection.stop_reading()
+    connection.resume()
+
+    assert worker.frames == [frame(b"before")]
+    assert not transport.is_reading
+
+
+# ── the end ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_closing_says_so_and_drops_what_still_comes_until_the_client_closes() -> None:
+    connection, transport, worker = connected()
+    connection.send(b"bye")
+    connection.stop_reading()
+
+    assert connection.close()
+    connection.data_received(frame(b"too late"))
+
+    assert (transport.said_eof, transport.is_reading, transport.is_closed) == (True, True, False)
+    assert not connection.eof_received(), "and with that the transport closes"
+    assert worker.frames == []
+
+
+def test_a_client_that_never_closes_is_closed_after_a_while_that_begins_when_all_is_sent() -> None:
+    connection, transport, worker = connected()
+    transport.waiting_bytes = 10
+
+    connection.close()
+    timers_before = list(worker.timers)
+    transport.waiting_bytes = 0
+    connection.resume_writing()
+    (timer,) = worker.timers
+    timer.call()
+
+    assert timers_before == []
+    assert timer.delay_s == LINGER_S
+    assert transport.is_closed
+
+
+def test_a_client_that_closes_in_time_leaves_no_timer_behind() -> None:
+    connection, _, worker = connected()
+    connection.close()
+
+    connection.connection_lost(None)
+
+    assert [timer.is_cancelled for timer in worker.timers] == [True]
+
+
+def test_a_client_that_closed_before_is_closed_at_once() -> None:
+    connection, transport, worker = connected()
+    connection.pause()
+    connection.eof_received()
+
+    assert connection.close()
+
+    assert transport.is_closed
+    assert worker.ends == 1
+
+
+def test_the_end_is_told_when_it_is_decided_and_again_when_the_socket_is_gone() -> None:
+    connection, _, worker = connected()
+
+    connection.close()
+    told = (worker.ends, worker.gone)
+    connection.connection_lost(None)
+
+    assert told == (1, 0)
+    assert (worker.ends, worker.gone) == (1, 1)
+
+
+def test_over_tls_which_knows_no_half_close_it_is_closed_plainly() -> None:
+    connection, transport, _ = connected()
+    transport.is_tls = True
+
+    assert connection.close()
+
+    assert (transport.said_eof, transport.is_closed) == (False, True)
+
+
+def test_one_that_is_refused_is_dropped_and_never_told() -> None:
+    worker = Worker(Settings())
+    worker.number = 0
+    connection = Connection(worker)
+    transport = Transport()
+
+    connection.connection_made(transport)  # type: ignore[arg-type]
+    connection.data_received(b"hello")
+    connection.connection_lost(None)
+
+    assert transport.is_closed
+    assert (worker.frames, worker.ends, worker.gone) == ([], 0, 0)
+
+
+# ── whether something is under way ──────────────────────────────────────────────────────────────
+
+
+def test_a_frame_in_part_is_work() -> None:
+    connection, _, _ = connected()
+    connection.data_received(frame(b"whole"))
+    before = connection.has_work
+    connection.data_received(frame(b"in part")[:3])
+
+    assert (before, connection.has_work) == (False, True)
+
+
+def test_an_answer_that_is_not_sent_and_a_pause_are_work() -> None:
+    connection, transport, _ = connected()
+    transport.waiting_bytes = 1
+    unsent = connection.has_work
+    transport.waiting_bytes = 0
+    sent = connection.has_work
+    connection.pause()
+
+    assert (unsent, sent, connection.has_work) == (True, False, True)
+
+
+def test_a_coroutine_is_work_until_it_is_through() -> None:
+    async def talk() -> list[bool]:
+        connection, _, worker = connected()
+        work: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        worker.on_frame = lambda frame: work
+        connection.data_received(frame(b"x"))
+        seen = [connection.has_work]
+        work.set_result(None)
+        await asyncio.sleep(0)
+        return [*seen, connection.has_work]
+
+    assert asyncio.run(talk()) == [True, False]
+
+
+def test_a_frame_counts_from_its_first_byte_whatever_comes_after() -> None:
+    connection, _, _ = connected()
+    connection.data_received(frame(b"slow")[:1])
+    began = connection.begun_at
+    connection.data_received(frame(b"slow")[1:2])
+    still = connection.begun_at
+    connection.data_received(frame(b"slow")[2:] + frame(b"next")[:1])
+    anew = connection.begun_at
+    connection.data_received(frame(b"next")[1:])
+
+    assert 0 < began == still < anew
+    assert connection.begun_at == 0
+
+
+def test_after_a_pause_a_frame_in_part_has_all_its_time_again() -> None:
+    connection, _, _ = connected()
+    connection.data_received(frame(b"slow")[:1])
+    began, heard = connection.begun_at, connection.heard_at
+
+    connection.pause()
+    connection.resume()
+
+    assert connection.begun_at > began
+    assert connection.heard_at > heard

@@ -9,14 +9,14 @@ from engine.ipc.counter import SharedCounter
 def test_it_counts_up_from_zero() -> None:
     counter = SharedCounter()
 
-    assert [counter.next() for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert [counter.draw(1) for _ in range(5)] == [0, 1, 2, 3, 4]
 
 
 def test_two_counters_know_nothing_of_each_other() -> None:
     first, second = SharedCounter(), SharedCounter()
-    first.next()
+    first.draw(1)
 
-    assert second.next() == 0
+    assert second.draw(1) == 0
 
 
 def test_forked_processes_never_draw_the_same_number(tmp_path: Path) -> None:
@@ -27,11 +27,13 @@ def test_forked_processes_never_draw_the_same_number(tmp_path: Path) -> None:
     for each in range(processes):
         pids.append(os.fork())
         if pids[-1] == 0:
-            os.close(write_end)
-            os.read(read_end, 1)
-            drawn = [counter.next() for _ in range(draws)]
-            (tmp_path / str(each)).write_text(" ".join(map(str, drawn)))
-            os._exit(0)
+            try:
+                os.close(write_end)
+                os.read(read_end, 1)
+                drawn = [counter.draw(1) for _ in range(draws)]
+                (tmp_path / str(each)).write_text(" ".join(map(str, drawn)))
+            finally:
+                os._exit(0)
     os.close(read_end)
     os.close(write_end)
     for pid in pids:
@@ -41,4 +43,10 @@ def test_forked_processes_never_draw_the_same_number(tmp_path: Path) -> None:
 
     assert sorted(number for drawn in lists for number in drawn) == list(range(processes * draws))
     assert all(drawn == sorted(drawn) for drawn in lists)
-    assert counter.next() == processes * draws
+    assert counter.draw(1) == processes * draws
+
+
+def test_a_block_is_for_who_drew_it_alone() -> None:
+    counter = SharedCounter(7)
+
+    assert [counter.draw(10), counter.draw(1), counter.upcoming()] == [7, 17, 18]

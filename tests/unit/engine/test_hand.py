@@ -4,8 +4,13 @@ import os
 
 import pytest
 
-from engine.ipc.hand import Hand, Held
+from engine.ipc.hand import LEAD_BYTES, REGION_BYTES, Hand, Held
+from engine.ipc.memory import anonymous
 from engine.ipc.message import INLINE_BYTES, PACKET_BYTES, Message, packets, to_bytes
+
+
+def new_hand() -> Hand:
+    return Hand(anonymous("hand", REGION_BYTES).view)
 
 
 def task(number: int, body: bytes = b"body") -> Message:
@@ -13,18 +18,18 @@ def task(number: int, body: bytes = b"body") -> Message:
 
 
 def putting(messages: list[Message]):
-    """What a channel does: write one packet into the memory it is given."""
+    """What a way does: write one packet behind the lead of the memory it is given."""
     (packet,) = packets([to_bytes(each) for each in messages])
 
     def receive_into(buffer: memoryview) -> int:
-        buffer[: len(packet)] = packet
+        buffer[LEAD_BYTES : LEAD_BYTES + len(packet)] = packet
         return len(packet)
 
     return receive_into
 
 
 def holding(count: int) -> Hand:
-    hand = Hand()
+    hand = new_hand()
     hand.take(putting([task(number) for number in range(count)]))
     return hand
 
@@ -34,17 +39,17 @@ def counts(held: list[Held]) -> list[tuple[int, int, int]]:
 
 
 def test_a_new_hand_is_empty() -> None:
-    assert Hand().leftover() == []
+    assert new_hand().leftover() == []
 
 
 def test_taking_gives_the_messages_in_order_with_their_places() -> None:
-    held = Hand().take(putting([task(5), task(6)]))
+    held = new_hand().take(putting([task(5), task(6)]))
 
     assert held == [Held(0, task(5), 0, 0), Held(1, task(6), 0, 0)]
 
 
 def test_taking_nothing_gives_nothing() -> None:
-    hand = Hand()
+    hand = new_hand()
 
     assert hand.take(lambda buffer: 0) == []
     assert hand.leftover() == []
@@ -128,7 +133,7 @@ def test_more_deaths_than_can_be_counted_stay_the_most() -> None:
 def test_as_many_of_the_smallest_messages_as_a_packet_holds_are_counted() -> None:
     smallest = to_bytes(task(0, b""))
     most = (PACKET_BYTES - 4) // len(smallest)
-    hand = Hand()
+    hand = new_hand()
     hand.take(putting([task(number, b"") for number in range(most)]))
 
     hand.begin(most - 1)
@@ -140,12 +145,12 @@ def test_the_largest_packet_fits() -> None:
     largest = task(1, b"x" * INLINE_BYTES)
     many = [largest] * (PACKET_BYTES // len(to_bytes(largest)))
 
-    assert len(Hand().take(putting(many))) == len(many)
+    assert len(new_hand().take(putting(many))) == len(many)
 
 
 @pytest.mark.parametrize("begun", [0, 1])
 def test_another_process_finds_what_a_dead_one_had(begun: int) -> None:
-    hand = Hand()
+    hand = new_hand()
     pid = os.fork()
     if pid == 0:
         hand.take(putting([task(0), task(1)]))

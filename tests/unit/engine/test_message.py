@@ -34,6 +34,8 @@ messages = st.builds(
     kind=st.integers(0, 255),
     codec=st.integers(0, 255),
     source=st.integers(0, 65_535),
+    target=st.integers(0, 65_535),
+    deaths=st.integers(0, 255),
     id=st.integers(0, 2**64 - 1),
     body=st.binary(max_size=50) | st.sampled_from([b"x" * INLINE_BYTES, b"y" * 5000]),
 )
@@ -156,5 +158,5 @@ def test_an_error_about_a_task_can_be_pickled(error: Exception) -> None:
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
-def test_the_head_of_a_message_is_sixteen_bytes() -> None:
-    assert len(to_bytes(Message(1, 0, 0, 0, b""))) == struct.calcsize("=BBHIQ") == 16
+def test_the_head_of_a_message_is_seventeen_bytes() -> None:
+    assert len(to_bytes(Message(1, 0, 0, 0, b""))) == struct.calcsize("=BBBHHHQ") == 17

@@ -4,39 +4,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.ipc.message import STAY, Kind, Message
-from engine.worker.outstanding import MOST_UNDER_WAY, QUICK_NS, Load, Outstanding, room
+from engine.worker.outstanding import MOST_UNDER_WAY, QUICK_NS, Gift, Load, Outstanding, room
 
-IDLE_NEW = Load(is_idle=True, busy_ns=0, mean_ns=0, from_others=0)
-IDLE_QUICK = Load(is_idle=True, busy_ns=0, mean_ns=1000, from_others=0)
-IDLE_LONG = Load(is_idle=True, busy_ns=0, mean_ns=10**9, from_others=0)
-BUSY_NEW = Load(is_idle=False, busy_ns=10, mean_ns=0, from_others=0)
-BUSY_QUICK = Load(is_idle=False, busy_ns=10, mean_ns=1000, from_others=0)
-BUSY_LONG = Load(is_idle=False, busy_ns=10**9, mean_ns=10**9, from_others=0)
-QUICK_IN_A_LONG_ONE = Load(is_idle=False, busy_ns=10**9, mean_ns=1000, from_others=0)
+IDLE_NEW = Load(is_idle=True, busy_ns=0, mean_ns=0)
+IDLE_QUICK = Load(is_idle=True, busy_ns=0, mean_ns=1000)
+IDLE_LONG = Load(is_idle=True, busy_ns=0, mean_ns=10**9)
+BUSY_NEW = Load(is_idle=False, busy_ns=10, mean_ns=0)
+BUSY_QUICK = Load(is_idle=False, busy_ns=10, mean_ns=1000)
+BUSY_LONG = Load(is_idle=False, busy_ns=10**9, mean_ns=10**9)
+QUICK_IN_A_LONG_ONE = Load(is_idle=False, busy_ns=10**9, mean_ns=1000)
 
 loads = st.builds(
     Load,
     is_idle=st.booleans(),
     busy_ns=st.sampled_from([0, 10, QUICK_NS, QUICK_NS + 1, 10**10]),
     mean_ns=st.sampled_from([0, 1, 1000, QUICK_NS - 1, QUICK_NS, 10**10]),
-    from_others=st.integers(0, 3),
 )
-
-
-def task(number: int) -> Message:
-    return Message(1, 0, 0, number, b"")
 
 
 def submitted(count: int, task_workers: int, target: int = -1) -> Outstanding:
     outstanding = Outstanding(task_workers)
     for number in range(count):
-        outstanding.submit(task(number), target, None)
+        outstanding.submit(number, target)
     return outstanding
 
 
 def given_out(outstanding: Outstanding, loads: list[Load]) -> dict[int, list[int]]:
-    return {number: [each.id for each in messages] for number, messages in outstanding.assign(loads)}
+    return {gift.number: gift.ids for gift in outstanding.assign(loads)}
 
 
 # ── room ────────────────────────────────────────────────────────────────────────────────────────
@@ -46,17 +40,16 @@ def given_out(outstanding: Outstanding, loads: list[Load]) -> dict[int, list[int
     ("load", "under_way", "expected"),
     [
         pytest.param(IDLE_NEW, 0, 1, id="an idle one that is not known yet gets one"),
-        pytest.param(IDLE_NEW, 1, 0, id="and no second before the first is answered"),
         pytest.param(IDLE_LONG, 0, 1, id="an idle one of long tasks gets one"),
-        pytest.param(IDLE_LONG, 1, 0, id="and no second"),
-        pytest.param(Load(True, 0, 10**9, 1), 0, 0, id="nor one while another event worker has one there"),
+        pytest.param(IDLE_LONG, 1, 1, id="also when another does what it was to have"),
         pytest.param(BUSY_NEW, 0, 0, id="a busy one that is not known yet gets none"),
         pytest.param(BUSY_LONG, 0, 0, id="a busy one of long tasks gets none"),
         pytest.param(QUICK_IN_A_LONG_ONE, 0, 0, id="a quick one that is in a long task gets none"),
         pytest.param(BUSY_QUICK, 0, MOST_UNDER_WAY, id="a quick one gets many, even while busy"),
         pytest.param(IDLE_QUICK, 60, 4, id="less what it has already"),
-        pytest.param(IDLE_QUICK, MOST_UNDER_WAY, 0, id="and never more than the most"),
-        pytest.param(Load(True, 0, QUICK_NS // 10, 0), 0, 10, id="as many as keep it busy for QUICK_NS"),
+        pytest.param(BUSY_QUICK, MOST_UNDER_WAY, 0, id="and never more than the most"),
+        pytest.param(IDLE_QUICK, MOST_UNDER_WAY, 1, id="unless it waits, which it does not do while it has something"),
+        pytest.param(Load(True, 0, QUICK_NS // 10), 0, 10, id="as many as keep it busy for QUICK_NS"),
     ],
 )  # fmt: skip
 def test_room(load: Load, under_way: int, expected: int) -> None:
@@ -112,44 +105,58 @@ def test_single_tasks_go_round_in_turn() -> None:
     order = []
 
     for number in range(6):
-        outstanding.submit(task(number), -1, None)
-        ((to, _),) = outstanding.assign([IDLE_LONG] * 3)
-        order.append(to)
+        outstanding.submit(number, -1)
+        (gift,) = outstanding.assign([IDLE_LONG] * 3)
+        order.append(gift.number)
         outstanding.answered(number)
 
     assert order == [0, 1, 2, 0, 1, 2]
 
 
-def test_a_named_task_goes_to_the_one_it_names_even_when_that_is_busy() -> None:
-    assert given_out(submitted(3, 3, target=1), [IDLE_NEW, BUSY_LONG, IDLE_NEW]) == {1: [0, 1, 2]}
+def test_a_named_task_goes_to_the_one_it_names() -> None:
+    assert given_out(submitted(3, 3, target=1), [IDLE_NEW, BUSY_QUICK, IDLE_NEW]) == {1: [0, 1, 2]}
+
+
+def test_a_named_task_waits_while_the_one_it_names_is_in_a_long_task() -> None:
+    outstanding = submitted(3, 3, target=1)
+
+    assert given_out(outstanding, [IDLE_NEW, BUSY_LONG, IDLE_NEW]) == {}
+    assert given_out(outstanding, [IDLE_NEW, IDLE_LONG, IDLE_NEW]) == {1: [0]}
 
 
 def test_named_tasks_beyond_the_most_wait_their_turn() -> None:
     outstanding = submitted(MOST_UNDER_WAY + 2, 2, target=1)
 
-    assert len(given_out(outstanding, [IDLE_NEW] * 2)[1]) == MOST_UNDER_WAY
+    assert len(given_out(outstanding, [BUSY_QUICK] * 2)[1]) == MOST_UNDER_WAY
     assert outstanding.has_waiting
     outstanding.answered(0)
-    assert given_out(outstanding, [IDLE_NEW] * 2) == {1: [MOST_UNDER_WAY]}
+    assert given_out(outstanding, [BUSY_QUICK] * 2) == {1: [MOST_UNDER_WAY]}
 
 
 def test_a_named_task_takes_the_room_of_its_worker() -> None:
     outstanding = submitted(1, 2, target=0)
-    outstanding.submit(task(9), -1, None)
+    outstanding.submit(9, -1)
 
     assert given_out(outstanding, [IDLE_NEW] * 2) == {0: [0], 1: [9]}
 
 
-def test_an_answer_gives_back_the_entry_and_makes_room() -> None:
+def test_an_answer_strikes_the_task_off_and_makes_room() -> None:
     outstanding = Outstanding(1)
-    callback = object()
-    outstanding.submit(task(7), -1, callback)  # type: ignore[arg-type]
+    outstanding.submit(7, -1)
     outstanding.assign([IDLE_NEW])
+    assert (outstanding.counts, outstanding.under_way, outstanding.is_under_way(7)) == ([1], 1, True)
 
-    entry = outstanding.answered(7)
+    assert outstanding.answered(7)
 
-    assert entry is not None
-    assert (entry.callback, entry.task_worker, outstanding.counts, len(outstanding)) == (callback, 0, [0], 0)
+    assert (outstanding.counts, outstanding.under_way, len(outstanding)) == ([0], 0, 0)
+
+
+def test_an_answer_to_what_is_not_under_way_changes_nothing() -> None:
+    outstanding = submitted(1, 1)
+
+    assert not outstanding.answered(0)
+
+    assert (outstanding.counts, len(outstanding), outstanding.has_waiting) == ([0], 1, True)
 
 
 def test_an_answer_that_comes_twice_counts_once() -> None:
@@ -157,7 +164,7 @@ def test_an_answer_that_comes_twice_counts_once() -> None:
     outstanding.assign([IDLE_NEW])
     outstanding.answered(0)
 
-    assert outstanding.answered(0) is None
+    assert not outstanding.answered(0)
     assert outstanding.counts == [0]
 
 
@@ -171,19 +178,19 @@ def test_no_task_is_lost_doubled_or_overtaken(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 15))):
         for _ in range(data.draw(st.integers(0, 20))):
             target = data.draw(st.integers(-1, task_workers - 1))
-            outstanding.submit(task(len(targets)), target, None)
+            outstanding.submit(len(targets), target)
             targets[len(targets)] = target
-        for to, messages in outstanding.assign([data.draw(loads) for _ in range(task_workers)]):
-            assert all(targets[each.id] in (-1, to) for each in messages)
-            seen += [each.id for each in messages]
-            under_way += [each.id for each in messages]
+        for gift in outstanding.assign([data.draw(loads) for _ in range(task_workers)]):
+            assert {targets[each] for each in gift.ids} == ({gift.number} if gift.is_named else {-1})
+            seen += gift.ids
+            under_way += gift.ids
         while under_way and data.draw(st.booleans()):
             assert outstanding.answered(under_way.pop(0))
 
     while outstanding:
         for each in under_way:
             outstanding.answered(each)
-        under_way = [each.id for _, messages in outstanding.assign([IDLE_NEW] * task_workers) for each in messages]
+        under_way = [each for gift in outstanding.assign([IDLE_NEW] * task_workers) for each in gift.ids]
         seen += under_way
 
     assert sorted(seen) == list(targets)
@@ -193,25 +200,20 @@ def test_no_task_is_lost_doubled_or_overtaken(data: st.DataObject) -> None:
 
 
 def test_a_task_that_comes_back_is_the_next_to_be_sent_to_whoever_has_room() -> None:
-    outstanding = Outstanding(2)
-    first, second, third = (Message(Kind.TASK, 0, 0, number, b"") for number in range(3))
-    outstanding.submit(first, -1)
-    outstanding.submit(second, -1)
-    quick = Load(is_idle=True, busy_ns=0, mean_ns=1000, from_others=0)
-    away = Load(is_idle=False, busy_ns=10**9, mean_ns=1000, from_others=0)
-    assert outstanding.assign([quick, away]) == [(0, [first, second])]
-    outstanding.submit(third, -1)
+    outstanding = submitted(2, 2)
+    away = QUICK_IN_A_LONG_ONE
+    assert outstanding.assign([IDLE_QUICK, away]) == [Gift(0, False, [0, 1])]
+    outstanding.submit(2, -1)
 
-    outstanding.returned(second)
+    outstanding.returned(1)
 
     assert outstanding.counts == [1, 0]
-    assert outstanding.assign([away, quick]) == [(1, [second, third])]
+    assert outstanding.assign([away, IDLE_QUICK]) == [Gift(1, False, [1, 2])]
 
 
-def test_a_task_for_a_named_target_says_so_on_its_way() -> None:
+def test_a_gift_says_whether_it_is_for_one_alone() -> None:
     outstanding = Outstanding(1)
+    outstanding.submit(0, 0)
+    outstanding.submit(1, -1)
 
-    outstanding.submit(Message(Kind.TASK, 0, 0, 0, b""), 0)
-
-    ((_, (message,)),) = outstanding.assign([Load(is_idle=True, busy_ns=0, mean_ns=0, from_others=0)])
-    assert message.codec == STAY
+    assert outstanding.assign([IDLE_QUICK]) == [Gift(0, True, [0]), Gift(0, False, [1])]

@@ -14,6 +14,21 @@ BAD = {
     "task_ipc_mode": [0, 9, "SOCKET", None, [], True],
     "task_tmpdir": ["relative/dir", "~/tasks", None, 5, b"/tmp/x", Path("/tmp/x"), "/tmp/nul\0byte"],
     "task_max_attempts": [0, 256, 1.5, "3", None],
+    "message_queue_key": [0, -1, 2**31, 1.0, "1", True],
+    "task_queue_max_bytes": [0, 65_535, 2**36 + 1, 1e6, "64M", None],
+    "task_max_request": [-1, 2**31 + 1, 1.5, "3", None],
+    "task_max_request_grace": [-1, 2**31 + 1, 1.5, "3", True],
+    "task_max_memory": [-1, 2**50 + 1, 1.5, "1G", None],
+    "task_enable_coroutine": [None, "yes", 1],
+    "task_max_concurrency": [0, 65, 1.5, "3", None],
+    "max_conn": [0, 2**20 + 1, 1.5, "3", None],
+    "heartbeat_idle_time": [-0.1, 86_401, float("nan"), "3", None],
+    "heartbeat_check_interval": [-0.1, 86_401, float("nan"), "3", None],
+    "frame_timeout_s": [-0.1, 86_401, float("nan"), "3", None],
+    "ssl_cert_file": [None, 5, b"cert.pem", Path("cert.pem"), "nul\0byte"],
+    "ssl_key_file": [None, 5, b"key.pem", Path("key.pem"), "nul\0byte"],
+    "ssl_client_cert_file": [None, 5, b"ca.pem", Path("ca.pem"), "nul\0byte"],
+    "ssl_verify_peer": [None, "yes", 1],
     "max_wait_time": [-0.1, 86_401, float("nan"), float("inf"), "3", None, True],
     "open_length_check": [None, "yes", 1],
     "open_eof_check": [None, "yes", 1],
@@ -55,6 +70,10 @@ def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: Any) -> N
         ("max_wait_time", 0),
         ("max_wait_time", 0.5),
         ("max_wait_time", 86_400),
+        ("heartbeat_idle_time", 0.5),
+        ("task_max_request_grace", None),
+        ("task_ipc_mode", 2),
+        ("task_ipc_mode", IpcMode.PREEMPTIVE),
         ("package_max_length", 2**31),
         ("buffer_output_size", 1),
         ("backlog", 65_535),
@@ -100,3 +119,24 @@ def test_the_defaults_can_work() -> None:
 def test_a_stream_has_lengths_or_delimiters_not_both(delimited: str) -> None:
     with pytest.raises(SettingsError, match="open_length_check is True"):
         Settings(open_length_check=True, **{delimited: True})
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"message_queue_key": 1}, "message_queue_key is set, so task_ipc_mode must be QUEUE or PREEMPTIVE"),
+        ({"task_max_request_grace": 5}, "task_max_request_grace is set, so task_max_request must be above 0"),
+        ({"ssl_cert_file": "c.pem"}, "ssl_cert_file and ssl_key_file must be set both or neither"),
+        ({"ssl_key_file": "k.pem"}, "ssl_cert_file and ssl_key_file must be set both or neither"),
+        ({"ssl_client_cert_file": "ca.pem"}, "ssl_client_cert_file and ssl_verify_peer must be set both or neither"),
+        (
+            {"ssl_client_cert_file": "ca.pem", "ssl_verify_peer": True},
+            "ssl_verify_peer is True, so ssl_cert_file must be set",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**settings)
+
+    assert caught.value.problems == [problem]

@@ -54,9 +54,18 @@ def test_waiting_ends_when_a_watched_descriptor_is_ready() -> None:
     os.close(write_end)
 
 
-def test_a_flood_of_signals_neither_blocks_nor_raises() -> None:
+def test_a_flood_of_signals_neither_blocks_nor_drowns_the_next_one() -> None:
     with listening(USED) as mailbox:
         for _ in range(5000):
+            send(signal.SIGUSR1)
+        send(signal.SIGUSR2)
+
+        assert mailbox.wait(5)[-1] == signal.SIGUSR2
+
+
+def test_more_signals_than_fit_neither_block_nor_raise() -> None:
+    with listening(USED) as mailbox:
+        for _ in range(70_000):
             send(signal.SIGUSR1)
 
         assert set(mailbox.wait(5)) == {signal.SIGUSR1}
@@ -106,13 +115,13 @@ def test_blocking_keeps_what_was_blocked_before() -> None:
 
 
 def test_a_child_hears_nothing_of_its_parents_mailbox() -> None:
-    with listening([signal.SIGTERM]) as mailbox:
+    with listening([signal.SIGTERM, *USED]) as mailbox:
         pid = os.fork()
         if pid == 0:
             reset_in_child()
             is_fresh = (
                 signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-                and signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+                and {signal.getsignal(each) for each in (signal.SIGINT, *USED)} == {signal.SIG_IGN}
                 and signal.set_wakeup_fd(-1) == -1
             )
             os._exit(0 if is_fresh else 1)

@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from engine import StartError
-from engine.ipc.spill import Claim, SpillDirectory, default_path
+from engine.ipc.spill import SpillDirectory, claim, default_path
 
 SOMEBODY_ELSE = 12_345  # a user id, not ours
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+
+
+def take(path: Path) -> None:
+    """Claim a directory and let it go."""
+    with claim(path):
+        pass
 
 
 def mode(path: Path) -> int:
@@ -82,6 +88,38 @@ def test_a_sweep_takes_the_files_of_a_former_life_and_nothing_else(directory: Sp
     assert sorted(os.listdir(directory.path)) == ["diary.txt", "photos"]
 
 
+def test_a_sweep_leaves_the_files_that_are_named(directory: SpillDirectory) -> None:
+    kept, swept = directory.write(b"kept"), directory.write(b"swept")
+
+    directory.sweep({kept.decode()})
+
+    assert os.listdir(directory.path) == [kept.decode()]
+    assert directory.size(kept) == 4
+    assert directory.size(swept) == 0
+
+
+def test_a_file_of_a_former_life_is_not_in_the_way_of_a_process_with_the_same_pid(tmp_path: Path) -> None:
+    """In a container pids are the same at every start, and a task may wait through several of them."""
+    waiting = SpillDirectory(tmp_path).write(b"waits")
+    now = SpillDirectory(tmp_path)
+
+    new = now.write(b"new")
+    now.discard(os.getpid(), 0)
+
+    assert now.read(waiting) == b"waits"
+    assert now.size(new) == 0
+
+
+def test_what_a_dead_process_told_nobody_of_is_discarded_and_nothing_else(directory: SpillDirectory) -> None:
+    told, untold = directory.write(b"told"), directory.write(b"untold")
+
+    directory.discard(os.getpid() + 1, 0)
+    directory.discard(os.getpid(), 1)
+
+    assert directory.read(told) == b"told"
+    assert directory.size(untold) == 0
+
+
 # ── the claim ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -89,19 +127,18 @@ def test_a_claim_makes_the_directory_and_its_parent_for_us_alone(tmp_path: Path)
     path = tmp_path / "above" / "tasks"
     before = os.umask(0)
     try:
-        claim = Claim(path)
+        with claim(path):
+            assert (mode(path), mode(path.parent)) == (0o700, 0o700)
     finally:
         os.umask(before)
-
-    assert (mode(path), mode(path.parent)) == (0o700, 0o700)
-    claim.release()
 
 
 def test_a_directory_that_is_there_and_ours_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "tasks"
     path.mkdir(mode=0o700)
 
-    Claim(path).release()
+    with claim(path) as ours:
+        assert ours.path == path
 
 
 @pytest.mark.parametrize("open_to", [0o755, 0o770, 0o707, 0o777, 0o710, 0o701])
@@ -111,7 +148,7 @@ def test_a_directory_open_to_others_is_refused_with_its_mode(tmp_path: Path, ope
     path.chmod(open_to)
 
     with pytest.raises(StartError, match=f"{path} must belong to us with mode 0700, .*{open_to:04o}"):
-        Claim(path)
+        take(path)
 
 
 @as_root
@@ -121,7 +158,7 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     os.chown(path, SOMEBODY_ELSE, -1)
 
     with pytest.raises(StartError, match="must belong to us"):
-        Claim(path)
+        take(path)
 
 
 @as_root
@@ -132,7 +169,7 @@ def test_a_directory_below_one_of_somebody_else_is_refused(tmp_path: Path) -> No
     os.chown(above, SOMEBODY_ELSE, -1)
 
     with pytest.raises(StartError, match=str(above)):
-        Claim(above / "tasks")
+        take(above / "tasks")
 
 
 def test_a_directory_below_one_that_others_may_write_is_refused(tmp_path: Path) -> None:
@@ -141,7 +178,7 @@ def test_a_directory_below_one_that_others_may_write_is_refused(tmp_path: Path) 
     above.chmod(0o777)
 
     with pytest.raises(StartError, match=str(above)):
-        Claim(above / "tasks")
+        take(above / "tasks")
 
 
 def test_a_directory_below_a_sticky_one_such_as_tmp_is_taken(tmp_path: Path) -> None:
@@ -149,14 +186,14 @@ def test_a_directory_below_a_sticky_one_such_as_tmp_is_taken(tmp_path: Path) -> 
     above.mkdir()
     above.chmod(0o1777)
 
-    Claim(above / "tasks").release()
+    take(above / "tasks")
 
 
 def test_a_parent_may_be_reached_by_a_link_such_as_var_run(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir(mode=0o755)
     (tmp_path / "var-run").symlink_to(tmp_path / "run")
 
-    Claim(tmp_path / "var-run" / "tasks").release()
+    take(tmp_path / "var-run" / "tasks")
 
 
 def test_a_link_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
@@ -164,53 +201,69 @@ def test_a_link_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tasks").symlink_to(tmp_path / "real")
 
     with pytest.raises(StartError, match="must be a directory"):
-        Claim(tmp_path / "tasks")
+        take(tmp_path / "tasks")
 
 
 def test_a_file_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tasks").touch()
 
     with pytest.raises(StartError, match="must be a directory"):
-        Claim(tmp_path / "tasks")
+        take(tmp_path / "tasks")
 
 
 def test_a_directory_that_cannot_be_made_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="No such file or directory"):
-        Claim(tmp_path / "not" / "there" / "tasks")
+        take(tmp_path / "not" / "there" / "tasks")
 
 
 def test_a_directory_in_use_by_another_server_is_refused(tmp_path: Path) -> None:
-    first = Claim(tmp_path / "tasks")
+    with claim(tmp_path / "tasks"), pytest.raises(StartError, match="in use by another running server"):
+        take(tmp_path / "tasks")
 
-    with pytest.raises(StartError, match="in use by another running server"):
-        Claim(tmp_path / "tasks")
-
-    first.release()
-    Claim(tmp_path / "tasks").release()
+    take(tmp_path / "tasks")
 
 
-def test_a_released_directory_is_gone_with_its_files(tmp_path: Path) -> None:
-    claim = Claim(tmp_path / "tasks")
-    SpillDirectory(claim.path).write(b"x")
+def test_a_directory_is_free_again_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="no start"), claim(tmp_path / "tasks"):
+        raise RuntimeError("no start")
 
-    claim.release()
+    take(tmp_path / "tasks")
+
+
+def test_a_directory_that_is_let_go_is_gone_with_its_files_when_nothing_in_it_is_needed(tmp_path: Path) -> None:
+    with claim(tmp_path / "tasks") as ours:
+        SpillDirectory(ours.path).write(b"x")
+        ours.is_to_be_emptied = True
 
     assert os.listdir(tmp_path) == []
 
 
+def test_an_empty_directory_that_is_let_go_is_gone(tmp_path: Path) -> None:
+    take(tmp_path / "tasks")
+
+    assert os.listdir(tmp_path) == []
+
+
+def test_files_that_are_needed_stay_when_a_directory_is_let_go(tmp_path: Path) -> None:
+    with claim(tmp_path / "tasks") as ours:
+        spill = SpillDirectory(ours.path)
+        name = spill.write(b"needed at the next start")
+
+    assert spill.read(name) == b"needed at the next start"
+
+
 def test_a_directory_with_files_that_are_not_ours_stays(tmp_path: Path) -> None:
-    claim = Claim(tmp_path / "tasks")
-    (claim.path / "diary.txt").write_text("not ours")
+    with claim(tmp_path / "tasks") as ours:
+        (ours.path / "diary.txt").write_text("not ours")
+        ours.is_to_be_emptied = True
 
-    claim.release()
-
-    assert (claim.path / "diary.txt").read_text() == "not ours"
+    assert (tmp_path / "tasks" / "diary.txt").read_text() == "not ours"
 
 
-def test_the_default_path_is_the_same_for_one_address_and_another_for_each() -> None:
-    addresses = [("127.0.0.1", 9501), ("127.0.0.1", 9502), ("::1", 9501), ("../../etc", 9501)]
-    paths = [default_path(host, port) for host, port in addresses]
+def test_the_default_path_is_the_same_for_one_name_and_another_for_each() -> None:
+    names = ["127.0.0.1-9501", "127.0.0.1-9502", "::1-9501", "../../etc-9501", "queue-9501"]
+    paths = [default_path(name) for name in names]
 
-    assert paths == [default_path(host, port) for host, port in addresses]
+    assert paths == [default_path(name) for name in names]
     assert len(set(paths)) == len(paths)
     assert {path.parent for path in paths} == {Path(tempfile.gettempdir(), f"engine-{os.getuid()}")}

@@ -7,6 +7,9 @@ import pytest
 
 from engine.stats import Board, Cell, State
 
+TASK_WORKER_0 = 2
+"""The place of task worker 0, in its first seat, behind one event worker with its two."""
+
 
 def test_a_new_board_counts_nothing() -> None:
     stats = Board(worker_num=2, task_worker_num=3).snapshot(spill_files=0)
@@ -21,7 +24,7 @@ def test_what_one_process_writes_all_others_see() -> None:
     pid = os.fork()
     if pid == 0:
         board.add(0, Cell.SUBMITTED, 7)
-        board.put(1, Cell.STATE, State.IDLE)
+        board.put(TASK_WORKER_0, Cell.STATE, State.IDLE)
         os._exit(0)
     os.waitpid(pid, 0)
 
@@ -36,34 +39,36 @@ def test_adding_gives_what_was_there_before() -> None:
     assert [board.add(0, Cell.SESSIONS), board.add(0, Cell.SESSIONS), board.get(0, Cell.SESSIONS)] == [0, 1, 2]
 
 
-def test_rows_and_loads_do_not_touch_each_other() -> None:
+def test_rows_do_not_touch_each_other() -> None:
     board = Board(worker_num=2, task_worker_num=2)
-    for row in range(4):
+    for place in range(8):
         for cell in Cell:
-            board.put(row, cell, 1000 * row + cell)
-    for sender in range(2):
-        for number in range(2):
-            board.put_load(sender, number, 10 * sender + number + 1)
+            board.put(place, cell, 1000 * place + cell)
+    for worker_id in range(4):
+        board.note_current(worker_id, worker_id % 2)
+    board.note_stopping()
 
-    assert [board.get(row, cell) for row in range(4) for cell in Cell] == [
-        1000 * row + cell for row in range(4) for cell in Cell
+    assert [board.get(place, cell) for place in range(8) for cell in Cell] == [
+        1000 * place + cell for place in range(8) for cell in Cell
     ]
-    assert [board.load(sender, number) for sender in range(2) for number in range(2)] == [1, 2, 11, 12]
+    assert [board.current(worker_id) for worker_id in range(4)] == [0, 3, 4, 7]
+    assert board.is_stopping
 
 
 def test_the_numbers_of_all_event_workers_are_summed_and_add_up() -> None:
     board = Board(worker_num=2, task_worker_num=2)
-    for row, (submitted, done, failed, lost) in enumerate([(10, 3, 1, 0), (20, 8, 0, 2)]):
+    places = [board.place(0, seat=0), board.place(1, seat=1)]
+    for row, (submitted, done, failed, lost) in zip(places, [(10, 3, 1, 0), (20, 8, 0, 2)], strict=True):
         board.put(row, Cell.SUBMITTED, submitted)
         board.put(row, Cell.DONE, done)
         board.put(row, Cell.FAILED, failed)
         board.put(row, Cell.LOST, lost)
         board.put(row, Cell.ACCEPTED, 5)
         board.put(row, Cell.CLOSED, 2)
-    board.put(2, Cell.STATE, State.BUSY)
-    board.put(3, Cell.STATE, State.IDLE)
-    board.put(2, Cell.DONE, 99)  # a task worker's own count is no event worker's
-    board.put(3, Cell.REDELIVERED, 4)
+    board.put(4, Cell.STATE, State.BUSY)
+    board.put(5, Cell.STATE, State.IDLE)
+    board.put(4, Cell.DONE, 99)  # a task worker's own count is no event worker's
+    board.put(5, Cell.REDELIVERED, 4)
 
     stats = board.snapshot(spill_files=6)
 
@@ -71,6 +76,32 @@ def test_the_numbers_of_all_event_workers_are_summed_and_add_up() -> None:
     assert (stats.tasks_running, stats.tasks_waiting) == (1, 15)
     assert (stats.accept_count, stats.close_count, stats.connection_num) == (10, 4, 6)
     assert (stats.idle_task_worker_num, stats.tasks_redelivered, stats.spill_files) == (1, 4, 6)
+
+
+def test_every_worker_id_has_two_places_of_its_own() -> None:
+    board = Board(worker_num=2, task_worker_num=3)
+    seats = [(worker_id, seat) for worker_id in range(5) for seat in (0, 1)]
+    places = [board.place(*each) for each in seats]
+
+    assert sorted(places) == list(range(10))
+    assert {board.place(*each) for each in seats if each[0] < 2} == set(board.event_places)
+    assert [board.worker_id(place) for place in places] == [worker_id for worker_id, _ in seats]
+    assert [board.other(place) for place in places] == [board.place(worker_id, 1 - seat) for worker_id, seat in seats]
+
+
+def test_numbers_of_both_seats_count_and_the_current_one_tells_its_state() -> None:
+    board = Board(worker_num=1, task_worker_num=1)
+    for seat in (0, 1):
+        board.put(board.place(0, seat), Cell.SUBMITTED, 5)
+        board.put(board.place(1, seat), Cell.DONE, 2)
+    board.put(board.place(1, 0), Cell.STATE, State.BUSY)
+    board.put(board.place(1, 1), Cell.STATE, State.IDLE)
+    board.note_current(1, 1)
+
+    stats = board.snapshot(0)
+
+    assert (stats.tasks_submitted, stats.tasks_running, stats.idle_task_worker_num) == (10, 1, 1)
+    assert (stats.task_workers[0].state, stats.task_workers[0].done) == ("idle", 4)
 
 
 def test_one_event_worker_at_a_time_gives_out_tasks() -> None:
@@ -92,10 +123,10 @@ def test_one_event_worker_at_a_time_gives_out_tasks() -> None:
 
 def test_a_busy_task_worker_tells_its_task_and_since_when() -> None:
     board = Board(1, 2)
-    board.put(1, Cell.PID, os.getpid())
-    board.put(1, Cell.STATE, State.BUSY)
-    board.put(1, Cell.TASK_ID, 42)
-    board.put(1, Cell.SINCE_NS, time.monotonic_ns() - 2_000_000_000)
+    board.put(2, Cell.PID, os.getpid())
+    board.put(2, Cell.STATE, State.BUSY)
+    board.put(2, Cell.TASK_ID, 42)
+    board.put(2, Cell.SINCE_NS, time.monotonic_ns() - 2_000_000_000)
 
     busy, away = board.snapshot(0).task_workers
 

@@ -12,8 +12,8 @@ import pytest
 
 from engine.ipc.message import Kind
 from engine.stats import Cell, State
-from engine.task_worker import handback, task_worker
-from tests.unit.engine.lives import EVENT_WORKER, TASK_WORKER, Fate, Killed, World
+from engine.task_worker import handback, work
+from tests.unit.engine.lives import EVENT_WORKER, OTHER_SEAT, TASK_WORKER, Fate, Killed, World
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture(params=["answers together", "answers one by one"])
 def answering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     at_once = request.param == "answers one by one"
-    monkeypatch.setattr(task_worker, "_ANSWER_WITHIN_NS", -1 if at_once else 10**12)
+    monkeypatch.setattr(work, "_ANSWER_WITHIN_NS", -1 if at_once else 10**12)
     return str(request.param)
 
 
@@ -83,12 +83,15 @@ def test_a_second_finish_raises_and_the_first_counts(world: World, attempt: str)
 # ── death at every step ─────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("next_place", [TASK_WORKER, OTHER_SEAT], ids=["same seat", "other seat"])
 @pytest.mark.parametrize(
     "bodies",
     [[SMALL], [LARGE], [SMALL, SMALL, SMALL], [LARGE, SMALL, LARGE]],
     ids=["one small", "one large", "three small", "large and small"],
 )
-def test_no_task_is_lost_wherever_a_task_worker_dies(tmp_path: Path, answering: str, bodies: list[str]) -> None:
+def test_no_task_is_lost_wherever_a_task_worker_dies(
+    tmp_path: Path, answering: str, bodies: list[str], next_place: int
+) -> None:
     for dies_at in itertools.count(1):
         directory = tmp_path / str(dies_at)
         directory.mkdir()
@@ -97,12 +100,12 @@ def test_no_task_is_lost_wherever_a_task_worker_dies(tmp_path: Path, answering: 
         world.submit(*bodies)
         was_killed = not world.live(Fate(dies_at))
 
-        world.live_on()
+        world.live_on(next_place)
 
         answers = world.answers()
         expected = {(Kind.FINISH, number, body.upper()) for number, body in enumerate(bodies)}
         assert set(answers) == expected, f"died at step {dies_at}"
-        assert world.hand.leftover() == []
+        assert world.left() == []
         assert world.spill.count() == 0, f"died at step {dies_at}: {os.listdir(directory)}"
         if not was_killed:
             assert Counter(answers).most_common(1)[0][1] == 1
@@ -116,16 +119,16 @@ def test_no_task_is_lost_when_two_task_workers_die_one_after_the_other(tmp_path:
     world.submit(SMALL, LARGE, SMALL)
     world.live(steps)
 
-    for first, second in itertools.product(range(1, steps.steps, 3), repeat=2):
+    for first, second in itertools.product(range(1, steps.steps, 5), repeat=2):
         directory = tmp_path / f"{first}-{second}"
         directory.mkdir()
         world = World(directory)
         world.events.register("task", handle)
         world.submit(SMALL, LARGE, SMALL)
-        world.live(Fate(first))
-        world.live(Fate(second))
+        world.live(Fate(first), TASK_WORKER)
+        world.live(Fate(second), OTHER_SEAT)
 
-        world.live_on()
+        world.live_on(TASK_WORKER)
 
         assert set(world.answers()) == {
             (Kind.FINISH, 0, "SMALL"),
@@ -195,7 +198,7 @@ def test_the_tasks_around_one_that_kills_are_handled_and_not_counted_as_tried(wo
 def test_a_task_whose_answer_was_lost_with_its_worker_is_marked_as_delivered_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_worker, "_ANSWER_WITHIN_NS", 10**12)
+    monkeypatch.setattr(work, "_ANSWER_WITHIN_NS", 10**12)
     attempts: list[tuple[int, int]] = []
     world.events.register("task", dying(lambda task_id, attempt: (task_id, attempt) == (1, 1), attempts))
     world.submit("answered too late", "kills once")
@@ -240,7 +243,7 @@ def test_a_pipe_message_that_kills_each_time_is_given_up(world: World) -> None:
 def test_told_to_stop_it_finishes_the_task_in_hand_and_leaves_the_rest_to_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_worker, "_ANSWER_WITHIN_NS", -1)
+    monkeypatch.setattr(work, "_ANSWER_WITHIN_NS", -1)
     seen = []
 
     def task(world: World, task_id: int, source: int, data: Any) -> Any:

@@ -1,0 +1,142 @@
+"""The tasks that wait in one event worker, in memory that its death leaves as it is.
+
+half in use u64 | end of half 0 u64 | end of half 1 u64 | … | half 0 | half 1
+
+A half is messages one after the other, as they travel; the kind of one that is gone is 0. Adding one writes it behind
+the last and then moves the end; a half that is full is copied, without what is gone, into the other one, which then
+is the one in use. So at every moment what is here is whole.
+"""
+
+import mmap
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+
+from engine.ipc.memory import Region
+from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_HEAD, Message, message_at
+
+_HEADER_BYTES = mmap.PAGESIZE
+_USED, _END = 0, 1
+_WORTH_RELEASING = 2**20
+_EXTRA = 2 * (HEAD_BYTES + INLINE_BYTES)
+
+
+def region_bytes(max_bytes: int) -> int:
+    """How large a region must be for `max_bytes` of messages that wait."""
+    half = max_bytes + max_bytes // 2 + _EXTRA  # a half that is full is a third empty
+    pages = -(-half // mmap.PAGESIZE)
+    return _HEADER_BYTES + 2 * pages * mmap.PAGESIZE
+
+
+class Backlog:
+    """Messages by task id, in the order they came. One process at a time works with it."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+        self._is_in_file = region.is_in_file
+        self._view = region.view
+        self._cells = region.view[:24].cast("Q")
+        self._half_bytes = (region.size - _HEADER_BYTES) // 2
+        self._places: dict[int, tuple[int, int]] = {}
+        """Start and end of each message, by task id."""
+        self._base = 0
+        self._end = 0
+        self.bytes = 0
+        """What the messages have together."""
+        self.load()
+
+    def load(self) -> list[Message]:
+        """Look at the memory anew, which another process may have written to: the messages, in order."""
+        self._base = _HEADER_BYTES + self._cells[_USED] * self._half_bytes
+        self._end = self._cells[_END + self._cells[_USED]]
+        found = []
+        self._places = {}
+        for start, message in entries(self._view):
+            self._places[message.id] = start, start + HEAD_BYTES + len(message.body)
+            found.append(message)
+        self.bytes = sum(end - start for start, end in self._places.values())
+        return found
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, task_id: int) -> bool:
+        return task_id in self._places
+
+    def append(self, task_id: int, message: bytes) -> None:
+        """Keep a message. Raises OSError when it lies in a file and the disk is full."""
+        full = self._end + len(message) > self._half_bytes
+        if full or (self._end > _WORTH_RELEASING and self.bytes < self._end // 4):
+            self._change_halves()
+        start = self._base + self._end
+        end = start + len(message)
+        if self._is_in_file:
+            self._region.reserve(start, end)
+        self._view[start:end] = message
+        self._end += len(message)
+        self.bytes += len(message)
+        self._cells[_END + self._cells[_USED]] = self._end
+        self._places[task_id] = start, end
+
+    def packets(self, task_ids: Sequence[int], most_bytes: int) -> Iterator[tuple[Sequence[int], bytes]]:
+        """Packets of at most `most_bytes` with these messages, in order, and whose they are."""
+        first, size = 0, PACKET_HEAD.size
+        held: list[memoryview] = []
+        run_start = run_end = 0  # messages that lie one behind the other are copied at once
+        for number, task_id in enumerate(task_ids):
+            start, end = self._places[task_id]
+            if size + end - start > most_bytes and number > first:
+                held.append(self._view[run_start:run_end])
+                yield task_ids[first:number], PACKET_HEAD.pack(size) + b"".join(held)
+                first, size, held, run_start, run_end = number, PACKET_HEAD.size, [], start, start
+            if start != run_end:
+                held.append(self._view[run_start:run_end])
+                run_start = start
+            run_end = end
+            size += end - start
+        held.append(self._view[run_start:run_end])
+        yield task_ids[first:], PACKET_HEAD.pack(size) + b"".join(held)
+
+    def remove(self, task_ids: Iterable[int]) -> None:
+        """Forget messages: they are somewhere else now, or done."""
+        places, view = self._places, self._view
+        for task_id in task_ids:
+            start, end = places.pop(task_id)
+            view[start] = 0
+            self.bytes -= end - start
+        if not places:
+            self._cells[_END + self._cells[_USED]] = 0
+            self._release(self._base, self._end)
+            self._end = 0
+
+    def _change_halves(self) -> None:
+        """Go on in the other half, with what is not gone."""
+        other = 1 - self._cells[_USED]
+        base = _HEADER_BYTES + other * self._half_bytes
+        self._region.reserve(base, base + self.bytes)
+        at = base
+        places = {}
+        for task_id, (start, end) in self._places.items():
+            self._view[at : at + end - start] = self._view[start:end]
+            places[task_id] = at, at + end - start
+            at += end - start
+        self._cells[_END + other] = at - base
+        self._cells[_USED] = other
+        self._release(self._base, self._end)
+        self._places, self._base, self._end = places, base, at - base
+
+    def _release(self, base: int, used: int) -> None:
+        """After much was here, the memory is the system's again."""
+        if used > _WORTH_RELEASING:
+            self._region.release(base, base + -(-used // mmap.PAGESIZE) * mmap.PAGESIZE)
+
+
+def entries(memory: memoryview) -> Iterator[tuple[int, Message]]:
+    """Where each message is in such a memory, and the message."""
+    used, *ends = struct.unpack_from("=3Q", memory)
+    at = _HEADER_BYTES + used * ((len(memory) - _HEADER_BYTES) // 2)
+    end = at + ends[used]
+    while at < end:
+        message = message_at(memory, at)
+        if message.kind:
+            yield at, message
+        at += HEAD_BYTES + len(message.body)

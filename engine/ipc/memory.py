@@ -1,0 +1,93 @@
+"""Memory that several processes share, and that the death of any of them leaves as it is."""
+
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.errors import StartError
+
+_STEP = 2**20
+_SUFFIX = ".memory"
+
+
+class Region:
+    """A piece of it, zeros at first. Made before the first fork."""
+
+    def __init__(self, size: int, descriptor: int | None = None) -> None:
+        self.size = size
+        self.view = memoryview(mmap.mmap(-1 if descriptor is None else descriptor, size))
+        self._descriptor = descriptor
+        self._reserved: set[int] = set()
+
+    @property
+    def is_in_file(self) -> bool:
+        return self._descriptor is not None
+
+    def reserve(self, start: int, end: int) -> None:
+        """See that these bytes can be written. Raises OSError when the disk is full.
+
+        Without it, a write into a page that the disk has no room for would kill the process with SIGBUS.
+        """
+        if self._descriptor is None:
+            return
+        for step in range(start // _STEP, -(-end // _STEP)):
+            if step not in self._reserved:
+                os.posix_fallocate(self._descriptor, step * _STEP, min(_STEP, self.size - step * _STEP))
+                self._reserved.add(step)
+
+    def release(self, start: int, end: int) -> None:
+        """Give these bytes, whole pages, back to the system; they are zeros from now on."""
+        memory = self.view.obj
+        memory.madvise(mmap.MADV_REMOVE, start, end - start)  # type: ignore[attr-defined]
+        self._reserved -= set(range(start // _STEP, -(-end // _STEP)))
+
+
+Maker = Callable[[str, int], Region]
+"""Gives a region of this name and size."""
+
+
+def anonymous(_name: str, size: int) -> Region:
+    """A region that ends with the last process that has it."""
+    return Region(size)
+
+
+class Folder:
+    """Regions in files of mode 0600: each is as it was when the last process ended, however that ended."""
+
+    def __init__(self, path: Path, key: int) -> None:
+        """Raises StartError when `path` has files of a server with another key, whose tasks would be lost."""
+        self._path = path
+        self._suffix = f".{key}{_SUFFIX}"
+        refuse_others(path, self._suffix)
+
+    def make(self, name: str, size: int) -> Region:
+        """Raises OSError when the file cannot be made."""
+        descriptor = os.open(self._file(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.ftruncate(descriptor, size)
+        return Region(size, descriptor)
+
+    def names(self) -> list[str]:
+        """What there is."""
+        found = (each.name for each in self._path.iterdir())
+        return sorted(name.removesuffix(self._suffix) for name in found if name.endswith(self._suffix))
+
+    def read(self, name: str) -> memoryview:
+        """A copy of what is under this name now."""
+        return memoryview(bytearray(self._file(name).read_bytes()))
+
+    def remove(self, name: str) -> None:
+        self._file(name).unlink(missing_ok=True)
+
+    def _file(self, name: str) -> Path:
+        return self._path / f"{name}{self._suffix}"
+
+
+def refuse_others(path: Path, own: str | None = None) -> None:
+    """Raises StartError when tasks of a server with another key are in this directory; ours end with `own`."""
+    for each in path.iterdir():
+        if each.name.endswith(_SUFFIX) and not (own and each.name.endswith(own)):
+            key = each.name.split(".")[-2]
+            raise StartError(
+                f"{path} holds tasks of a server with message_queue_key {key}: start that one, or empty the directory"
+            )

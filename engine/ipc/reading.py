@@ -1,0 +1,65 @@
+"""The packet that an event worker is reading, in shared memory, where its death cannot take it.
+
+handled u64 | deaths u64 | packet
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.ipc.backlog import Backlog
+from engine.ipc.message import PACKET_BYTES, PACKET_HEAD, Message, unpack
+
+_PACKET_AT = 16
+REGION_BYTES = _PACKET_AT + 2 * PACKET_BYTES
+_HANDLED, _DEATHS = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the event worker in a place works with, and leaves when it dies."""
+
+    backlog: Backlog
+    reading: "Reading"
+
+
+class Reading:
+    """Made before the first fork; only the process in its place touches it, and the one that takes over from it."""
+
+    def __init__(self, memory: memoryview) -> None:
+        """`memory`: REGION_BYTES of it."""
+        self._cells = memory[:_PACKET_AT].cast("Q")
+        self._packet = memory[_PACKET_AT:]
+
+    def take(self, receive_into: Callable[[memoryview], int]) -> list[Message] | None:
+        """Let `receive_into` put the next packet here: what it holds, None when there is none."""
+        return unpack(self._packet) if receive_into(self._packet) else None
+
+    def handled(self, count: int) -> None:
+        """Note that the first `count` messages are dealt with."""
+        self._cells[_HANDLED] = count
+        if self._cells[_DEATHS]:
+            self._cells[_DEATHS] = 0
+
+    def clear(self) -> None:
+        """All are."""
+        PACKET_HEAD.pack_into(self._packet, 0, 0)
+        self._cells[_HANDLED] = self._cells[_DEATHS] = 0
+
+    def leftover(self, most_deaths: int) -> tuple[list[Message], int]:
+        """What a process that died did not deal with, and how many before it it did.
+
+        Its first message is left out, and counts as dealt with, once `most_deaths` processes died while handling it.
+        """
+        if not PACKET_HEAD.unpack_from(self._packet)[0]:
+            return [], 0
+        self._cells[_DEATHS] += 1
+        if self._cells[_DEATHS] >= most_deaths:
+            self.handled(self._cells[_HANDLED] + 1)
+        handled = self._cells[_HANDLED]
+        return unpack(self._packet)[handled:], handled
+
+    def handled_before(self) -> list[Message]:
+        """What a process that died dealt with, or was passed over; its files may be there still. After `leftover`."""
+        if not PACKET_HEAD.unpack_from(self._packet)[0]:
+            return []
+        return unpack(self._packet)[: self._cells[_HANDLED]]

@@ -1,0 +1,87 @@
+"""What former lives of a server left under its key: every task that was not done is waiting again.
+
+Each start does this once, before the first fork. Names of memory begin with the number of their life. Nothing of an
+earlier life is removed before all of it is in the backlogs of this one, so a start that is killed in the middle loses
+nothing: the next one finds some tasks twice, and takes each once.
+"""
+
+from collections.abc import Callable, Iterator
+
+from engine.ipc import hand
+from engine.ipc.backlog import Backlog, entries, region_bytes
+from engine.ipc.hand import LEAD_BYTES, Hand
+from engine.ipc.memory import Folder, Region
+from engine.ipc.message import ANY, PACKET_HEAD, Kind, Message, to_bytes, unpack
+from engine.ipc.sysv_queue import QueueWay
+
+BACKLOG, HAND, DRAINED = "backlog", "hand", "drained"
+
+
+class Recovery:
+    """The folder of a server with a key, at its start."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._former = folder.names()
+        lives = [int(name.partition("-")[0]) for name in self._former]
+        self._life = max(lives, default=0) + 1
+
+    def make(self, name: str, size: int) -> Region:
+        """Memory of this life. Raises OSError."""
+        return self._folder.make(f"{self._life}-{name}", size)
+
+    def tasks(self, way: QueueWay, waiting: int) -> list[Message]:
+        """Every task that was not done, in the order of their ids. `waiting`: how many packets the queue holds."""
+        self._drain(way, waiting)
+        found: dict[int, Message] = {}
+        for name in [*self._former, f"{self._life}-{DRAINED}"]:
+            for message in _read(name, self._folder.read(name)):
+                known = found.get(message.id)
+                if message.kind == Kind.TASK and (known is None or known.deaths < message.deaths):
+                    found[message.id] = message
+        return [found[task_id] for task_id in sorted(found)]
+
+    def _drain(self, way: QueueWay, waiting: int) -> None:
+        """Take what is in the queue. The kernel puts it straight into a file: it is never nowhere."""
+        slot = LEAD_BYTES + way.packet_bytes
+        region = self.make(DRAINED, _DRAINED_HEAD + (waiting + 1) * slot)
+        region.reserve(0, region.size)
+        PACKET_HEAD.pack_into(region.view, 0, slot)
+        for at in range(_DRAINED_HEAD, region.size, slot):
+            if not way.take_any(region.view[at:]):
+                return
+
+    def settled(self) -> None:
+        """The tasks are in this life's backlogs: nobody needs what they were found in."""
+        for name in [*self._former, f"{self._life}-{DRAINED}"]:
+            self._folder.remove(name)
+
+
+_DRAINED_HEAD = 8
+
+
+def _read(name: str, memory: memoryview) -> Iterator[Message]:
+    kind = name.split("-")[1]
+    if kind == BACKLOG and len(memory):
+        yield from (message for _, message in entries(memory))
+    elif kind == HAND and len(memory) == hand.REGION_BYTES:
+        yield from (each.message._replace(deaths=min(255, each.deaths)) for each in Hand(memory).leftover())
+    elif kind == DRAINED and len(memory):
+        (slot,) = PACKET_HEAD.unpack_from(memory)
+        for at in range(_DRAINED_HEAD, len(memory), slot or len(memory)):
+            packet = memory[at + LEAD_BYTES : at + slot]
+            if slot and PACKET_HEAD.unpack_from(packet)[0]:
+                yield from unpack(packet)
+
+
+def fill(make: Callable[[str, int], Region], place: int, tasks: list[Message], max_bytes: int, most: int) -> Backlog:
+    """The backlog of an event worker, with these tasks in it. Targets from `most` on are not there any more."""
+    packed = [
+        (task.id, to_bytes(task._replace(source=place, target=task.target if task.target < most else ANY)))
+        for task in tasks
+    ]
+    size = max(max_bytes, sum(len(each) for _, each in packed))
+    backlog = Backlog(make(f"{BACKLOG}-{place}", region_bytes(size)))
+    for task_id, message in packed:
+        backlog.append(task_id, message)
+    return backlog

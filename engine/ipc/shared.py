@@ -1,0 +1,135 @@
+"""Everything that the processes of one server share. Made by the manager before the first fork."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+import sysv_ipc  # type: ignore[import-not-found]
+
+from engine.ipc import hand, reading
+from engine.ipc.channel import inbox_of
+from engine.ipc.counter import SharedCounter
+from engine.ipc.hand import Hand
+from engine.ipc.memory import Folder, Maker, anonymous, refuse_others
+from engine.ipc.message import EMPTY_PACKET, SPILLED, Message
+from engine.ipc.reading import Desk, Reading
+from engine.ipc.recovery import HAND, Recovery, fill
+from engine.ipc.spill import SpillDirectory
+from engine.ipc.sysv_queue import QueueWay, open_queue, remove_queue, unused_key
+from engine.ipc.unix_socket import UnixSocketChannel
+from engine.ipc.way import SocketWay, TaskWay
+from engine.settings import IpcMode, Settings
+from engine.stats import Board, Cell, State
+
+log = logging.getLogger(__name__)
+
+_QUEUE_NOTE = "queue"
+"""File that holds the key of a private queue, so that the next start can remove it after a kill -9."""
+
+
+class Shared:
+    """What outlives each process of a server; with a key, the tasks in it outlive all of them."""
+
+    way: TaskWay
+
+    def __init__(self, settings: Settings, path: Path) -> None:
+        """`path`: the directory for files, ours alone. Raises StartError, and OSError when it is full."""
+        self._settings = settings
+        self._path = path
+        self._queue: sysv_ipc.MessageQueue | None = None
+        self._folder: Folder | None = None
+        self.board = Board(settings.worker_num, settings.task_worker_num, settings.max_conn)
+        self._places = len(self.board.event_places)
+        self.channel = UnixSocketChannel(self._places + settings.task_worker_num)
+        self.spill = SpillDirectory(path)
+        self._remove_private_queue()
+        if settings.message_queue_key is None:
+            refuse_others(path)
+            self._start_anew()
+        else:
+            self._go_on(settings.message_queue_key)
+
+    # ── at the start ────────────────────────────────────────────────────────────────────────────
+
+    def _start_anew(self) -> None:
+        self.spill.sweep()
+        self.task_ids = SharedCounter()
+        if self._settings.task_ipc_mode == IpcMode.SOCKET:
+            self.way = SocketWay(self.channel, self._places)
+        else:
+            key = unused_key()
+            (self._path / _QUEUE_NOTE).write_text(str(key))
+            self.way = self._queue_way(key)
+        self._furnish(anonymous, [])
+
+    def _go_on(self, key: int) -> None:
+        """With what former lives under this key left."""
+        self._folder = Folder(self._path, key)
+        self.way = way = self._queue_way(key)
+        assert self._queue is not None  # noqa: S101
+        recovery = Recovery(self._folder)
+        tasks = recovery.tasks(way, self._queue.current_messages)
+        self.spill.sweep({task.body.decode() for task in tasks if task.codec & SPILLED})
+        self.task_ids = SharedCounter(tasks[-1].id + 1 if tasks else 0)
+        self._furnish(recovery.make, tasks)
+        recovery.settled()
+        if tasks:
+            log.info("tasks of an earlier life are delivered", extra={"key": key, "count": len(tasks)})
+
+    def _queue_way(self, key: int) -> QueueWay:
+        self._queue = open_queue(key)
+        return QueueWay(self._queue, self._ring)
+
+    def _furnish(self, make: Maker, tasks: list[Message]) -> None:
+        """Hands and desks for all places; `tasks` wait at the desks in equal shares."""
+        settings, workers = self._settings, self._settings.worker_num
+
+        def small(name: str, size: int) -> memoryview:
+            region = make(name, size)
+            region.reserve(0, size)
+            return region.view
+
+        first = self._places
+        self.hands = {
+            place: Hand(small(f"{HAND}-{place}", hand.REGION_BYTES))
+            for place in range(first, first + 2 * settings.task_worker_num)
+        }
+        self.desks = []
+        for place in self.board.event_places:
+            share = tasks[place::workers] if place < workers else []
+            backlog = fill(make, place, share, settings.task_queue_max_bytes, settings.task_worker_num)
+            self.desks.append(Desk(backlog, Reading(anonymous("", reading.REGION_BYTES).view)))
+            self.board.put(place, Cell.SUBMITTED, len(share))
+
+    def _ring(self, number: int, is_named: bool) -> None:
+        """Wake task worker `number` if it waits; else, where any may do it, another that does."""
+        board = self.board
+        for each in (number, *(() if is_named else range(board.task_worker_num))):
+            worker_id = board.worker_num + each
+            if board.get(board.current(worker_id), Cell.STATE) == State.IDLE:
+                self.channel.send(inbox_of(board, worker_id), EMPTY_PACKET)
+                return
+
+    # ── at the end ──────────────────────────────────────────────────────────────────────────────
+
+    def close(self) -> bool:
+        """Let go of what the last process leaves: whether nothing has to stay for the next start."""
+        if self._folder is None:
+            self._remove_private_queue()
+            return True
+        count = sum(len(desk.backlog.load()) for desk in self.desks)
+        count += sum(len(each.leftover()) for each in self.hands.values())
+        if (self._queue and self._queue.current_messages) or count:
+            log.info("tasks stay for the next start", extra={"key": self._settings.message_queue_key})
+            return False
+        for name in self._folder.names():
+            self._folder.remove(name)
+        if self._queue:
+            self._queue.remove()
+        return True
+
+    def _remove_private_queue(self) -> None:
+        note = self._path / _QUEUE_NOTE
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            remove_queue(int(note.read_text()))
+        note.unlink(missing_ok=True)

@@ -1,0 +1,102 @@
+"""The living children: started, heard, signalled, reaped. Carries out, decides nothing."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from engine.process.child import Readiness, spawn
+from engine.process.signals import Mailbox
+from engine.process.slot import Child, Death, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A kind of child: `main(slot, seat, readiness)` runs in each of its slots. Roles start, and leave, in order."""
+
+    title: Callable[[int], str]
+    slots: Sequence[int]
+    main: Callable[[int, int, Readiness], int]
+    on_previous_gone: Callable[[], None] = field(default=lambda: None)
+    """Called while stopping, once every child of the roles before this one is gone."""
+
+
+class Crew:
+    """Every slot of the roles, in their order, with who sits there."""
+
+    def __init__(self, roles: Sequence[Role], mailbox: Mailbox, on_gone: Callable[[int, int], None]) -> None:
+        """`on_gone(slot, seat)`: the process in that seat is gone, and another may be started there."""
+        self.slots = [Slot(number) for role in roles for number in role.slots]
+        self._slot_by_number = {slot.number: slot for slot in self.slots}
+        self._role_of = {number: role for role in roles for number in role.slots}
+        self._mailbox = mailbox
+        self._on_gone = on_gone
+
+    def slot(self, number: int) -> Slot:
+        return self._slot_by_number[number]
+
+    def child(self, number: int, seat: int) -> Child:
+        """Who sits there; KeyError when nobody does."""
+        if child := self.slot(number).seats[seat]:
+            return child
+        raise KeyError((number, seat))
+
+    def title(self, number: int) -> str:
+        return self._role_of[number].title(number)
+
+    @property
+    def children(self) -> list[Child]:
+        return [child for slot in self.slots for child in slot.children]
+
+    def start(self, number: int, seat: int) -> None:
+        """Start a child in a free seat. Raises OSError when the system has no process left for it."""
+        slot = self.slot(number)
+        pipes = [child.ready_fd for child in self.children if child.ready_fd is not None]
+        main = partial(self._role_of[number].main, number, seat)
+        pid, ready_fd = spawn(self.title(number), main, close_fds=pipes)
+        slot.take(Child(number, seat, slot.generation, pid, ready_fd, time.monotonic()))
+        self._mailbox.watch(ready_fd)
+
+    def note_ready(self) -> None:
+        """Hear who became ready."""
+        for child in self.children:
+            self._read_pipe(child)
+
+    def _read_pipe(self, child: Child) -> None:
+        if child.ready_fd is None:
+            return
+        try:
+            child.is_ready = os.read(child.ready_fd, 1) != b""  # empty: it ended, `reap` reads how
+        except BlockingIOError:
+            return
+        self._mailbox.forget(child.ready_fd)
+        os.close(child.ready_fd)
+        child.ready_fd = None
+
+    def reap(self) -> list[Death]:
+        """Who ended since the last call; their seats are free."""
+        deaths = []
+        for child in self.children:
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if not pid:
+                continue
+            self._read_pipe(child)  # it may have been ready and gone before anybody looked
+            slot = self.slot(child.slot)
+            deaths.append(
+                Death(
+                    child,
+                    exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
+                    killed_by=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+                    was_successor=child is slot.successor,
+                    has_successor=child is slot.own and slot.successor is not None,
+                )
+            )
+            slot.vacate(child.seat)
+            self._on_gone(child.slot, child.seat)
+        return deaths
+
+    @staticmethod
+    def signal(number: int, children: Iterable[Child]) -> None:
+        for child in children:
+            os.kill(child.pid, number)  # not reaped yet, so the pid is still its own

@@ -1,0 +1,47 @@
+"""The end: everybody is told to leave, role after role, and who stays too long is killed."""
+
+import logging
+import signal
+import time
+from collections.abc import Sequence
+
+from engine.process.crew import Crew, Role
+from engine.process.signals import Mailbox
+
+log = logging.getLogger(__name__)
+
+_ONE_WISH_S = 0.5
+_LAST_WORDS_S = 1.0
+"""What a later role gets at least, after an earlier one used up the time for stopping."""
+
+
+def is_stop(numbers: Sequence[int]) -> bool:
+    """Whether one of these signals tells the manager to stop."""
+    return any(number in (signal.SIGTERM, signal.SIGINT) for number in numbers)
+
+
+def stop(crew: Crew, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float) -> None:
+    """Ask all to leave, wait for role after role, kill who stays too long. A second signal ends the patience.
+
+    `max_wait_s`: how long they may take, 0 is for ever. Those that a reload started or sent away are treated alike.
+    """
+    crew.signal(signal.SIGTERM, crew.children)
+    told_at = time.monotonic()
+    deadline = told_at + max_wait_s if max_wait_s else float("inf")
+    for role in roles:
+        role.on_previous_gone()
+        deadline = max(deadline, time.monotonic() + _LAST_WORDS_S)
+        while left := [child for child in crew.children if child.slot in role.slots]:
+            rest_s = deadline - time.monotonic()
+            if rest_s <= 0:
+                log.warning(
+                    "children did not stop in time, killed", extra={"slots": sorted({child.slot for child in left})}
+                )
+                crew.signal(signal.SIGKILL, left)
+                rest_s = 0.05
+            again = is_stop(mailbox.wait(min(rest_s, 0.5)))
+            # A service manager may signal the process and then its group: that is one wish, not two.
+            if again and time.monotonic() > told_at + _ONE_WISH_S:
+                deadline = time.monotonic()
+            crew.note_ready()
+            crew.reap()

@@ -1,0 +1,62 @@
+"""Answers on their way to those who asked, several together."""
+
+import select
+
+from engine.ipc.bodies import Bodies
+from engine.ipc.channel import Channel
+from engine.ipc.hand import Hand
+from engine.ipc.message import SPILLED, Message, packets
+from engine.stats import Board, Cell
+
+_NOBODY_READS_S = 1.0
+
+
+class Answers:
+    """Collects answers, sends them, and only then lets go of what they answer.
+
+    One thread adds, and whoever holds the lock, see handback.py, sends.
+    """
+
+    def __init__(self, channel: Channel, bodies: Bodies, board: Board, place: int) -> None:
+        self._channel = channel
+        self._bodies = bodies
+        self._cells = board.cells
+        self._files_sent = board.row(place) + Cell.FILES_SENT
+        self._ready: list[list[bytes]] = [[] for _ in board.event_places]
+        self._dealt_with: list[tuple[int, Message]] = []
+
+    def add(self, to: int, answer: bytes) -> None:
+        """Have an answer for the event worker in place `to`."""
+        self._ready[to].append(answer)
+
+    def put_aside(self, place: int, message: Message) -> None:
+        """The message at this place of the packet is dealt with; call it after `add`.
+
+        Its file can go once the hand knows that; before, it would be missing after a death.
+        """
+        if message.codec & SPILLED:
+            self._dealt_with.append((place, message))
+
+    def send(self, hand: Hand, answered: int) -> None:
+        """Send what is ready, and note that the first `answered` messages of the packet are."""
+        dealt_with = self._dealt_with[:]  # before the answers: while another thread adds, we may have more of those
+        for to, ready in enumerate(self._ready):
+            if count := len(ready):
+                answers = ready[:count]
+                del ready[:count]
+                for packet in packets(answers):
+                    self.push(to, packet)
+        hand.answered(answered)
+        for each in dealt_with:
+            place, message = each
+            if place < answered:
+                self._bodies.drop(message)
+                self._dealt_with.remove(each)
+
+    def push(self, inbox: int, packet: bytes) -> None:
+        """Send, waiting while the inbox is full: an event worker reads its inbox as long as it lives."""
+        while not self._channel.send(inbox, packet):
+            poll = select.poll()
+            poll.register(self._channel.writable(inbox), select.POLLOUT)
+            poll.poll(_NOBODY_READS_S * 1000)
+        self._cells[self._files_sent] = self._bodies.files_made

@@ -1,0 +1,200 @@
+"""Does what a task worker has in hand, one thing after the other."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import UsageError
+from engine.events import Events
+from engine.ipc.bodies import Bodies
+from engine.ipc.hand import Hand, Held
+from engine.ipc.message import ANY, WANTED, Kind, Message, failure, packets, to_bytes
+from engine.ipc.way import TaskWay
+from engine.stats import Board, Cell, State
+from engine.task_worker.answers import Answers
+from engine.task_worker.handback import HandBack
+
+log = logging.getLogger(__name__)
+
+_ANSWER_WITHIN_NS = 500_000
+"""Answers of quick tasks travel together, but none waits longer than this before the next task begins."""
+_MOST_TOGETHER = 16
+"""Nor for more tasks than this, so that the event worker has something to do while we do the next."""
+
+
+class Work:
+    """Runs handlers on messages, and answers."""
+
+    def __init__(
+        self,
+        server: Any,
+        place: int,
+        max_attempts: int,
+        events: Events,
+        board: Board,
+        way: TaskWay,
+        bodies: Bodies,
+        answers: Answers,
+        is_told_to_stop: Callable[[], bool],
+    ) -> None:
+        self.attempt = 1
+        self.adopt_is_due = False
+        """Whether the manager said that the other place of this worker id is empty."""
+        self._server = server
+        self._place = place
+        self._max_attempts = max_attempts
+        self._events = events
+        self._board = board
+        self._way = way
+        self._bodies = bodies
+        self._answers = answers
+        self._is_told_to_stop = is_told_to_stop
+        self._cells = board.cells
+        row = board.row(place)
+        self._state, self._task_id, self._since = row + Cell.STATE, row + Cell.TASK_ID, row + Cell.SINCE_NS
+        self._done, self._mean = row + Cell.DONE, row + Cell.MEAN_NS
+        self._hand: Hand
+        self._rest: deque[Held] = deque()
+        """What is not begun. We take from the left, the thread that gives back from the right: each goes to one."""
+        self._at = 0
+        self._current: Message | None = None
+        self._is_answered = False
+        self.hand_back = HandBack(self._give_back, lambda: bool(self._rest))
+
+    def off(self, hand: Hand, held: list[Held]) -> None:
+        """Do what is in hand, in order. Told to stop, leave the rest there for the process that follows."""
+        if not held:
+            hand.clear()
+            return
+        self._hand = hand
+        rest, hand_back, cells = self._rest, self.hand_back, self._cells
+        rest.extend(held)
+        if len(held) > 1:
+            hand_back.watch()
+        unsent = 0
+        sent_at_ns = now_ns = time.monotonic_ns()
+        while True:
+            try:
+                place, message, begun, deaths = rest.popleft()
+            except IndexError:
+                with hand_back.lock:
+                    if rest:
+                        continue  # the thread had them in its hands, and they are to stay
+                    self._answers.send(hand, held[-1].place + 1)
+                    hand.clear()
+                return
+            hand_back.begun += 1
+            self._at = place
+            if begun:
+                with hand_back.lock:
+                    self._answers.send(hand, place)  # it may kill again, and would take them along
+            if deaths >= self._max_attempts:
+                self._give_up(message, deaths)
+            else:
+                hand.begin(place)
+                cells[self._since] = now_ns
+                self._do(message, begun + 1)
+                hand.end(place)
+            began_ns, now_ns = now_ns, time.monotonic_ns()
+            took_ns = now_ns - began_ns
+            mean_ns = cells[self._mean]
+            # one long task counts at once, quick ones win trust back over a few
+            cells[self._mean] = took_ns if took_ns > mean_ns else (3 * mean_ns + took_ns) // 4
+            unsent += 1
+            if unsent >= _MOST_TOGETHER or now_ns - sent_at_ns > _ANSWER_WITHIN_NS:
+                with hand_back.lock:
+                    self._answers.send(hand, place + 1)
+                unsent, sent_at_ns = 0, now_ns
+                if self._is_told_to_stop():
+                    with hand_back.lock:
+                        rest.clear()
+                    return
+
+    def _do(self, message: Message, attempt: int) -> None:
+        """Handle one message; nothing that a handler raises gets past here."""
+        if attempt > 1:
+            self._board.add(self._place, Cell.REDELIVERED)
+            log.warning("delivered again", extra={"task_id": message.id, "attempt": attempt})
+        if message.kind == Kind.TASK:
+            self._do_task(message, attempt)
+        elif message.kind == Kind.PIPE:
+            self._cells[self._state] = State.AWAY  # not idle, and not in a task
+            try:
+                self._call("pipe_message", self._board.worker_id(message.source), self._bodies.read(message))
+            except Exception:
+                log.exception("callback raised", extra={"event": "pipe_message"})
+            self._answers.put_aside(self._at, message)
+        elif message.kind == Kind.ADOPT:
+            self.adopt_is_due = True
+
+    def _do_task(self, message: Message, attempt: int) -> None:
+        cells = self._cells
+        cells[self._task_id] = message.id
+        cells[self._state] = State.BUSY
+        self.attempt = attempt
+        self._current, self._is_answered = message, False
+        try:
+            source = self._board.worker_id(message.source)
+            result = self._call("task", message.id, source, self._bodies.read(message))
+            if result is not None:
+                self.finish(result)
+            elif not self._is_answered:
+                self._answer(message, Kind.DONE, b"")
+            cells[self._done] += 1
+        except Exception as error:
+            log.exception("task handler raised", extra={"task_id": message.id})
+            if not self._is_answered:
+                self._answer(message, Kind.FAILED, failure(error))
+        finally:
+            self._current = None
+
+    def _call(self, event: str, *args: Any) -> Any:
+        callback = self._events.get(event)
+        return callback(self._server, *args) if callback else None
+
+    def finish(self, data: Any) -> None:
+        """Answer the task in hand."""
+        if self._current is None:
+            raise UsageError("finish() belongs into a task handler, and no task is in hand")
+        if self._is_answered:
+            raise UsageError(f"task {self._current.id} is finished already; return a value or call finish(), once")
+        self._answer(self._current, Kind.FINISH, data)
+
+    def _answer(self, task: Message, kind: Kind, data: Any) -> None:
+        answer = self._bodies.frame(kind, task.id, data, task.codec & WANTED)
+        self._is_answered = True
+        self._answers.add(task.source, answer)
+        self._answers.put_aside(self._at, task)
+
+    def _give_up(self, message: Message, deaths: int) -> None:
+        if message.kind == Kind.TASK:
+            self._answer(message, Kind.LOST, deaths)
+        else:
+            log.error("pipe message given up, its callback killed each worker", extra={"attempts": deaths})
+            self._answers.put_aside(self._at, message)
+
+    def _give_back(self) -> None:
+        """The message in hand takes long: send what is answered, and give back what others may do."""
+        self._answers.send(self._hand, self._at)
+        stay = []
+        while self._rest:
+            try:
+                held = self._rest.pop()
+            except IndexError:
+                break
+            if not (self._may_go(held) and self._goes_back(held)):
+                stay.append(held)
+        self._rest.extendleft(stay)
+
+    @staticmethod
+    def _may_go(held: Held) -> bool:
+        return held.message.kind == Kind.TASK and held.message.target == ANY and not held.begun
+
+    def _goes_back(self, held: Held) -> bool:
+        (packet,) = packets([to_bytes(self._way.returned(held.message))])
+        if not self._way.give_back(held.message.source, packet):
+            return False
+        self._hand.give_back(held.place)
+        return True

@@ -1,0 +1,101 @@
+"""The connections of an inline server: real framing, no sockets."""
+
+import logging
+
+from engine.errors import BadFrameLength
+from engine.settings import Settings
+from engine.testing.client import InlineClient
+from engine.testing.loop import StandingLoop
+from engine.testing.role import Role, playing
+from engine.wire.framing import guess
+from engine.worker.callbacks import Callbacks
+
+log = logging.getLogger(__name__)
+
+
+class Clients:
+    """Every connection by session number, of all event workers."""
+
+    def __init__(self, settings: Settings, loop: StandingLoop, callbacks: Callbacks) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._callbacks = callbacks
+        self._sessions = [0] * settings.worker_num
+        self.open: dict[int, InlineClient] = {}
+        """By session number, until `close` is called back."""
+        self.closed = 0
+        """How many there were that are not open any more."""
+
+    def connect(self, worker_id: int) -> InlineClient:
+        fd = self._sessions[worker_id] * self._settings.worker_num + worker_id + 1  # as engine/worker/clients.py
+        self._sessions[worker_id] += 1
+        client = self.open[fd] = InlineClient(self, fd, worker_id, self._settings)
+        self._tell(client, "connect")
+        self._loop.settle()
+        return client
+
+    def arrived(self, client: InlineClient, data: bytes) -> None:
+        client.framing.feed(data)
+        self._loop.call_soon(self._read, client)
+        self._loop.settle()
+
+    def left(self, client: InlineClient) -> None:
+        client.has_left = True
+        if not client.at_work:
+            self.close(client)
+        self._loop.settle()
+
+    def _read(self, client: InlineClient) -> None:
+        """Hand out the frames that are whole."""
+        try:
+            while not client.closed and (frame := client.framing.next_frame()) is not None:
+                with playing(Role(client.worker_id)):
+                    work = self._callbacks.emit("receive", client.fd, client.worker_id, frame)
+                if work:
+                    client.at_work += 1
+                    work.add_done_callback(lambda _: self._worked(client))
+        except BadFrameLength as error:
+            log.warning(
+                "connection closed, its frame length cannot be",
+                extra={"fd": client.fd, "announced_bytes": error.announced_bytes, "guess": guess(error.head)},
+            )
+            self.close(client)
+
+    def _worked(self, client: InlineClient) -> None:
+        client.at_work -= 1
+        if client.has_left and not client.at_work:
+            self.close(client)
+
+    def get(self, fd: int) -> InlineClient | None:
+        """The client of this number, None once its connection is closed."""
+        client = self.open.get(fd)
+        return None if client is None or client.closed else client
+
+    def send(self, fd: int, data: bytes) -> bool:
+        if not (client := self.get(fd)):
+            return False
+        client.deliver(data)
+        return True
+
+    def close(self, client: InlineClient) -> bool:
+        """End the connection; the callback `close` comes after the code that asked for it, as in production."""
+        if client.closed:
+            return False
+        client.closed = True
+        self._loop.call_soon(self._gone, client)
+        return True
+
+    def _gone(self, client: InlineClient) -> None:
+        del self.open[client.fd]
+        self.closed += 1
+        self._tell(client, "close", soon=False)
+
+    def _tell(self, client: InlineClient, event: str, *, soon: bool = True) -> None:
+        def tell() -> None:
+            with playing(Role(client.worker_id)):
+                self._callbacks.emit(event, client.fd, client.worker_id)
+
+        if soon:
+            self._loop.call_soon(tell)
+        else:
+            tell()

@@ -1,0 +1,182 @@
+"""`InlineServer`: a program's callbacks in one process, without sockets, for its unit tests."""
+
+import asyncio
+import inspect
+import os
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from engine.errors import UnknownWorker, UsageError
+from engine.server import Server
+from engine.stats import Stats
+from engine.testing.client import InlineClient
+from engine.testing.clients import Clients
+from engine.testing.loop import StandingLoop
+from engine.testing.place import Place
+from engine.testing.played import PlayedServer
+from engine.testing.role import MANAGER, Role, playing
+from engine.testing.tasks import Tasks
+from engine.worker.callbacks import Callbacks
+
+
+class InlineServer:
+    """Runs the callbacks of a program's server, unchanged, in the process of the test.
+
+        with InlineServer(program.server) as inline:
+            client = inline.connect()
+            client.send(b"hello")
+            inline.run_tasks()
+            assert client.received == b"HELLO"
+
+    What is real: the framing, the checks of every call, pickling of data and results both ways, what ends as
+    TaskFailed, TaskTimeout, TaskQueueFull and UnknownWorker, whom a result goes to, the order of callbacks, the log.
+    A handler that raises SystemExit is a task worker that dies: the task is tried again, and ends as TaskLost.
+
+    What is played: one process is every worker by turns, so what a program keeps in its modules is shared where
+    production has a copy for each process. `server.worker_id` and `server.taskworker` are right in every callback.
+    Tasks wait until `run_tasks`, then run one by one in the order they were given, by the task workers in turn. The
+    clock of the loop stands still: `advance` moves it, so a `sleep` or a timeout costs a test no time.
+
+    What is missing: other processes, and with them reload, shutdown and time limits of processes; signals; limits of
+    connections and clients that read slowly; back-pressure other than TaskQueueFull; awaiting sockets of one's own.
+    Calls that need these raise UsageError; their settings change nothing.
+
+    For plain `def` tests: inside a running event loop it cannot run its own.
+    """
+
+    def __init__(self, server: Server) -> None:
+        """`server`: with its callbacks, not started. Use the object as a context manager."""
+        self.server = server
+        self._settings = server.settings
+        self._loop: StandingLoop
+        self._callbacks: Callbacks
+        self._clients: Clients
+        self._tasks: Tasks
+        self._place: Place
+        self._end = ExitStack()
+
+    # ── what a test does ────────────────────────────────────────────────────────────────────────
+
+    def connect(self, worker_id: int = 0) -> InlineClient:
+        """A new client of this event worker. Raises UnknownWorker."""
+        if not 0 <= worker_id < self._settings.worker_num:
+            raise UnknownWorker(worker_id, f"event workers are 0 to {self._settings.worker_num - 1}")
+        return self._clients.connect(worker_id)
+
+    def run_tasks(self, most: int | None = None) -> int:
+        """Do the tasks that wait, and those they lead to, `most` at most; how many were done.
+
+        What the results lead to has happened when it returns. Without `most` it ends when no task waits.
+        """
+        done = 0
+        while (most is None or done < most) and self._tasks.run_next():
+            done += 1
+        return done
+
+    def advance(self, seconds: float) -> None:
+        """Move the loop's clock on; what becomes due runs in order. `time.time` and `time.monotonic` stay real."""
+        self._loop.advance(seconds)
+
+    def stats(self) -> Stats:
+        """The server in numbers, as `server.stats()`."""
+        return self._place.stats()
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────
+
+    def __enter__(self) -> Self:
+        """Call manager_start, worker_start of every worker, task workers first, and start.
+
+        Raises UsageError for a program that a real server would not start, and what worker_start raises.
+        """
+        self._check()
+        with ExitStack() as end:
+            self._become_played(end)
+            self._loop = loop = StandingLoop()
+            end.enter_context(asyncio.Runner(loop_factory=lambda: loop))
+            end.callback(loop.free)
+            events = self.server._events
+            self._callbacks = Callbacks(self.server, events)
+            self._clients = Clients(self._settings, loop, self._callbacks)
+            self._tasks = Tasks(self.server, events.get("task"), loop, self._callbacks)
+            self.server._place = self._place = Place(self._settings, loop, self._callbacks, self._clients, self._tasks)
+            self._call_in_manager("manager_start")
+            for worker_id in self._worker_ids():
+                self._start_worker(worker_id)
+            self._call_in_manager("start")
+            self._end = end.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop in good order: coroutines get `max_wait_time` on the clock, tasks that still wait are dropped."""
+        with self._end:
+            self._place.stopping = True
+            for worker_id in range(self._settings.worker_num):
+                self._emit(worker_id, "worker_exit")
+            self._loop.advance(self._settings.max_wait_time)
+            for worker_id in self._worker_ids():
+                self._emit(worker_id, "worker_stop")
+            self._loop.advance(self._settings.max_wait_time)
+            for client in list(self._clients.open.values()):
+                self._clients.close(client)
+            self._loop.settle()
+            self._call_in_manager("manager_stop")
+            self._call_in_manager("shutdown")
+
+    def _check(self) -> None:
+        if isinstance(self.server, PlayedServer):
+            raise UsageError("this server runs in an InlineServer already")
+        if self.server._place is not None or self.server.master_pid:
+            raise UsageError("an InlineServer takes a server that is not started")
+        self.server._check_callbacks()
+        if inspect.iscoroutinefunction(self.server._events.get("task")) and not self._settings.task_enable_coroutine:
+            raise UsageError("the callback of task is async def, set task_enable_coroutine")
+
+    def _become_played(self, end: ExitStack) -> None:
+        """The program's object is another for a while; nothing of it stays."""
+        server, before, kind = self.server, dict(vars(self.server)), type(self.server)
+
+        def restore() -> None:
+            server.__class__ = kind
+            vars(server).clear()
+            vars(server).update(before)
+
+        end.callback(restore)
+        server.__class__ = type(kind.__name__, (PlayedServer, kind), {})
+        server.worker_pid = server.master_pid = os.getpid()
+
+    def _worker_ids(self) -> list[int]:
+        """In the order of their start."""
+        events, tasks = self._settings.worker_num, self._settings.task_worker_num
+        return [*range(events, events + tasks), *range(events)]
+
+    def _start_worker(self, worker_id: int) -> None:
+        """An event worker begins inside its loop, a task worker has none."""
+
+        async def start() -> None:
+            if starting := self._place.call("worker_start", worker_id):
+                await starting
+
+        with playing(Role(worker_id)):
+            if worker_id < self._settings.worker_num:
+                self._loop.complete(start(), f"worker_start of worker {worker_id}")
+            else:
+                self._call_task_worker("worker_start", worker_id)
+
+    def _call_task_worker(self, event: str, worker_id: int) -> None:
+        if coroutine := self._place.call(event, worker_id):
+            self._loop.complete(coroutine, event)
+
+    def _emit(self, worker_id: int, event: str) -> None:
+        with playing(Role(worker_id)):  # what is called soon is called in this role
+            if worker_id < self._settings.worker_num:
+                self._loop.call_soon(self._callbacks.emit, event, worker_id)
+                self._loop.settle()
+            else:
+                self._callbacks.guard(event, lambda: self._call_task_worker(event, worker_id))
+
+    def _call_in_manager(self, event: str) -> None:
+        with playing(Role(MANAGER)):
+            self.server._call_in_manager(event)

@@ -1,0 +1,136 @@
+"""What a callback's calls reach in an inline server, whichever worker it plays."""
+
+import os
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from engine.errors import UsageError
+from engine.ipc.message import decode, encode
+from engine.settings import Settings
+from engine.stats import Stats, TaskWorkerStats
+from engine.testing.clients import Clients
+from engine.testing.loop import StandingLoop
+from engine.testing.role import Role, current, playing
+from engine.testing.tasks import Tasks
+from engine.worker.callbacks import Callbacks
+
+
+class Place:
+    """Every worker at once; `role.current()` tells which one asks."""
+
+    stopping = False
+
+    def __init__(
+        self, settings: Settings, loop: StandingLoop, callbacks: Callbacks, clients: Clients, tasks: Tasks
+    ) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._callbacks = callbacks
+        self._clients = clients
+        self._tasks = tasks
+        self._start_time = time.time()
+
+    @property
+    def attempt(self) -> int:
+        return current().attempt
+
+    @property
+    def _is_task_worker(self) -> bool:
+        return current().worker_id >= self._settings.worker_num
+
+    # ── tasks and messages ──────────────────────────────────────────────────────────────────────
+
+    def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int:
+        return self._tasks.submit(data, target, callback)
+
+    def task_wait(self, data: Any, timeout_s: float, target: int) -> Coroutine[Any, Any, Any]:
+        return self._tasks.wait(current(), data, timeout_s, target)
+
+    def finish(self, data: Any) -> None:
+        self._tasks.finish(data)
+
+    def send_message(self, message: Any, worker_id: int) -> None:
+        self._loop.call_soon(self._deliver, current().worker_id, worker_id, *encode(message))
+
+    def _deliver(self, source: int, to: int, codec: int, body: bytes) -> None:
+        with playing(Role(to)):
+            self._callbacks.guard("pipe_message", lambda: self.call("pipe_message", source, decode(codec, body)))
+
+    def call(self, event: str, *args: Any) -> Coroutine[Any, Any, Any] | None:
+        """Call back and give the coroutine, where it is one. A task worker has no loop to run it."""
+        coroutine = self._callbacks.call(event, *args)
+        if coroutine and self._is_task_worker and not self._settings.task_enable_coroutine:
+            coroutine.close()
+            raise UsageError(f"{event} is async def, which a task worker cannot run; see task_enable_coroutine")
+        return coroutine
+
+    # ── connections ─────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def connections(self) -> list[int]:
+        if self._is_task_worker:
+            raise UsageError("only event workers have connections")
+        here = current().worker_id
+        return [fd for fd, client in self._clients.open.items() if client.worker_id == here and not client.closed]
+
+    def send(self, fd: int, data: bytes) -> bool:
+        return self._clients.send(fd, data)
+
+    def close(self, fd: int) -> bool:
+        client = self._clients.get(fd)
+        return client is not None and self._clients.close(client)
+
+    def exists(self, fd: int) -> bool:
+        return self._clients.get(fd) is not None
+
+    def get_client_info(self, fd: int) -> dict[str, Any] | None:
+        if not (client := self._clients.get(fd)):
+            return None
+        return {
+            "remote_ip": "127.0.0.1",
+            "remote_port": 49_152 + fd % 16_384,  # of the range that clients get; RFC 6335 section 6
+            "reactor_id": client.worker_id,
+            "connect_time": client.connected_at,
+        }
+
+    # ── numbers ─────────────────────────────────────────────────────────────────────────────────
+
+    def stats(self) -> Stats:
+        """As a server's, which counts the same. Resident memory is 0 and no file is ever used."""
+        tasks, clients, settings = self._tasks, self._clients, self._settings
+        running = tasks.running
+        return Stats(
+            start_time=self._start_time,
+            connection_num=len(clients.open),
+            accept_count=len(clients.open) + clients.closed,
+            close_count=clients.closed,
+            worker_num=settings.worker_num,
+            task_worker_num=settings.task_worker_num,
+            idle_task_worker_num=settings.task_worker_num - bool(running),
+            tasks_submitted=tasks.submitted,
+            tasks_waiting=len(tasks),
+            tasks_running=1 if running else 0,
+            tasks_done=tasks.done,
+            tasks_failed=tasks.failed,
+            tasks_lost=tasks.lost,
+            tasks_redelivered=tasks.redelivered,
+            tasks_late=tasks.late,
+            tasks_orphaned=0,
+            queue_bytes=0,
+            spill_files=0,
+            task_workers=tuple(map(self._task_worker_stats, range(settings.task_worker_num))),
+        )
+
+    def _task_worker_stats(self, number: int) -> TaskWorkerStats:
+        running = self._tasks.running
+        task_id = running.id if running and running.task_worker == number else None
+        return TaskWorkerStats(
+            worker_id=self._settings.worker_num + number,
+            pid=os.getpid(),
+            state="idle" if task_id is None else "busy",
+            task_id=task_id,
+            since_s=None if task_id is None else 0.0,
+            done=self._tasks.done_by[number],
+            rss=0,
+        )

@@ -1,0 +1,177 @@
+"""The tasks of an inline server: wait in a row, are done one by one, end as in production."""
+
+import asyncio
+import inspect
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import TaskLost, TaskQueueFull, TaskTimeout, UsageError
+from engine.ipc.message import Kind, decode, encode, failure
+from engine.server import Server
+from engine.testing.loop import StandingLoop
+from engine.testing.role import Answer, Role, current, playing
+from engine.worker.callbacks import Callbacks
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Task:
+    """A task that is not answered, as it travels; `task_worker` counts from 0."""
+
+    id: int
+    source: int
+    task_worker: int
+    codec: int
+    body: bytes
+    callback: Callable[..., Any] | None
+    waiter: asyncio.Future[Any] | None
+
+
+class Tasks:
+    """From submission to answer. Data and results are packed and unpacked, so what cannot travel fails here, too."""
+
+    def __init__(
+        self, server: Server, handler: Callable[..., Any] | None, loop: StandingLoop, callbacks: Callbacks
+    ) -> None:
+        self._server = server
+        self._handler = handler or _no_handler
+        self._settings = server.settings
+        self._loop = loop
+        self._callbacks = callbacks
+        self._waiting: deque[Task] = deque()
+        self._waiting_bytes = [0] * self._settings.worker_num
+        self.running: Task | None = None
+        self.submitted = self.done = self.failed = self.lost = self.late = self.redelivered = 0
+        self.done_by = [0] * self._settings.task_worker_num
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    def submit(
+        self,
+        data: Any,
+        target: int,
+        callback: Callable[..., Any] | None = None,
+        waiter: asyncio.Future[Any] | None = None,
+    ) -> int:
+        role = current()
+        if role.worker_id >= self._settings.worker_num:
+            raise UsageError("task() cannot be called in a task worker; send_message() an event worker that calls it")
+        codec, body = encode(data)
+        waiting_bytes = self._waiting_bytes[role.worker_id] + len(body)
+        if waiting_bytes > self._settings.task_queue_max_bytes:
+            raise TaskQueueFull(waiting_bytes, self._settings.task_queue_max_bytes)
+        self._waiting_bytes[role.worker_id] = waiting_bytes
+        task_id = self.submitted
+        number = target if target >= 0 else task_id % self._settings.task_worker_num
+        self.submitted += 1
+        self._waiting.append(Task(task_id, role.worker_id, number, codec, body, callback, waiter))
+        return task_id
+
+    async def wait(self, role: Role, data: Any, timeout_s: float, target: int) -> Any:
+        with playing(role):
+            waiter: asyncio.Future[Any] = self._loop.create_future()
+            task_id = self.submit(data, target, waiter=waiter)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await waiter
+        except TimeoutError:
+            raise TaskTimeout(task_id, timeout_s) from None
+
+    def run_next(self) -> bool:
+        """Do the task that waits longest, and tell who asked for it; False when none waits."""
+        if not self._waiting:
+            return False
+        self.running = task = self._waiting.popleft()
+        self._waiting_bytes[task.source] -= len(task.body)
+        try:
+            answer = self._attempt_all(task)
+        finally:
+            self.running = None
+        self._loop.call_soon(self._answered, task, answer)
+        self._loop.settle()
+        return True
+
+    def _attempt_all(self, task: Task) -> Answer:
+        most = self._settings.task_max_attempts
+        for attempt in range(1, most + 1):
+            try:
+                return self._do(task, Role(self._settings.worker_num + task.task_worker, task.id, attempt))
+            except SystemExit:
+                log.warning("task worker left with a task in hand", extra={"task_id": task.id, "attempt": attempt})
+                self.redelivered += attempt < most
+        return Answer(Kind.LOST, 0, b"")
+
+    def _do(self, task: Task, role: Role) -> Answer:
+        """Run the handler, outside of the loop as in a task worker. What it leaves by SystemExit gets past here."""
+        try:
+            with playing(role):
+                result = self._handler(self._server, task.id, task.source, decode(task.codec, task.body))
+                if inspect.iscoroutine(result):
+                    result = self._loop.complete(result, f"task {task.id}")
+                if result is not None:
+                    self.finish(result)
+            self.done_by[task.task_worker] += 1
+        except Exception as error:
+            log.exception("task handler raised", extra={"task_id": task.id})
+            if role.answer is None:
+                role.answer = Answer(Kind.FAILED, *encode(failure(error)))
+        return role.answer or Answer(Kind.DONE, 0, b"")
+
+    def finish(self, data: Any) -> None:
+        role = current()
+        if role.worker_id < self._settings.worker_num:
+            raise UsageError("finish() belongs into a task handler, and this is an event worker")
+        if role.task_id is None:
+            raise UsageError("finish() belongs into a task handler, and no task is in hand")
+        if role.answer:
+            raise UsageError(f"task {role.task_id} is finished already; return a value or call finish(), once")
+        role.answer = Answer(Kind.FINISH, *encode(data))
+
+    def _answered(self, task: Task, answer: Answer) -> None:
+        """The event worker's side. An answer that cannot be unpacked is a failure, as in production."""
+        kind = answer.kind
+        try:
+            value = decode(answer.codec, answer.body)
+        except Exception as error:
+            log.exception("result cannot be unpacked", extra={"task_id": task.id})
+            kind, value = Kind.FAILED, failure(error)
+        with playing(Role(task.source)):
+            if kind in (Kind.FINISH, Kind.DONE):
+                self.done += 1
+                self._ended_well(task, value, has_result=kind == Kind.FINISH)
+            else:
+                self.failed += kind == Kind.FAILED
+                self.lost += kind == Kind.LOST
+                self._ended_badly(
+                    task, value if kind == Kind.FAILED else TaskLost(task.id, self._settings.task_max_attempts)
+                )
+
+    def _ended_well(self, task: Task, result: Any, *, has_result: bool) -> None:
+        if task.waiter:
+            self._tell(task.waiter, lambda waiter: waiter.set_result(result if has_result else None))
+        elif has_result and task.callback:
+            self._callbacks.run("finish_callback", task.callback, task.id, result)
+        elif has_result:
+            self._callbacks.emit("finish", task.id, result)
+
+    def _ended_badly(self, task: Task, error: Exception) -> None:
+        if task.waiter:
+            self._tell(task.waiter, lambda waiter: waiter.set_exception(error))
+        else:
+            self._callbacks.emit("task_error", task.id, error)
+
+    def _tell(self, waiter: asyncio.Future[Any], end: Callable[[asyncio.Future[Any]], None]) -> None:
+        if waiter.done():
+            self.late += 1
+        else:
+            end(waiter)
+
+
+def _no_handler(*_: object) -> None:
+    raise UsageError("a server with task workers needs a callback for task")

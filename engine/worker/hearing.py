@@ -1,0 +1,51 @@
+"""Handles what is said to an event worker, so that its death at any moment leaves nothing unheard, and no file."""
+
+import logging
+from collections.abc import Callable
+
+from engine.ipc.bodies import Bodies
+from engine.ipc.message import SPILLED, Kind, Message
+from engine.ipc.reading import Reading
+
+log = logging.getLogger(__name__)
+
+
+class Hearing:
+    """Goes through the messages of a packet one by one."""
+
+    def __init__(self, bodies: Bodies, most_deaths: int, obey: Callable[[Message, bool], None]) -> None:
+        """`obey(message, is_foreign)` handles one, and lets its file be. One that killed `most_deaths` processes is
+        passed over."""
+        self._bodies = bodies
+        self._most_deaths = most_deaths
+        self._obey = obey
+
+    def go_through(
+        self, reading: Reading, messages: list[Message], handled: int = 0, *, is_foreign: bool = False
+    ) -> None:
+        """Handle these messages, the last ones of the packet in `reading`; `handled` are before them.
+
+        A file goes once its message is noted as handled: the other way round, whoever follows a process that died in
+        between would find a message without it.
+        """
+        for message in messages:
+            try:
+                self._obey(message, is_foreign)
+            except Exception:
+                log.exception("message could not be handled", extra={"kind": message.kind, "id": message.id})
+            handled += 1
+            reading.handled(handled)
+            if message.codec & SPILLED:
+                self._let_go(message)
+        reading.clear()
+
+    def go_on(self, reading: Reading, *, is_foreign: bool = False) -> None:
+        """Handle what the process that had the packet in `reading` did not."""
+        messages, handled = reading.leftover(self._most_deaths)
+        for message in reading.handled_before():
+            self._let_go(message)
+        self.go_through(reading, messages, handled, is_foreign=is_foreign)
+
+    def _let_go(self, message: Message) -> None:
+        if message.kind != Kind.RETURNED:  # that file is the task's, which waits again
+            self._bodies.drop(message)

@@ -1,0 +1,64 @@
+"""Clients that keep silent too long, or in the middle of a frame: who is to be disconnected, and when to look."""
+
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from engine.settings import Settings
+from engine.worker.connection import Connection
+
+log = logging.getLogger(__name__)
+
+_SHORTEST_LOOK_S = 0.05
+_LONGEST_LOOK_S = 1.0
+_LOOKS_A_FRAME = 4
+"""So a slow frame ends at most a quarter of frame_timeout_s late."""
+
+
+class Patience(NamedTuple):
+    """How long clients may keep silent, and how often a worker looks, in seconds; 0 is without limit, and never."""
+
+    idle_s: float
+    frame_s: float
+    look_s: float
+
+
+def patience(settings: Settings) -> Patience:
+    """One look serves both limits, so it comes as often as the stricter one needs.
+
+    A look over 10,000 connections takes 1 ms. A timer for each connection would be set and cancelled at every frame
+    that comes in two pieces, on the way of every byte.
+    """
+    idle_s = settings.heartbeat_idle_time or 2 * settings.heartbeat_check_interval
+    frame_s = settings.frame_timeout_s
+    looks = []
+    if idle_s:
+        looks.append(settings.heartbeat_check_interval or idle_s / 2)
+    if frame_s:
+        looks.append(min(_LONGEST_LOOK_S, frame_s / _LOOKS_A_FRAME))
+    return Patience(idle_s, frame_s, max(_SHORTEST_LOOK_S, min(looks)) if looks else 0)
+
+
+def disconnect_silent(connections: Iterable[Connection], limits: Patience, now: float) -> None:
+    """Close who is over a limit at `now` (time.monotonic), each with one line. What waits for it is still sent."""
+    heard_before = now - limits.idle_s if limits.idle_s else 0.0
+    begun_before = now - limits.frame_s if limits.frame_s else 0.0
+    for connection in connections:
+        if connection.heard_at < heard_before and connection.is_listening:
+            silent_s = round(now - connection.heard_at, 3)
+            connection.close()
+            log.info("client kept silent, disconnected", extra={"peer": connection.address, "silent_s": silent_s})
+        elif 0 < connection.begun_at < begun_before and connection.is_listening:
+            waited_s = round(now - connection.begun_at, 3)
+            connection.close()
+            log.warning(
+                "frame was not complete in time, connection closed",
+                extra={"peer": connection.address, "waited_s": waited_s},
+            )
+
+
+def drop_unreachable(ending: Iterable[Connection], limits: Patience, now: float) -> None:
+    """Drop who was closed as long ago as a client may be silent, and has not taken yet what was sent to it."""
+    for connection in ending:
+        if limits.idle_s and connection.heard_at < now - limits.idle_s:
+            connection.abort()

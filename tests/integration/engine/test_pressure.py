@@ -1,0 +1,128 @@
+"""Clients that are faster than the tasks: held back, never lost, and nobody else notices."""
+
+import pickle
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import IpcMode
+from tests.integration.engine.servers import Running, running, wait_until
+from tests.integration.engine.workshop import FRAMES, Answer, Desk, workshop
+
+LIMIT = 2**20
+BODY = b"b" * 10_000
+"""Above 8 KiB it lies in a file, and counts all the same."""
+
+
+class Flood(threading.Thread):
+    """A client that sends until all is sent, however long that takes, and reads its answers in another thread."""
+
+    def __init__(self, server: Running, bodies: list[Any]) -> None:
+        super().__init__(daemon=True)
+        self._client = server.client(timeout_s=60)
+        self.bodies = bodies
+        self.sent = 0
+        self.answers: dict[int, Answer] = {}
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def run(self) -> None:
+        self._reader.start()
+        for number, body in enumerate(self.bodies):
+            self._client.send(pickle.dumps((number, "echo", body, -1)))
+            self.sent += 1
+
+    def _read(self) -> None:
+        while len(self.answers) < len(self.bodies):
+            head = self._client.read(4)
+            number, answer = pickle.loads(self._client.read(int.from_bytes(head, "big")))
+            self.answers[number] = answer
+
+    def wait(self) -> None:
+        self.join(60)
+        self._reader.join(60)
+        self._client.close()
+
+
+def desk_on(server: Running, worker_id: int) -> Desk:
+    """A connection to this event worker."""
+
+    def found() -> Desk | None:
+        desk = Desk(server)
+        if desk.do("here", "server.worker_id").value == worker_id:
+            return desk
+        desk.close()
+        return None
+
+    desk = wait_until(found, f"a connection to worker {worker_id}")
+    assert desk is not None
+    return desk
+
+
+def flood_on(server: Running, worker_id: int, bodies: list[Any]) -> Flood:
+    while True:
+        flood = Flood(server, bodies)
+        flood._client.send(pickle.dumps((-1, "here", "server.worker_id", -1)))
+        head = flood._client.read(4)
+        _, answer = pickle.loads(flood._client.read(int.from_bytes(head, "big")))
+        if answer.value == worker_id:
+            return flood
+        flood._client.close()
+
+
+@pytest.mark.parametrize("mode", list(IpcMode), ids=lambda mode: mode.name.lower())
+@pytest.mark.parametrize("size", [100, 10_000], ids=["small", "in files"])
+def test_a_client_faster_than_the_tasks_is_held_back_and_loses_nothing(
+    tmp_path: Path, mode: IpcMode, size: int
+) -> None:
+    gate, count = tmp_path / "gate", 60_000_000 // (size + 3000)
+    settings: dict[str, Any] = {"task_queue_max_bytes": LIMIT, "task_ipc_mode": mode, "worker_num": 2, **FRAMES}
+    with running(workshop, tmp_path / "server", **settings) as server:
+        desk, neighbour = desk_on(server, 0), desk_on(server, 1)
+        stuck = neighbour.ask("wait for file", str(gate))
+        wait_until(lambda: server.notes("task"), "the task worker is busy")
+        flood = flood_on(server, 0, [BODY[:size]] * count)
+        flood.start()
+
+        wait_until(lambda: is_held_back(flood, neighbour), "the client is held back", 30)
+        assert LIMIT // 2 < neighbour.stats()["queue_bytes"] <= LIMIT
+        behind = desk.ask("here", "1")  # waits like every client of this worker
+        gate.touch()
+
+        flood.wait()
+        assert neighbour.answer(stuck).kind == "finish"
+        assert desk.answer(behind).value == 1
+        assert len(flood.answers) == count
+        assert {answer.kind for answer in flood.answers.values()} == {"finish"}
+        wait_until(lambda: desk.stats()["queue_bytes"] == 0, "nothing waits")
+        wait_until(lambda: not server.spill_files(), "no file is left")
+        desk.close()
+        neighbour.close()
+
+
+def is_held_back(flood: Flood, desk: Desk) -> bool:
+    """Neither the client nor the server gets on."""
+    before = flood.sent, desk.stats()["tasks_submitted"]
+    for _ in range(50):
+        desk.do("here", "1")
+    return before == (flood.sent, desk.stats()["tasks_submitted"]) and 1 < before[1] < len(flood.bodies)
+
+
+def test_a_task_beyond_the_limit_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with running(workshop, tmp_path / "server", task_queue_max_bytes=2**16, **FRAMES) as server, Desk(server) as desk:
+        stuck = desk.ask("wait for file", str(gate))
+        wait_until(lambda: server.notes("task"), "the task worker is busy")
+
+        answer = desk.do(
+            "here", "type(_raised(lambda: [server.task(('echo', 'q' * 5000)) for _ in range(100)])).__name__"
+        )
+
+        assert answer.value == "TaskQueueFull"
+        gate.touch()
+        assert desk.answer(stuck).kind == "finish"
+        wait_until(lambda: desk.stats()["tasks_waiting"] == 0, "all are done")
+        stats = desk.stats()
+        assert stats["tasks_submitted"] == stats["tasks_done"]
+        assert desk.do("echo", b"L" * 200_000).value == b"L" * 200_000  # one of any size, where nothing waits

@@ -1,0 +1,315 @@
+"""engine/worker/giving.py: what waits is sent in order, once there is room, and nothing is forgotten before."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import TaskQueueFull
+from engine.ipc.backlog import Backlog, region_bytes
+from engine.ipc.bodies import Bodies
+from engine.ipc.memory import anonymous
+from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, SPILLED, Kind, to_bytes, unpack
+from engine.ipc.spill import SpillDirectory
+from engine.stats import Board, Cell, State
+from engine.worker.giving import Giving
+from engine.worker.outstanding import QUICK_NS, Outstanding
+
+MAX_BYTES = 100_000
+
+
+class Way:
+    """Takes packets while `room` lasts, and notes what is in the backlog at that moment."""
+
+    inline_bytes = INLINE_BYTES
+    packet_bytes = PACKET_BYTES
+    is_shared = False
+
+    def __init__(self, backlog: Backlog) -> None:
+        self.backlog = backlog
+        self.room = 1_000_000
+        self.sent: list[tuple[int, bool, list[int]]] = []
+        self.forgotten: list[int] = []
+        """Tasks that were not in the backlog any more when they were sent."""
+
+    def send(self, number: int, packet: bytes, *, is_named: bool) -> bool:
+        if not self.room:
+            return False
+        self.room -= 1
+        assert len(packet) <= self.packet_bytes
+        ids = [message.id for message in unpack(packet)]
+        self.forgotten += [each for each in ids if each not in self.backlog]
+        self.sent.append((number, is_named, ids))
+        return True
+
+
+class Desk:
+    """One event worker's, with quick task workers, all idle."""
+
+    def __init__(self, directory: Path, task_workers: int = 1, max_bytes: int = MAX_BYTES) -> None:
+        self.board = Board(1, task_workers)
+        for number in range(task_workers):
+            self.put(number, Cell.STATE, State.IDLE)
+            self.put(number, Cell.MEAN_NS, QUICK_NS // 100)
+        self.backlog = Backlog(anonymous("", region_bytes(max_bytes)))
+        self.outstanding = Outstanding(task_workers)
+        self.bodies = Bodies(SpillDirectory(directory), 0)
+        self.way = Way(self.backlog)
+        self.giving = Giving(0, self.board, self.outstanding, self.backlog, self.bodies, self.way, max_bytes)  # type: ignore[arg-type]
+        self.heard: list[str] = []
+        self.giving.hold_clients = lambda: self.heard.append("hold")
+        self.giving.let_clients_go_on = lambda: self.heard.append("go on")
+        self.submitted = 0
+
+    def put(self, number: int, cell: Cell, value: int) -> None:
+        self.board.put(self.board.current(1 + number), cell, value)
+
+    def submit(self, data: Any = b"body", target: int = -1) -> int:
+        task_id, self.submitted = self.submitted, self.submitted + 1
+        self.giving.check_room(len(data))
+        message = self.bodies.pack(Kind.TASK, task_id, data)
+        self.backlog.append(task_id, to_bytes(message))
+        self.outstanding.submit(task_id, target)
+        self.giving.came_in(task_id, message.body if message.codec & SPILLED else None)
+        return task_id
+
+    def answer(self, *ids: int) -> None:
+        for each in ids:
+            self.outstanding.answered(each)
+        self.giving.again()
+
+    @property
+    def sent(self) -> list[int]:
+        return [each for _, _, ids in self.way.sent for each in ids]
+
+
+async def turn() -> None:
+    """Let what is to happen at the end of this turn happen."""
+    await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    while not condition():  # noqa: ASYNC110  nobody tells; pytest-timeout ends it
+        await asyncio.sleep(0.001)
+
+
+# ── out ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_tasks_of_one_turn_travel_together_and_are_kept_until_they_are_sent(tmp_path: Path) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path)
+        for _ in range(20):
+            desk.submit()
+        assert desk.way.sent == []
+        await turn()
+        return desk
+
+    desk = asyncio.run(act())
+
+    assert desk.way.sent == [(0, False, list(range(20)))]
+    assert desk.way.forgotten == []
+    assert (len(desk.backlog), desk.giving.waiting_bytes) == (0, 0)
+    assert desk.outstanding.counts == [20]
+
+
+def test_a_packet_is_no_larger_than_the_way_takes(tmp_path: Path) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path)
+        desk.way.packet_bytes = 3000
+        for _ in range(20):
+            desk.submit(b"x" * 900)
+        await turn()
+        return desk
+
+    desk = asyncio.run(act())
+
+    assert [ids for _, _, ids in desk.way.sent] == [
+        [first, first + 1, first + 2][: 20 - first] for first in range(0, 20, 3)
+    ]
+    assert desk.way.forgotten == []
+
+
+def test_a_full_way_keeps_the_order_and_loses_nothing(tmp_path: Path) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path)
+        desk.way.packet_bytes, desk.way.room = 3000, 2
+        for _ in range(20):
+            desk.submit(b"x" * 900)
+        await turn()
+        assert desk.sent == list(range(6))
+        assert [each.id for each in desk.backlog.load()] == list(range(6, 20))
+        for _ in range(10):
+            desk.submit(b"x" * 900)
+        desk.way.room = 1
+        await until(lambda: len(desk.sent) > 6)
+        assert len(desk.backlog) == 30 - len(desk.sent)
+        desk.way.room = 1000
+        await until(lambda: not len(desk.backlog))
+        return desk
+
+    desk = asyncio.run(act())
+
+    assert desk.sent == list(range(30))
+    assert desk.way.forgotten == []
+
+
+def test_a_full_way_of_one_does_not_hold_up_another(tmp_path: Path) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path, task_workers=2)
+        take = desk.way.send
+        desk.way.send = lambda number, packet, *, is_named: bool(number) and take(number, packet, is_named=is_named)  # type: ignore[method-assign]
+        for _ in range(3):
+            desk.submit(target=0)
+            desk.submit(target=1)
+        await turn()
+        return desk
+
+    desk = asyncio.run(act())
+
+    assert desk.way.sent == [(1, True, [1, 3, 5])]
+    assert [each.id for each in desk.backlog.load()] == [0, 2, 4]
+
+
+def test_when_stopped_everything_stays_where_it_is(tmp_path: Path) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path)
+        desk.submit()
+        desk.giving.is_stopped = True
+        await turn()
+        return desk
+
+    desk = asyncio.run(act())
+
+    assert desk.way.sent == []
+    assert len(desk.backlog) == 1
+
+
+def test_a_task_waits_while_all_are_in_long_ones_and_goes_when_one_is_free(tmp_path: Path) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path)
+        desk.put(0, Cell.STATE, State.BUSY)
+        desk.put(0, Cell.SINCE_NS, 1)
+        desk.put(0, Cell.MEAN_NS, 10**9)
+        desk.submit()
+        await turn()
+        assert desk.way.sent == []
+        desk.put(0, Cell.STATE, State.IDLE)
+        await until(lambda: desk.way.sent)
+        return desk
+
+    assert asyncio.run(act()).sent == [0]
+
+
+def test_while_another_event_worker_gives_out_tasks_this_one_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act() -> None:
+        desk = Desk(tmp_path)
+        locks = iter([False, False, True])
+        monkeypatch.setattr(desk.board, "try_lock", lambda: next(locks))
+        desk.submit()
+        await turn()
+        await turn()
+        assert desk.sent == []
+        await turn()
+        assert desk.sent == [0]
+
+    asyncio.run(act())
+
+
+# ── how much waits ──────────────────────────────────────────────────────────────────────────────
+
+
+def filled(desk: Desk, to_bytes: int) -> None:
+    while desk.giving.waiting_bytes + HEAD_BYTES + 1000 <= to_bytes:
+        desk.submit(b"x" * 1000)
+
+
+def test_clients_are_held_at_three_quarters_and_go_on_at_half(tmp_path: Path) -> None:
+    async def act() -> None:
+        desk = Desk(tmp_path)
+        desk.way.packet_bytes, desk.way.room = 1100, 0
+        filled(desk, MAX_BYTES * 3 // 4)
+        assert desk.heard == []
+        desk.submit(b"x" * 1000)
+        assert desk.heard == ["hold"]
+        assert desk.board.get(0, Cell.QUEUE_BYTES) == desk.giving.waiting_bytes > MAX_BYTES * 3 // 4
+        desk.submit(b"x" * 1000)
+        await turn()
+        assert desk.heard == ["hold"], "once"
+
+        def send_one() -> None:
+            desk.way.room = 1
+            desk.giving.again()
+
+        while desk.heard == ["hold"]:
+            assert desk.giving.waiting_bytes > MAX_BYTES // 2
+            send_one()
+            await until(lambda: desk.way.room == 0)
+        assert desk.heard == ["hold", "go on"]
+        assert desk.giving.waiting_bytes <= MAX_BYTES // 2
+
+    asyncio.run(act())
+
+
+def test_clients_are_held_again_when_it_fills_again(tmp_path: Path) -> None:
+    async def act() -> list[str]:
+        desk = Desk(tmp_path)
+        for _ in range(2):
+            desk.way.room = 0
+            filled(desk, MAX_BYTES)
+            desk.way.room = 1000
+            await until(lambda: not desk.giving.waiting_bytes or desk.answer(*desk.sent))
+        return desk.heard
+
+    assert asyncio.run(act()) == ["hold", "go on"] * 2
+
+
+def test_a_task_beyond_the_limit_is_refused_with_the_numbers(tmp_path: Path) -> None:
+    async def act() -> None:
+        desk = Desk(tmp_path)
+        desk.giving.is_stopped = True
+        filled(desk, MAX_BYTES)
+        waits = desk.giving.waiting_bytes
+        room = MAX_BYTES - waits - HEAD_BYTES
+
+        with pytest.raises(TaskQueueFull) as refused:
+            desk.submit(b"x" * (room + 1))
+        desk.submit(b"x" * room)
+
+        assert (refused.value.waiting_bytes, refused.value.limit_bytes) == (waits, MAX_BYTES)
+        assert desk.giving.waiting_bytes == MAX_BYTES
+
+    asyncio.run(act())
+
+
+def test_an_empty_backlog_takes_one_task_of_any_size_and_then_no_second(tmp_path: Path) -> None:
+    async def act() -> None:
+        desk = Desk(tmp_path)
+        desk.giving.is_stopped = True
+
+        desk.submit(b"x" * 3 * MAX_BYTES)
+
+        with pytest.raises(TaskQueueFull):
+            desk.submit(b"")
+        assert desk.bodies._spill.count() == 1
+        assert desk.heard == ["hold"]
+
+    asyncio.run(act())
+
+
+def test_a_tasks_file_counts_until_the_task_is_sent(tmp_path: Path) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path)
+        desk.submit(b"x" * 50_000)
+        assert desk.giving.waiting_bytes > 50_000
+        await turn()
+        return desk
+
+    desk = asyncio.run(act())
+
+    assert desk.giving.waiting_bytes == 0
+    assert desk.board.get(0, Cell.QUEUE_BYTES) == 0

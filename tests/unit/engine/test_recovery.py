@@ -1,0 +1,231 @@
+"""engine/ipc/recovery.py: what a killed server had to do, its next start finds, wherever it was."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.errors import StartError
+from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, Kind, Message
+from engine.ipc.shared import Shared
+from engine.stats import Cell
+from tests.unit.engine.starts import death_at_line, hold, ids, keep, packet_of, start, task, waiting
+
+FIRST_HAND = 2
+"""The place of task worker 0, behind one event worker with its two seats."""
+
+
+def test_a_first_start_has_nothing_to_do(tmp_path: Path, queue_key: int) -> None:
+    shared = start(tmp_path, queue_key)
+
+    assert waiting(shared) == []
+    assert shared.task_ids.draw(1) == 0
+
+
+# ── every place a task can be in ────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["first seat", "second seat"])
+def test_what_waited_in_an_event_worker_waits_again(tmp_path: Path, queue_key: int, place: int) -> None:
+    keep(start(tmp_path, queue_key), place, task(3), task(1))
+
+    assert waiting(start(tmp_path, queue_key)) == [task(1), task(3)]
+
+
+@pytest.mark.parametrize("place", range(FIRST_HAND, FIRST_HAND + 4))
+def test_what_was_in_hand_and_not_begun_waits_again(tmp_path: Path, queue_key: int, place: int) -> None:
+    hold(start(tmp_path, queue_key), place, task(0), task(1))
+
+    assert waiting(start(tmp_path, queue_key)) == [task(0), task(1)]
+
+
+def test_what_was_begun_has_one_death_more(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key)
+    hold(former, FIRST_HAND, task(0), task(1, deaths=1), task(2))
+    for place in (0, 1):
+        former.hands[FIRST_HAND].begin(place)
+    former.hands[FIRST_HAND].end(0)
+
+    assert waiting(start(tmp_path, queue_key)) == [task(0), task(1, deaths=2), task(2)]
+
+
+def test_what_was_answered_or_given_back_does_not_come_again(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key)
+    hold(former, FIRST_HAND, task(0), task(1), task(2), task(3))
+    former.hands[FIRST_HAND].answered(1)
+    former.hands[FIRST_HAND].give_back(2)
+
+    assert ids(start(tmp_path, queue_key)) == [1, 3]
+
+
+def test_what_was_in_the_queue_waits_again_and_the_queue_is_empty(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key)
+    former.way.send(0, packet_of(task(2), task(0)), is_named=False)
+    former.way.send(1, packet_of(task(1, target=1)), is_named=True)
+
+    now = start(tmp_path, queue_key)
+
+    assert waiting(now) == [task(0), task(1, target=1), task(2)]
+    assert now.close() is False
+
+
+def test_what_a_start_had_drained_before_it_was_killed_waits_again(
+    tmp_path: Path, queue_key: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = start(tmp_path, queue_key)
+    for number in range(3):
+        former.way.send(0, packet_of(task(number)), is_named=False)
+
+    def killed(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shared, "_furnish", killed)
+        with pytest.raises(MemoryError):
+            start(tmp_path, queue_key)
+
+    assert ids(start(tmp_path, queue_key)) == [0, 1, 2]
+
+
+def test_only_tasks_come_again(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key)
+    hold(former, FIRST_HAND, Message(Kind.PIPE, 0, 0, 0, b"hello"), task(5), Message(Kind.ADOPT, 0, 0, 0, b""))
+
+    assert waiting(start(tmp_path, queue_key)) == [task(5)]
+
+
+# ── what comes of it ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_task_that_was_in_two_places_comes_once_with_most_deaths(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key)
+    keep(former, 0, task(0), task(1))
+    former.way.send(0, packet_of(task(1)), is_named=False)
+    hold(former, FIRST_HAND, task(0))
+    former.hands[FIRST_HAND].begin(0)
+
+    assert waiting(start(tmp_path, queue_key)) == [task(0, deaths=1), task(1)]
+
+
+def test_tasks_are_shared_out_to_all_event_workers_and_each_has_its_own_in_order(
+    tmp_path: Path, queue_key: int
+) -> None:
+    keep(start(tmp_path, queue_key), 0, *map(task, range(7)))
+
+    now = start(tmp_path, queue_key, worker_num=3)
+
+    shares = [[message.id for message in desk.backlog.load()] for desk in now.desks]
+    assert shares == [[0, 3, 6], [1, 4], [2, 5], [], [], []]
+    assert [{message.source for message in desk.backlog.load()} for desk in now.desks[:3]] == [{0}, {1}, {2}]
+    assert [now.board.get(place, Cell.SUBMITTED) for place in now.board.event_places] == [3, 2, 2, 0, 0, 0]
+
+
+def test_a_target_that_is_there_no_more_becomes_any(tmp_path: Path, queue_key: int) -> None:
+    keep(start(tmp_path, queue_key), 0, task(0, target=0), task(1, target=1), task(2))
+
+    now = start(tmp_path, queue_key, task_worker_num=1)
+
+    assert [message.target for message in waiting(now)] == [0, ANY, ANY]
+
+
+def test_fewer_workers_lose_nothing_of_what_more_had(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key, worker_num=3, task_worker_num=5)
+    for place in former.board.event_places:
+        keep(former, place, task(place))
+    for place in former.hands:
+        hold(former, place, task(place))
+
+    now = start(tmp_path, queue_key, worker_num=1, task_worker_num=1)
+
+    assert ids(now) == list(range(16))
+
+
+def test_more_tasks_than_the_limit_of_now_are_taken_all_the_same(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key, task_queue_max_bytes=2**20)
+    keep(former, 0, *(task(number, b"x" * INLINE_BYTES) for number in range(100)))
+
+    now = start(tmp_path, queue_key, task_queue_max_bytes=2**16)
+
+    assert waiting(now) == [task(number, b"x" * INLINE_BYTES) for number in range(100)]
+
+
+@pytest.mark.parametrize("highest", [0, 7, 2**40])
+def test_new_ids_go_on_above_the_highest(tmp_path: Path, queue_key: int, highest: int) -> None:
+    keep(start(tmp_path, queue_key), 0, task(highest), task(highest // 2))
+
+    assert start(tmp_path, queue_key).task_ids.draw(1) == highest + 1
+
+
+def test_a_tasks_file_stays_and_others_are_swept(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key)
+    needed, other = former.spill.write(b"needed"), former.spill.write(b"of a task that is done")
+    keep(former, 0, task(0, needed)._replace(codec=SPILLED))
+
+    now = start(tmp_path, queue_key)
+
+    assert now.spill.read(needed) == b"needed"
+    assert now.spill.size(other) == 0
+
+
+def test_the_life_before_leaves_no_file_once_its_tasks_wait_here(tmp_path: Path, queue_key: int) -> None:
+    keep(start(tmp_path, queue_key), 0, task(0))
+    start(tmp_path, queue_key)
+    first = len(list(tmp_path.iterdir()))
+
+    for _ in range(12):
+        assert ids(start(tmp_path, queue_key)) == [0]
+
+    assert len(list(tmp_path.iterdir())) == first
+
+
+def test_a_start_with_another_key_is_refused_and_changes_nothing(
+    tmp_path: Path, queue_key: int, other_queue_key: int
+) -> None:
+    keep(start(tmp_path, queue_key), 0, task(0))
+
+    with pytest.raises(StartError, match=f"message_queue_key {queue_key}:"):
+        start(tmp_path, other_queue_key)
+
+    assert ids(start(tmp_path, queue_key)) == [0]
+
+
+# ── death ───────────────────────────────────────────────────────────────────────────────────────
+
+FILES = ("ipc/recovery.py", "ipc/shared.py", "ipc/backlog.py", "ipc/memory.py", "ipc/sysv_queue.py", "ipc/spill.py")
+
+
+def leave_something_everywhere(path: Path, key: int) -> list[Message]:
+    """A life that is killed; what it had to do."""
+    former = start(path, key)
+    name = former.spill.write(b"large")
+    large = task(0, name)._replace(codec=SPILLED)
+    keep(former, 0, large, task(1))
+    keep(former, 1, task(2))
+    hold(former, FIRST_HAND, task(3), task(4, deaths=1))
+    former.hands[FIRST_HAND].begin(1)
+    former.way.send(0, packet_of(task(5), task(6)), is_named=False)
+    former.way.send(1, packet_of(task(7, target=1)), is_named=True)
+    return [large, task(1), task(2), task(3), task(4, deaths=2), task(5), task(6), task(7, target=1)]
+
+
+@pytest.mark.parametrize("first", [1, 21, 41, 61])
+def test_a_start_that_is_killed_at_any_line_loses_nothing(tmp_path: Path, queue_key: int, first: int) -> None:
+    """Two starts are, at the same line; the second one finds more to do."""
+    for line in itertools.count(first, 79):
+        path = tmp_path / str(line)
+        path.mkdir()
+        expected = leave_something_everywhere(path, queue_key)
+        for _ in range(2):
+            with death_at_line(line, *FILES) as came_to_it:
+                start(path, queue_key)
+
+        now = start(path, queue_key)
+
+        assert waiting(now) == expected, f"died at line {line}"
+        assert now.spill.read(expected[0].body) == b"large", f"died at line {line}"
+        shutil.rmtree(path)
+        if not came_to_it():
+            break
+
+    assert line > 500, "the lines were counted"

@@ -1,0 +1,195 @@
+"""engine/ipc/shared.py: what the processes of a server share, and what stays of it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sysv_ipc
+
+from engine.errors import StartError
+from engine.ipc.message import EMPTY_PACKET
+from engine.ipc.shared import Shared
+from engine.ipc.sysv_queue import QueueWay, remove_queue
+from engine.ipc.way import SocketWay
+from engine.settings import IpcMode
+from engine.stats import Cell, State
+from tests.unit.engine.starts import hold, keep, packet_of, start, task
+
+
+def there_is_a_queue(key: int) -> bool:
+    try:
+        sysv_ipc.MessageQueue(key)
+    except sysv_ipc.ExistentialError:
+        return False
+    return True
+
+
+@pytest.fixture
+def private_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The keys of the private queues that the test makes."""
+    from engine.ipc import shared
+
+    made: list[int] = []
+    draw = shared.unused_key
+
+    def noting() -> int:
+        made.append(draw())
+        return made[-1]
+
+    monkeypatch.setattr(shared, "unused_key", noting)
+    yield made
+    for key in made:
+        remove_queue(key)
+
+
+# ── without a key ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("mode", "way"),
+    [(IpcMode.SOCKET, SocketWay), (IpcMode.QUEUE, QueueWay), (IpcMode.PREEMPTIVE, QueueWay)],
+)
+def test_each_mode_has_its_way(tmp_path: Path, private_keys: list[int], mode: IpcMode, way: type) -> None:
+    assert type(start(tmp_path, None, task_ipc_mode=mode).way) is way
+
+
+def test_a_private_queue_is_gone_when_the_server_ends(tmp_path: Path, private_keys: list[int]) -> None:
+    shared = start(tmp_path, None)
+    shared.way.send(0, packet_of(task(0)), is_named=False)
+    assert there_is_a_queue(private_keys[0])
+
+    assert shared.close() is True
+
+    assert not there_is_a_queue(private_keys[0])
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", list(IpcMode))
+def test_a_private_queue_of_a_killed_server_is_gone_at_the_next_start(
+    tmp_path: Path, private_keys: list[int], mode: IpcMode
+) -> None:
+    start(tmp_path, None)
+
+    start(tmp_path, None, task_ipc_mode=mode)
+
+    assert not there_is_a_queue(private_keys[0])
+
+
+def test_a_private_queue_of_a_killed_server_is_gone_when_the_next_one_has_a_key(
+    tmp_path: Path, private_keys: list[int], queue_key: int
+) -> None:
+    start(tmp_path, None)
+
+    start(tmp_path, queue_key)
+
+    assert not there_is_a_queue(private_keys[0])
+
+
+def test_a_note_that_was_not_finished_is_no_reason_not_to_start(tmp_path: Path, private_keys: list[int]) -> None:
+    (tmp_path / "queue").write_text("")
+
+    assert start(tmp_path, None).close()
+
+
+def test_files_of_a_former_life_are_swept(tmp_path: Path) -> None:
+    start(tmp_path, None, task_ipc_mode=IpcMode.SOCKET).spill.write(b"left")
+
+    assert start(tmp_path, None, task_ipc_mode=IpcMode.SOCKET).spill.count() == 0
+
+
+def test_a_server_without_a_key_leaves_the_tasks_of_one_with_a_key_alone(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key)
+    name = former.spill.write(b"needed")
+    keep(former, 0, task(0))
+
+    with pytest.raises(StartError, match="message_queue_key"):
+        start(tmp_path, None)
+
+    assert former.spill.read(name) == b"needed"
+
+
+# ── with a key ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_when_nothing_waits_all_is_removed(tmp_path: Path, queue_key: int) -> None:
+    shared = start(tmp_path, queue_key)
+
+    assert shared.close() is True
+
+    assert os.listdir(tmp_path) == []
+    assert not there_is_a_queue(queue_key)
+
+
+def let_wait(shared: Shared, where: str) -> None:
+    if where == "queue":
+        shared.way.send(0, packet_of(task(0)), is_named=False)
+    elif where == "hand":
+        hold(shared, 5, task(0))
+    else:
+        keep(shared, 1, task(0))
+
+
+@pytest.mark.parametrize("where", ["queue", "hand", "backlog"])
+def test_when_something_waits_all_stays(tmp_path: Path, queue_key: int, where: str) -> None:
+    shared = start(tmp_path, queue_key)
+    let_wait(shared, where)
+    before = sorted(os.listdir(tmp_path))
+
+    assert shared.close() is False
+
+    assert sorted(os.listdir(tmp_path)) == before
+    assert there_is_a_queue(queue_key)
+
+
+def test_what_a_child_let_wait_is_seen_by_the_manager_at_the_end(tmp_path: Path, queue_key: int) -> None:
+    shared = start(tmp_path, queue_key)
+    pid = os.fork()
+    if pid == 0:
+        keep(shared, 0, task(0))
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+    assert shared.close() is False
+
+
+def test_every_file_is_readable_by_its_owner_alone(tmp_path: Path, queue_key: int) -> None:
+    before = os.umask(0)
+    try:
+        start(tmp_path, queue_key)
+    finally:
+        os.umask(before)
+
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+
+
+# ── who is woken ────────────────────────────────────────────────────────────────────────────────
+
+
+def rung(shared: Shared) -> list[int]:
+    """Numbers of the task workers that were woken."""
+    first = len(shared.board.event_places)
+    return [number for number in range(3) if shared.channel.receive(first + number) == EMPTY_PACKET]
+
+
+@pytest.mark.parametrize(
+    ("idle", "number", "is_named", "expected"),
+    [
+        pytest.param([0, 1, 2], 1, False, [1], id="the one that is meant, when it is idle"),
+        pytest.param([2], 1, False, [2], id="else another that is idle"),
+        pytest.param([0, 2], 1, True, [], id="but nobody else for a named task"),
+        pytest.param([1], 1, True, [1], id="a named one that is idle"),
+        pytest.param([], 1, False, [], id="nobody when all are at work: they look before they rest"),
+    ],
+)
+def test_a_task_in_the_queue_wakes_one(
+    tmp_path: Path, queue_key: int, idle: list[int], number: int, is_named: bool, expected: list[int]
+) -> None:
+    shared = start(tmp_path, queue_key, task_worker_num=3)
+    for each in idle:
+        shared.board.note_current(1 + each, each % 2)
+        shared.board.put(shared.board.current(1 + each), Cell.STATE, State.IDLE)
+
+    shared.way.send(number, packet_of(task(0)), is_named=is_named)
+
+    assert rung(shared) == expected

@@ -1,0 +1,223 @@
+"""engine/testing: a program's callbacks without processes and sockets."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine import Server, Settings, UnknownWorker, UsageError
+from engine.testing import InlineServer
+from tests.unit.engine.inlines import Inline, error_of, inline, make_server, throw
+
+__all__ = ["inline"]
+
+
+# ── clients ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 3, 100])
+def test_frames_are_cut_as_in_production_however_they_arrive(inline: Inline, piece_bytes: int) -> None:
+    frames: list[bytes] = []
+    framing = {"open_length_check": True, "package_body_offset": 4}
+    client = inline(framing, receive=lambda server, fd, reactor_id, frame: frames.append(frame)).connect()
+    stream = b"\0\0\0\2hi\0\0\0\0\0\0\0\5there"
+
+    for start in range(0, len(stream), piece_bytes):
+        client.send(stream[start : start + piece_bytes])
+
+    assert frames == [b"\0\0\0\2hi", b"\0\0\0\0", b"\0\0\0\5there"]
+
+
+def test_a_length_that_cannot_be_closes_the_connection(inline: Inline) -> None:
+    client = inline({"open_length_check": True, "package_body_offset": 4}).connect()
+
+    client.send(b"GET / HTTP/1.1\r\n")
+
+    assert client.closed
+    with pytest.raises(ConnectionError):
+        client.send(b"more")
+
+
+def test_the_life_of_a_connection_is_told_in_order(inline: Inline) -> None:
+    told: list[Any] = []
+    server = inline(
+        connect=lambda server, fd, reactor_id: told.append(("connect", fd, reactor_id)),
+        receive=lambda server, fd, reactor_id, data: told.append((data, server.close(fd), server.send(fd, b"late"))),
+        close=lambda server, fd, reactor_id: told.append(("close", fd, server.exists(fd))),
+    )
+
+    client = server.connect(worker_id=1)
+    client.send(b"bye")
+
+    assert told == [("connect", 2, 1), (b"bye", True, False), ("close", 2, False)]
+    assert client.closed
+    assert client.received == b""
+
+
+def test_a_client_that_leaves_still_gets_the_answer_to_its_last_word(inline: Inline) -> None:
+    async def receive(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
+        server.send(fd, await server.task_wait(data))
+
+    server = inline(receive=receive)
+    client = server.connect()
+
+    client.send(b"last word")
+    client.close()
+    assert not client.closed
+    server.run_tasks()
+
+    assert client.received == b"LAST WORD"
+    assert client.closed
+
+
+def test_session_numbers_are_never_used_again_and_tell_their_worker(inline: Inline) -> None:
+    server = inline()
+    first, second = server.connect(0), server.connect(1)
+    first.close()
+
+    third = server.connect(0)
+
+    assert (first.fd, second.fd, third.fd) == (1, 2, 3)
+    with pytest.raises(UnknownWorker):
+        server.connect(2)
+
+
+def test_what_was_received_can_be_taken_piece_by_piece(inline: Inline) -> None:
+    client = inline(receive=lambda server, fd, reactor_id, data: server.send(fd, data)).connect()
+
+    client.send("你好")
+    assert client.take() == "你好".encode()
+    client.send(b"again")
+
+    assert client.received == client.take() == b"again"
+
+
+# ── the rest of a server ────────────────────────────────────────────────────────────────────────
+
+
+def test_messages_reach_every_worker_but_the_sender(inline: Inline) -> None:
+    seen: list[Any] = []
+
+    def receive(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
+        for worker_id in (1, 2, 3):
+            server.send_message({"to": worker_id}, worker_id)
+        seen.extend(type(error_of(server.send_message, "x", wrong)) for wrong in (0, 4, -1))
+
+    server = inline(
+        receive=receive,
+        pipe_message=lambda server, source, message: seen.append((server.worker_id, source, message)),
+    )
+    server.connect().send(b"go")
+
+    assert seen[:3] == [UnknownWorker] * 3
+    assert seen[3:] == [(1, 0, {"to": 1}), (2, 0, {"to": 2}), (3, 0, {"to": 3})]
+
+
+def test_every_worker_starts_and_stops_in_order(inline: Inline) -> None:
+    told: list[str] = []
+
+    def tell(event: str) -> Any:
+        return lambda server, *args: told.append(f"{event} {args[0]}" if args else event)
+
+    events = ("manager_start", "worker_start", "start", "worker_exit", "worker_stop", "manager_stop", "shutdown")
+    server = make_server(Settings(worker_num=1, task_worker_num=1), **{event: tell(event) for event in events})
+
+    with InlineServer(server):
+        assert told == ["manager_start", "worker_start 1", "worker_start 0", "start"]
+        told.clear()
+
+    assert told == ["worker_exit 0", "worker_stop 1", "worker_stop 0", "manager_stop", "shutdown"]
+
+
+def test_worker_start_may_start_work_that_goes_on(inline: Inline) -> None:
+    ticks: list[int] = []
+
+    async def tick() -> None:
+        while True:
+            ticks.append(1)
+            await asyncio.sleep(1)
+
+    def worker_start(server: Server, worker_id: int) -> None:
+        if worker_id == 0:
+            background.append(asyncio.get_running_loop().create_task(tick()))
+
+    background: list[Any] = []
+    server = inline(worker_start=worker_start)
+
+    server.advance(9.5)
+
+    assert len(ticks) == 10
+
+
+def test_a_worker_that_cannot_start_says_why_and_leaves_the_server_as_it_was() -> None:
+    server = make_server(worker_start=lambda server, worker_id: throw(OSError("no database")))
+
+    with pytest.raises(OSError, match="no database"), InlineServer(server):
+        pass
+
+    assert type(server) is Server
+    assert server.worker_id == -1
+
+
+def test_a_callback_that_raises_is_logged_and_the_server_goes_on(
+    inline: Inline, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = inline(
+        receive=lambda server, fd, reactor_id, data: server.send(fd, b"ok" if data != b"bad" else 7)
+    ).connect()
+
+    client.send(b"bad")
+    client.send(b"good")
+
+    assert "callback raised" in caplog.text
+    assert client.received == b"ok"
+
+
+def test_the_programs_own_object_is_the_server_also_where_it_is_no_argument() -> None:
+    server = make_server(receive=lambda _server, fd, reactor_id, data: server.send(fd, str(server.worker_id)))
+
+    with InlineServer(server) as inline:
+        client = inline.connect()
+        client.send(b"go")
+        assert isinstance(server, Server)
+
+    assert client.received == b"0"
+    with pytest.raises(UsageError):
+        server.send(1, b"x")
+    with InlineServer(server):
+        pass
+
+
+@pytest.mark.parametrize("call", ["start", "reload", "shutdown"])
+def test_what_needs_processes_says_so(inline: Inline, call: str) -> None:
+    with pytest.raises(UsageError, match="InlineServer"):
+        getattr(inline().server, call)()
+
+
+def test_a_program_that_would_not_start_does_not_start_here() -> None:
+    with pytest.raises(UsageError, match="receive"), InlineServer(Server("127.0.0.1", 0)):
+        pass
+    server = make_server()
+    with InlineServer(server), pytest.raises(UsageError, match="already"), InlineServer(server):
+        pass
+
+
+def test_the_numbers_add_up(inline: Inline) -> None:
+    seen: list[Any] = []
+    server = inline(
+        receive=lambda server, fd, reactor_id, data: server.task(data),
+        task=lambda server, task_id, source, data: seen.append(server.stats()) or data.decode(),
+    )
+    gone, client = server.connect(), server.connect()
+    gone.close()
+    for data in (b"fine", b"\xff", b"waits"):
+        client.send(data)
+
+    server.run_tasks(most=2)
+    stats = server.stats()
+
+    assert (stats.accept_count, stats.close_count, stats.connection_num) == (2, 1, 1)
+    assert (stats.tasks_submitted, stats.tasks_done, stats.tasks_failed, stats.tasks_waiting) == (3, 1, 1, 1)
+    assert (seen[0].tasks_running, seen[0].tasks_waiting, seen[0].idle_task_worker_num) == (1, 2, 1)
+    assert seen[0].task_workers[0].state == "busy"
+    assert seen[0].task_workers[0].task_id == 0
