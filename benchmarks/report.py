@@ -1,0 +1,163 @@
+"""Turns what was found into tables, and holds it against what was promised."""
+
+from collections.abc import Iterator
+
+from benchmarks.measuring import PAYLOADS_WAITING, QUEUE_BYTES, Found, Key, case_key, loads_at
+from benchmarks.plan import LARGE, SMALL, Form
+from benchmarks.processes import Placement
+from benchmarks.results import Section, count, ratio, size
+from engine import IpcMode
+
+HOW = """\
+Medians of {rounds} rounds of {seconds:g} s windows; a ratio is the median of each round's ratio. Floor of a round
+trip: two processes of plain Python, one datagram each way for a task over a unix socket pair, as many in flight; above
+1 MB a file of that size written, read and removed. The workers, the floor's included, return the payload's length.
+Placement: event worker and task worker on a core each, or both on one, or where the kernel likes; the floor's two
+processes likewise. Left to the kernel the floor alone differs sixfold between runs, as both share a core or not."""
+
+
+def how(form: Form) -> str:
+    return HOW.format(rounds=form.rounds, seconds=form.seconds)
+
+
+def sections(form: Form, found: Found) -> list[Section]:
+    return [targets(form, found), round_trips(form, found), rivals(form, found), clients(form, found), memory(found)]
+
+
+def round_trips(form: Form, found: Found) -> Section:
+    section = Section(
+        "Task round trips",
+        "From `server.task(data, finish_callback=…)` to the callback, in the event worker; p50 and p99 in µs.",
+        ("ipc mode", "task workers", "placement", "payload", "outstanding", "a second", "× floor", "p50", "p99"),
+    )
+    for case in form.cases:
+        key, floor = case_key(case), ("floor", str(case.placement))
+        server = (f"{case.mode.value} {case.mode.name}", str(case.task_workers), str(case.placement))
+        if reason := found.reasons.get(key):
+            section.rows.append((*server, "", "", f"not available: {reason}", "", "", ""))
+            continue
+        places = loads_at(form, case.placement)
+        for at, load in enumerate(case.loads):
+            rate, p50, p99 = (found.median(key, at, which) for which in range(3))
+            compared = ratio(found.ratio(key, (at, 0), floor, (places.index(load),)))
+            section.rows.append(
+                (*server, size(load[0]), str(load[1]), count(rate), compared, f"{p50:,.0f}", f"{p99:,.0f}")
+            )
+    return section
+
+
+def rivals(form: Form, found: Found) -> Section:
+    """The first mode beside the standard library, one worker, a core each."""
+    section = Section(
+        "Beside the standard library",
+        "Round trips a second, one worker, a core each; × is the engine's rate by theirs.",
+        ("payload", "outstanding", "engine", "floor", "Pool.apply_async", "×", "ProcessPoolExecutor", "×"),
+    )
+    case = form.cases[0]
+    floor = ("floor", str(case.placement))
+    if case_key(case) in found.reasons:
+        return section
+    for at, load in enumerate(case.loads):
+        cells = [count(found.median(case_key(case), at, 0)), count(found.median(floor, at))]
+        for rival in (("Pool",), ("ProcessPoolExecutor",)):
+            cells += [count(found.median(rival, at)), ratio(found.ratio(case_key(case), (at, 0), rival, (at,)))]
+        section.rows.append((size(load[0]), str(load[1]), *cells))
+    return section
+
+
+def clients(form: Form, found: Found) -> Section:
+    section = Section(
+        "Clients",
+        "One event worker, frames of 104 bytes; the floor is a uvloop protocol that gives back what comes, uncut. "
+        "Reload: every request has a connection of its own; the floor is the same server left alone.",
+        ("", "engine", "floor", "× floor"),
+    )
+
+    def row(title: str, mine: Key, floor: Key) -> None:
+        cells = (count(found.median(mine)), count(found.median(floor)), ratio(found.ratio(mine, (), floor)))
+        section.rows.append((title, *cells))
+
+    for connections, in_flight in form.echoes:
+        at_once = f"{connections} connections, {in_flight} in flight each"
+        row(
+            f"echo a second, {at_once}",
+            ("echo", "engine", connections, in_flight),
+            ("echo", "floor", connections, in_flight),
+        )
+    row("connections a second", ("connect", "engine"), ("connect", "floor"))
+    if reason := found.reasons.get(("reload", True)):
+        section.rows.append(("longest time without an answer", f"not available: {reason}", "", ""))
+    else:
+        gap, still, failed = (
+            found.median(("reload", reloads), which) for reloads, which in ((True, 0), (False, 0), (True, 1))
+        )
+        section.rows.append(
+            ("longest time without an answer, reload", f"{gap:.1f} ms", f"{still:.1f} ms", ratio(gap / still))
+        )
+        section.rows.append(("requests without an answer, reload", count(failed), "", ""))
+    return section
+
+
+def memory(found: Found) -> Section:
+    section = Section(
+        "Memory with tasks waiting",
+        f"PSS of the event worker above what it was before, task_queue_max_bytes {QUEUE_BYTES // 2**20} MiB; "
+        "the floor is a deque of as many payloads.",
+        ("payload", "tasks taken", "engine", "floor's tasks", "floor", "× floor, a task"),
+    )
+    for payload_bytes in PAYLOADS_WAITING:
+        mine, floor = (found.figures[("memory", server, payload_bytes)][0] for server in ("engine", "floor"))
+        compared = ratio((mine[1] / mine[0]) / (floor[1] / floor[0]) if mine[0] and floor[1] else None)
+        cells = (f"{mine[0]:,}", _mib(mine[1]), f"{floor[0]:,}", _mib(floor[1]), compared)
+        section.rows.append((size(payload_bytes), *cells))
+    return section
+
+
+def _mib(bytes_: int) -> str:
+    return f"{bytes_ / 2**20:.1f} MiB"
+
+
+# ── what was promised ───────────────────────────────────────────────────────────────────────────
+
+
+def targets(form: Form, found: Found) -> Section:
+    section = Section(
+        "Targets", "100 bytes, one task worker, mode 1 where nothing else is said.", ("", "target", "found", "")
+    )
+    for title, least, value in _promises(form, found):
+        met = "not measured" if value is None else "met" if value >= least else "missed"
+        section.rows.append((title, f"≥ {least:g} ×", ratio(value), met))
+    for payload_bytes in PAYLOADS_WAITING:
+        taken, more = found.figures[("memory", "engine", payload_bytes)][0]
+        met = "met" if more <= QUEUE_BYTES else "missed"
+        section.rows.append(
+            (f"memory, {taken:,} tasks of {size(payload_bytes)} waiting", f"≤ {_mib(QUEUE_BYTES)}", _mib(more), met)
+        )
+    return section
+
+
+def _promises(form: Form, found: Found) -> Iterator[tuple[str, float, float | None]]:
+    """Each promise with its least ratio and what was found."""
+    for placement in (Placement.APART, Placement.TOGETHER):
+        for outstanding, least in ((64, 1.2), (1, 0.6)):
+            value = _to_floor(form, found, placement, (SMALL, outstanding))
+            yield f"{outstanding} outstanding, {placement}: to the floor", least, value
+    first, second = (_at(form, mode, Placement.APART, (SMALL, 64)) for mode in (IpcMode.SOCKET, IpcMode.QUEUE))
+    yield "mode 2 to mode 1, 64 outstanding", 0.5, found.ratio(*second, *first) if first and second else None
+    rival = (("Pool",), (loads_at(form, Placement.APART).index((SMALL, 64)),)) if first else None
+    yield "to Pool.apply_async, 64 outstanding", 10, found.ratio(*first, *rival) if first and rival else None
+    yield "10 MB, 1 outstanding: to the file floor", 0.5, _to_floor(form, found, Placement.APART, (LARGE, 1))
+
+
+def _to_floor(form: Form, found: Found, placement: Placement, load: tuple[int, int]) -> float | None:
+    if (mine := _at(form, IpcMode.SOCKET, placement, load)) is None:
+        return None
+    return found.ratio(*mine, ("floor", str(placement)), (loads_at(form, placement).index(load),))
+
+
+def _at(form: Form, mode: IpcMode, placement: Placement, load: tuple[int, int]) -> tuple[Key, tuple[int, ...]] | None:
+    """Where the rate of one task worker under this load is kept; None when it is not in the plan."""
+    for case in form.cases:
+        if (case.mode, case.task_workers, case.placement) == (mode, 1, placement) and load in case.loads:
+            return case_key(case), (case.loads.index(load), 0)
+    return None
