@@ -1,0 +1,24 @@
+"""Mobile numbers of mainland China, brought to one form. Pure."""
+
+import re
+
+USABLE = re.compile(r"1[3-9][0-9]{9}")
+"""What a usable number looks like in its one form. Source: the numbering plan of the MIIT, mobile numbers of 11 digits
+that begin with 13 to 19."""
+
+_FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)} | {0xFF0B: "+", 0xFF0D: "-", 0x3000: " "}
+_DASHES = re.compile("[-\u2010-\u2015\u2212]")
+_COUNTRY = re.compile(r"(?:\+|00)\s*86\s*")
+
+
+def normalise(mobile: str) -> str | None:
+    """The 11 digits to dial, None where there are none that can be.
+
+    Blanks around it, full-width digits, dashes and the country code (`+86`, `0086`) are put right; anything else that
+    is not a digit makes a number unusable.
+    """
+    if USABLE.fullmatch(mobile):
+        return mobile
+    plain = _DASHES.sub("", mobile.translate(_FULL_WIDTH)).strip()
+    plain = _COUNTRY.sub("", plain, count=1) if _COUNTRY.match(plain) else plain
+    return plain if USABLE.fullmatch(plain) else None

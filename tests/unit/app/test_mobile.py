@@ -1,0 +1,51 @@
+"""app/domain/mobile.py: one form for every way to write a number."""
+
+import pytest
+
+from app.domain.mobile import normalise
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "13800000001",
+        " 13800000001\t",
+        "\u300013800000001\u3000",
+        "１３８０００００００１",
+        "+8613800000001",
+        "+86 13800000001",
+        "+86-138-0000-0001",
+        "008613800000001",
+        "0086-13800000001",
+        "＋８６１３８０００００００１",
+        "138-0000-0001",
+        "138－0000－0001",
+        "138–0000—0001",
+        " +86-13800000001 ",
+    ],
+)
+def test_every_way_to_write_a_number_becomes_its_digits(written: str) -> None:
+    assert normalise(written) == "13800000001"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        " ",
+        "12800000001",
+        "1380000000",
+        "138000000011",
+        "23800000001",
+        "0138000000001",
+        "8613800000001",  # without + or 00 it may be anything
+        "+8713800000001",
+        "+86+8613800000001",
+        "138 0000 0001",
+        "138a0000001",
+        "١٣٨٠٠٠٠٠٠٠١",
+        "13800000001\n13800000002",
+    ],
+)
+def test_what_cannot_be_dialled_is_none(written: str) -> None:
+    assert normalise(written) is None
