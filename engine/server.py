@@ -206,6 +206,8 @@ class Server:
         other = board.other(place)
         if board.get(other, Cell.PID):
             self._tell(other if slot < board.worker_num else inbox_of(board, slot), Kind.ADOPT)
+        if slot >= board.worker_num:
+            self._shared.wake_another(slot - board.worker_num)
 
     def _tell(self, inbox: int, kind: Kind) -> None:
         (packet,) = packets([to_bytes(Message(kind, 0, 0, 0, b""))])

@@ -68,13 +68,20 @@ class Shared:
         self.way = way = self._queue_way(key)
         assert self._queue is not None  # noqa: S101
         recovery = Recovery(self._folder)
-        tasks = recovery.tasks(way, self._queue.current_messages)
+        tasks = self._without_done(recovery.tasks(way, self._queue.current_messages))
         self.spill.sweep({task.body.decode() for task in tasks if task.codec & SPILLED})
         self.task_ids = SharedCounter(tasks[-1].id + 1 if tasks else 0)
         self._furnish(recovery.make, tasks)
         recovery.settled()
         if tasks:
             log.info("tasks of an earlier life are delivered", extra={"key": key, "count": len(tasks)})
+
+    def _without_done(self, tasks: list[Message]) -> list[Message]:
+        """A task's file goes with its answer: one without it was done, though it is still noted somewhere."""
+        gone = {task.id for task in tasks if task.codec & SPILLED and not self.spill.has(task.body)}
+        if gone:
+            log.warning("tasks without their files are not delivered, they were done", extra={"count": len(gone)})
+        return [task for task in tasks if task.id not in gone]
 
     def _queue_way(self, key: int) -> QueueWay:
         self._queue = open_queue(key)
@@ -109,6 +116,11 @@ class Shared:
             if board.get(board.current(worker_id), Cell.STATE) == State.IDLE:
                 self.channel.send(inbox_of(board, worker_id), EMPTY_PACKET)
                 return
+
+    def wake_another(self, number: int) -> None:
+        """Task worker `number` is gone, and may have been woken for a task in the queue: wake another that waits."""
+        if self.way.is_shared:
+            self._ring(number, False)
 
     # ── at the end ──────────────────────────────────────────────────────────────────────────────
 

@@ -48,6 +48,9 @@ class SpillDirectory:
     def read(self, name: bytes) -> bytes:
         return (self.path / name.decode()).read_bytes()
 
+    def has(self, name: bytes) -> bool:
+        return (self.path / name.decode()).exists()
+
     def size(self, name: bytes) -> int:
         """Bytes of a file; 0 when it is gone."""
         try:

@@ -10,7 +10,7 @@ from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand, Held
-from engine.ipc.message import ANY, WANTED, Kind, Message, failure, packets, to_bytes
+from engine.ipc.message import ANY, SPILLED, WANTED, Kind, Message, decode, failure, packets, to_bytes
 from engine.ipc.way import TaskWay
 from engine.stats import Board, Cell, State
 from engine.task_worker.answers import Answers
@@ -136,8 +136,15 @@ class Work:
         self.attempt = attempt
         self._current, self._is_answered = message, False
         try:
+            body = self._bodies.content(message)
+        except FileNotFoundError as error:
+            log.warning("task has no file any more, it was done before", extra={"task_id": message.id})
+            self._answer(message, Kind.BODILESS, failure(error))
+            self._current = None
+            return
+        try:
             source = self._board.worker_id(message.source)
-            result = self._call("task", message.id, source, self._bodies.read(message))
+            result = self._call("task", message.id, source, decode(message.codec & ~SPILLED, body))
             if result is not None:
                 self.finish(result)
             elif not self._is_answered:

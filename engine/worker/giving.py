@@ -80,6 +80,11 @@ class Giving:
             self.hold_clients()
         self.soon()
 
+    def withdraw(self, task_id: int) -> None:
+        """A task that waits is not to be sent."""
+        self._outstanding.withdraw(task_id)
+        self._gone([task_id])
+
     def _gone(self, task_ids: Sequence[int]) -> None:
         self._backlog.remove(task_ids)
         if self._in_files:

@@ -79,6 +79,12 @@ class Outstanding:
         self.answered(task_id)
         self._anywhere.appendleft(task_id)
 
+    def withdraw(self, task_id: int) -> None:
+        """Strike a task off that waits."""
+        for queue in (self._anywhere, *self._named):
+            if task_id in queue:
+                queue.remove(task_id)
+
     @property
     def has_waiting(self) -> bool:
         return bool(self._anywhere) or any(self._named)

@@ -163,6 +163,8 @@ class Tasks:
         kind, codec, _, task_id, body, _, _ = message
         if self._is_double(task_id, is_foreign):
             return
+        if task_id in self._backlog and not self._outstanding.is_under_way(task_id):
+            self.giving.withdraw(task_id)  # sent by a process that died before it noted that
         if codec & SPILLED:
             try:
                 codec, body = codec & ~SPILLED, self._bodies.content(message)
@@ -186,6 +188,16 @@ class Tasks:
             self._ended_well(task_id, want, found, has_result=kind == Kind.FINISH)
         else:
             self._ended_badly(task_id, want, found, is_lost=kind == Kind.LOST)
+
+    def bodiless(self, message: Message) -> None:
+        """A task worker found a task without its file.
+
+        A task goes out twice when its event worker dies before it noted that it had sent it. The file goes with the
+        first answer, which is then before this one in the same inbox: who still waits here waits for a file that
+        somebody else removed.
+        """
+        if self._outstanding.is_under_way(message.id):
+            self.answered(message._replace(kind=Kind.FAILED))
 
     def _ended_well(self, task_id: int, want: Want, result: Any, *, has_result: bool) -> None:
         """To who waits, to its own callback, or to `finish`; without a result nobody is called."""

@@ -240,6 +240,8 @@ class EventWorker:
             self._tasks.answered(message, is_foreign=is_foreign)
         elif kind == Kind.RETURNED:
             self._tasks.returned(message, is_foreign=is_foreign)
+        elif kind == Kind.BODILESS:
+            self._tasks.bodiless(message)
         elif kind == Kind.PIPE:
             self._callbacks.emit("pipe_message", self._board.worker_id(message.source), self._bodies.read(message))
         elif kind == Kind.LEAVE:

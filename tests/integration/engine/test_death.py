@@ -4,13 +4,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine import Server, TaskLost
+from engine import IpcMode, Server, TaskLost
+from engine.ipc.backlog import Backlog
 from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand
 from tests.integration.engine.inside import note
@@ -208,6 +209,56 @@ def test_a_worker_that_dies_at_its_start_is_started_again_more_and_more_slowly(
 
 
 # ── an event worker ─────────────────────────────────────────────────────────────────────────────
+
+
+def dies_before_the_backlog_knows(server: Server) -> None:
+    """Killed when a task is sent, and not yet noted as sent."""
+    workshop(server)
+    note_it = Backlog.remove
+
+    def remove(self: Backlog, task_ids: Iterable[int]) -> None:
+        die_once()
+        note_it(self, task_ids)
+
+    Backlog.remove = remove  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("mode", list(IpcMode))
+@pytest.mark.parametrize("data", ["small", LARGE], ids=["small", "large"])
+def test_a_task_sent_twice_ends_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: IpcMode, data: str) -> None:
+    """The file of a large one goes with the first answer; the second time it is not there, and that is no failure."""
+    monkeypatch.setenv("DIED", str(tmp_path / "died"))
+    with (
+        running(dies_before_the_backlog_knows, tmp_path / "server", task_ipc_mode=mode, **FRAMES) as server,
+        Desk(server) as first,
+    ):
+        monkeypatch.undo()
+        first.ask("echo", data)
+        server.wait_for_notes("finish")
+
+        with Desk(server) as second:
+            assert second.do("echo", "after", 0).value == "after"
+            stats = second.stats()
+
+        assert len(server.notes("finish")) == 2
+        assert server.notes("task_error") == []
+        assert (stats["tasks_done"], stats["tasks_failed"], stats["tasks_waiting"]) == (2, 0, 0)
+        assert server.spill_files() == []
+
+
+def test_a_task_whose_file_somebody_removed_fails_and_says_so(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with running(workshop, tmp_path / "server", **FRAMES) as server, Desk(server) as desk:
+        long, large = desk.ask("wait for file", str(gate), 0), desk.ask("echo", LARGE, 0)
+        (file,) = wait_until(server.spill_files, "the file")
+        file.unlink()
+        gate.touch()
+
+        answer = desk.answer(large)
+
+        assert (desk.answer(long).kind, answer.kind) == ("finish", "task_error")
+        assert answer.value.type_name == "FileNotFoundError"
+        assert desk.stats()["tasks_failed"] == 1
 
 
 def test_an_event_worker_comes_back_with_its_id_and_the_port_stays_open(tmp_path: Path) -> None:

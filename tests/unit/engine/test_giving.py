@@ -115,6 +115,22 @@ def test_the_tasks_of_one_turn_travel_together_and_are_kept_until_they_are_sent(
     assert desk.outstanding.counts == [20]
 
 
+@pytest.mark.parametrize("target", [-1, 0])
+def test_a_task_that_is_withdrawn_is_not_sent(tmp_path: Path, target: int) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path)
+        for _ in range(3):
+            desk.submit(b"x" * 10_000, target)
+        desk.giving.withdraw(1)
+        await turn()
+        return desk
+
+    desk = asyncio.run(act())
+
+    assert sorted(desk.sent) == [0, 2]
+    assert (len(desk.backlog), desk.giving.waiting_bytes) == (0, 0)
+
+
 def test_a_packet_is_no_larger_than_the_way_takes(tmp_path: Path) -> None:
     async def act() -> Desk:
         desk = Desk(tmp_path)

@@ -168,6 +168,22 @@ def test_a_tasks_file_stays_and_others_are_swept(tmp_path: Path, queue_key: int)
     assert now.spill.size(other) == 0
 
 
+def test_a_task_whose_file_went_with_its_answer_is_not_delivered_again(
+    tmp_path: Path, queue_key: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    former = start(tmp_path, queue_key)
+    done, needed = former.spill.write(b"done"), former.spill.write(b"needed")
+    keep(former, 0, task(0, done)._replace(codec=SPILLED), task(1, needed)._replace(codec=SPILLED))
+    former.spill.remove(done)
+
+    now = start(tmp_path, queue_key)
+
+    assert ids(now) == [1]
+    assert [record.message for record in caplog.records] == [
+        "tasks without their files are not delivered, they were done"
+    ]
+
+
 def test_the_life_before_leaves_no_file_once_its_tasks_wait_here(tmp_path: Path, queue_key: int) -> None:
     keep(start(tmp_path, queue_key), 0, task(0))
     start(tmp_path, queue_key)

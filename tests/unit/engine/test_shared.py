@@ -169,7 +169,7 @@ def test_every_file_is_readable_by_its_owner_alone(tmp_path: Path, queue_key: in
 def rung(shared: Shared) -> list[int]:
     """Numbers of the task workers that were woken."""
     first = len(shared.board.event_places)
-    return [number for number in range(3) if shared.channel.receive(first + number) == EMPTY_PACKET]
+    return [n for n in range(shared.board.task_worker_num) if shared.channel.receive(first + n) == EMPTY_PACKET]
 
 
 @pytest.mark.parametrize(
@@ -193,3 +193,26 @@ def test_a_task_in_the_queue_wakes_one(
     shared.way.send(number, packet_of(task(0)), is_named=is_named)
 
     assert rung(shared) == expected
+
+
+def test_when_the_one_that_was_woken_dies_another_is_woken(tmp_path: Path, queue_key: int) -> None:
+    """The one that follows it may be held back at its start for half a minute."""
+    shared = start(tmp_path, queue_key, task_worker_num=2)
+    for each in (0, 1):
+        shared.board.put(shared.board.current(1 + each), Cell.STATE, State.IDLE)
+    shared.way.send(0, packet_of(task(0)), is_named=False)
+    assert rung(shared) == [0]
+
+    shared.board.put(shared.board.current(1), Cell.STATE, State.AWAY)
+    shared.wake_another(0)
+
+    assert rung(shared) == [1]
+
+
+def test_with_sockets_nobody_is_woken_for_another(tmp_path: Path) -> None:
+    shared = start(tmp_path, None, task_ipc_mode=IpcMode.SOCKET)
+    shared.board.put(shared.board.current(2), Cell.STATE, State.IDLE)
+
+    shared.wake_another(0)
+
+    assert rung(shared) == []

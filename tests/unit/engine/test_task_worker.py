@@ -331,3 +331,17 @@ def test_a_worker_start_that_raises_ends_it_with_exit_code_3(world: World) -> No
     world.events.register("worker_start", lambda *args: None)
     world.live()
     assert world.answers() == [(Kind.FINISH, 0, "WAITS")]
+
+
+def test_a_task_whose_file_is_gone_is_not_run_and_says_so(world: World) -> None:
+    begun: list[int] = []
+    world.events.register("task", lambda world, task_id, source, data: begun.append(task_id))
+    world.submit(LARGE, SMALL)
+    world.spill.sweep()
+
+    world.live_on()
+
+    (kind, task_id, error), after = world.answers()
+    assert (kind, task_id, error.type_name) == (Kind.BODILESS, 0, "FileNotFoundError")
+    assert after == (Kind.DONE, 1, b"")
+    assert begun == [1]
