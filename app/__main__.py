@@ -1,29 +1,37 @@
 """The commands: their arguments and exit codes, nothing else."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Engine
 
-from app import config, console, log_lines, protocol, views
+from app import config, console, log_lines, views
 from app.config import Config
 from app.console import out
 from app.domain.campaign import State, check_name
-from app.errors import Refused, ServerUnreachable
+from app.errors import ServerUnreachable
 from app.gateways.log_file import make_folder
 from app.protocol import Trigger
+from app.remote import Remote
 from app.services import progress
 from app.services.report import Report
 from app.services.report import report as check_logs
 from app.store.customers import collect_rarely
 from app.store.database import open_database
 from app.store.readiness import check_ready
-from engine import Client, StartError
+from app.trigger_token import make_token, read_token, token_file
+from engine import StartError
 
 cli = console.commands("Greet every customer in the database by SMS, exactly once.")
 
 Name = Annotated[str, typer.Argument(help="The campaign: letters, digits, - _ . and at most 64 of them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Tls = Annotated[bool, typer.Option("--tls", help="Speak TLS with the server, and check its certificate.")]
+Ca = Annotated[
+    Path | None, typer.Option("--ca", help="Certificates, PEM, to trust the server by instead of the system's; TLS.")
+]
 
 ANSWER_WITHIN_S = 30.0
 """Longest wait for the server's answer to a trigger."""
@@ -41,13 +49,14 @@ def serve() -> None:
     from app.server import build  # noqa: PLC0415  the other commands need no event loop
 
     settings = config.load()
+    server = build(settings)
     _database(settings).dispose()
     make_folder(settings.sms_log_dir)
-    log_lines.set_up()
+    log_lines.set_up(settings.sms_log_format)
     try:
-        build(settings).start()
+        server.start()
     except StartError as error:
-        raise ServerUnreachable(str(error)) from error
+        raise ServerUnreachable(config.in_our_words(str(error))) from error
 
 
 @cli.command()
@@ -55,52 +64,53 @@ def trigger(
     name: Name,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the campaign is over.")] = False,
     template: Annotated[str, typer.Option(help="The message; {mobile}, {name} and {honorific} are filled in.")] = "",
+    tls: Tls = False,
+    ca: Ca = None,
 ) -> None:
     """Start a campaign through the running server. The same name again starts nothing and says so."""
-    settings = config.load()
+    remote = Remote(config.load(), tls=tls, ca=ca)
     request = Trigger(check_name(name), template, watch)
-    where = f"{settings.sms_host}:{settings.sms_port}"
     # Between two changes of a campaign there may be minutes: who watches waits as long as it takes.
     timeout_s = None if watch else ANSWER_WITHIN_S
     try:
-        with Client(settings.sms_host, settings.sms_port, timeout_s=timeout_s) as client:
-            client.send(protocol.request(request))
-            out.print(_read(client, lost=f"it may have started: python -m app status {request.campaign}")["message"])
-            if watch and _watch(client) is not State.FINISHED:
+        with remote.ask(
+            request, timeout_s=timeout_s, lost=f"it may have started: python -m app status {request.campaign}"
+        ) as answers:
+            out.print(next(answers)["message"])
+            if watch and _watch(remote, answers) is not State.FINISHED:
                 raise typer.Exit(1)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ServerUnreachable(f"what answers at {where} is not our server; see SMS_HOST and SMS_PORT") from error
-    except OSError as error:
-        raise ServerUnreachable(f"no answer from {where} ({error}); start the server: python -m app serve") from error
     except KeyboardInterrupt:
         console.err.print(f"stopped watching; the campaign goes on, see: python -m app status {request.campaign}")
         raise typer.Exit(130) from None
 
 
-def _read(client: Client, lost: str = "the campaign goes on when it is back") -> dict[str, Any]:
-    """The server's next line. Raises Refused for one that refuses, ValueError when it is no line of ours.
-    `lost`: what to say when the server closes instead."""
-    line = client.read_line()
-    if not line:
-        raise ServerUnreachable(f"the server closed the connection; {lost}")
-    facts = protocol.read_answer(line)
-    if not facts.get("ok", True):
-        raise Refused(facts["message"])
-    return facts
-
-
-def _watch(client: Client) -> State:
+def _watch(remote: Remote, answers: Iterator[dict[str, Any]]) -> State:
     """Show progress until a final state, and give it."""
     with views.ProgressView() as view:
-        while True:
-            facts = _read(client)
-            view.show(facts)
-            state = State(facts["state"])
+        for facts in answers:
+            try:
+                view.show(facts)
+                state, reason = State(facts["state"]), facts["reason"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ServerUnreachable(remote.stranger()) from error
             if state.is_final:
                 break
-    if facts["reason"]:
-        out.print(facts["reason"])
+    if reason:
+        out.print(reason)
     return state
+
+
+@cli.command()
+def token() -> None:
+    """Make a token that every request must bear, in a file that server and commands read; one that is there stays."""
+    settings = config.load()
+    if settings.sms_trigger_token.get_secret_value():
+        out.print("SMS_TRIGGER_TOKEN is set, and counts")
+        return
+    path = token_file(settings)
+    made = make_token(path)
+    read_token(settings)
+    out.print(f"{'made a token' if made else 'there is a token'} in {path}; start the server anew to have it asked for")
 
 
 @cli.command()

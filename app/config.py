@@ -1,8 +1,10 @@
 """Settings of the application. The only reader of the environment."""
 
+import functools
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -38,6 +40,26 @@ class Config(BaseSettings):
     """Ids in one shard. Fixed for a campaign when it is triggered."""
     sms_log_dir: Path = Path("var/logs")
     """Folder of the message logs: `<campaign>/task_<shard>.log` in it."""
+    sms_log_format: Literal["plain", "json"] = "plain"
+    """How the server's own log lines look: `plain`, or `json` with an object a line."""
+    sms_trigger_token: SecretStr = SecretStr("")
+    """What every request must bear as `token`, visible ASCII. Without it the one in the token file counts, if there is
+    one; beyond loopback the server listens only with a token."""
+    sms_trigger_token_file: Path | None = None
+    """File of the token. Default: `.token` in SMS_LOG_DIR, where `python -m app token` makes one."""
+    sms_tls_cert: Path | None = None
+    """Certificate chain of the server, PEM. Given, the trigger's port speaks TLS 1.2 and up, and nothing else."""
+    sms_tls_key: Path | None = None
+    """Private key to SMS_TLS_CERT, PEM, without a passphrase."""
+    sms_tls_client_ca: Path | None = None
+    """Certificates, PEM; given, the server accepts only clients whose certificate one of them signed."""
+    sms_tls_ca: Path | None = None
+    """Certificates, PEM, that the commands trust the server's by. Default: the system's. Given, they speak TLS; the
+    certificate must bear the name in SMS_HOST."""
+    sms_tls_client_cert: Path | None = None
+    """Certificate that the commands show to a server with SMS_TLS_CLIENT_CA, PEM."""
+    sms_tls_client_key: Path | None = None
+    """Private key to SMS_TLS_CLIENT_CERT, PEM, without a passphrase."""
 
     @field_validator("database_url")
     @classmethod
@@ -53,6 +75,39 @@ class Config(BaseSettings):
             raise ValueError("must name a database after the host, or a file for sqlite")
         return value
 
+    @field_validator("sms_trigger_token")
+    @classmethod
+    def _can_be_typed(cls, value: SecretStr) -> SecretStr:
+        if not all("!" <= letter <= "~" for letter in value.get_secret_value()):
+            raise ValueError("must be visible ASCII without spaces")
+        return value
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        rules = {
+            "SMS_TLS_CERT and SMS_TLS_KEY must be set both or neither":
+                (self.sms_tls_cert is None) == (self.sms_tls_key is None),
+            "SMS_TLS_CLIENT_CA is set, so SMS_TLS_CERT must be":
+                self.sms_tls_client_ca is None or self.sms_tls_cert is not None,
+            "SMS_TLS_CLIENT_CERT and SMS_TLS_CLIENT_KEY must be set both or neither":
+                (self.sms_tls_client_cert is None) == (self.sms_tls_client_key is None),
+        }  # fmt: skip
+        if broken := [rule for rule, holds in rules.items() if not holds]:
+            raise ValueError("; ".join(broken))
+        return self
+
+
+_ENGINES_NAMES = {
+    "ssl_client_cert_file": "SMS_TLS_CLIENT_CA",
+    "ssl_cert_file": "SMS_TLS_CERT",
+    "ssl_key_file": "SMS_TLS_KEY",
+}
+
+
+def in_our_words(text: str) -> str:
+    """What the engine says of its settings, with the names that the operator gave."""
+    return functools.reduce(lambda said, name: said.replace(name, _ENGINES_NAMES[name]), _ENGINES_NAMES, text)
+
 
 def load() -> Config:
     """The settings in force. Raises ConfigError with every problem at once, by variable, without secrets."""
@@ -60,7 +115,7 @@ def load() -> Config:
         return Config()
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in each['loc']).upper()}: {each['msg'].removeprefix('Value error, ')}"
+            ": ".join([*(str(part).upper() for part in each["loc"][:1]), each["msg"].removeprefix("Value error, ")])
             for each in error.errors()
         ]
         raise ConfigError("; ".join(problems)) from None

@@ -32,6 +32,22 @@ class ServerUnreachable(AppError):
     """The server does not run where we look, or cannot start there."""
 
 
+class ServerGone(ServerUnreachable):
+    """The server does not answer, or closed the connection; it may be back in a moment."""
+
+
+class TokenUnusable(AppError):
+    """The file that shall hold the trigger's token is missing, unreadable, or holds none."""
+
+
+class Unprotected(AppError):
+    """The server would listen beyond loopback without a token."""
+
+
+class CertificateUnusable(AppError):
+    """A file of the client's side of TLS cannot be read, or is none."""
+
+
 class LogUnusable(AppError):
     """A log, or the folder of all logs, cannot be made, opened or written to."""
 

@@ -1,24 +1,67 @@
-"""How the server's own log lines look: time, level, sentence, then the facts as key=value."""
+"""How the server's own log lines look, and that no mobile is readable in them.
 
+Nobody logs a mobile on purpose; an error of the database, say, may quote one.
+"""
+
+import json
 import logging
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from app.domain.mobile import mask
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: _masked(value) for key, value in vars(record).items() if key not in _OWN}
+
+
+def _masked(value: Any) -> Any:
+    """The same value, or its text when a mobile stands in that."""
+    text = str(value)
+    return value if (safe := mask(text)) == text else safe
+
+
 class PlainFormatter(logging.Formatter):
-    """One line a record, facts from `extra` at its end; a traceback follows on lines of its own."""
+    """Time, level, process and sentence on one line, facts from `extra` at its end as key=value; a traceback follows
+    on lines of its own."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(process)d %(message)s")
 
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        facts = " ".join(f"{key}={value}" for key, value in vars(record).items() if key not in _OWN)
+        facts = " ".join(f"{key}={value}" for key, value in _facts(record).items())
         line = super().formatMessage(record)
         return (f"{line} {facts}" if facts else line).replace("\n", "\\n")
 
 
-def set_up() -> None:
+class JsonFormatter(logging.Formatter):
+    """An object a line, for programs: `time` (UTC), `level`, `pid`, `logger`, `message`, `traceback` where there is
+    one, and the facts from `extra` beside them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            **_facts(record),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "pid": record.process,
+            "logger": record.name,
+            "message": mask(record.getMessage()),
+        }
+        if record.exc_info:
+            line["traceback"] = mask(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+_FORMATTERS: dict[str, type[logging.Formatter]] = {"plain": PlainFormatter, "json": JsonFormatter}
+
+
+def set_up(form: Literal["plain", "json"]) -> None:
     """Send everything from INFO up to stderr."""
     handler = logging.StreamHandler()
-    handler.setFormatter(PlainFormatter())
+    handler.setFormatter(_FORMATTERS[form]())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

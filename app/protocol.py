@@ -6,7 +6,7 @@ text, a JSON object to JSON.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import BadRequest
@@ -25,7 +25,7 @@ class Trigger:
     campaign: str
     template: str = ""
     watch: bool = False
-    token: str = ""
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,18 @@ class ShardProgress:
 def is_json(body: bytes) -> bool:
     """Whether a body is meant as JSON, and answered in it."""
     return body.lstrip()[:1] == b"{"
+
+
+def token_of(body: bytes) -> str:
+    """The token that a frame's body bears, whatever else is wrong with it; '' without one, as in plain text."""
+    if not is_json(body):
+        return ""
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    token = fields.get("token") if isinstance(fields, dict) else None
+    return token if isinstance(token, str) else ""
 
 
 def parse(body: bytes) -> Trigger:

@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import time
+from pathlib import Path
 from weakref import WeakValueDictionary
 
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from app import protocol
 from app.config import Config
 from app.errors import AppError, BadRequest
+from app.exposure import check_protected
 from app.gateways.log_file import make_folder
 from app.services.conduct import Conductor
 from app.services.dispatch import dispatch
@@ -18,6 +21,7 @@ from app.services.send_shard import ShardOrder, ShardReport, send_shard
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
 from app.store.database import open_database
+from app.trigger_token import is_right, read_token
 from engine import SendBufferFull, Server, Settings, TaskError
 
 log = logging.getLogger(__name__)
@@ -31,8 +35,9 @@ TELL_EVERY_S = 0.2
 class Application:
     """What one process of the server holds. Made before the first fork, opened in `worker_start`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, token: SecretStr) -> None:
         self._config = config
+        self._token = token
         self._database: Engine
         self._watchers: Watchers
         self._conductor: Conductor | None = None
@@ -87,6 +92,7 @@ class Application:
 
     async def _obey(self, server: Server, fd: int, body: bytes, as_json: bool) -> None:
         async with self._turns.setdefault(fd, asyncio.Lock()):  # answers go back in the order of the requests
+            self._admit(server, fd, body)
             trigger = protocol.parse(body)
             done = await asyncio.to_thread(dispatch, self._database, trigger, self._config.sms_shard_size)
             answer = protocol.accepted if done.created else protocol.exists
@@ -100,6 +106,14 @@ class Application:
                 server.send_message("nudge", CONDUCTOR)
         if trigger.watch:
             await self._watch(server, fd, campaign, as_json)
+
+    def _admit(self, server: Server, fd: int, body: bytes) -> None:
+        """Raises BadRequest, one and the same, for a request that does not bear the token where one is set."""
+        if self._token.get_secret_value() and not is_right(protocol.token_of(body), self._token):
+            info = server.get_client_info(fd)
+            peer = f"{info['remote_ip']}:{info['remote_port']}" if info else "gone already"
+            log.warning("request without the right token refused", extra={"peer": peer})
+            raise BadRequest("forbidden", "请发送JSON,并带上正确的token")
 
     async def _watch(self, server: Server, fd: int, campaign: Campaign, as_json: bool) -> None:
         async for now in self._watchers.follow(campaign):
@@ -153,8 +167,14 @@ class Application:
                 server.send_message(campaign_id, worker_id)
 
 
+def _path(file: Path | None) -> str:
+    return str(file or "")
+
+
 def build(config: Config) -> Server:
-    """The server, ready to start."""
+    """The server, ready to start. Raises TokenUnusable and Unprotected."""
+    token = read_token(config)
+    check_protected(config.sms_host, token)
     server = Server(
         config.sms_host,
         config.sms_port,
@@ -166,10 +186,14 @@ def build(config: Config) -> Server:
             package_length_offset=0,
             package_body_offset=protocol.HEADER_BYTES,
             package_max_length=protocol.MAX_FRAME_BYTES,
+            ssl_cert_file=_path(config.sms_tls_cert),
+            ssl_key_file=_path(config.sms_tls_key),
+            ssl_client_cert_file=_path(config.sms_tls_client_ca),
+            ssl_verify_peer=config.sms_tls_client_ca is not None,
             process_name="sms",
         ),
     )
-    application = Application(config)
+    application = Application(config, token)
     for event in (
         "worker_start",
         "worker_exit",

@@ -10,6 +10,16 @@ _FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)} | {0xFF0B: "+"
 _DASHES = re.compile("[-\u2010-\u2015\u2212]")
 _COUNTRY = re.compile(r"(?:\+|00)\s*86\s*")
 
+_GAP = "(?:[- \u2010-\u2015\u2212\uff0d]?)"
+_WITHIN_TEXT = re.compile(
+    rf"(?<!\d)((?:(?:[0０]{{2}})?[8８][6６]{_GAP})?[1１][3-9３-９]\d{_GAP})\d{{4}}({_GAP}\d{{4}})(?!\d)"
+)
+
+
+def mask(text: str) -> str:
+    """The text with the middle of every number in it made unreadable: `138****0001`."""
+    return _WITHIN_TEXT.sub(r"\1****\2", text)
+
 
 def normalise(mobile: str) -> str | None:
     """The 11 digits to dial, None where there are none that can be.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import Client
 from tests.databases import docker_answers, free_port
 from tests.waiting import until
 
@@ -86,6 +87,17 @@ def test_a_campaign_triggered_from_the_host_greets_every_customer(stack: Stack) 
     assert report["total"]["lines"] == CUSTOMERS
     assert [task["lines"] for task in report["tasks"]] == [1000, 1000, 1000]
     assert (stack.log_dir / "hello" / "task_0.log").read_text().count("\n") == 1000
+
+
+def test_the_port_asks_for_a_token_that_is_made_beside_the_logs_and_is_nobody_elses(stack: Stack) -> None:
+    with Client("127.0.0.1", stack.port) as client:
+        client.send("nobody")
+        answer = client.read_line()
+
+    file = stack.log_dir / ".token"
+    assert answer == "请发送JSON,并带上正确的token"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text().strip() not in stack.compose("logs", "server")
 
 
 def test_the_second_up_finds_the_customers_there(stack: Stack) -> None:

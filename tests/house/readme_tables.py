@@ -45,21 +45,21 @@ def settings_table() -> str:
         meaning = " ".join(str(ast.literal_eval(told.value)).split())
         default = ast.get_source_segment(source, given.value) if given.value else ""
         shown = "" if default.startswith("field(") else f"`{default}`"
-        rows.append((f"`{ast.unparse(given.target)}`", shown, _plain(meaning)))
-    return _table(("setting", "default", "meaning"), rows)
+        rows.append((f"`{ast.unparse(given.target)}`", shown, plain(meaning)))
+    return table(("setting", "default", "meaning"), rows)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The stars of 2**31 would make what follows bold. Between backticks they are safe."""
     return "".join(part if part.startswith("`") else part.replace("*", r"\*") for part in re.split(r"(`[^`]*`)", text))
 
 
 def events_table() -> str:
     """Every event with its arguments, as engine/events.py has them."""
-    return _table(("event", "arguments", "called"), [(f"`{name}`", f"`{EVENTS[name]}`", WHEN[name]) for name in EVENTS])
+    return table(("event", "arguments", "called"), [(f"`{name}`", f"`{EVENTS[name]}`", WHEN[name]) for name in EVENTS])
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
 

@@ -129,6 +129,50 @@ def test_the_password_shows_in_no_representation(monkeypatch):
     assert SECRET not in repr(settings) + str(settings) + str(settings.model_dump())
 
 
+def test_the_token_shows_in_no_representation(monkeypatch):
+    monkeypatch.setenv("SMS_TRIGGER_TOKEN", SECRET)
+
+    settings = config.load()
+
+    assert SECRET not in repr(settings) + str(settings) + str(settings.model_dump()) + settings.model_dump_json()
+
+
+@pytest.mark.parametrize("token", [f"{SECRET} ", f"{SECRET}令牌", f"{SECRET}\n"])
+def test_a_token_that_a_header_could_not_hold_is_refused_without_being_shown(monkeypatch, token):
+    monkeypatch.setenv("SMS_TRIGGER_TOKEN", token)
+
+    with pytest.raises(ConfigError, match=r"^SMS_TRIGGER_TOKEN: must be visible ASCII without spaces$") as refusal:
+        config.load()
+
+    assert SECRET not in repr(refusal.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"SMS_TLS_CERT": "c"}, "SMS_TLS_CERT and SMS_TLS_KEY must be set both or neither"),
+        ({"SMS_TLS_KEY": "k"}, "SMS_TLS_CERT and SMS_TLS_KEY must be set both or neither"),
+        ({"SMS_TLS_CLIENT_CA": "a"}, "SMS_TLS_CLIENT_CA is set, so SMS_TLS_CERT must be"),
+        ({"SMS_TLS_CLIENT_CERT": "c"}, "SMS_TLS_CLIENT_CERT and SMS_TLS_CLIENT_KEY must be set both or neither"),
+    ],
+)
+def test_certificates_that_make_no_sense_alone_are_refused(monkeypatch, given, problem):
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigError) as refusal:
+        config.load()
+
+    assert str(refusal.value) == problem
+
+
+def test_a_log_format_that_is_none_is_refused_with_those_there_are(monkeypatch):
+    monkeypatch.setenv("SMS_LOG_FORMAT", "xml")
+
+    with pytest.raises(ConfigError, match=r"^SMS_LOG_FORMAT: .*'plain' or 'json'$"):
+        config.load()
+
+
 def test_settings_do_not_change_once_they_are_read():
     with pytest.raises(ValueError, match="frozen"):
         config.load().sms_port = 1

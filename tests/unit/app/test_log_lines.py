@@ -1,16 +1,33 @@
 """The server's own log lines."""
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 
-from app.log_lines import PlainFormatter
+import pytest
+
+from app.log_lines import JsonFormatter, PlainFormatter
+
+
+def record(message: str, *args: object, **facts: object) -> logging.LogRecord:
+    return logging.getLogger("app.test").makeRecord(
+        "app.test", logging.INFO, "f.py", 1, message, args, None, extra=facts
+    )
 
 
 def line(message: str, **facts: object) -> str:
-    record = logging.getLogger("app.test").makeRecord(
-        "app.test", logging.INFO, "f.py", 1, message, (), None, extra=facts
-    )
-    return PlainFormatter().format(record)
+    return PlainFormatter().format(record(message, **facts))
+
+
+def failed(text: str, **facts: object) -> logging.LogRecord:
+    """A record with a traceback."""
+    try:
+        raise ValueError(text)
+    except ValueError:
+        return logging.makeLogRecord(
+            {"msg": "failed", "name": "app.test", "levelname": "ERROR", "exc_info": sys.exc_info(), **facts}
+        )
 
 
 def test_the_facts_stand_behind_the_sentence():
@@ -32,13 +49,55 @@ def test_a_record_is_one_line_whatever_it_holds():
 
 
 def test_a_traceback_follows_on_lines_of_its_own():
-    try:
-        raise ValueError("here")
-    except ValueError:
-        record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info(), "fact": 1})
-
-    first, *rest = PlainFormatter().format(record).splitlines()
+    first, *rest = PlainFormatter().format(failed("here", fact=1)).splitlines()
 
     assert first.endswith("failed fact=1")
     assert rest[0].startswith("Traceback")
     assert rest[-1] == "ValueError: here"
+
+
+def test_as_json_a_record_is_an_object_with_its_facts():
+    before = datetime.now(UTC)
+
+    facts = json.loads(JsonFormatter().format(record("shard finished", campaign_id=7, ratio=0.5, name2="春节\n")))
+
+    assert before.timestamp() - 1 < datetime.fromisoformat(facts.pop("time")).timestamp()
+    assert isinstance(facts.pop("pid"), int)
+    assert facts == {
+        "level": "INFO",
+        "logger": "app.test",
+        "message": "shard finished",
+        "campaign_id": 7,
+        "ratio": 0.5,
+        "name2": "春节\n",
+    }
+
+
+def test_as_json_a_traceback_is_part_of_the_object():
+    text = JsonFormatter().format(failed("here", path=object))
+
+    assert "\n" not in text
+    facts = json.loads(text)
+    assert facts["traceback"].endswith("ValueError: here")
+    assert facts["path"] == "<class 'object'>"
+
+
+def test_as_json_a_fact_cannot_stand_for_what_every_line_has():
+    assert json.loads(JsonFormatter().format(record("ready", level="x", time="never")))["level"] == "INFO"
+
+
+@pytest.mark.parametrize("formatter", [PlainFormatter(), JsonFormatter()])
+def test_a_mobile_is_masked_wherever_in_a_record_it_stands(formatter):
+    records = [
+        record("13800000001 is twice"),
+        record("%s is twice", "13800000001"),
+        record("twice", mobile="13800000001"),
+        record("twice", mobile=13800000001),
+        record("twice", rows=[("a", "13800000001")]),
+        failed("Duplicate entry '13800000001'"),
+    ]
+
+    for each in records:
+        text = formatter.format(each)
+        assert "13800000001" not in text
+        assert "138****0001" in text

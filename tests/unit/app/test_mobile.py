@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.mobile import normalise
+from app.domain.mobile import mask, normalise
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,25 @@ def test_every_way_to_write_a_number_becomes_its_digits(written: str) -> None:
 )
 def test_what_cannot_be_dialled_is_none(written: str) -> None:
     assert normalise(written) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "masked"),
+    [
+        ("13800000001", "138****0001"),
+        ("尊敬的手机号为13800000001的张伟", "尊敬的手机号为138****0001的张伟"),
+        ("('13800000001', '19912345678')", "('138****0001', '199****5678')"),
+        ("+8613800000001 008613800000001 +86-138-0000-0001", "+86138****0001 0086138****0001 +86-138-****-0001"),
+        ("138 0000 0001", "138 **** 0001"),
+        ("１３８０００００００１", "１３８****０００１"),
+    ],
+)
+def test_the_middle_of_every_number_in_a_text_is_masked(written: str, masked: str) -> None:
+    assert mask(written) == masked
+
+
+@pytest.mark.parametrize(
+    "text", ["", "12800000001", "138000000011", "1732477789123", "2026-11-24 19:49:50,123", "1e13"]
+)
+def test_what_is_no_mobile_stays_as_it_is(text: str) -> None:
+    assert mask(text) == text

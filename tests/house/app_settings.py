@@ -1,0 +1,92 @@
+"""What README.md and .env.example say of the settings, written from app/config.py.
+
+`python -m tests.house.app_settings` renews both.
+"""
+
+import ast
+import re
+import textwrap
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from app.config import Config
+from tests.house.readme_tables import plain, table
+from tests.house.sources import ROOT
+
+README = ROOT / "README.md"
+EXAMPLE = ROOT / ".env.example"
+COMPOSE = ROOT / "docker-compose.yml"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its variable, its default as one writes it in `.env`, and what it means."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+def settings() -> list[Setting]:
+    """Every setting, in the order of app/config.py."""
+    source = ast.parse((ROOT / "app" / "config.py").read_text())
+    (config,) = [each for each in source.body if isinstance(each, ast.ClassDef) and each.name == "Config"]
+    found = []
+    for given, told in zip(config.body, config.body[1:], strict=False):
+        if not isinstance(given, ast.AnnAssign):
+            continue
+        assert isinstance(told, ast.Expr), f"{ast.unparse(given)} has no docstring"
+        name = ast.unparse(given.target)
+        meaning = " ".join(str(ast.literal_eval(told.value)).split())
+        found.append(Setting(name.upper(), _default(name), meaning))
+    assert [each.name.lower() for each in found] == list(Config.model_fields)
+    return found
+
+
+def _default(name: str) -> str:
+    default = Config.model_fields[name].default
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
+    return "" if default is None else str(default)
+
+
+def settings_table() -> str:
+    """For the README."""
+    rows = [(f"`{each.name}`", f"`{each.default}`" if each.default else "", plain(each.meaning)) for each in settings()]
+    return table(("setting", "default", "meaning"), rows)
+
+
+def renewed(text: str) -> str:
+    """The same README with the table as the code has it now; it stands between two comments."""
+    between = r"(<!-- settings: [^\n]*-->\n).*?(<!-- end of settings -->)"
+    text, found = re.subn(between, lambda match: f"{match[1]}\n{settings_table()}\n\n{match[2]}", text, flags=re.S)
+    assert found == 1, "the place of the table of settings is not in the README, or twice"
+    return text
+
+
+def example() -> str:
+    """For .env.example: every setting with its default, and what only the compose file reads."""
+    lines = [
+        "# Every setting with its default. Copy this file to .env and change what you need: the commands and",
+        "# docker compose read it, and the environment goes first. README.md has the same as a table.",
+    ]
+    for each in settings():
+        meaning = textwrap.wrap(each.meaning.replace("`", ""), 110, initial_indent="# ", subsequent_indent="# ")
+        lines += ["", *meaning, f"#{each.name}={each.default}"]
+    lines += ["", "# For docker compose alone."]
+    lines += [f"#{name}={default}" for name, default in sorted(of_compose().items())]
+    return "\n".join(lines) + "\n"
+
+
+def of_compose() -> dict[str, str]:
+    """What the compose file reads and the commands do not, with its default."""
+    told = re.sub(r"^ *#.*$", "", COMPOSE.read_text(), flags=re.M)
+    named = re.findall(r"(?<!\$)\$\{(\w+):-([^}]*)\}", told)
+    ours = {each.name for each in settings()}
+    return {name: default for name, default in named if name not in ours}
+
+
+if __name__ == "__main__":
+    README.write_text(renewed(README.read_text()))
+    EXAMPLE.write_text(example())

@@ -1,0 +1,47 @@
+"""Every setting is in README.md and .env.example as it is in app/config.py, and reaches the containers."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app import config
+from app.config import Config
+from tests.house.app_settings import COMPOSE, EXAMPLE, README, example, of_compose, renewed, settings
+
+HOST_ALONE = {"SMS_TLS_CA", "SMS_TLS_CLIENT_CERT", "SMS_TLS_CLIENT_KEY"}
+"""What only the commands use."""
+
+
+def test_the_table_in_the_readme_is_that_of_the_code() -> None:
+    text = README.read_text()
+
+    assert text == renewed(text), "run: python -m tests.house.app_settings"
+
+
+def test_the_example_is_that_of_the_code() -> None:
+    assert EXAMPLE.read_text() == example(), "run: python -m tests.house.app_settings"
+
+
+def test_the_example_changes_nothing_where_every_line_of_it_is_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in Config.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    defaults = config.load()
+    lines = EXAMPLE.read_text().splitlines()
+    (tmp_path / ".env").write_text("\n".join(re.sub(r"^#(?=[A-Z_]+=)", "", line) for line in lines))
+
+    assert config.load() == defaults
+    assert len([line for line in (tmp_path / ".env").read_text().splitlines() if line.startswith("SMS_")]) > 10
+
+
+def test_the_compose_file_hands_every_setting_to_the_server() -> None:
+    given = set(re.findall(r"^    ([A-Z_]+): ", COMPOSE.read_text().split("\nservices:")[0], re.M))
+
+    assert given == {each.name for each in settings()} - HOST_ALONE
+
+
+def test_what_the_compose_file_reads_beside_them_is_explained_in_the_readme() -> None:
+    assert [name for name in of_compose() if name not in README.read_text()] == []
