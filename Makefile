@@ -4,7 +4,7 @@ CUSTOMERS ?= 2000000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench bench-campaign clean
+.PHONY: help demo serve test check chaos bench bench-campaign clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ check: .venv/dev ## ruff, mypy, import-linter and the house rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/house
+
+chaos: .venv/dev ## 2,000,000 customers on MySQL under 50 kills; CHAOS_SEED repeats a run
+	CHAOS_CUSTOMERS=2000000 CHAOS_KILLS=50 $(BIN)/python -m pytest -s tests/acceptance/test_chaos.py
 
 bench: .venv/dev ## measure the engine beside its floors, under two minutes; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/engine.py

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +39,8 @@ class Product:
     """
 
     expects_tracebacks = False
+    program: Sequence[str] = (sys.executable, "-m", "app", "serve")
+    """What starts the server."""
 
     def __init__(self, database_url: str, home: Path, **settings: object) -> None:
         """`settings`: `shard_size=10` is SMS_SHARD_SIZE."""
@@ -86,7 +88,7 @@ class Product:
         already = self.said().count("server ready")
         with self.server_log.open("ab") as log:
             self.server = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve"],
+                self.program,
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

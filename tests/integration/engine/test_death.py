@@ -125,7 +125,8 @@ def test_a_task_answered_twice_is_heard_and_counted_once(
 
 
 @pytest.mark.parametrize(
-    ("verb", "exit_code", "killed_by"), [("sys exit", 7, 0), ("os exit", 0, 0), ("die", 0, signal.SIGKILL)]
+    ("verb", "exit_code", "killed_by"),
+    [("sys exit", 7, 0), ("os exit", 0, 0), ("die", 0, signal.SIGKILL), ("segfault", 0, signal.SIGSEGV)],
 )
 def test_a_task_that_ends_its_process_is_delivered_again(
     tmp_path: Path, verb: str, exit_code: int, killed_by: int

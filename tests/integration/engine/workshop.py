@@ -1,5 +1,6 @@
 """A server for tests: every frame asks for something, most of it as a task; answers go back to who asked."""
 
+import ctypes
 import os
 import pickle
 import signal
@@ -171,6 +172,12 @@ def do_os_exit(server: Server, attempts: int) -> str:
 def do_die(server: Server, attempts: int) -> str:
     if server.attempt <= attempts:
         os.kill(os.getpid(), signal.SIGKILL)
+    return "survived"
+
+
+def do_segfault(server: Server, attempts: int) -> str:
+    if server.attempt <= attempts:
+        ctypes.string_at(0)
     return "survived"
 
 

@@ -1,0 +1,149 @@
+"""A campaign whose processes and connections are killed at random moments ends as if nothing had happened.
+
+CHAOS_SEED repeats a run. CHAOS_CUSTOMERS and CHAOS_KILLS make it longer: `make chaos`.
+"""
+
+import os
+import random
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from app.domain.campaign import State
+from tests.integration.app.campaigns import with_tables
+from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
+from tests.integration.app.serving import Product
+
+CUSTOMERS = int(os.environ.get("CHAOS_CUSTOMERS", "200000"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
+SHARDS = 8
+SMALL_PAGES = f"""
+import sys
+from app import __main__ as commands, console
+from app.services import send_shard
+
+send_shard.PAGE_ROWS = {CUSTOMERS // (KILLS * 60)}
+sys.argv = ["app", "serve"]
+console.run(commands.cli)
+"""
+"""The server with many checkpoints to die between, and enough work for every kill."""
+
+
+class Resurrected(Product):
+    """One that is killed, by whoever kills, and started again."""
+
+    expects_tracebacks = True
+    program = (sys.executable, "-c", SMALL_PAGES)
+
+
+@pytest.fixture
+def product(mysql_url: str, tmp_path: Path) -> Iterator[Resurrected]:
+    with (
+        with_tables(mysql_url),
+        Resurrected(mysql_url, tmp_path, task_worker_num=3, shard_size=CUSTOMERS // SHARDS) as product,
+    ):
+        yield product
+
+
+# ── ways to die ─────────────────────────────────────────────────────────────────────────────────
+
+
+def kill_a(kind: str) -> Callable[[Product, random.Random], None]:
+    def kill(product: Product, chance: random.Random) -> None:
+        found = [each for each in children(product) if each[0].startswith(f"sms: {kind}")]
+        if found:
+            _, process = chance.choice(found)
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    kill.__name__ = f"kill a {kind}"
+    return kill
+
+
+def children(product: Product) -> list[tuple[str, psutil.Process]]:
+    assert product.server
+    found = []
+    for process in psutil.Process(product.server.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            found.append((" ".join(process.cmdline()).strip(), process))
+    return sorted(found, key=lambda each: each[0])
+
+
+def kill_the_manager(product: Product, chance: random.Random) -> None:
+    assert product.server
+    os.kill(product.server.pid, signal.SIGKILL)
+    product.wait_until_gone()
+    product.start()
+
+
+def kill_everything(product: Product, chance: random.Random) -> None:
+    product.kill_everything()
+    product.start()
+
+
+def stop_and_start(product: Product, chance: random.Random) -> None:
+    assert product.stop() == 0
+    product.start()
+
+
+def hang_up(product: Product, chance: random.Random) -> None:
+    """The database closes every connection but ours."""
+    others = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+    with product.database.connect() as connection:
+        for number in connection.execute(sa.text(others)).scalars().all():
+            with suppress(OperationalError):  # it is gone already
+                connection.execute(sa.text(f"KILL {number}"))
+
+
+WAYS: dict[Callable[[Product, random.Random], None], int] = {
+    kill_a("task worker"): 8,
+    kill_a("worker"): 4,
+    hang_up: 3,
+    kill_the_manager: 2,
+    kill_everything: 2,
+    stop_and_start: 1,
+}
+"""Each with its weight."""
+
+
+# ── the test ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.mysql
+@pytest.mark.timeout(120 + KILLS * 30)
+def test_a_campaign_under_kills_ends_byte_for_byte_like_an_undisturbed_one(product: Resurrected) -> None:
+    seed = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
+    print(f"CHAOS_SEED={seed}, {CUSTOMERS} customers, {KILLS} kills")
+    chance = random.Random(seed)
+    people = crowd(CUSTOMERS)
+    move_in(product.database, people)
+    product.start()
+    product.ask("calm")
+    assert product.wait_until_over("calm") == State.FINISHED
+
+    product.ask("stormy")
+    killed: Counter[str] = Counter()
+    for _ in range(KILLS):
+        threading.Event().wait(chance.uniform(0.02, 0.4))
+        way = chance.choices(list(WAYS), list(WAYS.values()))[0]
+        way(product, chance)
+        killed[way.__name__] += 1
+    state_after_the_last_kill = product.state("stormy")
+    over = product.wait_until_over("stormy")
+
+    print(f"killed {dict(killed)}")
+    assert state_after_the_last_kill == State.RUNNING, "it was over before the last kill"
+    assert over == State.FINISHED, product.reason("stormy")
+    calm, stormy = logs_of(product.logs, "calm"), logs_of(product.logs, "stormy")
+    assert stormy == calm == expected_logs(people, CUSTOMERS // SHARDS)
+    assert product.sent() == 2 * CUSTOMERS
+    assert product.run("report", "stormy").returncode == 0
