@@ -1,0 +1,105 @@
+"""The product under measurement: a real server on a real database, campaigns through its trigger, its memory."""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks import mysql
+from engine import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One campaign: seconds, peak memory of all processes in bytes (0 unless measured), seconds until the answer."""
+
+    seconds: float
+    pss: int
+    answer_s: float
+    digests: list[str]
+
+
+def run_campaign(url: str, name: str, shard_size: int, *, with_meter: bool = False) -> Run:
+    """A fresh server, one campaign, the server stopped."""
+    with tempfile.TemporaryDirectory() as folder, serving(url, Path(folder), shard_size) as (server, port):
+        meter = Meter(server)
+        with Client("127.0.0.1", port, timeout_s=600) as client, meter if with_meter else nullcontext():
+            began = time.monotonic()
+            client.send(json.dumps({"campaign": name, "watch": True}))
+            answer = json.loads(client.read_line())
+            answered = time.monotonic()
+            state = answer["state"]
+            while state == "running":
+                state = json.loads(client.read_line())["state"]
+            seconds = time.monotonic() - began
+        if state != "finished":
+            raise RuntimeError(f"campaign {name} ended {state}")
+        logs = [Path(folder, name, f"task_{task}.log") for task in answer["tasks"]]
+        digests = [hashlib.sha256(log.read_bytes()).hexdigest() for log in logs]
+    return Run(seconds, meter.peak, answered - began, digests)
+
+
+@contextmanager
+def serving(url: str, folder: Path, shard_size: int) -> Iterator[tuple[psutil.Process, int]]:
+    """A server on a free port, its log in `folder`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {
+        "DATABASE_URL": url,
+        "SMS_PORT": str(port),
+        "SMS_LOG_DIR": str(folder),
+        "SMS_SHARD_SIZE": str(shard_size),
+    }
+    log = folder / "server.log"
+    with log.open("w") as stderr:
+        server = subprocess.Popen([sys.executable, "-m", "app", "serve"], env=os.environ | settings, stderr=stderr)
+    try:
+        deadline = time.monotonic() + 30
+        while "server ready" not in log.read_text():
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server did not start: {log.read_text()[-500:]}")
+            time.sleep(0.05)
+        yield psutil.Process(server.pid), port
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+class Meter:
+    """Peak memory of a process and its children while the block runs, in a thread of the benchmark's own."""
+
+    def __init__(self, root: psutil.Process) -> None:
+        self.peak = 0
+        self._root = root
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._measure)
+
+    def _measure(self) -> None:
+        while not self._done.wait(0.1):
+            family = [self._root, *self._root.children(recursive=True)]
+            self.peak = max(self.peak, sum(each.memory_full_info().pss for each in family))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def seed(database: mysql.Database, schema: str, customers: int) -> None:
+    database.make_schema(schema)
+    settings = {"DATABASE_URL": database.url("pymysql", schema)}
+    subprocess.run([sys.executable, "-m", "seed", "--customers", str(customers)], env=os.environ | settings, check=True)
