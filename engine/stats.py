@@ -244,11 +244,11 @@ class Board:
             task_id=self.get(place, Cell.TASK_ID) if busy else None,
             since_s=since_ns / 1e9 if busy else None,
             done=self.get(place, Cell.DONE) + self.get(self.other(place), Cell.DONE),
-            rss=_resident_bytes(pid),
+            rss=resident_bytes(pid),
         )
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
     """Resident memory of a process, 0 when it is gone. Source: proc(5), /proc/pid/statm, second field, pages."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

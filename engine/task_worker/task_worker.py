@@ -15,8 +15,9 @@ from engine.ipc.shared import Shared
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import Mailbox, listening
 from engine.settings import Settings
-from engine.stats import Cell, State
+from engine.stats import Cell, State, resident_bytes
 from engine.task_worker.answers import Answers
+from engine.task_worker.share import Share
 from engine.task_worker.work import Work
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class TaskWorker:
         self._bodies = Bodies(shared.spill, place)
         self._hands = shared.hands
         self._answers = Answers(shared.channel, self._bodies, board, place)
+        is_limited = settings.task_max_request or settings.task_max_memory
+        self._share = Share(settings) if is_limited else None
         self._work = Work(
             server,
             place,
@@ -56,7 +59,8 @@ class TaskWorker:
             shared.way,
             self._bodies,
             self._answers,
-            lambda: self.stopping,
+            self._share,
+            self._is_to_leave,
         )
         self._mailbox: Mailbox
         self._told_to_stop = False
@@ -64,7 +68,7 @@ class TaskWorker:
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
     def run(self, readiness: Readiness) -> int:
-        """Work until told to stop; the exit code. The task in hand is finished first."""
+        """Work until told to stop, or until enough is done; the exit code. The task in hand is finished first."""
         with listening([signal.SIGTERM]) as self._mailbox:
             self._clean_up_after_the_dead(self._place)
             self._board.put(self._place, Cell.PID, os.getpid())
@@ -79,10 +83,11 @@ class TaskWorker:
             hand = self._hands[self._place]
             self._work.off(hand, hand.leftover())
             self._adopt()
-            while not self.stopping:
+            while not self._is_to_leave():
                 self._work.off(hand, hand.take(self._take) or self._wait(hand))
                 if self._work.adopt_is_due:
                     self._adopt()
+            self._tell_why()
             self._board.put(self._place, Cell.STATE, State.AWAY)
             try:
                 self._call("worker_stop")
@@ -100,11 +105,23 @@ class TaskWorker:
         self._told_to_stop = self._told_to_stop or signal.SIGTERM in signals
         return self._told_to_stop
 
+    def _is_to_leave(self) -> bool:
+        return self.stopping or self._has_done_its_share()
+
+    def _has_done_its_share(self) -> bool:
+        return self._share is not None and self._share.is_done(self._work.tasks)
+
+    def _tell_why(self) -> None:
+        """Nobody asked, so say it."""
+        if not self._told_to_stop:
+            facts = {"slot": self._id, "pid": os.getpid(), "tasks": self._work.tasks}
+            log.info("task worker has done its share", extra={**facts, "rss": resident_bytes(os.getpid())})
+
     def _adopt(self) -> None:
         """Do what the process in the other place had in hand, if that is gone."""
         self._work.adopt_is_due = False
         other = self._board.other(self._place)
-        if not self._board.get(other, Cell.PID) and not self.stopping:
+        if not self._board.get(other, Cell.PID) and not self._is_to_leave():
             self._clean_up_after_the_dead(other)
             self._work.off(self._hands[other], self._hands[other].leftover())
 
@@ -125,9 +142,10 @@ class TaskWorker:
         self._board.put(place, Cell.FILES_SENT, 0)
 
     def _receive_into(self, room: memoryview) -> int:
-        """The next packet's size; 0 when told to stop before one came."""
+        """The next packet's size; 0 when it is time to leave before one came."""
         while not (size := self._take(room)):
-            if self._is_told_to_stop(self._mailbox.wait(None)):
+            look_in_s = self._share.look_in_s(self._work.tasks) if self._share else None
+            if self._is_told_to_stop(self._mailbox.wait(look_in_s)) or self._has_done_its_share():
                 return 0
         return size
 

@@ -15,6 +15,7 @@ from engine.ipc.way import TaskWay
 from engine.stats import Board, Cell, State
 from engine.task_worker.answers import Answers
 from engine.task_worker.handback import HandBack
+from engine.task_worker.share import Share
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ class Work:
         way: TaskWay,
         bodies: Bodies,
         answers: Answers,
-        is_told_to_stop: Callable[[], bool],
+        share: Share | None,
+        is_to_leave: Callable[[], bool],
     ) -> None:
         self.attempt = 1
         self.adopt_is_due = False
@@ -50,11 +52,14 @@ class Work:
         self._way = way
         self._bodies = bodies
         self._answers = answers
-        self._is_told_to_stop = is_told_to_stop
+        self._share = share
+        self._is_to_leave = is_to_leave
         self._cells = board.cells
         row = board.row(place)
         self._state, self._task_id, self._since = row + Cell.STATE, row + Cell.TASK_ID, row + Cell.SINCE_NS
         self._done, self._mean = row + Cell.DONE, row + Cell.MEAN_NS
+        self._done_before = self._cells[self._done]
+        self._failed = 0
         self._hand: Hand
         self._rest: deque[Held] = deque()
         """What is not begun. We take from the left, the thread that gives back from the right: each goes to one."""
@@ -63,8 +68,13 @@ class Work:
         self._is_answered = False
         self.hand_back = HandBack(self._give_back, lambda: bool(self._rest))
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks this process has done, well or not."""
+        return self._cells[self._done] - self._done_before + self._failed
+
     def off(self, hand: Hand, held: list[Held]) -> None:
-        """Do what is in hand, in order. Told to stop, leave the rest there for the process that follows."""
+        """Do what is in hand, in order. When it is time to leave, the rest stays there for the process that follows."""
         if not held:
             hand.clear()
             return
@@ -73,7 +83,7 @@ class Work:
         rest.extend(held)
         if len(held) > 1:
             hand_back.watch()
-        unsent = 0
+        unsent, most_together = 0, self._most_together()
         sent_at_ns = now_ns = time.monotonic_ns()
         while True:
             try:
@@ -103,14 +113,21 @@ class Work:
             # one long task counts at once, quick ones win trust back over a few
             cells[self._mean] = took_ns if took_ns > mean_ns else (3 * mean_ns + took_ns) // 4
             unsent += 1
-            if unsent >= _MOST_TOGETHER or now_ns - sent_at_ns > _ANSWER_WITHIN_NS:
+            if unsent >= most_together or now_ns - sent_at_ns > _ANSWER_WITHIN_NS:
                 with hand_back.lock:
                     self._answers.send(hand, place + 1)
                 unsent, sent_at_ns = 0, now_ns
-                if self._is_told_to_stop():
+                if self._is_to_leave():
                     with hand_back.lock:
                         rest.clear()
                     return
+                most_together = self._most_together()
+
+    def _most_together(self) -> int:
+        """After how many messages answers are sent, and is looked whether to leave."""
+        if self._share is None or (left := self._share.left(self.tasks)) is None:
+            return _MOST_TOGETHER
+        return min(_MOST_TOGETHER, left)
 
     def _do(self, message: Message, attempt: int) -> None:
         """Handle one message; nothing that a handler raises gets past here."""
@@ -151,6 +168,7 @@ class Work:
                 self._answer(message, Kind.DONE, b"")
             cells[self._done] += 1
         except Exception as error:
+            self._failed += 1
             log.exception("task handler raised", extra={"task_id": message.id})
             if not self._is_answered:
                 self._answer(message, Kind.FAILED, failure(error))

@@ -26,7 +26,13 @@ AT_ONCE = 200
 KILLS = 24
 BODIES = [b"", b"small", b"x" * 5_000, b"y" * 20_000]
 """The last one travels in a file, and so does its result."""
-SETTINGS: dict[str, Any] = {"worker_num": 2, "task_worker_num": 3, "task_max_attempts": 255, **FRAMES}
+SETTINGS: dict[str, Any] = {
+    "worker_num": 2,
+    "task_worker_num": 3,
+    "task_max_attempts": 255,
+    "task_max_request": 500,
+    **FRAMES,
+}
 
 
 def numbers(server: Server) -> None:

@@ -70,15 +70,17 @@ class Mortal:
 class SoonEmpty:
     """A way that tells the task worker to stop once nothing comes any more."""
 
-    def __init__(self, way: TaskWay) -> None:
-        self._way = way
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._way = world.way
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._way, name)
 
     def take(self, number: int, room: memoryview) -> int:
         size = self._way.take(number, room)
-        if not size:
+        if not size and self._world.stops_when_empty:
+            self._world.was_told_to_stop = True
             signal.raise_signal(signal.SIGTERM)
         return size
 
@@ -101,11 +103,14 @@ class World:
         self.events = Events()
         self.here: TaskWorker
         self.lives = 0
+        self.stops_when_empty = True
+        self.was_told_to_stop = False
+        """Because nothing came any more."""
 
-    def submit(self, *bodies: Any, kind: Kind = Kind.TASK, target: int = ANY) -> None:
-        """Send tasks 0, 1, 2, … in one packet. A pipe message goes into the inbox, whatever the tasks' way is."""
+    def submit(self, *bodies: Any, kind: Kind = Kind.TASK, target: int = ANY, first: int = 0) -> None:
+        """Send tasks from `first` on in one packet. A pipe message goes into the inbox, whatever the tasks' way is."""
         messages = []
-        for number, data in enumerate(bodies):
+        for number, data in enumerate(bodies, first):
             codec, body = encode(data)
             if len(body) > INLINE_BYTES:
                 codec, body = codec | SPILLED, self.spill.write(body)
@@ -123,7 +128,7 @@ class World:
         shared = SimpleNamespace(
             board=Mortal(self.board, fate, ("put", "add")),
             channel=Mortal(self.channel, fate),
-            way=Mortal(SoonEmpty(self.way), fate),
+            way=Mortal(SoonEmpty(self), fate),
             spill=Mortal(copy(self.spill), fate),
             hands={place: Mortal(hand, fate) for place, hand in self.hands.items()},
         )
@@ -143,6 +148,14 @@ class World:
             if self.live(place=place):
                 return
         raise AssertionError("dies for ever")
+
+    def live_until_empty(self, place: int = TASK_WORKER) -> None:
+        """The same, also when each has a share, and leaves in good order once that is done."""
+        self.was_told_to_stop = False
+        for _ in range(50):
+            if self.live(place=place) and self.was_told_to_stop:
+                return
+        raise AssertionError("comes to no end")
 
     def left(self) -> list[int]:
         """Ids of the tasks that are still in a hand."""
