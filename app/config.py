@@ -39,7 +39,7 @@ class Config(BaseSettings):
     sms_shard_size: int = Field(default=500_000, ge=1, le=100_000_000)
     """Ids in one shard. Fixed for a campaign when it is triggered."""
     sms_log_dir: Path = Path("var/logs")
-    """Folder of the message logs: `<campaign>/task_<shard>.log` in it."""
+    """Folder of the logs: messages in `<campaign>/task_<shard>.log`, who was rejected in `task_<shard>.rejects.log`."""
     sms_log_format: Literal["plain", "json"] = "plain"
     """How the server's own log lines look: `plain`, or `json` with an object a line."""
     sms_trigger_token: SecretStr = SecretStr("")

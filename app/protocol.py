@@ -30,7 +30,11 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class ShardProgress:
-    """How far one shard got. `last_id` of `after_id < id <= to_id` is done."""
+    """How far one shard got. `last_id` of `after_id < id <= to_id` is done.
+
+    `audience` is how many customers there were at the trigger, None until they are counted. `gone` is 0 until the shard
+    is finished; then `sent + rejected + gone` is the audience.
+    """
 
     number: int
     after_id: int
@@ -38,6 +42,9 @@ class ShardProgress:
     last_id: int
     sent: int
     finished: bool
+    rejected: int = 0
+    gone: int = 0
+    audience: int | None = None
 
 
 def is_json(body: bytes) -> bool:
@@ -126,7 +133,8 @@ def refused(code: str, message: str, *, as_json: bool) -> bytes:
 
 def progress(campaign: str, state: str, reason: str, shards: Sequence[ShardProgress], *, as_json: bool) -> bytes:
     """How far a campaign got; the last such line has a final state."""
-    sent = sum(each.sent for each in shards)
+    sent, rejected, gone = (sum(getattr(each, key) for each in shards) for key in ("sent", "rejected", "gone"))
+    counted = [each.audience for each in shards if each.audience is not None]
     tasks = [
         {
             "task": each.number,
@@ -134,11 +142,24 @@ def progress(campaign: str, state: str, reason: str, shards: Sequence[ShardProgr
             "done": each.last_id - each.after_id,
             "of": each.to_id - each.after_id,
             "finished": each.finished,
+            "rejected": each.rejected,
+            "gone": each.gone,
+            "audience": each.audience,
         }
         for each in shards
     ]
-    facts = {"campaign": campaign, "state": state, "reason": reason, "sent": sent, "tasks": tasks}
-    return _line(facts, f"任务{campaign}: {state}, 已发送{sent}", as_json)
+    facts = {
+        "campaign": campaign,
+        "state": state,
+        "reason": reason,
+        "sent": sent,
+        "rejected": rejected,
+        "gone": gone,
+        "audience": sum(counted) if len(counted) == len(shards) else None,
+        "tasks": tasks,
+    }
+    words = f"任务{campaign}: {state}, 已发送{sent}"
+    return _line(facts, f"{words}, 未发送{rejected}" if rejected else words, as_json)
 
 
 def _line(facts: dict[str, Any], message: str, as_json: bool) -> bytes:

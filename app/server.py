@@ -11,13 +11,14 @@ from sqlalchemy import Engine
 
 from app import protocol
 from app.config import Config
+from app.domain.reject import Reason
 from app.errors import AppError, BadRequest
 from app.exposure import check_protected
 from app.gateways.log_file import make_folder
 from app.services.conduct import Conductor
 from app.services.dispatch import dispatch
 from app.services.progress import Watchers
-from app.services.send_shard import ShardOrder, ShardReport, send_shard
+from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
 from app.store.database import open_database
@@ -141,6 +142,7 @@ class Application:
             order,
             should_stop=lambda: server.stopping,
             on_progress=tell,
+            on_rejected=lambda news: server.send_message(news, self._listener_of_rejects),
         )
 
     async def finish(self, server: Server, task_id: int, report: ShardReport) -> None:
@@ -153,10 +155,21 @@ class Application:
 
     # ── news between processes ──────────────────────────────────────────────────────────────────
 
-    def pipe_message(self, server: Server, src_worker_id: int, message: str | int) -> None:
-        """Either the id of a campaign that changed, or the word that there is something to conduct."""
+    @property
+    def _listener_of_rejects(self) -> int:
+        """Event worker 1, as in the tutorial, or the only one there is."""
+        return min(1, self._config.sms_worker_num - 1)
+
+    def pipe_message(self, server: Server, src_worker_id: int, message: str | int | Rejected) -> None:
+        """The id of a campaign that changed, news of rejects, or the word that there is something to conduct."""
         if isinstance(message, int):
             self._watchers.tell(message)
+        elif isinstance(message, Rejected):
+            self._watchers.tell(message.order.campaign_id)
+            if message.in_all:  # one line for a shard, however many people
+                counts = {reason.value: message.counts[reason] for reason in Reason if message.counts[reason]}
+                facts = {"campaign_id": message.order.campaign_id, "shard": message.order.number}
+                log.info("customers were not greeted", extra=facts | counts)
         elif self._conductor:
             self._conductor.nudge()
 

@@ -18,13 +18,16 @@ PLAIN_EVERY_S = 1.0
 
 def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     """All campaigns, a row each."""
-    table = Table("campaign", "state", "tasks", "sent", "done", "triggered")
+    table = Table("campaign", "state", "tasks", "sent", "rejected", "gone", "audience", "done", "triggered")
     for each in snapshots:
         table.add_row(
             each.campaign.name,
             each.campaign.state,
             str(len(each.shards)),
             f"{each.sent:,}",
+            f"{each.rejected:,}",
+            f"{each.gone:,}",
+            _audience(each.audience),
             f"{each.done:.1%}",
             f"{each.campaign.created_at:%Y-%m-%d %H:%M:%S} UTC",
         )
@@ -33,7 +36,7 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
 
 def shard_table(snapshot: Snapshot) -> Table:
     """One campaign, a row for each task."""
-    table = Table("task", "ids", "state", "sent", "先生", "女士", "客户", "done")
+    table = Table("task", "ids", "state", "sent", "先生", "女士", "客户", "rejected", "gone", "audience", "done")
     for each in snapshot.shards:
         total = each.to_id - each.after_id
         table.add_row(
@@ -44,9 +47,16 @@ def shard_table(snapshot: Snapshot) -> Table:
             f"{each.male:,}",
             f"{each.female:,}",
             f"{each.unknown:,}",
+            f"{each.rejected:,}",
+            f"{each.gone:,}",
+            _audience(each.audience),
             f"{(each.last_id - each.after_id) / total:.1%}",
         )
     return table
+
+
+def _audience(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
 
 
 def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
@@ -60,6 +70,9 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "created_at": campaign.created_at.isoformat(),
         "finished_at": campaign.finished_at.isoformat() if campaign.finished_at else None,
         "sent": snapshot.sent,
+        "rejected": snapshot.rejected,
+        "gone": snapshot.gone,
+        "audience": snapshot.audience,
         "done": round(snapshot.done, 6),
         "tasks": [
             {
@@ -72,6 +85,9 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
                 "male": each.male,
                 "female": each.female,
                 "unknown": each.unknown,
+                "rejected": each.rejected,
+                "gone": each.gone,
+                "audience": each.audience,
                 "log_bytes": each.log_bytes,
             }
             for each in snapshot.shards
@@ -81,11 +97,14 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
 
 def report_table(report: Report) -> Table:
     """One campaign's logs, a row for each task and one in all."""
-    table = Table("task", "lines", "先生", "女士", "客户", "bytes", "first", "last", "seconds", "rate", "agrees")
+    people = ("lines", "先生", "女士", "客户", "rejected", "gone", "audience")
+    table = Table("task", *people, "bytes", "first", "last", "seconds", "rate", "agrees")
     for each in report.tasks:
         table.add_row(
             str(each.task),
-            *(f"{value:,}" for value in (each.lines, each.male, each.female, each.unknown, each.bytes)),
+            *(f"{value:,}" for value in (each.lines, each.male, each.female, each.unknown, each.rejected, each.gone)),
+            _audience(each.audience),
+            f"{each.bytes:,}",
             each.first_mobile,
             each.last_mobile,
             f"{each.seconds:.1f}",
@@ -96,7 +115,9 @@ def report_table(report: Report) -> Table:
     table.add_section()
     table.add_row(
         "all",
-        *(f"{total[key]:,}" for key in ("lines", "male", "female", "unknown", "bytes")),
+        *(f"{total[key]:,}" for key in ("lines", "male", "female", "unknown", "rejected", "gone")),
+        _audience(total["audience"]),
+        f"{total['bytes']:,}",
         total["first_mobile"],
         total["last_mobile"],
         f"{total['seconds']:.1f}",
@@ -117,12 +138,20 @@ def totals(report: Report) -> dict[str, Any]:
         "male": sum(each.male for each in tasks),
         "female": sum(each.female for each in tasks),
         "unknown": sum(each.unknown for each in tasks),
+        "rejected": sum(each.rejected for each in tasks),
+        "gone": sum(each.gone for each in tasks),
+        "audience": _sum_if_known([each.audience for each in tasks]),
         "bytes": sum(each.bytes for each in tasks),
         "first_mobile": greeted[0].first_mobile if greeted else "",
         "last_mobile": greeted[-1].last_mobile if greeted else "",
         "seconds": seconds,
         "rate": lines / seconds if seconds else 0.0,
     }
+
+
+def _sum_if_known(counts: list[int | None]) -> int | None:
+    known = [each for each in counts if each is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _task_facts(task: TaskReport) -> dict[str, Any]:
@@ -132,6 +161,9 @@ def _task_facts(task: TaskReport) -> dict[str, Any]:
         "male": task.male,
         "female": task.female,
         "unknown": task.unknown,
+        "rejected": task.rejected,
+        "gone": task.gone,
+        "audience": task.audience,
         "bytes": task.bytes,
         "first_mobile": task.first_mobile,
         "last_mobile": task.last_mobile,

@@ -1,21 +1,31 @@
-"""What a message says. A template is checked once, then rendered for whole pages of customers. Pure."""
+"""What a message says. A template is checked once, then filled in for whole pages of customers. Pure."""
 
+import re
 import string
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any
 
 from app.errors import BadRequest
 
 DEFAULT_TEMPLATE = "尊敬的手机号为{mobile}的{name}_{honorific}_你好，然后xxxxxx省...."
 PLACEHOLDERS = ("mobile", "name", "honorific")
+"""Those that every template knows; columns of the table come after them."""
 MAX_TEMPLATE_CHARACTERS = 2_000
 """Some thirty SMS; MySQL's TEXT would take 65,535 bytes, and a page of such messages is 20 million characters."""
 
 MAN, WOMAN, UNKNOWN = "先生", "女士", "客户"
 _BY_GENDER: dict[int | None, str] = {0: WOMAN, None: UNKNOWN}
 
-Customer = tuple[int, str, str, int | None]
-"""id, mobile, name, gender: 0 is a woman, None unknown, any other value a man."""
+Customer = tuple[int, str, str, int | None, *tuple[str, ...]]
+"""id, mobile, name, gender: 0 is a woman, None unknown, any other value a man. Then the values of the columns that the
+template asks for, as text, '' for NULL."""
+
+_LINE_BREAK = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+"""Everything that `str.splitlines` takes for the end of a line. Source: The Python Standard Library, Text Sequence
+Type."""
 
 
 def honorific(gender: int | None) -> str:
@@ -23,62 +33,92 @@ def honorific(gender: int | None) -> str:
     return _BY_GENDER.get(gender, MAN)
 
 
-def compile_template(template: str) -> Callable[[Sequence[Customer]], str]:
-    """A function from customers to their messages, a line each, in the order given.
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A checked template: literal text with a field between each two pieces of it."""
 
-    `{mobile}`, `{name}` and `{honorific}` are filled in; `{{` and `}}` are braces; nothing else has a meaning.
-    A line break in a value becomes a space, so that one message is one line. Raises BadRequest, for a control
-    character (Unicode's category Cc) as well.
+    columns: tuple[str, ...]
+    """Columns of the table that it shows besides mobile and name; a customer's values come in this order."""
+    _literals: tuple[str, ...]
+    _fields: tuple[int, ...]
+    """Which column of a page stands behind each literal but the last; `_GENDER` is shown as an honorific."""
+
+    def fill(self, columns: Sequence[Sequence[Any]]) -> str:
+        """The messages of a page, a line each, in the order given. The page comes as its columns, of equal length and
+        not empty: ids, mobiles, names, genders, then one for each of `columns`.
+
+        A line break of any kind in a value becomes a space, so that one message is one line.
+        """
+        # Whole columns are joined by the interpreter's own loops: in two thirds of the time that a % for each takes.
+        parts: list[Iterable[str]] = []
+        for literal, field in zip(self._literals, self._fields, strict=False):  # the last literal has no field
+            parts.append(repeat(literal, len(columns[0])))
+            parts.append(_titles(columns[field]) if field == _GENDER else _in_one_line(columns[field]))
+        parts.append(repeat(self._literals[-1] + "\n", len(columns[0])))
+        return "".join(chain.from_iterable(zip(*parts, strict=True)))
+
+    def render(self, customers: Sequence[Customer]) -> str:
+        """The messages of these customers, a line each; see `fill`."""
+        return self.fill(list(zip(*customers, strict=True))) if customers else ""
+
+
+_MOBILE, _NAME, _GENDER = 1, 2, 3
+_EXTRA = 4
+"""Where the template's own columns begin in a customer."""
+_FIELD_OF = dict(zip(PLACEHOLDERS, (_MOBILE, _NAME, _GENDER), strict=True))
+
+
+def compile_template(template: str, known_columns: Collection[str] | None = ()) -> Template:
+    """Check a template and take it apart.
+
+    `{mobile}`, `{name}`, `{honorific}` and columns of the table are filled in; `{{` and `}}` are braces; nothing else
+    has a meaning. `known_columns`: what the table has; None takes any name for a column, as for a template that was
+    checked before. Raises BadRequest, for a line break and a control character (Unicode's category Cc) as well.
     """
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         raise BadRequest("bad_template", f"模板太长,不能超过{MAX_TEMPLATE_CHARACTERS}个字符")
-    if "\n" in template or "\r" in template:
+    if any(letter in template for letter in "\n\r\u2028\u2029"):
         raise BadRequest("bad_template", "模板不能换行")
     if any(unicodedata.category(letter) == "Cc" for letter in template):
         raise BadRequest("bad_template", "模板不能含有控制字符")
     if any("\ud800" <= letter <= "\udfff" for letter in template):  # JSON may hold half a pair, UTF-8 may not
         raise BadRequest("bad_template", "模板不是有效的Unicode文本")
-    line, order = _parse(template)
-    line += "\n"
-    address = _BY_GENDER.get
-    pick = _picker(order)
-
-    def render(customers: Sequence[Customer]) -> str:
-        if pick is None:
-            text = "".join([line % (mobile, name, address(gender, MAN)) for _, mobile, name, gender in customers])
-        else:
-            text = "".join([line % pick((mobile, name, address(g, MAN))) for _, mobile, name, g in customers])
-        if text.count("\n") == len(customers) and "\r" not in text:
-            return text
-        return render([(number, _one_line(mobile), _one_line(name), g) for number, mobile, name, g in customers])
-
-    return render
+    literals, names = _parse(template)
+    columns = tuple(dict.fromkeys(name for name in names if name not in PLACEHOLDERS))
+    for name in columns:
+        if not is_placeholder(name) or (known_columns is not None and name not in known_columns):
+            known = " ".join(f"{{{each}}}" for each in dict.fromkeys([*PLACEHOLDERS, *(known_columns or ())]))
+            raise BadRequest("bad_template", f"模板里有未知的占位符,可用的有: {known}")
+    fields = _FIELD_OF | {name: _EXTRA + index for index, name in enumerate(columns)}
+    return Template(columns, literals, tuple(fields[name] for name in names))
 
 
-def _parse(template: str) -> tuple[str, list[int]]:
-    """The template for the % operator, and which value each of its %s takes; nothing is left to look up by name."""
-    pieces, order = [], []
+def is_placeholder(column: str) -> bool:
+    """Whether a column can be named in a template: letters of any script, digits and `_`, no digit first."""
+    return re.fullmatch(r"[^\W\d]\w*", column) is not None
+
+
+def _parse(template: str) -> tuple[tuple[str, ...], list[str]]:
+    """Literal pieces and the names between them; there is one piece more than there are names."""
+    literals, names = [""], []
     try:
-        for literal, field, spec, conversion in string.Formatter().parse(template):
-            pieces.append(literal.replace("%", "%%"))
-            if field is None:
+        for literal, name, spec, conversion in string.Formatter().parse(template):
+            literals[-1] += literal
+            if name is None:
                 continue
-            if field not in PLACEHOLDERS or spec or conversion:
-                known = " ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-                raise BadRequest("bad_template", f"模板里有未知的占位符,可用的有: {known}")
-            pieces.append("%s")
-            order.append(PLACEHOLDERS.index(field))
+            names.append("" if spec or conversion else name)
+            literals.append("")
     except ValueError:  # a single brace
         raise BadRequest("bad_template", "模板里有单独的花括号,请写成 {{ 或 }}") from None
-    return "".join(pieces), order
+    return tuple(literals), names
 
 
-def _picker(order: Sequence[int]) -> Callable[[tuple[str, ...]], tuple[str, ...]] | None:
-    """Puts the values in this order; None when they are in it, as in most templates, for it is done per customer."""
-    if list(order) == list(range(len(PLACEHOLDERS))):
-        return None
-    return lambda values: tuple(values[index] for index in order)
+def _titles(genders: Sequence[int | None]) -> Iterable[str]:
+    return map({gender: honorific(gender) for gender in set(genders)}.__getitem__, genders)
 
 
-def _one_line(value: str) -> str:
-    return value.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+def _in_one_line(values: Sequence[str]) -> Sequence[str]:
+    joined = "\0".join(values)
+    if joined.splitlines() in ([joined], []):
+        return values
+    return [_LINE_BREAK.sub(" ", value) for value in values]

@@ -21,12 +21,12 @@ def make_folder(folder: Path) -> str:
     The name is random and stays with the folder. A log has a lock in the kernel, so among those who share the folder
     one at most can write it, and a lock's holder that died has let it go. Raises LogUnusable.
     """
-    with _translated(folder):
+    with translated(folder):
         return _make_folder(folder)
 
 
 @contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
     """What the system says about a folder or a log becomes our own error."""
     try:
         yield
@@ -54,13 +54,13 @@ class LogFile:
         self.owner = make_folder(folder)
         self._path = log_path(folder, campaign, number)
         self._position = 0
-        with _translated(self._path.parent):
+        with translated(self._path.parent):
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
-        with _translated(self._path):
+        with translated(self._path):
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 self._lock()
-                _make_entries_durable(self._path.parent, folder)
+                make_entries_durable(self._path.parent, folder)
             except BaseException:  # left open it would stay locked, and the shard taken by ourselves
                 os.close(self._descriptor)
                 raise
@@ -72,7 +72,7 @@ class LogFile:
             raise ShardTaken(f"{self._path} is being written by another process") from None
 
     def return_to(self, position: int) -> None:
-        with _translated(self._path):
+        with translated(self._path):
             size = os.fstat(self._descriptor).st_size
             if size < position:
                 raise LogDamaged(f"{self._path} has {size} bytes where {position} were written; somebody shortened it")
@@ -83,7 +83,7 @@ class LogFile:
     def deliver(self, text: str) -> int:
         rest = memoryview(text.encode("utf-8"))
         self._position += len(rest)
-        with _translated(self._path):
+        with translated(self._path):
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
             os.fdatasync(self._descriptor)
@@ -93,7 +93,7 @@ class LogFile:
         os.close(self._descriptor)
 
 
-def _make_entries_durable(*folders: Path) -> None:
+def make_entries_durable(*folders: Path) -> None:
     """A new file survives a power cut only when the folder that names it was written, too. Source: fsync(2)."""
     for folder in folders:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.services.census import count_audiences
 from app.services.send_shard import Outcome, ShardOrder, ShardReport
 from app.store import campaigns, shards
 from app.store.database import writing
@@ -52,6 +53,7 @@ class Conductor:
         self._posted: dict[ShardOrder, int] = {}
         self._pauses: dict[ShardOrder, _Pause] = {}
         self._nudge = asyncio.Event()
+        self._census: asyncio.Task[None] | None = None
 
     def nudge(self) -> None:
         """There may be something new: look now."""
@@ -59,6 +61,13 @@ class Conductor:
 
     async def run(self) -> None:
         """Sweep now, at each nudge, and every second; for ever. An unreachable database is tried again."""
+        try:
+            await self._run()
+        finally:
+            if self._census:
+                self._census.cancel()
+
+    async def _run(self) -> None:
         failures = 0
         while True:
             self._nudge.clear()
@@ -86,6 +95,17 @@ class Conductor:
             if self._is_stopping() or order in self._posted or (pause and time.monotonic() < pause.until):
                 continue
             self._posted[order] = self._post(order)
+        if self._census is None or self._census.done():
+            self._census = asyncio.create_task(self._count_audiences())
+
+    async def _count_audiences(self) -> None:
+        """Beside the sweeps: twenty million customers take some seconds, and shards are given out meanwhile."""
+        try:
+            await asyncio.to_thread(count_audiences, self._database)
+        except SQLAlchemyError as error:
+            log.warning("audience not counted, trying again", extra={"error": str(error.__cause__ or error)})
+        except Exception:
+            log.exception("audience not counted, trying again")
 
     def _waiting(self) -> list[tuple[int, int]]:
         with self._database.connect() as connection:

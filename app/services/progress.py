@@ -29,6 +29,21 @@ class Snapshot:
         return sum(each.sent for each in self.shards)
 
     @property
+    def rejected(self) -> int:
+        return sum(each.rejected for each in self.shards)
+
+    @property
+    def gone(self) -> int:
+        """Customers of the audience who were there no more when their turn came, in the shards that are finished."""
+        return sum(each.gone for each in self.shards)
+
+    @property
+    def audience(self) -> int | None:
+        """How many customers there were at the trigger; None until they are counted, some moments after it."""
+        counted = [each.audience for each in self.shards if each.audience is not None]
+        return sum(counted) if len(counted) == len(self.shards) else None
+
+    @property
     def done(self) -> float:
         """The share of the ids that is done, 0 to 1; a campaign without shards is done."""
         total = sum(each.to_id - each.after_id for each in self.shards)
@@ -38,7 +53,15 @@ class Snapshot:
     def progress(self) -> list[ShardProgress]:
         return [
             ShardProgress(
-                each.number, each.after_id, each.to_id, each.last_id, each.sent, each.state is ShardState.FINISHED
+                number=each.number,
+                after_id=each.after_id,
+                to_id=each.to_id,
+                last_id=each.last_id,
+                sent=each.sent,
+                finished=each.state is ShardState.FINISHED,
+                rejected=each.rejected,
+                gone=each.gone,
+                audience=each.audience,
             )
             for each in self.shards
         ]

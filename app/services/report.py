@@ -1,7 +1,7 @@
 """Checks a campaign's logs against the database, message by message, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -11,18 +11,18 @@ from sqlalchemy import Engine
 
 from app.domain.campaign import ShardState
 from app.domain.greeting import Customer, compile_template
+from app.domain.page import Page, prepare
 from app.gateways.log_file import log_path
 from app.services.progress import snapshot
+from app.services.reject_check import RejectCheck
 from app.store import customers
 from app.store.campaigns import Campaign
 from app.store.shards import Shard
-from app.wording import counted
+from app.wording import EXAMPLES, counted, these
 
 PAGE_ROWS = 10_000
 AT_ONCE = 4
 """Tasks that are checked at the same time, each with a page in memory."""
-EXAMPLES = 5
-"""Differences shown of each kind in each task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ class TaskReport:
 
     task: int
     lines: int
+    rejected: int
+    gone: int
+    audience: int | None
     male: int
     female: int
     unknown: int
@@ -61,7 +64,7 @@ class Report:
 def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | TaskReport]:
     """Each task's report as it is done, then the whole. Raises UnknownCampaign."""
     now = snapshot(database, name)
-    checks = [_TaskCheck(database, now.campaign, shard, log_path(log_dir, name, shard.number)) for shard in now.shards]
+    checks = [_TaskCheck(database, now.campaign, shard, log_dir) for shard in now.shards]
     tasks = []
     # While one task waits for the database another is compared.
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -74,14 +77,15 @@ def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | Task
 class _TaskCheck:
     """Compares one log with what the database says it must hold, page by page; only what differs is looked at twice."""
 
-    def __init__(self, database: Engine, campaign: Campaign, shard: Shard, path: Path) -> None:
+    def __init__(self, database: Engine, campaign: Campaign, shard: Shard, log_dir: Path) -> None:
         self._database = database
         self._shard = shard
-        self._path = path
-        self._render = compile_template(campaign.template)
-        self._genders: Counter[int | None] = Counter()
+        self._path = log_path(log_dir, campaign.name, shard.number)
+        self._template = compile_template(campaign.template, None)
+        self._lines = self._female = self._unknown = 0
         self._first_mobile = self._last_mobile = ""
         self._differences: list[str] = []
+        self._rejects = RejectCheck(database, campaign, shard, log_dir)
 
     def run(self) -> TaskReport:
         shard = self._shard
@@ -97,16 +101,20 @@ class _TaskCheck:
         except OSError as error:
             size = 0
             self._differences.append(f"{self._path} cannot be read: {error.strerror}")
-        lines = self._genders.total()
+        self._differences += self._rejects.differences()
+        lines = self._lines
         if lines != shard.sent:
             on_record, right = counted(shard.sent, "message is", "messages are"), counted(lines, "is", "are")
             self._differences.append(f"{on_record} on record, {right} right in the log")
         return TaskReport(
             task=shard.number,
             lines=lines,
-            male=lines - self._genders[0] - self._genders[None],
-            female=self._genders[0],
-            unknown=self._genders[None],
+            rejected=shard.rejected,
+            gone=shard.gone,
+            audience=shard.audience,
+            male=lines - self._female - self._unknown,
+            female=self._female,
+            unknown=self._unknown,
             bytes=size,
             first_mobile=self._first_mobile,
             last_mobile=self._last_mobile,
@@ -121,25 +129,36 @@ class _TaskCheck:
             self._differences.append(f"the log has {counted(size, 'byte')}, {shard.log_bytes:,} were written")
         with self._path.open("rb") as log:
             after_id = shard.after_id
-            while page := self._page(after_id):
+            while after_id < shard.last_id:
                 at = log.tell()
-                expected = self._render(page).encode()
+                page, last_id = self._page(after_id)
+                expected = page.text.encode()
                 if log.read(len(expected)) != expected:
                     self._find_differences(after_id, at)
                     return
-                self._count(page)
-                after_id = page[-1][0]
+                self._rejects.compare(page.rejects, after_id, last_id)
+                self._count(page.greeted)
+                after_id = last_id
             if log.tell() < size and shard.state is ShardState.FINISHED:
                 self._find_differences(shard.to_id, log.tell())
 
-    def _page(self, after_id: int) -> list[Customer]:
+    def _page(self, after_id: int) -> tuple[Page, int]:
+        """What comes after an id, and up to which one."""
+        last_id = self._shard.last_id
         with self._database.connect() as connection:
-            return customers.page(connection, after_id, self._shard.last_id, PAGE_ROWS)
+            people = customers.page(connection, after_id, last_id, PAGE_ROWS, self._template.columns)
+        if len(people) == PAGE_ROWS:
+            last_id = people[-1][0]
+        return prepare(self._template, people, self._rejects.duplicates(after_id, last_id)), last_id
 
-    def _count(self, page: list[Customer]) -> None:
-        self._genders.update([gender for _, _, _, gender in page])
-        self._first_mobile = self._first_mobile or page[0][1]
-        self._last_mobile = page[-1][1]
+    def _count(self, greeted: Sequence[Customer]) -> None:
+        if greeted:
+            genders = [each[3] for each in greeted]
+            self._lines += len(genders)
+            self._female += genders.count(0)
+            self._unknown += genders.count(None)
+            self._first_mobile = self._first_mobile or greeted[0][1]
+            self._last_mobile = greeted[-1][1]
 
     def _find_differences(self, after_id: int, at: int) -> None:
         """What is missing and what is too much from here on. Holds a hash per line of one log at most."""
@@ -147,27 +166,27 @@ class _TaskCheck:
             log.seek(at)
             unexplained = Counter(map(hash, log))
         missing: list[int] = []
-        while page := self._page(after_id):
+        while after_id < self._shard.last_id:
+            page, last_id = self._page(after_id)
             there = []
-            for customer in page:
-                line = hash(self._render([customer]).encode())
+            for customer in page.greeted:
+                line = hash(self._template.render([customer]).encode())
                 if unexplained[line] > 0:
                     unexplained[line] -= 1
                     there.append(customer)
                 else:
                     missing.append(customer[0])
-            if there:
-                self._count(there)
-            after_id = page[-1][0]
+            self._rejects.compare(page.rejects, after_id, last_id)
+            self._count(there)
+            after_id = last_id
         too_many = unexplained.total()
         if missing:
             who = counted(len(missing), "customer has no message", "customers have no message")
-            ids = [str(number) for number in missing[:EXAMPLES]]
-            self._differences.append(f"{who}, {_these('id', ids)}{_more(len(missing))}")
+            self._differences.append(f"{who}, {these('id', missing)}")
         if too_many:
             what = counted(too_many, "line belongs to nobody or stands twice", "lines belong to nobody or stand twice")
             numbers = [f"{number:,}" for number in islice(self._lines_of(unexplained, at), EXAMPLES)]
-            self._differences.append(f"{what}, {_these('line', numbers)}{_more(too_many)}")
+            self._differences.append(f"{what}, {these('line', numbers, too_many)}")
         if not missing and not too_many:
             self._differences.append("the lines are not in the order of ids")
 
@@ -180,11 +199,3 @@ class _TaskCheck:
             for number, line in enumerate(log, start=before + 1):
                 if unexplained[hash(line)] > 0:
                     yield number
-
-
-def _these(noun: str, numbers: list[str]) -> str:
-    return f"{noun if len(numbers) == 1 else f'{noun}s'} {', '.join(numbers)}"
-
-
-def _more(count: int) -> str:
-    return f" and {count - EXAMPLES:,} more" if count > EXAMPLES else ""

@@ -1,6 +1,7 @@
 """Sends one shard: page by page, each one delivered before the database hears of it."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,12 +9,15 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.domain.greeting import Customer, compile_template
+from app.domain.greeting import compile_template
+from app.domain.page import Page, prepare
+from app.domain.reject import Reason
 from app.errors import LogDamaged, LogUnusable, ShardTaken
 from app.gateways.gateway import Gateway
 from app.gateways.log_file import LogFile
+from app.gateways.reject_log import RejectLog
 from app.protocol import ShardProgress
-from app.store import campaigns, customers, shards
+from app.store import campaigns, customers, rejects, shards
 from app.store.campaigns import Campaign
 from app.store.database import writing
 from app.store.shards import Shard, Step
@@ -50,6 +54,16 @@ class ShardReport:
     """Why it is blocked, for a person."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """News of a shard's rejects: how many for each reason, never who."""
+
+    order: ShardOrder
+    counts: Counter[Reason]
+    in_all: bool
+    """Whether the shard is done and these are all of it; else they are a page's."""
+
+
 def send_shard(
     database: Engine,
     log_dir: Path,
@@ -57,6 +71,7 @@ def send_shard(
     *,
     should_stop: Callable[[], bool],
     on_progress: Callable[[ShardProgress], None],
+    on_rejected: Callable[[Rejected], None],
 ) -> ShardReport:
     """Take the shard up where the last one left it, and send the rest. Raises what the database raises;
     whatever happens, the next call continues exactly where the last checkpoint was."""
@@ -68,11 +83,14 @@ def send_shard(
         return ShardReport(order, Outcome.TAKEN)
     except LogUnusable as error:
         return ShardReport(order, Outcome.BLOCKED, str(error))
+    reject_log = RejectLog(log_dir, campaign.name, order.number)
     try:
         with writing(database) as connection:
             shard = shards.claim(connection, order.campaign_id, order.number, gateway.owner)
         gateway.return_to(shard.log_bytes)
-        complete = _send(database, gateway, campaign, shard, should_stop, on_progress)
+        reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
+        sending = _Sending(database, gateway, reject_log, campaign, shard)
+        complete = sending.run(should_stop, on_progress, on_rejected)
         return ShardReport(order, Outcome.COMPLETE if complete else Outcome.STOPPED)
     except ShardTaken:
         return ShardReport(order, Outcome.TAKEN)
@@ -83,46 +101,73 @@ def send_shard(
     except LogUnusable as error:
         return ShardReport(order, Outcome.BLOCKED, str(error))
     finally:
+        reject_log.close()
         gateway.close()
 
 
-def _send(
-    database: Engine,
-    gateway: Gateway,
-    campaign: Campaign,
-    shard: Shard,
-    should_stop: Callable[[], bool],
-    on_progress: Callable[[ShardProgress], None],
-) -> bool:
-    """Pages until the end of the shard, or until told to stop; whether the end was reached."""
-    render = compile_template(campaign.template)
-    last_id, sent, position = shard.last_id, shard.sent, shard.log_bytes
-    while last_id < shard.to_id:
-        if should_stop():
-            return False
-        began = time.monotonic()
-        with database.connect() as connection:
-            page = customers.page(connection, last_id, shard.to_id, PAGE_ROWS)
-        last_id = page[-1][0] if len(page) == PAGE_ROWS else shard.to_id
-        if page:
-            position = gateway.deliver(render(page))
-        sent += len(page)
-        step = _step(page, last_id, position, round((time.monotonic() - began) * 1000))
-        with writing(database) as connection:
-            shards.checkpoint(connection, shard.campaign_id, shard.number, gateway.owner, step)
-        on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, sent, False))
-    return True
+class _Sending:
+    """One shard that is ours, with its way out and its log of rejects."""
 
+    def __init__(
+        self, database: Engine, gateway: Gateway, reject_log: RejectLog, campaign: Campaign, shard: Shard
+    ) -> None:
+        self._database = database
+        self._gateway = gateway
+        self._reject_log = reject_log
+        self._shard = shard
+        self._order = ShardOrder(shard.campaign_id, shard.number)
+        self._template = compile_template(campaign.template, None)
 
-def _step(page: list[Customer], last_id: int, log_bytes: int, work_ms: int) -> Step:
-    genders = [gender for _, _, _, gender in page]
-    female, unknown = genders.count(0), genders.count(None)
-    return Step(
-        last_id=last_id,
-        log_bytes=log_bytes,
-        sent=len(page),
-        male=len(page) - female - unknown,
-        female=female,
-        unknown=unknown,
-        work_ms=work_ms,
-    )
+    def run(
+        self,
+        should_stop: Callable[[], bool],
+        on_progress: Callable[[ShardProgress], None],
+        on_rejected: Callable[[Rejected], None],
+    ) -> bool:
+        """Pages until the end of the shard, or until told to stop; whether the end was reached."""
+        shard = self._shard
+        last_id, sent, rejected, position = shard.last_id, shard.sent, shard.rejected, shard.log_bytes
+        while last_id < shard.to_id:
+            if should_stop():
+                return False
+            began = time.monotonic()
+            with self._database.connect() as connection:
+                people = customers.page(connection, last_id, shard.to_id, PAGE_ROWS, self._template.columns)
+            last_id = people[-1][0] if len(people) == PAGE_ROWS else shard.to_id
+            page = prepare(self._template, people, duplicates=())
+            position = self._deliver(page, last_id, position)
+            self._record(page, last_id, position, round((time.monotonic() - began) * 1000))
+            sent, rejected = sent + page.sent, rejected + len(page.rejects)
+            on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, sent, False))
+            if page.rejects:
+                on_rejected(Rejected(self._order, Counter(each.reason for each in page.rejects), in_all=False))
+        if rejected:
+            with self._database.connect() as connection:
+                counts = rejects.count(connection, shard.campaign_id, shard.after_id, shard.to_id)
+            on_rejected(Rejected(self._order, counts, in_all=True))
+        return True
+
+    def _deliver(self, page: Page, last_id: int, position: int) -> int:
+        """Write what the page comes to; where the gateway stands then."""
+        if page.text:
+            position = self._gateway.deliver(page.text)
+        self._reject_log.append(page.rejects)
+        if last_id == self._shard.to_id:
+            self._reject_log.sync()
+        return position
+
+    def _record(self, page: Page, last_id: int, position: int, work_ms: int) -> None:
+        """The checkpoint: from here on the page is done."""
+        step = Step(
+            last_id=last_id,
+            log_bytes=position,
+            sent=page.sent,
+            male=page.male,
+            female=page.female,
+            unknown=page.unknown,
+            rejected=len(page.rejects),
+            work_ms=work_ms,
+        )
+        with writing(self._database) as connection:
+            shards.checkpoint(connection, self._shard.campaign_id, self._shard.number, self._gateway.owner, step)
+            rejects.insert(connection, self._shard.campaign_id, self._shard.number, page.rejects)

@@ -64,7 +64,9 @@ def insert(connection: Connection, name: str, template: str, ranges: Sequence[Id
     if not ranges:
         return
     campaign_id = made.lastrowid
-    nothing_yet = dict.fromkeys(("sent", "male", "female", "unknown", "log_bytes", "work_ms", "lease_until_ms"), 0)
+    nothing_yet = dict.fromkeys(
+        ("sent", "male", "female", "unknown", "rejected", "log_bytes", "work_ms", "lease_until_ms"), 0
+    )
     connection.execute(
         shards.insert(),
         [

@@ -28,10 +28,19 @@ class Shard:
     male: int
     female: int
     unknown: int
+    rejected: int
+    audience: int | None
     log_bytes: int
     work_ms: int
     owner: str
     lease_until_ms: int
+
+    @property
+    def gone(self) -> int:
+        """How many were there at the trigger and no more when their turn came; 0 until the shard is finished."""
+        if self.state is not ShardState.FINISHED or self.audience is None:
+            return 0
+        return self.audience - self.sent - self.rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class Step:
     male: int
     female: int
     unknown: int
+    rejected: int
     work_ms: int
 
 
@@ -77,6 +87,25 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
     return [(row.campaign_id, row.number) for row in rows]
 
 
+def uncounted(connection: Connection) -> list[Shard]:
+    """Every open shard of which nobody knows how many customers it had."""
+    rows = connection.execute(
+        sa.select(shards)
+        .where(shards.c.audience.is_(None), shards.c.state == ShardState.OPEN)
+        .order_by(shards.c.campaign_id, shards.c.number)
+    )
+    return [Shard(**{**row._mapping, "state": ShardState(row.state)}) for row in rows]
+
+
+def note_audience(connection: Connection, shard: Shard, audience: int) -> None:
+    """How many customers the shard had; the first one to say so is right."""
+    connection.execute(
+        shards.update()
+        .where(_is(shard.campaign_id, shard.number), shards.c.audience.is_(None))
+        .values(audience=audience)
+    )
+
+
 def claim(connection: Connection, campaign_id: int, number: int, owner: str) -> Shard:
     """Make the shard `owner`'s, by compare-and-set. The caller holds the lock of its log. Raises ShardTaken."""
     running = sa.exists().where(campaigns.c.id == campaign_id, campaigns.c.state == State.RUNNING)
@@ -103,6 +132,7 @@ def checkpoint(connection: Connection, campaign_id: int, number: int, owner: str
             male=shards.c.male + step.male,
             female=shards.c.female + step.female,
             unknown=shards.c.unknown + step.unknown,
+            rejected=shards.c.rejected + step.rejected,
             work_ms=shards.c.work_ms + step.work_ms,
             lease_until_ms=_now_ms() + int(LEASE_S * 1000),
         )
@@ -112,11 +142,16 @@ def checkpoint(connection: Connection, campaign_id: int, number: int, owner: str
 
 
 def finish(connection: Connection, campaign_id: int, number: int) -> bool:
-    """Close a shard whose every id is done; whether it is closed now."""
+    """Close a shard whose every id is done; whether it is closed now.
+
+    Its audience is at least those who were met: some may have come between its ids after they were counted.
+    """
+    met = shards.c.sent + shards.c.rejected
+    audience = sa.case((shards.c.audience > met, shards.c.audience), else_=met)
     connection.execute(
         shards.update()
         .where(_is(campaign_id, number), shards.c.last_id == shards.c.to_id)
-        .values(state=ShardState.FINISHED, owner="", lease_until_ms=0)
+        .values(state=ShardState.FINISHED, owner="", lease_until_ms=0, audience=audience)
     )
     state = connection.execute(sa.select(shards.c.state).where(_is(campaign_id, number))).scalar_one()
     return bool(state == ShardState.FINISHED)

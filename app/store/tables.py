@@ -68,10 +68,24 @@ shards = sa.Table(
     sa.Column("male", sa.Integer, nullable=False),
     sa.Column("female", sa.Integer, nullable=False),
     sa.Column("unknown", sa.Integer, nullable=False),
+    sa.Column("rejected", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("audience", sa.Integer),
     sa.Column("log_bytes", sa.BigInteger, nullable=False),
     sa.Column("work_ms", sa.BigInteger, nullable=False),
     sa.Column("owner", sa.String(255), nullable=False),
     sa.Column("lease_until_ms", sa.BigInteger, nullable=False),
 )
 """One range of ids, `after_id < id <= to_id`, and how far it got: every id up to `last_id` is in the first
-`log_bytes` bytes of its log. `owner` may write the log until `lease_until_ms` (Unix time); '' is nobody."""
+`log_bytes` bytes of its log or, `rejected` of them, in the table `rejects`. `audience` is how many customers it had
+when the campaign was triggered, NULL until they are counted. `owner` may write the log until `lease_until_ms` (Unix
+time); '' is nobody."""
+
+rejects = sa.Table(
+    "rejects",
+    metadata,
+    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("customer_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("shard", sa.Integer, nullable=False),
+    sa.Column("reason", sa.String(16), nullable=False),
+)
+"""Who was not greeted and why, see app/domain/reject.py. The customer may be gone since."""

@@ -36,7 +36,9 @@ def send(
 ) -> Outcome:
     """What a task does with one shard."""
     order = ShardOrder(campaign.id, number)
-    return send_shard(database, logs, order, should_stop=should_stop, on_progress=lambda _: None).outcome
+    return send_shard(
+        database, logs, order, should_stop=should_stop, on_progress=lambda _: None, on_rejected=lambda _: None
+    ).outcome
 
 
 def after(pages: int) -> Callable[[], bool]:

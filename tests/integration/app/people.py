@@ -37,7 +37,10 @@ def greeting(row: Row) -> str:
     """The line of one customer."""
     _, name, gender, mobile = row
     title = "客户" if gender is None else "女士" if gender == 0 else "先生"
-    return f"尊敬的手机号为{mobile}的{name}_{title}_你好，然后xxxxxx省....\n"
+    return f"尊敬的手机号为{mobile}的{name.translate(_TO_SPACES)}_{title}_你好，然后xxxxxx省....\n"
+
+
+_TO_SPACES = str.maketrans("\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " " * 10)
 
 
 def expected_logs(rows: Iterable[Row], shard_size: int) -> dict[str, bytes]:
@@ -66,8 +69,9 @@ ODD_NAMES = [
     "{mobile}{0}",
     "a\x1eb",
     "a\x1fb",
-    "\x1e",
-    "\x1f\x1f",
+    "\x1e张",
+    "\x1f张\x1f",
+    "a\u2028b\x85c",
     "tab\tand\0nul",
     "é",
     "e\u0301",

@@ -43,8 +43,8 @@ def test_status_shows_every_campaign(app, sqlite, finished):
     ended = app("status")
 
     assert ended.code == 0
-    assert re.search(r"b\W+running\W+1\W+0\W+0\.0%", ended.out)
-    assert re.search(rf"{NAME}\W+finished\W+3\W+25\W+100\.0%", ended.out)
+    assert re.search(r"b\W+running\W+1\W+0\W+0\W+0\W+0\.0%", ended.out)
+    assert re.search(rf"{NAME}\W+finished\W+3\W+25\W+0\W+0\W+25\W+100\.0%", ended.out)
 
 
 def test_status_as_json_is_read_by_programs(app, finished):
@@ -63,7 +63,7 @@ def test_status_of_one_campaign_shows_its_tasks(app, halfway):
     ended = app("status", NAME)
 
     assert ended.code == 0
-    assert re.search(r"0\W+1 – 25\W+open\W+10\W+5\W+2\W+3\W+40\.0%", ended.out)
+    assert re.search(r"0\W+1 – 25\W+open\W+10\W+5\W+2\W+3\W+0\W+0\W+40\.0%", ended.out)
 
 
 def test_status_of_one_campaign_as_json_holds_its_tasks(app, halfway):
@@ -90,8 +90,8 @@ def test_a_report_of_exact_logs_ends_well(app, finished):
     ended = app("report", NAME)
 
     assert ended.code == 0
-    assert re.search(r"0\W+10\W+5\W+2\W+3\W+[\d,]+\W+13800000001\W+13800000010\W.*yes", ended.out)
-    assert re.search(r"all\W+25\W+13\W+6\W+6\W+[\d,]+\W+13800000001\W+13800000025\W.*yes", ended.out)
+    assert re.search(r"0\W+10\W+5\W+2\W+3\W+0\W+0\W+10\W+[\d,]+\W+13800000001\W+13800000010\W.*yes", ended.out)
+    assert re.search(r"all\W+25\W+13\W+6\W+6\W+0\W+0\W+25\W+[\d,]+\W+13800000001\W+13800000025\W.*yes", ended.out)
 
 
 def test_a_report_as_json_is_read_by_programs(app, finished, logs):

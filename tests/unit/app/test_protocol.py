@@ -134,12 +134,22 @@ def test_an_object_is_answered_with_facts_beside_the_words():
 
 
 def test_progress_counts_ids_that_are_done_and_messages_that_are_sent():
-    shards = [ShardProgress(0, 0, 10, 10, 8, True), ShardProgress(1, 10, 15, 12, 2, False)]
+    shards = [ShardProgress(0, 0, 10, 10, 6, True, 2, 1, 9), ShardProgress(1, 10, 15, 12, 2, False)]
 
     line = json.loads(protocol.progress("a", "running", "", shards, as_json=True))
 
-    assert line["sent"] == 10
+    assert (line["sent"], line["rejected"], line["gone"], line["audience"]) == (8, 2, 1, None)
+    counts = {"rejected": 2, "gone": 1, "audience": 9}, {"rejected": 0, "gone": 0, "audience": None}
     assert line["tasks"] == [
-        {"task": 0, "sent": 8, "done": 10, "of": 10, "finished": True},
-        {"task": 1, "sent": 2, "done": 2, "of": 5, "finished": False},
+        {"task": 0, "sent": 6, "done": 10, "of": 10, "finished": True, **counts[0]},
+        {"task": 1, "sent": 2, "done": 2, "of": 5, "finished": False, **counts[1]},
     ]
+
+
+def test_the_audience_of_a_campaign_is_known_once_every_shard_is_counted():
+    shards = [ShardProgress(0, 0, 10, 10, 6, True, 2, 1, 9), ShardProgress(1, 10, 15, 12, 2, False, audience=5)]
+
+    assert json.loads(protocol.progress("a", "running", "", shards, as_json=True))["audience"] == 14
+    assert protocol.progress("a", "running", "", shards, as_json=False).decode() == (
+        "任务a: running, 已发送8, 未发送2\n"
+    )

@@ -1,0 +1,28 @@
+"""Counts the audience of new shards: how many customers they had when their campaign was triggered.
+
+A trigger is answered in milliseconds and cannot wait for it, so it happens right after it, while the tasks begin.
+"""
+
+from sqlalchemy import Engine
+
+from app.store import customers, shards
+from app.store.database import writing
+
+
+def count_audiences(database: Engine) -> int:
+    """Count every open shard that is not counted yet, as of one moment; how many there were.
+
+    What is sent or rejected by then is added, so it does not matter how far a task got. Who was deleted between the
+    trigger and this moment was never there.
+    """
+    # A snapshot, so that nothing moves between two counts; on SQLite every transaction is one.
+    level = "SERIALIZABLE" if database.dialect.name == "sqlite" else "REPEATABLE READ"
+    with database.connect().execution_options(isolation_level=level) as connection:
+        counted = [
+            (each, each.sent + each.rejected + customers.count(connection, each.last_id, each.to_id))
+            for each in shards.uncounted(connection)
+        ]
+    for shard, audience in counted:
+        with writing(database) as connection:
+            shards.note_audience(connection, shard, audience)
+    return len(counted)
