@@ -1,8 +1,7 @@
 """The commands: their arguments and exit codes, nothing else."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NoReturn
 
 import typer
 from sqlalchemy import Engine
@@ -13,7 +12,7 @@ from app.console import out
 from app.domain.campaign import State, check_name
 from app.errors import ServerUnreachable
 from app.gateways.log_file import make_folder
-from app.protocol import Trigger
+from app.protocol import Trigger, Watch
 from app.remote import Remote
 from app.services import progress
 from app.services.report import Report
@@ -22,6 +21,8 @@ from app.store.customers import collect_rarely
 from app.store.database import open_database
 from app.store.readiness import check_ready
 from app.trigger_token import make_token, read_token, token_file
+from app.watch_view import WatchView
+from app.watching import Watching
 from engine import StartError
 
 cli = console.commands("Greet every customer in the database by SMS, exactly once.")
@@ -70,34 +71,30 @@ def trigger(
     """Start a campaign through the running server. The same name again starts nothing and says so."""
     remote = Remote(config.load(), tls=tls, ca=ca)
     request = Trigger(check_name(name), template, watch)
-    # Between two changes of a campaign there may be minutes: who watches waits as long as it takes.
-    timeout_s = None if watch else ANSWER_WITHIN_S
+    if watch:
+        _watch(remote, request)
+    lost = f"it may have started: python -m app status {request.campaign}"
+    with remote.ask(request, timeout_s=ANSWER_WITHIN_S, lost=lost) as answers:
+        out.print(next(answers)["message"])
+
+
+@cli.command()
+def watch(name: Name, tls: Tls = False, ca: Ca = None) -> None:
+    """Show the progress of a campaign until it is over, over restarts of the server. Ctrl-C leaves it running."""
+    _watch(Remote(config.load(), tls=tls, ca=ca), Watch(check_name(name)))
+
+
+def _watch(remote: Remote, request: Trigger | Watch) -> NoReturn:
+    """Exit status 0 when it finished, 1 when it is over otherwise, 130 when we stop watching."""
     try:
-        with remote.ask(
-            request, timeout_s=timeout_s, lost=f"it may have started: python -m app status {request.campaign}"
-        ) as answers:
-            out.print(next(answers)["message"])
-            if watch and _watch(remote, answers) is not State.FINISHED:
-                raise typer.Exit(1)
+        with WatchView() as view:
+            final = Watching(remote, request, view.say).run(out.print, view.show)
     except KeyboardInterrupt:
         console.err.print(f"stopped watching; the campaign goes on, see: python -m app status {request.campaign}")
         raise typer.Exit(130) from None
-
-
-def _watch(remote: Remote, answers: Iterator[dict[str, Any]]) -> State:
-    """Show progress until a final state, and give it."""
-    with views.ProgressView() as view:
-        for facts in answers:
-            try:
-                view.show(facts)
-                state, reason = State(facts["state"]), facts["reason"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise ServerUnreachable(remote.stranger()) from error
-            if state.is_final:
-                break
-    if reason:
-        out.print(reason)
-    return state
+    if final.reason:
+        out.print(final.reason)
+    raise typer.Exit(0 if final.state == State.FINISHED else 1)
 
 
 @cli.command()

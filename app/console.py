@@ -1,8 +1,10 @@
 """What the commands of this project share: where they write, and how they end when something is wrong."""
 
 import io
+import os
+import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -12,6 +14,8 @@ from app.errors import AppError
 
 # A file or pipe has no width; tables are then as wide as they need.
 out = Console(highlight=False, soft_wrap=True, markup=False, width=None if sys.stdout.isatty() else 200)
+live = Console(highlight=False, markup=False)
+"""For what is drawn again and again; where it does not wrap by itself, a line that is too long spoils the next."""
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -31,8 +35,11 @@ def run(cli: typer.Typer) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli()
+        sys.stdout.flush()
     except AppError as error:
         err.print(f"error: {error}")
+    except BrokenPipeError:
+        _quit_quietly()
     except DBAPIError as error:
         # The text of the driver alone: the statement and its values hold customers.
         reason = " ".join(str(part) for part in getattr(error.orig, "args", ()) or [error.orig])
@@ -40,3 +47,9 @@ def run(cli: typer.Typer) -> None:
     else:
         return
     raise SystemExit(1)
+
+
+def _quit_quietly() -> NoReturn:
+    """Nobody reads any more, as after `| head`. What is still to be written goes nowhere, and nobody is told."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(128 + signal.SIGPIPE)

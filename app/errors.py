@@ -68,7 +68,16 @@ class BadRequest(AppError):
 
 
 class Refused(AppError):
-    """The server did not obey a trigger; the text is the server's."""
+    """The server did not obey a request; the text is the server's, and so is `code`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same request may be obeyed later: the server has no database now, or so."""
+        return self.code in {"internal", "refused"}
 
 
 class UnknownCampaign(AppError):

@@ -29,6 +29,14 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """A request to be told of the progress of a campaign that is there."""
+
+    campaign: str
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ShardProgress:
     """How far one shard got. `last_id` of `after_id < id <= to_id` is done.
 
@@ -45,6 +53,45 @@ class ShardProgress:
     rejected: int = 0
     gone: int = 0
     audience: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """One task in a progress line; `done` of `of` ids are done."""
+
+    number: int
+    sent: int
+    done: int
+    of: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A progress line as a client reads it. What an older server does not say is 0."""
+
+    campaign: str
+    state: str
+    reason: str
+    sent: int
+    tasks: list[TaskProgress]
+    rejected: int = 0
+    gone: int = 0
+
+    @property
+    def done(self) -> int:
+        """Ids that are done."""
+        return sum(each.done for each in self.tasks)
+
+    @property
+    def of(self) -> int:
+        """All ids of the campaign."""
+        return sum(each.of for each in self.tasks)
+
+    @property
+    def share(self) -> float:
+        """What is done of all, 0 to 1; a campaign without tasks is done."""
+        return self.done / self.of if self.of else 1.0
 
 
 def is_json(body: bytes) -> bool:
@@ -64,7 +111,7 @@ def token_of(body: bytes) -> str:
     return token if isinstance(token, str) else ""
 
 
-def parse(body: bytes) -> Trigger:
+def parse(body: bytes) -> Trigger | Watch:
     """The request in a frame's body, header removed. Raises BadRequest with one sentence for the client."""
     try:
         text = body.decode("utf-8")
@@ -76,6 +123,8 @@ def parse(body: bytes) -> Trigger:
         fields = json.loads(text)
     except (ValueError, RecursionError):
         raise BadRequest("bad_json", "请求不是有效的JSON") from None
+    if isinstance(fields.get("watch"), str) and "campaign" not in fields:
+        return _parse_watch(fields)
     unknown = [name for name in fields if name not in _FIELDS]
     if unknown:
         raise BadRequest("unknown_field", f"未知的字段{json.dumps(unknown[0][:64])},可用的有: {', '.join(_FIELDS)}")
@@ -87,8 +136,20 @@ def parse(body: bytes) -> Trigger:
     return Trigger(**fields)
 
 
-def request(trigger: Trigger) -> bytes:
+def _parse_watch(fields: dict[str, Any]) -> Watch:
+    others = [name for name in fields if name not in ("watch", "token")]
+    if others:
+        raise BadRequest("unknown_field", f"watch是任务名时,只能再有字段token,不能有{json.dumps(others[0][:64])}")
+    if not isinstance(fields.get("token", ""), str):
+        raise BadRequest("bad_field", "字段token必须是字符串")
+    return Watch(fields["watch"], fields.get("token", ""))
+
+
+def request(trigger: Trigger | Watch) -> bytes:
     """The JSON body of a request; what is not set is left out."""
+    if isinstance(trigger, Watch):
+        asked = {"watch": trigger.campaign} | ({"token": trigger.token} if trigger.token else {})
+        return json.dumps(asked, ensure_ascii=False).encode()
     fields: dict[str, Any] = {"campaign": trigger.campaign}
     if trigger.template:
         fields["template"] = trigger.template
@@ -105,6 +166,26 @@ def read_answer(line: str) -> dict[str, Any]:
     if not isinstance(facts, dict) or "message" not in facts:
         raise ValueError("not an answer of this protocol")
     return facts
+
+
+def read_progress(facts: dict[str, Any]) -> Progress:
+    """What a progress line says. Raises ValueError when it is none of ours."""
+    try:
+        tasks = [
+            TaskProgress(int(each["task"]), int(each["sent"]), int(each["done"]), int(each["of"]), each["finished"])
+            for each in facts["tasks"]
+        ]
+        return Progress(
+            campaign=str(facts["campaign"]),
+            state=str(facts["state"]),
+            reason=str(facts["reason"]),
+            sent=int(facts["sent"]),
+            tasks=tasks,
+            rejected=int(facts.get("rejected", 0)),
+            gone=int(facts.get("gone", 0)),
+        )
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError("not a progress line of this protocol") from error
 
 
 def accepted(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -> bytes:

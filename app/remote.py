@@ -10,7 +10,7 @@ from typing import Any
 from app import protocol
 from app.config import Config
 from app.errors import CertificateUnusable, Refused, ServerGone, ServerUnreachable
-from app.protocol import Trigger
+from app.protocol import Trigger, Watch
 from app.trigger_token import read_token
 from engine import Client
 
@@ -30,7 +30,7 @@ class Remote:
         self._tls = _context(ca, settings.sms_tls_client_cert, settings.sms_tls_client_key) if wanted else None
 
     @contextmanager
-    def ask(self, request: Trigger, *, timeout_s: float | None, lost: str) -> Iterator[Iterator[Facts]]:
+    def ask(self, request: Trigger | Watch, *, timeout_s: float | None, lost: str) -> Iterator[Iterator[Facts]]:
         """Send a request, with the token; the lines that answer it, as long as the connection stands.
 
         To read one raises Refused for one that refuses, ServerGone when the server is not there, or closes: `lost`
@@ -54,7 +54,7 @@ class Remote:
                     raise ServerGone(f"the server closed the connection; {lost}")
                 facts = protocol.read_answer(line)
             if not facts.get("ok", True):
-                raise Refused(facts["message"])
+                raise Refused(str(facts.get("error", "")), str(facts["message"]))
             yield facts
             lost = "the campaign goes on when it is back"
 

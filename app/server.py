@@ -15,8 +15,9 @@ from app.domain.reject import Reason
 from app.errors import AppError, BadRequest
 from app.exposure import check_protected
 from app.gateways.log_file import make_folder
+from app.protocol import Watch
 from app.services.conduct import Conductor
-from app.services.dispatch import dispatch
+from app.services.dispatch import dispatch, look_up
 from app.services.progress import Watchers
 from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
 from app.store.campaigns import Campaign
@@ -94,8 +95,11 @@ class Application:
     async def _obey(self, server: Server, fd: int, body: bytes, as_json: bool) -> None:
         async with self._turns.setdefault(fd, asyncio.Lock()):  # answers go back in the order of the requests
             self._admit(server, fd, body)
-            trigger = protocol.parse(body)
-            done = await asyncio.to_thread(dispatch, self._database, trigger, self._config.sms_shard_size)
+            request = protocol.parse(body)
+            if isinstance(request, Watch):
+                done = await asyncio.to_thread(look_up, self._database, request)
+            else:
+                done = await asyncio.to_thread(dispatch, self._database, request, self._config.sms_shard_size)
             answer = protocol.accepted if done.created else protocol.exists
             campaign = done.campaign
             server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))
@@ -105,7 +109,7 @@ class Application:
                 self._conductor.nudge()
             else:
                 server.send_message("nudge", CONDUCTOR)
-        if trigger.watch:
+        if isinstance(request, Watch) or request.watch:
             await self._watch(server, fd, campaign, as_json)
 
     def _admit(self, server: Server, fd: int, body: bytes) -> None:

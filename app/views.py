@@ -1,19 +1,12 @@
 """How campaigns look on a terminal."""
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.console import out
-from app.domain.campaign import State
 from app.services.progress import Snapshot
 from app.services.report import Report, TaskReport
-
-PLAIN_EVERY_S = 1.0
-"""Where the output is no terminal: at most one line of progress in this time."""
 
 
 def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
@@ -182,49 +175,3 @@ def report_facts(report: Report) -> dict[str, Any]:
         "total": totals(report),
         "tasks": [_task_facts(each) for each in report.tasks],
     }
-
-
-class ProgressView:
-    """Progress lines of a trigger as bars, one for each task; plain lines where the output is no terminal."""
-
-    def __init__(self) -> None:
-        self._bars = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>5.1f}%"),
-            TextColumn("{task.fields[sent]:>12,} sent"),
-            TimeRemainingColumn(),
-            console=out,
-        )
-        self._ids: dict[str, TaskID] = {}
-        self._printed_at = float("-inf")
-
-    def __enter__(self) -> "ProgressView":
-        if out.is_terminal:
-            self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if out.is_terminal:
-            self._bars.stop()
-
-    def show(self, facts: dict[str, Any]) -> None:
-        """One progress line of the server, see app/protocol.py."""
-        if not out.is_terminal:
-            if facts["state"] == State.RUNNING and time.monotonic() < self._printed_at + PLAIN_EVERY_S:
-                return
-            self._printed_at = time.monotonic()
-            done, of = (sum(each[key] for each in facts["tasks"]) for key in ("done", "of"))
-            share = done / of if of else 1.0
-            out.print(f"{facts['campaign']}: {facts['state']}, {facts['sent']:,} sent, {share:.1%} done")
-            return
-        for each in facts["tasks"]:
-            self._show_bar(f"task {each['task']}", each["sent"], each["done"], each["of"])
-        total = sum(each["of"] for each in facts["tasks"])
-        self._show_bar("all", facts["sent"], sum(each["done"] for each in facts["tasks"]), total)
-
-    def _show_bar(self, name: str, sent: int, done: int, of: int) -> None:
-        if name not in self._ids:
-            self._ids[name] = self._bars.add_task(name, total=of, sent=sent)
-        self._bars.update(self._ids[name], completed=done, sent=sent)

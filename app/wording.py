@@ -1,4 +1,4 @@
-"""How counts and lists are said."""
+"""How counts, lists and times are said."""
 
 from collections.abc import Sequence
 
@@ -16,3 +16,10 @@ def these(noun: str, examples: Sequence[object], count: int = 0) -> str:
     shown = ", ".join(map(str, examples[:EXAMPLES]))
     more = max(count, len(examples)) - EXAMPLES
     return f"{noun if len(examples) == 1 else f'{noun}s'} {shown}" + (f" and {more:,} more" if more > 0 else "")
+
+
+def duration(seconds: float) -> str:
+    """`0:05`, `12:00`, `1:02:03`: minutes and seconds, with hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -21,6 +21,10 @@ class Client:
     ) -> None:
         """With `ssl_context` it speaks TLS, and `host` is the name that the server's certificate must bear."""
         self._socket = socket.create_connection((host, port), timeout=timeout_s)
+        # who waits for ever hears within two minutes that the other machine is gone
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
         if ssl_context:
             self._socket = ssl_context.wrap_socket(self._socket, server_hostname=host)
         self._reader = self._socket.makefile("rb")

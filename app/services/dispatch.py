@@ -9,7 +9,7 @@ from app.domain.campaign import check_name
 from app.domain.greeting import DEFAULT_TEMPLATE, compile_template
 from app.domain.sharding import split
 from app.errors import BadRequest, UnknownCampaign
-from app.protocol import Trigger
+from app.protocol import Trigger, Watch
 from app.store import campaigns, customers, shards
 from app.store.campaigns import Campaign
 from app.store.database import writing
@@ -33,14 +33,30 @@ def dispatch(database: Engine, trigger: Trigger, shard_size: int) -> Dispatched:
     name, template = check_name(trigger.campaign), trigger.template or DEFAULT_TEMPLATE
     compile_template(template)
     created = _create(database, name, template, shard_size)
-    with database.connect() as connection:
-        campaign = campaigns.find(connection, name)
-        if campaign is None:  # it was there a moment ago
-            raise UnknownCampaign(name)
-        numbers = [each.number for each in shards.of_campaign(connection, campaign.id)]
+    found = _find(database, name)
+    if found is None:  # it was there a moment ago
+        raise UnknownCampaign(name)
+    campaign, numbers = found
     if trigger.template and campaign.template != template:
         raise BadRequest("other_template", "名称已用于另一条短信")
     return Dispatched(campaign, numbers, created)
+
+
+def look_up(database: Engine, request: Watch) -> Dispatched:
+    """The campaign of that name. Raises BadRequest when there is none."""
+    name = check_name(request.campaign)
+    found = _find(database, name)
+    if found is None:
+        raise BadRequest("unknown_campaign", f"没有名为{name}的任务")
+    return Dispatched(*found, created=False)
+
+
+def _find(database: Engine, name: str) -> tuple[Campaign, list[int]] | None:
+    with database.connect() as connection:
+        campaign = campaigns.find(connection, name)
+        if campaign is None:
+            return None
+        return campaign, [each.number for each in shards.of_campaign(connection, campaign.id)]
 
 
 def _create(database: Engine, name: str, template: str, shard_size: int) -> bool:

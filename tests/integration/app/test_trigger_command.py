@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -24,25 +24,33 @@ def test_a_trigger_without_a_server_is_refused_with_what_to_do(app):
 
 
 @contextmanager
-def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | Event) -> Iterator[None]:
-    """Somebody listens who sends these bytes to the first client, waits for the events, and hangs up."""
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | Event, then: Sequence[bytes] = ()) -> Iterator[None]:
+    """Somebody listens who sends these bytes to the first client, waits for the events, and hangs up. To each of
+    the next clients one piece of `then`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("SMS_PORT", str(listener.getsockname()[1]))
+        listener.settimeout(WITHIN_S)
 
         def serve() -> None:
-            client, _ = listener.accept()
-            with client:
-                client.recv(1000)
-                for each in answers:
-                    if isinstance(each, Event):
-                        each.wait(0.5)
-                    else:
-                        client.sendall(each)
+            for each in (answers, *([piece] for piece in then)):
+                _serve(listener, each)
 
         thread = Thread(target=serve)
         thread.start()
         yield
         thread.join(WITHIN_S)
+        assert not thread.is_alive()
+
+
+def _serve(listener: socket.socket, answers: Iterable[bytes | Event]) -> None:
+    client, _ = listener.accept()
+    with client:
+        client.recv(1000)
+        for each in answers:
+            if isinstance(each, Event):
+                each.wait(0.5)
+            else:
+                client.sendall(each)
 
 
 ACCEPTED = b'{"ok": true, "created": true, "campaign": "a", "state": "running", "tasks": [0], "message": "gone out"}\n'
@@ -98,26 +106,53 @@ def test_a_server_that_does_not_answer_in_time_is_not_waited_for(app, monkeypatc
         app("trigger", "a").assert_refused("no answer from")
 
 
-def test_a_server_that_stops_while_we_watch_is_said_in_one_line(app, monkeypatch):
-    with answering(monkeypatch, ACCEPTED, progress(State.RUNNING)):
+def test_a_server_that_comes_back_while_we_watch_is_asked_again_with_growing_pauses(app, monkeypatch):
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    there = b'{"ok": true, "created": false, "message": "there already"}\n'
+
+    with answering(monkeypatch, ACCEPTED, progress(State.RUNNING), then=[b"", b"", there + progress(State.FINISHED)]):
         ended = app("trigger", "a", "--watch")
 
-    assert ended.code == 1
-    assert ended.err == "error: the server closed the connection; the campaign goes on when it is back\n"
+    assert ended.code == 0
+    assert ended.out.splitlines() == ["gone out", "a: running, 5 sent, 50.0% done", "a: finished, 5 sent, 50.0% done"]
+    lost, again, once_more, back = ended.err.splitlines()
+    assert lost.startswith("the server closed the connection; the campaign goes on when it is back; trying again in ")
+    assert again.startswith("the server closed the connection") and once_more.startswith("the server closed the conn")
+    assert back == "the server is back"
+    assert len(slept) == 3
+    assert slept[0] < slept[1] < slept[2] <= 2.0
 
 
-def test_a_refusal_while_we_watch_is_said_as_an_error(app, monkeypatch):
-    with answering(monkeypatch, ACCEPTED, '{"ok": false, "error": "internal", "message": "请稍后再试"}\n'.encode()):
+def test_a_server_that_closes_before_it_answered_is_an_error(app, monkeypatch):
+    with answering(monkeypatch):
+        app("trigger", "a", "--watch").assert_refused("closed the connection", "it may have started")
+
+
+def test_a_server_that_cannot_obey_now_is_asked_again_while_we_watch(app, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    busy = '{"ok": false, "error": "internal", "message": "请稍后再试"}\n'.encode()
+    there = b'{"ok": true, "created": false, "message": "there already"}\n'
+
+    with answering(monkeypatch, ACCEPTED, busy, then=[busy, there + progress(State.FINISHED)]):
         ended = app("trigger", "a", "--watch")
 
-    assert (ended.code, ended.out, ended.err) == (1, "gone out\n", "error: 请稍后再试\n")
+    assert ended.code == 0
+    assert ended.err.count("请稍后再试; trying again in") == 2
+
+
+def test_a_refusal_for_good_while_we_watch_is_said_as_an_error(app, monkeypatch):
+    with answering(monkeypatch, ACCEPTED, b'{"ok": false, "error": "forbidden", "message": "no"}\n'):
+        ended = app("trigger", "a", "--watch")
+
+    assert (ended.code, ended.out, ended.err) == (1, "gone out\n", "error: no\n")
 
 
 def test_who_stops_watching_is_told_that_the_campaign_goes_on(app, monkeypatch):
     def is_interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands.views.ProgressView, "show", is_interrupted)
+    monkeypatch.setattr(commands.WatchView, "show", is_interrupted)
 
     with answering(monkeypatch, ACCEPTED, progress(State.RUNNING)):
         ended = app("trigger", "a", "--watch")

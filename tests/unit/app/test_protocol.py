@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app import protocol
 from app.domain.campaign import check_name
 from app.errors import BadRequest
-from app.protocol import ShardProgress, Trigger, parse
+from app.protocol import Progress, ShardProgress, TaskProgress, Trigger, Watch, parse, read_progress, token_of
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -62,6 +62,8 @@ def test_only_the_name_must_be_there():
         (b'{"campaign":' + b"[" * 200_000, "bad_json"),
         (b'{"campaign":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, "bad_json"),
         (b'{"campaign":' + b"1" * 10_000 + b"}", "bad_json"),
+        (b'{"watch": "a", "template": "x"}', "unknown_field"),
+        (b'{"watch": "a", "token": 1}', "bad_field"),
         (b"\xff\xfe", "bad_utf8"),
         (b'{"campaign": "\xff"}', "bad_utf8"),
         (b"\xed\xa0\x80", "bad_utf8"),
@@ -111,6 +113,57 @@ def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
 @given(st.builds(Trigger, st.text(), st.text(), st.booleans(), st.text()))
 def test_a_request_comes_back_as_it_was_made(trigger):
     assert parse(protocol.request(trigger)) == trigger
+
+
+def test_a_campaign_that_is_there_may_be_watched_by_its_name():
+    assert parse('{"watch": "春节", "token": "t"}'.encode()) == Watch("春节", "t")
+
+
+@given(st.builds(Watch, st.text(), st.text()))
+def test_a_request_to_watch_comes_back_as_it_was_made(watch):
+    assert parse(protocol.request(watch)) == watch
+
+
+@pytest.mark.parametrize(
+    ("body", "token"),
+    [
+        (b'{"campaign": "a", "token": "t"}', "t"),
+        (b' {"token": "t", "nonsense": 1}', "t"),
+        (b'{"token": 5}', ""),
+        (b'{"token": "t"', ""),
+        (b'{"campaign":' + b"[" * 200_000, ""),
+        (b"{\xff", ""),
+        (b"t", ""),
+        (b'["t"]', ""),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, bytes) else value,
+)
+def test_the_token_of_a_request_is_found_whatever_else_is_wrong_with_it(body, token):
+    assert token_of(body) == token
+
+
+def test_a_client_reads_the_progress_that_was_written():
+    shards = [ShardProgress(0, 0, 10, 10, 8, True), ShardProgress(1, 10, 15, 12, 2, False)]
+
+    progress = read_progress(json.loads(protocol.progress("a", "running", "why", shards, as_json=True)))
+
+    tasks = [TaskProgress(0, 8, 10, 10, True), TaskProgress(1, 2, 2, 5, False)]
+    assert progress == Progress("a", "running", "why", 10, tasks, progress.rejected, progress.gone)
+    assert progress.share == 0.8
+
+
+tasks = st.lists(st.fixed_dictionaries(dict.fromkeys(("task", "sent", "done", "of", "finished"), values)), max_size=2)
+progresses = st.fixed_dictionaries(
+    {**dict.fromkeys(("campaign", "state", "reason", "sent"), values), "tasks": tasks | values}
+)
+
+
+@given(progresses | st.dictionaries(st.sampled_from(["campaign", "state", "tasks", "sent"]), values))
+def test_what_is_no_progress_line_is_a_value_error(facts):
+    try:
+        assert isinstance(read_progress(facts), Progress)
+    except ValueError:
+        return
 
 
 def test_the_answers_are_the_tutorials_words():
