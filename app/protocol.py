@@ -68,7 +68,8 @@ class TaskProgress:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A progress line as a client reads it. What an older server does not say is 0."""
+    """A progress line as a client reads it. What an older server does not say is 0; `audience` is None until it is
+    known."""
 
     campaign: str
     state: str
@@ -77,6 +78,7 @@ class Progress:
     tasks: list[TaskProgress]
     rejected: int = 0
     gone: int = 0
+    audience: int | None = None
 
     @property
     def done(self) -> int:
@@ -183,6 +185,7 @@ def read_progress(facts: dict[str, Any]) -> Progress:
             tasks=tasks,
             rejected=int(facts.get("rejected", 0)),
             gone=int(facts.get("gone", 0)),
+            audience=None if facts.get("audience") is None else int(facts["audience"]),
         )
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("not a progress line of this protocol") from error

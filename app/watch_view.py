@@ -82,7 +82,8 @@ def picture(progress: Progress, pace: Pace, note: str, height: int) -> Group:
     head = Text.assemble(
         (progress.campaign, "bold"), "  ", (progress.state, _COLOURS.get(progress.state, "")), no_wrap=True
     )
-    facts = Text("   ".join([f"{progress.sent:,} sent", *_facts(progress, pace)]), no_wrap=True)
+    of = "" if progress.audience is None else f" of {progress.audience:,}"
+    facts = Text("   ".join([f"{progress.sent:,}{of} sent", *_facts(progress, pace)]), no_wrap=True)
     bars = Table.grid(padding=(0, 1))
     shown, others = _chosen(progress.tasks, max(1, height - OTHER_LINES))
     for each in shown:

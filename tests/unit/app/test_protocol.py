@@ -148,7 +148,7 @@ def test_a_client_reads_the_progress_that_was_written():
     progress = read_progress(json.loads(protocol.progress("a", "running", "why", shards, as_json=True)))
 
     tasks = [TaskProgress(0, 8, 10, 10, True), TaskProgress(1, 2, 2, 5, False)]
-    assert progress == Progress("a", "running", "why", 10, tasks, progress.rejected, progress.gone)
+    assert progress == Progress("a", "running", "why", 10, tasks, progress.rejected, progress.gone, progress.audience)
     assert progress.share == 0.8
 
 

@@ -1,6 +1,7 @@
 """How a campaign that is watched looks."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -58,6 +59,12 @@ def test_a_picture_has_a_bar_for_each_task_and_one_in_all(pace):
     assert bars[4].startswith("all")
     assert all(each.split()[-2:-1] == ["50.0%"] for each in bars)
     assert len(bars) == 5
+
+
+def test_a_picture_says_of_how_many_once_that_is_known(pace):
+    _, facts, *_ = drawn(replace(progress("finished"), audience=2000), pace)
+
+    assert facts == "1,234 of 2,000 sent"
 
 
 def test_a_note_stands_below(pace):
