@@ -10,11 +10,13 @@ from app import config, console, log_lines, views
 from app.config import Config
 from app.console import out
 from app.domain.campaign import State, check_name
+from app.domain.mobile import mask
 from app.errors import ServerUnreachable
 from app.gateways.log_file import make_folder
 from app.protocol import Trigger, Watch
 from app.remote import Remote
 from app.services import progress
+from app.services.messages import Messages
 from app.services.report import Report
 from app.services.report import report as check_logs
 from app.store.customers import collect_rarely
@@ -128,6 +130,23 @@ def status(
         console.print_json([views.snapshot_facts(each) for each in every])
     else:
         out.print(views.campaign_table(every))
+
+
+@cli.command()
+def logs(
+    name: Name,
+    task: Annotated[int | None, typer.Option("--task", min=0, help="The log of one task; of all without it.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the campaign is over.")] = False,
+    masked: Annotated[bool, typer.Option("--mask", help="Write mobiles as 138****0001.")] = False,
+) -> None:
+    """Print the messages of a campaign as they stand in its logs, those that are on record; the server need not run."""
+    settings = config.load()
+    messages = Messages(_database(settings), settings.sms_log_dir, check_name(name), task)
+    try:
+        for lines in messages.follow(console.err.print) if follow else messages.read():
+            console.write(mask(lines.decode()).encode() if masked else lines)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 @cli.command()

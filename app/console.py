@@ -1,10 +1,8 @@
 """What the commands of this project share: where they write, and how they end when something is wrong."""
 
 import io
-import os
-import signal
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -29,17 +27,20 @@ def print_json(facts: Any) -> None:
     out.print_json(data=facts, ensure_ascii=out.options.ascii_only)
 
 
+def write(lines: bytes) -> None:
+    """To stdout as they are, at once."""
+    sys.stdout.buffer.write(lines)
+    sys.stdout.buffer.flush()
+
+
 def run(cli: typer.Typer) -> None:
     """Run the command. What an operator or sender can mend ends as one line on stderr and exit status 1."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # letters that it cannot take are escaped; stderr does so by itself
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli()
-        sys.stdout.flush()
     except AppError as error:
         err.print(f"error: {error}")
-    except BrokenPipeError:
-        _quit_quietly()
     except DBAPIError as error:
         # The text of the driver alone: the statement and its values hold customers.
         reason = " ".join(str(part) for part in getattr(error.orig, "args", ()) or [error.orig])
@@ -47,9 +48,3 @@ def run(cli: typer.Typer) -> None:
     else:
         return
     raise SystemExit(1)
-
-
-def _quit_quietly() -> NoReturn:
-    """Nobody reads any more, as after `| head`. What is still to be written goes nowhere, and nobody is told."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(128 + signal.SIGPIPE)

@@ -88,6 +88,15 @@ class UnknownCampaign(AppError):
         super().__init__(f"no campaign is named {name}")
 
 
+class UnknownTask(AppError):
+    """The campaign has no task of this number."""
+
+    def __init__(self, name: str, number: int, count: int) -> None:
+        self.number = number
+        known = f"its tasks are 0 to {count - 1}" if count else "it has none"
+        super().__init__(f"{name} has no task {number}, {known}")
+
+
 # ── this task must stop ─────────────────────────────────────────────────────────────────────────
 
 

@@ -7,11 +7,14 @@ from rich.table import Table
 
 from app.services.progress import Snapshot
 from app.services.report import Report, TaskReport
+from app.wording import duration
 
 
 def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     """All campaigns, a row each."""
-    table = Table("campaign", "state", "tasks", "sent", "rejected", "gone", "audience", "done", "triggered")
+    table = Table(
+        "campaign", "state", "tasks", "sent", "rejected", "gone", "audience", "done", "rate", "left", "triggered"
+    )
     for each in snapshots:
         table.add_row(
             each.campaign.name,
@@ -22,6 +25,8 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
             f"{each.gone:,}",
             _audience(each.audience),
             f"{each.done:.1%}",
+            f"{each.messages_per_s:,.0f}/s" if each.messages_per_s else "",
+            "" if each.left_s is None else duration(each.left_s),
             f"{each.campaign.created_at:%Y-%m-%d %H:%M:%S} UTC",
         )
     return table
@@ -67,6 +72,8 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "gone": snapshot.gone,
         "audience": snapshot.audience,
         "done": round(snapshot.done, 6),
+        "rate": round(snapshot.messages_per_s, 1),
+        "left_s": None if snapshot.left_s is None else round(snapshot.left_s, 1),
         "tasks": [
             {
                 "task": each.number,

@@ -1,12 +1,13 @@
 """How far campaigns got, from the database; and waiting for it to change."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from app.domain.campaign import ShardState
+from app.domain.campaign import ShardState, State
 from app.errors import UnknownCampaign
 from app.protocol import ShardProgress
 from app.store import campaigns, shards
@@ -48,6 +49,34 @@ class Snapshot:
         """The share of the ids that is done, 0 to 1; a campaign without shards is done."""
         total = sum(each.to_id - each.after_id for each in self.shards)
         return sum(each.last_id - each.after_id for each in self.shards) / total if total else 1.0
+
+    @property
+    def messages_per_s(self) -> float:
+        """While it runs, what the tasks under way do together, each over the time it worked so far; 0 where none is
+        seen to work. Once it has finished, all messages over the time from the trigger to the end."""
+        campaign = self.campaign
+        if campaign.state is State.RUNNING:
+            return sum(each.sent / each.work_ms * 1000 for each in self._under_way())
+        if campaign.finished_at is None or campaign.finished_at <= campaign.created_at:
+            return 0.0
+        return self.sent / (campaign.finished_at - campaign.created_at).total_seconds()
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the end, at the pace of the tasks under way; None where that cannot be told."""
+        if self.campaign.state is not State.RUNNING:
+            return None
+        ids_per_s = sum((each.last_id - each.after_id) / each.work_ms * 1000 for each in self._under_way())
+        left = sum(each.to_id - each.last_id for each in self.shards)
+        return left / ids_per_s if ids_per_s else None
+
+    def _under_way(self) -> list[Shard]:
+        now_ms = time.time_ns() // 1_000_000
+        return [
+            each
+            for each in self.shards
+            if each.state is ShardState.OPEN and each.owner and each.lease_until_ms > now_ms and each.work_ms
+        ]
 
     @property
     def progress(self) -> list[ShardProgress]:

@@ -3,13 +3,15 @@
 import json
 import re
 import socket
+import time
+from datetime import timedelta
 
 import pytest
 
 from app.gateways.log_file import log_path
-from app.store import campaigns
+from app.store import campaigns, tables
 from app.store.database import writing
-from tests.integration.app.campaigns import after, run, send, trigger
+from tests.integration.app.campaigns import after, change_shard, run, send, trigger
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import free_port
 
@@ -73,6 +75,32 @@ def test_status_of_one_campaign_as_json_holds_its_tasks(app, halfway):
     (task,) = facts["tasks"]
     assert (task["task"], task["after_id"], task["to_id"], task["last_id"]) == (0, 0, 25, 10)
     assert task["sent"] == task["male"] + task["female"] + task["unknown"] == 10
+
+
+def test_status_says_how_fast_a_campaign_goes_and_how_long_it_will_take(app, sqlite, halfway):
+    in_a_minute = time.time_ns() // 1_000_000 + 60_000
+    change_shard(sqlite, halfway, owner="us", work_ms=2_000, lease_until_ms=in_a_minute)
+
+    facts = json.loads(app("status", NAME, "--json").out)
+
+    assert (facts["rate"], facts["left_s"]) == (5.0, 3.0)
+    assert re.search(r"40\.0%\W+5/s\W+0:03\W", app("status").out)
+
+
+def test_a_campaign_that_nobody_works_at_has_no_speed(app, sqlite, halfway):
+    change_shard(sqlite, halfway, owner="us", work_ms=2_000, lease_until_ms=1)
+
+    facts = json.loads(app("status", NAME, "--json").out)
+
+    assert (facts["rate"], facts["left_s"]) == (0.0, None)
+
+
+def test_a_finished_campaign_shows_what_it_did_in_all_the_time_it_took(app, sqlite, finished):
+    with writing(sqlite) as connection:
+        later = finished.created_at + timedelta(seconds=10)
+        connection.execute(tables.campaigns.update().values(finished_at=later))
+
+    assert json.loads(app("status", NAME, "--json").out)["rate"] == 2.5
 
 
 def test_status_says_why_a_campaign_failed(app, sqlite, halfway):

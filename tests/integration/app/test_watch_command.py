@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.integration.app.beside import Command, beside
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import ROOT, WITHIN_S, Product
@@ -25,44 +26,6 @@ def large(sqlite_url, tmp_path) -> Iterator[Product]:
         move_in(product.database, crowd(MANY))
         product.start()
         yield product
-
-
-class Command:
-    """A command that runs beside us; what it writes is collected in files."""
-
-    def __init__(self, product: Product, *arguments: str) -> None:
-        self._out, self._err = (product.logs.parent / f"{arguments[0]}.{name}" for name in ("out", "err"))
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", *arguments],
-                cwd=ROOT,
-                env=product.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-            )
-
-    @property
-    def out(self) -> str:
-        return self._out.read_text()
-
-    @property
-    def err(self) -> str:
-        return self._err.read_text()
-
-    def end(self) -> int:
-        """Its exit status, once it ends by itself."""
-        return self.process.wait(WITHIN_S)
-
-
-@contextmanager
-def beside(product: Product, *arguments: str) -> Iterator[Command]:
-    command = Command(product, *arguments)
-    try:
-        yield command
-    finally:
-        command.process.kill()
-        command.process.wait(WITHIN_S)
 
 
 def test_a_watcher_sees_the_end_over_a_restart_of_the_server(large):
