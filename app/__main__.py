@@ -10,13 +10,16 @@ from app import config, console, log_lines, views
 from app.config import Config
 from app.console import out
 from app.domain.campaign import State, check_name
+from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.mobile import mask
 from app.errors import ServerUnreachable
 from app.gateways.log_file import make_folder
+from app.preview_view import preview_facts, preview_text
 from app.protocol import Trigger, Watch
 from app.remote import Remote
 from app.services import progress
 from app.services.messages import Messages
+from app.services.preview import preview as look_ahead
 from app.services.report import Report
 from app.services.report import report as check_logs
 from app.store.customers import collect_rarely
@@ -34,6 +37,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 Tls = Annotated[bool, typer.Option("--tls", help="Speak TLS with the server, and check its certificate.")]
 Ca = Annotated[
     Path | None, typer.Option("--ca", help="Certificates, PEM, to trust the server by instead of the system's; TLS.")
+]
+
+TemplateText = Annotated[
+    str,
+    typer.Option(
+        "--template", help="The message; {mobile}, {name}, {honorific} and columns of the table are filled in."
+    ),
 ]
 
 ANSWER_WITHIN_S = 30.0
@@ -66,7 +76,7 @@ def serve() -> None:
 def trigger(
     name: Name,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the campaign is over.")] = False,
-    template: Annotated[str, typer.Option(help="The message; {mobile}, {name} and {honorific} are filled in.")] = "",
+    template: TemplateText = "",
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
@@ -97,6 +107,21 @@ def _watch(remote: Remote, request: Trigger | Watch) -> NoReturn:
     if final.reason:
         out.print(final.reason)
     raise typer.Exit(0 if final.state == State.FINISHED else 1)
+
+
+@cli.command()
+def preview(
+    template: TemplateText = DEFAULT_TEMPLATE,
+    customer: Annotated[int | None, typer.Option(min=1, help="Show the message of the customer with this id.")] = None,
+    masked: Annotated[bool, typer.Option("--mask", help="Make the middle of mobiles unreadable.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
+    found = look_ahead(_database(config.load()), template or DEFAULT_TEMPLATE, customer, masked=masked)
+    if as_json:
+        console.print_json(preview_facts(found))
+    else:
+        out.print(preview_text(found))
 
 
 @cli.command()

@@ -1,5 +1,7 @@
 """What can go wrong in the application, grouped by who must act."""
 
+from collections.abc import Iterable
+
 
 class AppError(Exception):
     """Base of every error this application raises; its text is one sentence for a person."""
@@ -67,6 +69,14 @@ class BadRequest(AppError):
         super().__init__(message)
 
 
+class UnknownPlaceholder(BadRequest):
+    """A template names something that cannot be filled in; the text lists what can."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        listed = " ".join(f"{{{each}}}" for each in known)
+        super().__init__("bad_template", f"模板里有未知的占位符,可用的有: {listed}")
+
+
 class Refused(AppError):
     """The server did not obey a request; the text is the server's, and so is `code`."""
 
@@ -95,6 +105,14 @@ class UnknownTask(AppError):
         self.number = number
         known = f"its tasks are 0 to {count - 1}" if count else "it has none"
         super().__init__(f"{name} has no task {number}, {known}")
+
+
+class UnknownCustomer(AppError):
+    """No customer has this id."""
+
+    def __init__(self, customer_id: int) -> None:
+        self.customer_id = customer_id
+        super().__init__(f"no customer has the id {customer_id}")
 
 
 # ── this task must stop ─────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
 
-from app.errors import BadRequest
+from app.errors import BadRequest, UnknownPlaceholder
 
 DEFAULT_TEMPLATE = "尊敬的手机号为{mobile}的{name}_{honorific}_你好，然后xxxxxx省...."
 PLACEHOLDERS = ("mobile", "name", "honorific")
@@ -73,7 +73,8 @@ def compile_template(template: str, known_columns: Collection[str] | None = ()) 
 
     `{mobile}`, `{name}`, `{honorific}` and columns of the table are filled in; `{{` and `}}` are braces; nothing else
     has a meaning. `known_columns`: what the table has; None takes any name for a column, as for a template that was
-    checked before. Raises BadRequest, for a line break and a control character (Unicode's category Cc) as well.
+    checked before. Raises UnknownPlaceholder, and BadRequest for the rest, such as a line break or a control character
+    (Unicode's category Cc).
     """
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         raise BadRequest("bad_template", f"模板太长,不能超过{MAX_TEMPLATE_CHARACTERS}个字符")
@@ -87,8 +88,7 @@ def compile_template(template: str, known_columns: Collection[str] | None = ()) 
     columns = tuple(dict.fromkeys(name for name in names if name not in PLACEHOLDERS))
     for name in columns:
         if not is_placeholder(name) or (known_columns is not None and name not in known_columns):
-            known = " ".join(f"{{{each}}}" for each in dict.fromkeys([*PLACEHOLDERS, *(known_columns or ())]))
-            raise BadRequest("bad_template", f"模板里有未知的占位符,可用的有: {known}")
+            raise UnknownPlaceholder(dict.fromkeys([*PLACEHOLDERS, *(known_columns or ())]))
     fields = _FIELD_OF | {name: _EXTRA + index for index, name in enumerate(columns)}
     return Template(columns, literals, tuple(fields[name] for name in names))
 

@@ -58,7 +58,7 @@ def _sort_out(customers: Sequence[Customer], duplicates: Collection[int]) -> tup
     greeted: list[Customer] = []
     rejects: list[Reject] = []
     for customer in customers:
-        number, given, name, *rest = customer
+        number, given, name, gender, *values = customer
         mobile = normalise(given)
         if mobile is None:
             rejects.append(Reject(number, Reason.BAD_MOBILE if given.strip() else Reason.NO_MOBILE))
@@ -67,5 +67,5 @@ def _sort_out(customers: Sequence[Customer], duplicates: Collection[int]) -> tup
         elif number in duplicates:
             rejects.append(Reject(number, Reason.DUPLICATE))
         else:
-            greeted.append(customer if mobile is given else (number, mobile, name, *rest))  # type: ignore[arg-type]
+            greeted.append(customer if mobile is given else (number, mobile, name, gender, *values))
     return greeted, rejects

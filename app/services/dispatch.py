@@ -6,10 +6,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.domain.campaign import check_name
-from app.domain.greeting import DEFAULT_TEMPLATE, compile_template
+from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.sharding import split
 from app.errors import BadRequest, UnknownCampaign
 from app.protocol import Trigger, Watch
+from app.services.checked_template import check_template
 from app.store import campaigns, customers, shards
 from app.store.campaigns import Campaign
 from app.store.database import writing
@@ -31,7 +32,7 @@ def dispatch(database: Engine, trigger: Trigger, shard_size: int) -> Dispatched:
     a request that names no template finds any campaign.
     """
     name, template = check_name(trigger.campaign), trigger.template or DEFAULT_TEMPLATE
-    compile_template(template)
+    check_template(database, template)
     created = _create(database, name, template, shard_size)
     found = _find(database, name)
     if found is None:  # it was there a moment ago

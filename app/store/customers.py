@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.dialects import mysql
 
-from app.domain.greeting import Customer
+from app.domain.greeting import PLACEHOLDERS, Customer, is_placeholder
 from app.store.tables import customers
 
 # A table that somebody made himself may hold NULL where ours does not.
@@ -26,6 +27,19 @@ SELECT COUNT(*), GROUP_CONCAT(
     CONCAT_WS('\x1f', id, mobile, name, IFNULL(gender, ''){names}), '\x1e' SEPARATOR ''
 ) FROM ({page}) AS page
 """
+
+
+_NO_TEXT = (sa.LargeBinary, sa.BINARY, sa.VARBINARY, mysql.BIT, sa.types.NullType)
+"""Types whose values say nothing to people; NullType is what SQLAlchemy does not know, as GEOMETRY."""
+
+
+def columns(connection: Connection) -> list[str]:
+    """The columns that a template may name besides mobile and name, those of ours and those that somebody added."""
+    return [
+        each["name"]
+        for each in sa.inspect(connection).get_columns(customers.name)
+        if is_placeholder(each["name"]) and each["name"] not in PLACEHOLDERS and not isinstance(each["type"], _NO_TEXT)
+    ]
 
 
 def max_id(connection: Connection) -> int:

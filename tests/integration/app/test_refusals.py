@@ -24,7 +24,7 @@ def assert_alive(server: Product) -> None:
         (b'{"campaign":' + b"[" * 100_000, "bad_json"),
         (b'{"campaign": "../x"}', "bad_name"),
         (b'{"campaign": "\\ud842"}', "bad_name"),
-        (b'{"campaign": "x", "template": "{id}"}', "bad_template"),
+        (b'{"campaign": "x", "template": "{town}"}', "bad_template"),
         (b'{"campaign": "x", "template": "\\ud842"}', "bad_template"),
         (b'{"campaign": "x", "template": "{name}\\u0000"}', "bad_template"),
         (b'{"campaign": "x", "template": "' + b"x" * 100_000 + b'"}', "bad_template"),

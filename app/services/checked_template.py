@@ -1,0 +1,19 @@
+"""A sender's template, checked against the table that it is filled in from."""
+
+from sqlalchemy import Engine
+
+from app.domain.greeting import Template, compile_template
+from app.errors import UnknownPlaceholder
+from app.store import customers
+
+
+def check_template(database: Engine, text: str) -> Template:
+    """The template, ready. Raises BadRequest; for an unknown placeholder with the list of known ones.
+
+    The table is looked at only when the template names something that is not in every template.
+    """
+    try:
+        return compile_template(text)
+    except UnknownPlaceholder:
+        with database.connect() as connection:
+            return compile_template(text, customers.columns(connection))
