@@ -9,15 +9,16 @@ from sqlalchemy import Engine
 from app import config, console, log_lines, views
 from app.config import Config
 from app.console import out
-from app.domain.campaign import State, check_name
+from app.domain.campaign import State, Verb, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.mobile import mask
 from app.errors import ServerUnreachable
-from app.gateways.log_file import make_folder
+from app.gateways.log_file import reserve_folder
 from app.preview_view import preview_facts, preview_text
 from app.protocol import Trigger, Watch
 from app.remote import Remote
 from app.services import progress
+from app.services.control import control
 from app.services.messages import Messages
 from app.services.preview import preview as look_ahead
 from app.services.report import Report
@@ -62,12 +63,12 @@ def serve() -> None:
     from app.server import build  # noqa: PLC0415  the other commands need no event loop
 
     settings = config.load()
-    server = build(settings)
-    _database(settings).dispose()
-    make_folder(settings.sms_log_dir)
-    log_lines.set_up(settings.sms_log_format)
     try:
-        server.start()
+        with reserve_folder(settings.sms_log_dir):
+            server = build(settings)
+            _database(settings).dispose()
+            log_lines.set_up(settings.sms_log_format)
+            server.start()
     except StartError as error:
         raise ServerUnreachable(config.in_our_words(str(error))) from error
 
@@ -135,6 +136,35 @@ def token() -> None:
     made = make_token(path)
     read_token(settings)
     out.print(f"{'made a token' if made else 'there is a token'} in {path}; start the server anew to have it asked for")
+
+
+@cli.command()
+def pause(name: Name) -> None:
+    """Stop sending a campaign, within a second. It stays paused, over restarts too, until it is resumed."""
+    _control(name, Verb.PAUSE)
+
+
+@cli.command()
+def resume(name: Name) -> None:
+    """Go on with a campaign that is paused or failed; a failed one has its logs compared with the database first."""
+    _control(name, Verb.RESUME)
+
+
+@cli.command()
+def cancel(name: Name) -> None:
+    """Stop sending a campaign for ever. What is sent stays sent."""
+    _control(name, Verb.CANCEL)
+
+
+def _control(name: str, verb: Verb) -> None:
+    """The database is told, so it works whether the server runs or not."""
+    settings = config.load()
+    done = control(_database(settings), settings.sms_log_dir, name, verb)
+    now = done.snapshot
+    out.print(f"{now.campaign.name} is {now.campaign.state}: {now.sent:,} sent, {now.done:.1%} done")
+    if done.still_sending:
+        tasks = ", ".join(str(number) for number in done.still_sending)
+        console.err.print(f"not stopped yet: task {tasks}; what it sends now is not counted, and taken back")
 
 
 @cli.command()

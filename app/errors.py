@@ -50,12 +50,21 @@ class CertificateUnusable(AppError):
     """A file of the client's side of TLS cannot be read, or is none."""
 
 
+class FolderInUse(AppError):
+    """Another running server has the folder of logs."""
+
+    def __init__(self, folder: object) -> None:
+        super().__init__(
+            f"another server is running on the logs in {folder}; stop it, or set SMS_LOG_DIR to a new folder"
+        )
+
+
 class LogUnusable(AppError):
     """A log, or the folder of all logs, cannot be made, opened or written to."""
 
 
 class LogDamaged(AppError):
-    """A log is shorter than what the database says was written to it."""
+    """A log is not what was written to it: somebody shortened, removed or replaced it."""
 
 
 # ── the sender must act ─────────────────────────────────────────────────────────────────────────
@@ -115,6 +124,17 @@ class UnknownCustomer(AppError):
         super().__init__(f"no customer has the id {customer_id}")
 
 
+class WrongState(AppError):
+    """A campaign is in a state in which this cannot be done to it."""
+
+    def __init__(self, name: str, verb: str, state: str) -> None:
+        self.name = name
+        self.verb = verb
+        self.state = state
+        done = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}.get(verb, verb)
+        super().__init__(f"{name} is {state} and cannot be {done}")
+
+
 # ── this task must stop ─────────────────────────────────────────────────────────────────────────
 
 
@@ -123,4 +143,4 @@ class ShardTaken(AppError):
 
 
 class LeaseLost(ShardTaken):
-    """The shard was ours and is no longer; write nothing more."""
+    """The shard was ours and is no longer, or its campaign does not run any more; write nothing more."""

@@ -14,7 +14,8 @@ from app.errors import BadRequest
 HEADER_BYTES = 4
 MAX_FRAME_BYTES = 3 * 2**20
 
-_FIELDS: dict[str, type] = {"campaign": str, "template": str, "watch": bool, "token": str}
+_VERBS = {"pause": "暂停", "resume": "继续", "cancel": "取消"}
+_FIELDS: dict[str, type] = {"campaign": str, "template": str, "watch": bool, "token": str, **dict.fromkeys(_VERBS, str)}
 _TYPE_NAMES = {str: "字符串", bool: "true或false"}
 
 
@@ -32,6 +33,15 @@ class Trigger:
 class Watch:
     """A request to be told of the progress of a campaign that is there."""
 
+    campaign: str
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A request to do to a campaign what `verb` says: pause, resume or cancel."""
+
+    verb: str
     campaign: str
     token: str = field(default="", repr=False)
 
@@ -113,7 +123,7 @@ def token_of(body: bytes) -> str:
     return token if isinstance(token, str) else ""
 
 
-def parse(body: bytes) -> Trigger | Watch:
+def parse(body: bytes) -> Trigger | Watch | Control:
     """The request in a frame's body, header removed. Raises BadRequest with one sentence for the client."""
     try:
         text = body.decode("utf-8")
@@ -133,9 +143,15 @@ def parse(body: bytes) -> Trigger | Watch:
     for name, value in fields.items():
         if not isinstance(value, _FIELDS[name]):
             raise BadRequest("bad_field", f"字段{name}必须是{_TYPE_NAMES[_FIELDS[name]]}")
-    if "campaign" not in fields:
-        raise BadRequest("bad_field", "缺少字段campaign")
-    return Trigger(**fields)
+    verbs = [verb for verb in _VERBS if verb in fields]
+    if len(verbs) + ("campaign" in fields) != 1:
+        raise BadRequest("bad_field", "字段campaign, pause, resume, cancel必须有一个,且只能有一个")
+    if not verbs:
+        return Trigger(**fields)
+    name, token = fields.pop(verbs[0]), fields.pop("token", "")
+    if fields:
+        raise BadRequest("bad_field", f"字段{next(iter(fields))}不能与{verbs[0]}一起使用")
+    return Control(verbs[0], name, token)
 
 
 def _parse_watch(fields: dict[str, Any]) -> Watch:
@@ -208,6 +224,28 @@ def exists(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -
     return _line(
         {"ok": True, "created": False, "campaign": campaign, "state": state, "tasks": list(shards)}, message, as_json
     )
+
+
+def controlled(
+    verb: str, campaign: str, state: str, sent: int, still_sending: Sequence[int], *, as_json: bool
+) -> bytes:
+    """A campaign was paused, resumed or cancelled. `still_sending`: shards whose task has not stopped yet."""
+    message = f"任务{campaign}已{_VERBS[verb]},已发送{sent}"
+    if still_sending:
+        message += f",task{','.join(map(str, still_sending))}尚未停下"
+    facts = {"ok": True, "campaign": campaign, "state": state, "sent": sent, "still_sending": list(still_sending)}
+    return _line(facts, message, as_json)
+
+
+def wrong_state(verb: str, campaign: str, state: str, *, as_json: bool) -> bytes:
+    """The campaign cannot be paused, resumed or cancelled in the state it is in."""
+    message = f"任务{campaign}的状态是{state},不能{_VERBS[verb]}"
+    return _line({"ok": False, "error": "wrong_state", "campaign": campaign, "state": state}, message, as_json)
+
+
+def unknown_campaign(campaign: str, *, as_json: bool) -> bytes:
+    """There is nothing of this name to pause, resume or cancel."""
+    return _line({"ok": False, "error": "unknown_campaign"}, f"没有名为{campaign}的任务", as_json)
 
 
 def refused(code: str, message: str, *, as_json: bool) -> bytes:

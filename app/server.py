@@ -11,12 +11,14 @@ from sqlalchemy import Engine
 
 from app import protocol
 from app.config import Config
+from app.domain.campaign import Verb
 from app.domain.reject import Reason
-from app.errors import AppError, BadRequest
+from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
 from app.exposure import check_protected
 from app.gateways.log_file import make_folder
 from app.protocol import Watch
 from app.services.conduct import Conductor
+from app.services.control import control
 from app.services.dispatch import dispatch, look_up
 from app.services.progress import Watchers
 from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
@@ -24,7 +26,7 @@ from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
 from app.store.database import open_database
 from app.trigger_token import is_right, read_token
-from engine import SendBufferFull, Server, Settings, TaskError
+from engine import IpcMode, SendBufferFull, Server, Settings, TaskError, ftok
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Application:
             owner = make_folder(self._config.sms_log_dir)
             self._conductor = Conductor(
                 self._database,
+                self._config.sms_log_dir,
                 owner,
                 post=server.task,
                 changed=lambda campaign_id: self._changed(server, campaign_id),
@@ -75,6 +78,9 @@ class Application:
             self._conducting.cancel()
         self._database.dispose()
 
+    def shutdown(self, server: Server) -> None:
+        server.discard_tasks()  # the next start finds in the database what is to be done
+
     # ── a client asks ───────────────────────────────────────────────────────────────────────────
 
     async def receive(self, server: Server, fd: int, reactor_id: int, frame: bytes) -> None:
@@ -84,6 +90,10 @@ class Application:
             await self._obey(server, fd, body, as_json)
         except BadRequest as error:
             server.send(fd, protocol.refused(error.code, str(error), as_json=as_json))
+        except UnknownCampaign as error:
+            server.send(fd, protocol.unknown_campaign(error.name, as_json=as_json))
+        except WrongState as error:
+            server.send(fd, protocol.wrong_state(error.verb, error.name, error.state, as_json=as_json))
         except SendBufferFull:
             log.warning("watcher reads too slowly, closed", extra={"fd": fd})
             server.close(fd)
@@ -96,6 +106,9 @@ class Application:
         async with self._turns.setdefault(fd, asyncio.Lock()):  # answers go back in the order of the requests
             self._admit(server, fd, body)
             request = protocol.parse(body)
+            if isinstance(request, protocol.Control):
+                await self._control(server, fd, request, as_json)
+                return
             if isinstance(request, Watch):
                 done = await asyncio.to_thread(look_up, self._database, request)
             else:
@@ -105,10 +118,7 @@ class Application:
             server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))
         if done.created:
             log.info("campaign triggered", extra={"campaign": campaign.name, "shards": len(done.shards)})
-            if self._conductor:
-                self._conductor.nudge()
-            else:
-                server.send_message("nudge", CONDUCTOR)
+            self._nudge(server)
         if isinstance(request, Watch) or request.watch:
             await self._watch(server, fd, campaign, as_json)
 
@@ -119,6 +129,24 @@ class Application:
             peer = f"{info['remote_ip']}:{info['remote_port']}" if info else "gone already"
             log.warning("request without the right token refused", extra={"peer": peer})
             raise BadRequest("forbidden", "请发送JSON,并带上正确的token")
+
+    async def _control(self, server: Server, fd: int, request: protocol.Control, as_json: bool) -> None:
+        verb = Verb(request.verb)
+        done = await asyncio.to_thread(control, self._database, self._config.sms_log_dir, request.campaign, verb)
+        campaign, sent = done.snapshot.campaign, done.snapshot.sent
+        server.send(
+            fd, protocol.controlled(verb, campaign.name, campaign.state, sent, done.still_sending, as_json=as_json)
+        )
+        log.info("campaign controlled", extra={"campaign": campaign.name, "verb": verb, "state": campaign.state})
+        self._changed(server, campaign.id)
+        if verb is Verb.RESUME:
+            self._nudge(server)
+
+    def _nudge(self, server: Server) -> None:
+        if self._conductor:
+            self._conductor.nudge()
+        else:
+            server.send_message("nudge", CONDUCTOR)
 
     async def _watch(self, server: Server, fd: int, campaign: Campaign, as_json: bool) -> None:
         async for now in self._watchers.follow(campaign):
@@ -189,7 +217,10 @@ def _path(file: Path | None) -> str:
 
 
 def build(config: Config) -> Server:
-    """The server, ready to start. Raises TokenUnusable and Unprotected."""
+    """The server, ready to start. The folder of logs is there: the tasks' queue is named after it.
+
+    Raises TokenUnusable and Unprotected.
+    """
     token = read_token(config)
     check_protected(config.sms_host, token)
     server = Server(
@@ -198,6 +229,8 @@ def build(config: Config) -> Server:
         Settings(
             worker_num=config.sms_worker_num,
             task_worker_num=config.sms_task_worker_num,
+            task_ipc_mode=IpcMode.QUEUE,
+            message_queue_key=ftok(str(config.sms_log_dir), 1),
             open_length_check=True,
             package_length_type="N",
             package_length_offset=0,
@@ -220,6 +253,7 @@ def build(config: Config) -> Server:
         "finish",
         "task_error",
         "pipe_message",
+        "shutdown",
     ):
         server.on(event, getattr(application, event))
     return server

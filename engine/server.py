@@ -350,6 +350,15 @@ class Server:
         """Stop the server as SIGTERM does. Returns at once. From every process."""
         self._tell_manager(signal.SIGTERM)
 
+    def discard_tasks(self) -> None:
+        """When the server has stopped, forget the tasks that were not done instead of keeping them for the next start.
+
+        For a program that makes them anew at each start. In `manager_stop` and `shutdown`; a killed server keeps them.
+        """
+        if self._place is not None or not self.master_pid:
+            raise UsageError("discard_tasks() belongs into manager_stop or shutdown")
+        self._shared.discards_tasks = True
+
     def _tell_manager(self, number: int) -> None:
         if not self.master_pid:
             raise UsageError("the server is not started")

@@ -1,6 +1,7 @@
-"""A campaign's name and states. Pure."""
+"""A campaign's name, its states, and how one becomes another. Pure."""
 
 import unicodedata
+from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import BadRequest
@@ -13,18 +14,50 @@ class State(StrEnum):
     """Where a campaign stands."""
 
     RUNNING = "running"
+    PAUSED = "paused"
     FINISHED = "finished"
+    CANCELLED = "cancelled"
     FAILED = "failed"
 
     @property
     def is_final(self) -> bool:
-        return self is not State.RUNNING
+        """Whether nothing more happens by itself. Who watches is told so, and goes."""
+        return self not in {State.RUNNING, State.PAUSED}
+
+
+class Verb(StrEnum):
+    """What can be done to a campaign: the first three by people, the others by the work itself."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    FINISH = "finish"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A verb is obeyed in the states of `start` alone, and leads to `end`."""
+
+    start: frozenset[State]
+    end: State
+
+
+TRANSITIONS = {
+    Verb.PAUSE: Transition(frozenset({State.RUNNING}), State.PAUSED),
+    Verb.RESUME: Transition(frozenset({State.PAUSED, State.FAILED}), State.RUNNING),
+    Verb.CANCEL: Transition(frozenset({State.RUNNING, State.PAUSED, State.FAILED}), State.CANCELLED),
+    Verb.FINISH: Transition(frozenset({State.RUNNING}), State.FINISHED),
+    Verb.FAIL: Transition(frozenset({State.RUNNING}), State.FAILED),
+}
+"""Finished and cancelled are in no `start`: they are for ever."""
 
 
 class ShardState(StrEnum):
     """Where a shard stands; who works on it is told by its owner and lease."""
 
     OPEN = "open"
+    SUSPECT = "suspect"  # its log is compared with the database before anything is added
     FINISHED = "finished"
 
 

@@ -19,7 +19,14 @@ class Gateway(Protocol):
         """Undo what was delivered after `position`. Raises LogDamaged when less than that was ever delivered."""
 
     def deliver(self, text: str) -> int:
-        """Deliver the messages, a line each, durably; the position after them."""
+        """Deliver the messages, a line each, durably; the position after them. Raises LogDamaged when the way out is
+        not as we left it; then nothing was delivered."""
+
+    def check(self) -> None:
+        """Raises LogDamaged when the way out is not as we left it."""
+
+    def delivered(self, position: int, size: int) -> bytes:
+        """What was delivered from `position` on: `size` units, or as many as there are."""
 
     def close(self) -> None:
         """Let the shard go."""

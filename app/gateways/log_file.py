@@ -3,11 +3,16 @@
 import contextlib
 import fcntl
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.errors import LogDamaged, LogUnusable, ShardTaken
+from app.errors import FolderInUse, LogDamaged, LogUnusable, ShardTaken
+
+FORMER_SERVER_GONE_S = 2.0
+_OWNER = ".owner"
+"""File in the folder of all logs: its name as an owner of shards, and the lock of the server that uses it."""
 
 
 def log_path(folder: Path, campaign: str, number: int) -> Path:
@@ -36,15 +41,45 @@ def translated(path: Path) -> Iterator[None]:
 
 def _make_folder(folder: Path) -> str:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    marker = folder / ".owner"
+    marker = folder / _OWNER
     if not marker.exists():
-        fresh = folder / f".owner.{os.getpid()}"
+        fresh = folder / f"{_OWNER}.{os.getpid()}"
         fresh.write_text(uuid.uuid4().hex)
         fresh.chmod(0o600)
         with contextlib.suppress(FileExistsError):  # another process was quicker: its name counts
             os.link(fresh, marker)
         fresh.unlink()
     return f"{marker.read_text().strip()}-{folder.stat().st_ino:x}"
+
+
+@contextlib.contextmanager
+def reserve_folder(folder: Path) -> Iterator[None]:
+    """Make the folder of all logs, and have it for our server alone, which is this process and all that it forks.
+
+    Raises FolderInUse when another server has it, and LogUnusable.
+    """
+    make_folder(folder)
+    with translated(folder):
+        descriptor = os.open(folder / _OWNER, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _wait_for(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(descriptor: int, folder: Path) -> None:
+    """The last processes of a server that was killed take a moment to be gone."""
+    deadline = time.monotonic() + FORMER_SERVER_GONE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise FolderInUse(folder) from None
+            time.sleep(0.05)
+        else:
+            return
 
 
 class LogFile:
@@ -73,21 +108,40 @@ class LogFile:
 
     def return_to(self, position: int) -> None:
         with translated(self._path):
-            size = os.fstat(self._descriptor).st_size
-            if size < position:
-                raise LogDamaged(f"{self._path} has {size} bytes where {position} were written; somebody shortened it")
+            self._check(position)
             os.ftruncate(self._descriptor, position)
             os.lseek(self._descriptor, position, os.SEEK_SET)
         self._position = position
 
     def deliver(self, text: str) -> int:
         rest = memoryview(text.encode("utf-8"))
-        self._position += len(rest)
         with translated(self._path):
+            self._check(self._position)
+            self._position += len(rest)
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
             os.fdatasync(self._descriptor)
         return self._position
+
+    def check(self) -> None:
+        with translated(self._path):
+            self._check(self._position)
+
+    def _check(self, position: int) -> None:
+        """Raises LogDamaged unless `position` bytes are there, in the file that the name stands for."""
+        ours = os.fstat(self._descriptor)
+        if ours.st_size < position:
+            raise LogDamaged(f"{self._path} has {ours.st_size} bytes where {position} were written")
+        try:
+            is_ours = os.path.samestat(ours, self._path.stat())
+        except FileNotFoundError:
+            is_ours = False
+        if not is_ours:
+            raise LogDamaged(f"{self._path} was removed or replaced while it was written")
+
+    def delivered(self, position: int, size: int) -> bytes:
+        with translated(self._path):
+            return os.pread(self._descriptor, size, position)
 
     def close(self) -> None:
         os.close(self._descriptor)

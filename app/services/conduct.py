@@ -5,22 +5,28 @@ One event worker conducts. It looks into the database, so nothing depends on wha
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.domain.campaign import State
 from app.services.census import count_audiences
+from app.services.close import close_complete, close_shard
 from app.services.send_shard import Outcome, ShardOrder, ShardReport
-from app.store import campaigns, shards
-from app.store.database import writing
+from app.store import shards
+from app.store.faults import reason
 
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 1.0
 LONGEST_PAUSE_S = 30.0
+LONGEST_AWAY_S = 4.0
+"""Between looks for a database that is away; one process looks."""
 TAKEN_PAUSE_S = 2.0
 
 
@@ -32,13 +38,21 @@ class _Pause:
     until: float
 
 
+def pause_after(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: doubled each time, up to 30, and a part of it by chance, so that
+    all who failed together do not come back together."""
+    longest = min(LONGEST_PAUSE_S, 2.0 ** (failures - 1))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311  nobody has to be unable to guess it
+
+
 class Conductor:
-    """`post(order)` makes a task and returns its id; `changed(campaign_id)` tells who watches.
-    While `is_stopping()` no shard is given out."""
+    """`owner` is the name of the folder of logs. `post(order)` makes a task and returns its id; `changed(campaign_id)`
+    tells who watches. While `is_stopping()` no shard is given out."""
 
     def __init__(
         self,
         database: Engine,
+        log_dir: Path,
         owner: str,
         *,
         post: Callable[[ShardOrder], int],
@@ -46,6 +60,7 @@ class Conductor:
         is_stopping: Callable[[], bool],
     ) -> None:
         self._database = database
+        self._log_dir = log_dir
         self._owner = owner
         self._post = post
         self._changed = changed
@@ -77,11 +92,11 @@ class Conductor:
             except SQLAlchemyError as error:
                 failures += 1
                 if failures == 1:
-                    log.warning("database cannot be read, trying again", extra={"error": str(error.__cause__ or error)})
+                    log.warning("database cannot be read, trying again", extra={"error": reason(error)})
             except Exception:  # a conductor that is gone would leave every campaign lying, and nobody would hear of it
                 failures += 1
                 log.exception("shards could not be given out, trying again")
-            pause_s = min(LONGEST_PAUSE_S, SWEEP_EVERY_S * 2 ** min(failures, 3))
+            pause_s = min(LONGEST_AWAY_S, SWEEP_EVERY_S * pause_after(failures)) if failures else SWEEP_EVERY_S
             try:
                 async with asyncio.timeout(pause_s):
                     await self._nudge.wait()
@@ -89,6 +104,7 @@ class Conductor:
                 continue
 
     async def _sweep(self) -> None:
+        await self._close_complete()
         for campaign_id, number in await asyncio.to_thread(self._waiting):
             order = ShardOrder(campaign_id, number)
             pause = self._pauses.get(order)
@@ -103,7 +119,7 @@ class Conductor:
         try:
             await asyncio.to_thread(count_audiences, self._database)
         except SQLAlchemyError as error:
-            log.warning("audience not counted, trying again", extra={"error": str(error.__cause__ or error)})
+            log.warning("audience not counted, trying again", extra={"error": reason(error)})
         except Exception:
             log.exception("audience not counted, trying again")
 
@@ -117,16 +133,15 @@ class Conductor:
         facts = {"campaign_id": order.campaign_id, "shard": order.number, "outcome": report.outcome}
         try:
             if report.outcome is Outcome.COMPLETE:
-                finished = await asyncio.to_thread(self._close, order)
-                log.info("shard finished", extra=facts)
-                if finished:
-                    log.info("campaign finished", extra={"campaign_id": order.campaign_id})
+                if await asyncio.to_thread(close_shard, self._database, order.campaign_id, order.number):
+                    log.info("shard finished", extra=facts)
+                await self._close_complete()
             elif report.outcome is Outcome.FAILED:
                 log.error("campaign failed, its state says why", extra=facts)
+            elif report.outcome is Outcome.HALTED:
+                log.info("shard halted, its campaign does not run", extra=facts)
         except SQLAlchemyError as error:  # the sweep finds the shard open, and its next task finds nothing left to send
-            log.warning(
-                "shard could not be closed, trying again", extra={**facts, "error": str(error.__cause__ or error)}
-            )
+            log.warning("shard could not be closed, trying again", extra={**facts, "error": reason(error)})
         self._posted.pop(order, None)
         if report.outcome is Outcome.BLOCKED:
             self._pause(order, report.reason)
@@ -138,11 +153,13 @@ class Conductor:
             self.nudge()
         self._changed(order.campaign_id)
 
-    def _close(self, order: ShardOrder) -> bool:
-        with writing(self._database) as connection:
-            shards.finish(connection, order.campaign_id, order.number)
-        with writing(self._database) as connection:
-            return campaigns.finish_if_complete(connection, order.campaign_id)
+    async def _close_complete(self) -> None:
+        for campaign_id, state in await asyncio.to_thread(close_complete, self._database, self._log_dir, self._owner):
+            if state is State.FINISHED:
+                log.info("campaign finished", extra={"campaign_id": campaign_id})
+            else:
+                log.error("campaign failed, its state says why", extra={"campaign_id": campaign_id})
+            self._changed(campaign_id)
 
     def on_error(self, task_id: int, error: Exception) -> None:
         """A task broke down: its shard gets another one after a pause that grows from 1 s to 30 s."""
@@ -152,11 +169,11 @@ class Conductor:
         del self._posted[order]
         self._pause(order, str(error))
 
-    def _pause(self, order: ShardOrder, reason: str) -> None:
+    def _pause(self, order: ShardOrder, why: str) -> None:
         failures = self._pauses[order].failures + 1 if order in self._pauses else 1
-        pause_s = min(LONGEST_PAUSE_S, 2.0 ** (failures - 1))
+        pause_s = round(pause_after(failures), 3)
         self._pauses[order] = _Pause(failures, time.monotonic() + pause_s)
         log.warning(
             "shard broke down, trying again",
-            extra={"campaign_id": order.campaign_id, "shard": order.number, "pause_s": pause_s, "error": reason},
+            extra={"campaign_id": order.campaign_id, "shard": order.number, "pause_s": pause_s, "error": why},
         )

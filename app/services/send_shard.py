@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
+from app.domain.campaign import ShardState, Verb
 from app.domain.greeting import compile_template
 from app.domain.page import Page, prepare
 from app.domain.reject import Reason
@@ -17,9 +19,11 @@ from app.gateways.gateway import Gateway
 from app.gateways.log_file import LogFile
 from app.gateways.reject_log import RejectLog
 from app.protocol import ShardProgress
+from app.services.let_go import let_go
+from app.services.repair_shard import repair
 from app.store import campaigns, customers, rejects, shards
 from app.store.campaigns import Campaign
-from app.store.database import writing
+from app.store.faults import may_pass, reason, write
 from app.store.shards import Shard, Step
 
 PAGE_ROWS = 10_000
@@ -31,9 +35,10 @@ class Outcome(StrEnum):
 
     COMPLETE = "complete"
     STOPPED = "stopped"  # told to; the rest is for whoever starts next
-    TAKEN = "taken"  # somebody else is at it, or it is not to be sent
+    TAKEN = "taken"  # somebody else is at it
+    HALTED = "halted"  # its campaign does not run, or is gone
     FAILED = "failed"  # a person must act; the campaign says why
-    BLOCKED = "blocked"  # the log cannot be written now, as on a full disk; to be tried again
+    BLOCKED = "blocked"  # the log cannot be written now, as on a full disk, or the database is away; to be tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,49 +78,43 @@ def send_shard(
     on_progress: Callable[[ShardProgress], None],
     on_rejected: Callable[[Rejected], None],
 ) -> ShardReport:
-    """Take the shard up where the last one left it, and send the rest. Raises what the database raises;
-    whatever happens, the next call continues exactly where the last checkpoint was."""
-    with database.connect() as connection:
-        campaign = campaigns.get(connection, order.campaign_id)
+    """Take the shard up where the last one left it, and send the rest, as long as its campaign runs. Whatever happens,
+    the next call continues exactly where the last checkpoint was."""
     try:
+        with database.connect() as connection:
+            campaign = campaigns.get(connection, order.campaign_id)
+        if campaign is None:  # the order is from a former life, and the campaign was removed
+            return ShardReport(order, Outcome.HALTED)
         gateway = LogFile(log_dir, campaign.name, order.number)
+        reject_log = RejectLog(log_dir, campaign.name, order.number)
+        try:
+            sending = _Sending(database, gateway, reject_log, campaign, order)
+            return ShardReport(order, sending.run(should_stop, on_progress, on_rejected))
+        finally:
+            reject_log.close()
+            gateway.close()
     except ShardTaken:
         return ShardReport(order, Outcome.TAKEN)
     except LogUnusable as error:
         return ShardReport(order, Outcome.BLOCKED, str(error))
-    reject_log = RejectLog(log_dir, campaign.name, order.number)
-    try:
-        with writing(database) as connection:
-            shard = shards.claim(connection, order.campaign_id, order.number, gateway.owner)
-        gateway.return_to(shard.log_bytes)
-        reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
-        sending = _Sending(database, gateway, reject_log, campaign, shard)
-        complete = sending.run(should_stop, on_progress, on_rejected)
-        return ShardReport(order, Outcome.COMPLETE if complete else Outcome.STOPPED)
-    except ShardTaken:
-        return ShardReport(order, Outcome.TAKEN)
-    except LogDamaged as error:
-        with writing(database) as connection:
-            campaigns.fail(connection, order.campaign_id, str(error))
-        return ShardReport(order, Outcome.FAILED)
-    except LogUnusable as error:
-        return ShardReport(order, Outcome.BLOCKED, str(error))
-    finally:
-        reject_log.close()
-        gateway.close()
+    except DBAPIError as error:
+        if not may_pass(error):
+            raise
+        return ShardReport(order, Outcome.BLOCKED, reason(error))
 
 
 class _Sending:
-    """One shard that is ours, with its way out and its log of rejects."""
+    """One shard whose log is locked by us, with its way out and its log of rejects."""
 
     def __init__(
-        self, database: Engine, gateway: Gateway, reject_log: RejectLog, campaign: Campaign, shard: Shard
+        self, database: Engine, gateway: Gateway, reject_log: RejectLog, campaign: Campaign, order: ShardOrder
     ) -> None:
         self._database = database
         self._gateway = gateway
         self._reject_log = reject_log
-        self._shard = shard
-        self._order = ShardOrder(shard.campaign_id, shard.number)
+        self._campaign = campaign
+        self._order = order
+        self._of = (order.campaign_id, order.number, gateway.owner)
         self._template = compile_template(campaign.template, None)
 
     def run(
@@ -123,9 +122,38 @@ class _Sending:
         should_stop: Callable[[], bool],
         on_progress: Callable[[ShardProgress], None],
         on_rejected: Callable[[Rejected], None],
+    ) -> Outcome:
+        """Do what the shard needs."""
+        database, campaign, gateway = self._database, self._campaign, self._gateway
+        try:
+            shard = write(database, lambda connection: shards.claim(connection, *self._of))
+            if shard.state is ShardState.SUSPECT:
+                if not repair(database, gateway, campaign, shard, page_rows=PAGE_ROWS, should_stop=should_stop):
+                    return Outcome.STOPPED
+                with database.connect() as connection:
+                    shard = shards.get(connection, shard.campaign_id, shard.number)
+            gateway.return_to(shard.log_bytes)
+            self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
+            complete = self._send(shard, should_stop, on_progress, on_rejected)
+            return Outcome.COMPLETE if complete else Outcome.STOPPED
+        except ShardTaken:
+            # Halted in the middle, or nobody lived to see the halt: what the record does not know goes.
+            is_halted = let_go(database, gateway, self._reject_log, campaign.id, self._order.number)
+            return Outcome.HALTED if is_halted else Outcome.TAKEN
+        except LogDamaged as error:
+            why = f"{str(error)[:400]}; to have it compared and completed, run: python -m app resume {campaign.name}"
+            write(database, lambda connection: campaigns.change(connection, campaign.id, Verb.FAIL, why))
+            let_go(database, gateway, self._reject_log, campaign.id, self._order.number)
+            return Outcome.FAILED
+
+    def _send(
+        self,
+        shard: Shard,
+        should_stop: Callable[[], bool],
+        on_progress: Callable[[ShardProgress], None],
+        on_rejected: Callable[[Rejected], None],
     ) -> bool:
         """Pages until the end of the shard, or until told to stop; whether the end was reached."""
-        shard = self._shard
         last_id, sent, rejected, position = shard.last_id, shard.sent, shard.rejected, shard.log_bytes
         while last_id < shard.to_id:
             if should_stop():
@@ -135,24 +163,25 @@ class _Sending:
                 people = customers.page(connection, last_id, shard.to_id, PAGE_ROWS, self._template.columns)
             last_id = people[-1][0] if len(people) == PAGE_ROWS else shard.to_id
             page = prepare(self._template, people, duplicates=())
-            position = self._deliver(page, last_id, position)
+            position = self._deliver(page, position, is_last=last_id == shard.to_id)
             self._record(page, last_id, position, round((time.monotonic() - began) * 1000))
             sent, rejected = sent + page.sent, rejected + len(page.rejects)
             on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, sent, False))
             if page.rejects:
                 on_rejected(Rejected(self._order, Counter(each.reason for each in page.rejects), in_all=False))
+        self._gateway.check()
         if rejected:
             with self._database.connect() as connection:
                 counts = rejects.count(connection, shard.campaign_id, shard.after_id, shard.to_id)
             on_rejected(Rejected(self._order, counts, in_all=True))
         return True
 
-    def _deliver(self, page: Page, last_id: int, position: int) -> int:
+    def _deliver(self, page: Page, position: int, *, is_last: bool) -> int:
         """Write what the page comes to; where the gateway stands then."""
         if page.text:
             position = self._gateway.deliver(page.text)
         self._reject_log.append(page.rejects)
-        if last_id == self._shard.to_id:
+        if is_last:
             self._reject_log.sync()
         return position
 
@@ -168,6 +197,9 @@ class _Sending:
             rejected=len(page.rejects),
             work_ms=work_ms,
         )
-        with writing(self._database) as connection:
-            shards.checkpoint(connection, self._shard.campaign_id, self._shard.number, self._gateway.owner, step)
-            rejects.insert(connection, self._shard.campaign_id, self._shard.number, page.rejects)
+
+        def record(connection: Connection) -> None:
+            shards.checkpoint(connection, *self._of, step)
+            rejects.insert(connection, self._order.campaign_id, self._order.number, page.rejects)
+
+        write(self._database, record)

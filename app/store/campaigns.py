@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row
 
-from app.domain.campaign import ShardState, State
+from app.domain.campaign import TRANSITIONS, ShardState, State, Verb
 from app.domain.sharding import IdRange
 from app.store.tables import campaigns, shards
 
@@ -31,15 +31,17 @@ def _from_row(row: Row[tuple[object, ...]]) -> Campaign:
     return Campaign(**{**fields, "state": State(fields["state"])})
 
 
-def find(connection: Connection, name: str) -> Campaign | None:
-    """The campaign of this name."""
-    row = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).first()
+def find(connection: Connection, name: str, *, to_change: bool = False) -> Campaign | None:
+    """The campaign of this name; `to_change`: nobody else changes it until the transaction ends."""
+    query = sa.select(campaigns).where(campaigns.c.name == name)
+    row = connection.execute(query.with_for_update() if to_change else query).first()
     return _from_row(row) if row else None
 
 
-def get(connection: Connection, campaign_id: int) -> Campaign:
+def get(connection: Connection, campaign_id: int) -> Campaign | None:
     """The campaign with this id."""
-    return _from_row(connection.execute(sa.select(campaigns).where(campaigns.c.id == campaign_id)).one())
+    row = connection.execute(sa.select(campaigns).where(campaigns.c.id == campaign_id)).first()
+    return _from_row(row) if row else None
 
 
 def newest_first(connection: Connection) -> list[Campaign]:
@@ -85,22 +87,34 @@ def insert(connection: Connection, name: str, template: str, ranges: Sequence[Id
     )
 
 
+def change(connection: Connection, campaign_id: int, verb: Verb, reason: str = "") -> bool:
+    """Do this to a campaign, by compare-and-set, for a reason of at most 500 characters; whether it was done now."""
+    return connection.execute(_transition(campaign_id, verb, reason)).rowcount == 1
+
+
+def _transition(campaign_id: int, verb: Verb, reason: str = "") -> sa.Update:
+    transition = TRANSITIONS[verb]
+    values: dict[str, object] = {"state": transition.end, "reason": reason[:500]}
+    if transition.end in {State.FINISHED, State.CANCELLED}:
+        values["finished_at"] = datetime.now(UTC)
+    is_allowed = campaigns.c.state.in_(sorted(transition.start))
+    return campaigns.update().where(campaigns.c.id == campaign_id, is_allowed).values(**values)
+
+
+def complete(connection: Connection) -> list[Campaign]:
+    """Running campaigns of which no shard is open."""
+    found = connection.execute(sa.select(campaigns).where(campaigns.c.state == State.RUNNING, ~_has_open_shards()))
+    return [_from_row(row) for row in found]
+
+
+def _has_open_shards() -> ColumnElement[bool]:
+    return sa.exists().where(shards.c.campaign_id == campaigns.c.id, shards.c.state != ShardState.FINISHED)
+
+
 def finish_if_complete(connection: Connection, campaign_id: int) -> bool:
-    """Running becomes finished when no shard is open; whether it did so now."""
-    still_open = sa.exists().where(shards.c.campaign_id == campaign_id, shards.c.state != ShardState.FINISHED)
-    changed = connection.execute(
-        campaigns.update()
-        .where(campaigns.c.id == campaign_id, campaigns.c.state == State.RUNNING, ~still_open)
-        .values(state=State.FINISHED, finished_at=datetime.now(UTC))
-    )
-    return changed.rowcount == 1
+    """Running becomes finished when no shard is open; whether it did so now.
 
-
-def fail(connection: Connection, campaign_id: int, reason: str) -> bool:
-    """Running becomes failed, for a reason of at most 500 characters; whether it did so now."""
-    changed = connection.execute(
-        campaigns.update()
-        .where(campaigns.c.id == campaign_id, campaigns.c.state == State.RUNNING)
-        .values(state=State.FAILED, reason=reason[:500])
-    )
+    Ask `complete` before: this waits for every shard that is being written to, and what that waits for is the campaign.
+    """
+    changed = connection.execute(_transition(campaign_id, Verb.FINISH).where(~_has_open_shards()))
     return changed.rowcount == 1

@@ -1,10 +1,12 @@
 """Opens the database, the same way for every program of ours."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -16,12 +18,29 @@ PACKED_PAGE_BYTES = 8 * 2**20
 """Longest GROUP_CONCAT we ask for: a page of customers.py with the longest names and mobiles has half of it."""
 
 
+_opened: WeakSet[Engine] = WeakSet()
+
+
+def _forget_connections() -> None:
+    for database in _opened:
+        database.dispose(close=False)
+
+
+# A connection that two processes have would mix up their statements. A child begins without any.
+os.register_at_fork(after_in_child=_forget_connections)
+
+
 def open_database(url: str, *, local_infile: bool = False) -> Engine:
-    """An engine for `url`; connects at first use. One per process: never carry one over a fork.
+    """An engine for `url`; connects at first use. A process that is forked from ours gets none of its connections.
 
     `local_infile` lets the server ask for a file of ours, which LOAD DATA LOCAL needs; MySQL only.
     """
-    address = make_url(url)
+    database = _open(make_url(url), local_infile=local_infile)
+    _opened.add(database)
+    return database
+
+
+def _open(address: URL, *, local_infile: bool) -> Engine:
     try:
         if address.get_backend_name() == "sqlite":
             return _open_sqlite(address)

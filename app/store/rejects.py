@@ -48,6 +48,11 @@ def count(connection: Connection, campaign_id: int, after_id: int, to_id: int) -
     return Counter({Reason(reason): found for reason, found in connection.execute(query.group_by(rejects.c.reason))})
 
 
+def remove(connection: Connection, campaign_id: int, after_id: int, to_id: int) -> None:
+    """Forget those with `after_id < customer_id <= to_id`: they are looked at again."""
+    connection.execute(rejects.delete().where(_in(campaign_id, after_id, to_id)))
+
+
 def _in(campaign_id: int, after_id: int, to_id: int) -> ColumnElement[bool]:
     return sa.and_(
         rejects.c.campaign_id == campaign_id, rejects.c.customer_id > after_id, rejects.c.customer_id <= to_id

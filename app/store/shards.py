@@ -1,10 +1,10 @@
 """Rows of `shards`: who works on which, and how far it got."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, Row
 
 from app.domain.campaign import ShardState, State
 from app.errors import LeaseLost, ShardTaken
@@ -57,6 +57,19 @@ class Step:
     work_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a log really got, in all."""
+
+    last_id: int
+    log_bytes: int
+    sent: int
+    male: int
+    female: int
+    unknown: int
+    rejected: int
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -65,23 +78,46 @@ def _is(campaign_id: int, number: int) -> ColumnElement[bool]:
     return sa.and_(shards.c.campaign_id == campaign_id, shards.c.number == number)
 
 
+def _runs() -> ColumnElement[bool]:
+    """The campaign does. Inside an UPDATE this waits for whoever is just changing that, or makes him wait, so that
+    nothing is recorded for a campaign once its pause is committed."""
+    return sa.exists().where(campaigns.c.id == shards.c.campaign_id, campaigns.c.state == State.RUNNING)
+
+
+def _lease_from_now() -> int:
+    return _now_ms() + int(LEASE_S * 1000)
+
+
 def _may_be_taken_by(owner: str) -> ColumnElement[bool]:
     """Nobody's, our own place's, or somebody's who has been silent for too long."""
     return shards.c.owner.in_(["", owner]) | (shards.c.lease_until_ms < _now_ms())
 
 
+def _from_row(row: Row[tuple[object, ...]]) -> Shard:
+    fields = dict(row._mapping)
+    return Shard(**{**fields, "state": ShardState(fields["state"])})
+
+
 def of_campaign(connection: Connection, campaign_id: int) -> list[Shard]:
     """A campaign's shards, in order."""
     rows = connection.execute(sa.select(shards).where(shards.c.campaign_id == campaign_id).order_by(shards.c.number))
-    return [Shard(**{**row._mapping, "state": ShardState(row.state)}) for row in rows]
+    return [_from_row(row) for row in rows]
+
+
+def get(connection: Connection, campaign_id: int, number: int) -> Shard:
+    """The shard with this number, which is there."""
+    return _from_row(connection.execute(sa.select(shards).where(_is(campaign_id, number))).one())
 
 
 def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
-    """Campaign id and number of every open shard of a running campaign that `owner` may take, oldest first."""
+    """Campaign id and number of every shard that a task of `owner` is to see to, oldest first: open ones of running
+    campaigns that it may take, and those that a dead process of `owner` did not let go of when theirs was stopped."""
+    to_send = sa.and_(campaigns.c.state == State.RUNNING, _may_be_taken_by(owner))
+    to_let_go = sa.and_(campaigns.c.state != State.RUNNING, shards.c.owner == owner, shards.c.lease_until_ms > 0)
     rows = connection.execute(
         sa.select(shards.c.campaign_id, shards.c.number)
         .join(campaigns, campaigns.c.id == shards.c.campaign_id)
-        .where(campaigns.c.state == State.RUNNING, shards.c.state == ShardState.OPEN, _may_be_taken_by(owner))
+        .where(shards.c.state != ShardState.FINISHED, to_send | to_let_go)
         .order_by(shards.c.campaign_id, shards.c.number)
     )
     return [(row.campaign_id, row.number) for row in rows]
@@ -94,7 +130,7 @@ def uncounted(connection: Connection) -> list[Shard]:
         .where(shards.c.audience.is_(None), shards.c.state == ShardState.OPEN)
         .order_by(shards.c.campaign_id, shards.c.number)
     )
-    return [Shard(**{**row._mapping, "state": ShardState(row.state)}) for row in rows]
+    return [_from_row(row) for row in rows]
 
 
 def note_audience(connection: Connection, shard: Shard, audience: int) -> None:
@@ -108,41 +144,74 @@ def note_audience(connection: Connection, shard: Shard, audience: int) -> None:
 
 def claim(connection: Connection, campaign_id: int, number: int, owner: str) -> Shard:
     """Make the shard `owner`'s, by compare-and-set. The caller holds the lock of its log. Raises ShardTaken."""
-    running = sa.exists().where(campaigns.c.id == campaign_id, campaigns.c.state == State.RUNNING)
     changed = connection.execute(
         shards.update()
-        .where(_is(campaign_id, number), shards.c.state == ShardState.OPEN, _may_be_taken_by(owner), running)
-        .values(owner=owner, lease_until_ms=_now_ms() + int(LEASE_S * 1000))
+        .where(_is(campaign_id, number), shards.c.state != ShardState.FINISHED, _may_be_taken_by(owner), _runs())
+        .values(owner=owner, lease_until_ms=_lease_from_now())
     )
     if changed.rowcount != 1:
         raise ShardTaken(f"shard {number} of campaign {campaign_id} is taken, finished or not running")
-    row = connection.execute(sa.select(shards).where(_is(campaign_id, number))).one()
-    return Shard(**{**row._mapping, "state": ShardState(row.state)})
+    return get(connection, campaign_id, number)
 
 
 def checkpoint(connection: Connection, campaign_id: int, number: int, owner: str, step: Step) -> None:
-    """Move the shard on and renew the lease. Raises LeaseLost when it is not `owner`'s any more."""
+    """Move the shard on and renew the lease. Raises LeaseLost when it is not `owner`'s any more, and when its campaign
+    does not run any more."""
+    _update_ours(
+        connection,
+        (campaign_id, number, owner, ShardState.OPEN),
+        last_id=step.last_id,
+        log_bytes=step.log_bytes,
+        sent=shards.c.sent + step.sent,
+        male=shards.c.male + step.male,
+        female=shards.c.female + step.female,
+        unknown=shards.c.unknown + step.unknown,
+        rejected=shards.c.rejected + step.rejected,
+        work_ms=shards.c.work_ms + step.work_ms,
+    )
+
+
+def renew(connection: Connection, campaign_id: int, number: int, owner: str) -> None:
+    """Renew the lease of a suspect shard. Raises LeaseLost as `checkpoint` does."""
+    _update_ours(connection, (campaign_id, number, owner, ShardState.SUSPECT))
+
+
+def settle(connection: Connection, campaign_id: int, number: int, owner: str, standing: Standing) -> None:
+    """A suspect shard is open again, and stands there. Raises LeaseLost as `checkpoint` does."""
+    of = (campaign_id, number, owner, ShardState.SUSPECT)
+    _update_ours(connection, of, state=ShardState.OPEN, **asdict(standing))
+
+
+def _update_ours(connection: Connection, of: tuple[int, int, str, ShardState], **values: object) -> None:
+    campaign_id, number, owner, state = of
+    is_ours = sa.and_(_is(campaign_id, number), shards.c.owner == owner, shards.c.state == state)
     changed = connection.execute(
-        shards.update()
-        .where(_is(campaign_id, number), shards.c.owner == owner, shards.c.state == ShardState.OPEN)
-        .values(
-            last_id=step.last_id,
-            log_bytes=step.log_bytes,
-            sent=shards.c.sent + step.sent,
-            male=shards.c.male + step.male,
-            female=shards.c.female + step.female,
-            unknown=shards.c.unknown + step.unknown,
-            rejected=shards.c.rejected + step.rejected,
-            work_ms=shards.c.work_ms + step.work_ms,
-            lease_until_ms=_now_ms() + int(LEASE_S * 1000),
-        )
+        shards.update().where(is_ours, _runs()).values(lease_until_ms=_lease_from_now(), **values)
     )
     if changed.rowcount != 1:
-        raise LeaseLost(f"shard {number} of campaign {campaign_id} is not ours any more")
+        raise LeaseLost(f"shard {number} of campaign {campaign_id} is not ours any more, or not to be sent")
+
+
+def let_go(connection: Connection, campaign_id: int, number: int, owner: str) -> None:
+    """Nobody writes this log now, and it ends where the record says."""
+    connection.execute(
+        shards.update().where(_is(campaign_id, number), shards.c.owner == owner).values(lease_until_ms=0)
+    )
+
+
+def take_up_again(connection: Connection, campaign_id: int, *, suspect: bool) -> None:
+    """A campaign is resumed. Whose folder has a log comes first, for the time of a lease; `suspect`: every log is
+    compared with the database before anything is added, those that were finished as well."""
+    of_campaign = shards.c.campaign_id == campaign_id
+    connection.execute(
+        shards.update().where(of_campaign, shards.c.owner != "").values(lease_until_ms=_lease_from_now())
+    )
+    if suspect:
+        connection.execute(shards.update().where(of_campaign).values(state=ShardState.SUSPECT))
 
 
 def finish(connection: Connection, campaign_id: int, number: int) -> bool:
-    """Close a shard whose every id is done; whether it is closed now.
+    """Close a shard whose every id is done; whether it is closed now. Its owner stays: the log is in his folder.
 
     Its audience is at least those who were met: some may have come between its ids after they were counted.
     """
@@ -150,8 +219,7 @@ def finish(connection: Connection, campaign_id: int, number: int) -> bool:
     audience = sa.case((shards.c.audience > met, shards.c.audience), else_=met)
     connection.execute(
         shards.update()
-        .where(_is(campaign_id, number), shards.c.last_id == shards.c.to_id)
-        .values(state=ShardState.FINISHED, owner="", lease_until_ms=0, audience=audience)
+        .where(_is(campaign_id, number), shards.c.state == ShardState.OPEN, shards.c.last_id == shards.c.to_id)
+        .values(state=ShardState.FINISHED, lease_until_ms=0, audience=audience)
     )
-    state = connection.execute(sa.select(shards.c.state).where(_is(campaign_id, number))).scalar_one()
-    return bool(state == ShardState.FINISHED)
+    return get(connection, campaign_id, number).state is ShardState.FINISHED

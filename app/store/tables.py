@@ -77,8 +77,9 @@ shards = sa.Table(
 )
 """One range of ids, `after_id < id <= to_id`, and how far it got: every id up to `last_id` is in the first
 `log_bytes` bytes of its log or, `rejected` of them, in the table `rejects`. `audience` is how many customers it had
-when the campaign was triggered, NULL until they are counted. `owner` may write the log until `lease_until_ms` (Unix
-time); '' is nobody."""
+when the campaign was triggered, NULL until they are counted. `owner` is the folder that has the log, '' is none yet;
+one of its processes may be writing until `lease_until_ms` (Unix time), and at 0 none is: the log then ends at
+`log_bytes`."""
 
 rejects = sa.Table(
     "rejects",

@@ -38,6 +38,8 @@ class Shared:
         self._path = path
         self._queue: sysv_ipc.MessageQueue | None = None
         self._folder: Folder | None = None
+        self.discards_tasks = False
+        """Whether what waits at the end is not to stay for the next start."""
         self.board = Board(settings.worker_num, settings.task_worker_num, settings.max_conn)
         self._places = len(self.board.event_places)
         self.channel = UnixSocketChannel(self._places + settings.task_worker_num)
@@ -131,7 +133,7 @@ class Shared:
             return True
         count = sum(len(desk.backlog.load()) for desk in self.desks)
         count += sum(len(each.leftover()) for each in self.hands.values())
-        if (self._queue and self._queue.current_messages) or count:
+        if not self.discards_tasks and ((self._queue and self._queue.current_messages) or count):
             log.info("tasks stay for the next start", extra={"key": self._settings.message_queue_key})
             return False
         for name in self._folder.names():

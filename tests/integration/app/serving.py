@@ -13,12 +13,13 @@ from typing import Self
 
 import psutil
 import sqlalchemy as sa
+import sysv_ipc
 from sqlalchemy import Connection, Engine
 
 from app.domain.campaign import State
 from app.store.database import open_database, writing
 from app.store.tables import campaigns, shards
-from engine import Client
+from engine import Client, ftok
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -34,8 +35,8 @@ def free_port() -> int:
 class Product:
     """One configuration: a database, a folder of logs, a port, and the server that runs on them now and then.
 
-    At the end of the `with` the server is stopped; then no process of it is left, its temporary files are gone, and
-    its log holds no traceback, unless a test `expects_tracebacks`.
+    At the end of the `with` the server is stopped; then no process of it is left, its queue and
+    temporary files are gone, and its log holds no traceback, unless a test `expects_tracebacks`.
     """
 
     expects_tracebacks = False
@@ -46,7 +47,7 @@ class Product:
         """`settings`: `shard_size=10` is SMS_SHARD_SIZE."""
         self.url = database_url
         self.database = open_database(database_url)
-        self.logs = home / "logs"
+        self.logs = Path(str(settings.get("log_dir", home / "logs")))
         self.port = free_port()
         self.server_log = home / "server.log"
         self.server: subprocess.Popen[bytes] | None = None
@@ -79,7 +80,11 @@ class Product:
             for group in self._groups:
                 _kill(group)
             self.database.dispose()
+            has_left_a_queue = self.has_queue()
+            if has_left_a_queue:
+                sysv_ipc.MessageQueue(self._key()).remove()
         if kind is None:
+            assert not has_left_a_queue
             assert self.expects_tracebacks or "Traceback" not in self.said()
             assert list(self._tmp.glob("*/*")) == []
 
@@ -126,6 +131,17 @@ class Product:
     def child(self, title: str) -> psutil.Process:
         """The process of the server with this title."""
         return until(lambda: self._find(title), within_s=WITHIN_S, what=f"there is a {title}")
+
+    def has_queue(self) -> bool:
+        """Whether the kernel has a message queue that is named after the folder of logs."""
+        try:
+            sysv_ipc.MessageQueue(self._key())
+        except (sysv_ipc.ExistentialError, FileNotFoundError):
+            return False
+        return True
+
+    def _key(self) -> int:
+        return ftok(str(self.logs), 1)
 
     def said(self) -> str:
         """What the server wrote to its stderr, over all its lives."""
@@ -199,7 +215,7 @@ class Product:
     def wait_until_over(self, campaign: str) -> str:
         """The final state."""
         until(
-            lambda: self.state(campaign) in {State.FINISHED, State.FAILED},
+            lambda: self.state(campaign) in {State.FINISHED, State.FAILED, State.CANCELLED},
             within_s=WITHIN_S,
             what=f"{campaign} is over; the server said:\n{self.said()}",
         )
@@ -212,6 +228,13 @@ class Product:
             rows = connection.execute(query).all()
         paths = {f"{name}/task_{number}.log": log_bytes for name, number, log_bytes in rows}
         return {path: (recorded, size_of(self.logs / path)) for path, recorded in paths.items()}
+
+    @contextmanager
+    def frozen_some(self) -> Iterator[None]:
+        """Wait until something is sent, then let no checkpoint happen."""
+        until(lambda: self.sent() > 0, within_s=WITHIN_S, what="something is sent")
+        with frozen(self.database):
+            yield
 
     @contextmanager
     def frozen_halfway(self) -> Iterator[Connection]:

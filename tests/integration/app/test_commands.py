@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.campaign import Verb
 from app.gateways.log_file import log_path
 from app.store import campaigns, tables
 from app.store.database import writing
@@ -105,7 +106,7 @@ def test_a_finished_campaign_shows_what_it_did_in_all_the_time_it_took(app, sqli
 
 def test_status_says_why_a_campaign_failed(app, sqlite, halfway):
     with writing(sqlite) as connection:
-        campaigns.fail(connection, halfway.id, "task_0.log has 1 bytes where 2 were written")
+        campaigns.change(connection, halfway.id, Verb.FAIL, "task_0.log has 1 bytes where 2 were written")
 
     assert "task_0.log has 1 bytes where 2 were written" in app("status", NAME).out
     assert json.loads(app("status", NAME, "--json").out)["reason"].startswith("task_0.log has")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -37,7 +38,12 @@ class Stage:
     def __post_init__(self) -> None:
         sa.event.listen(self.database, "before_cursor_execute", self.look)
         self.conductor = Conductor(
-            self.database, "here", post=self.post, changed=self.changed.append, is_stopping=lambda: self.stopping
+            self.database,
+            Path("nowhere"),
+            "here",
+            post=self.post,
+            changed=self.changed.append,
+            is_stopping=lambda: self.stopping,
         )
 
     def look(self, *_: object) -> None:
@@ -117,7 +123,7 @@ def test_the_last_shard_to_be_closed_finishes_the_campaign(stage):
     stage.play(scene)
 
     assert seen == [State.RUNNING, State.FINISHED]
-    assert stage.changed == [campaign.id] * 2
+    assert set(stage.changed) == {campaign.id}
     assert as_stored(stage.database, campaign).finished_at is not None
 
 
@@ -171,9 +177,10 @@ def test_a_blocked_shard_is_tried_again_after_pauses_that_grow_with_a_warning_at
     stage.play(scene)
 
     assert len(stage.posted) == 1
-    assert [(each.levelname, each.pause_s) for each in caplog.records] == [
-        ("WARNING", pause_s) for pause_s in (1, 2, 4, 8, 16, 30, 30)
-    ]
+    assert {each.levelname for each in caplog.records} == {"WARNING"}
+    pauses = [each.pause_s for each in caplog.records]
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, (1, 2, 4, 8, 16, 30, 30), strict=True))
+    assert len(set(pauses)) > 5  # a part is by chance
     assert {each.error for each in caplog.records} == {"no space left"}
 
 
@@ -189,7 +196,8 @@ def test_a_shard_that_got_on_again_is_paused_briefly_the_next_time(stage, caplog
 
     stage.play(scene)
 
-    assert [each.pause_s for each in caplog.records] == [1, 2, 1]
+    pauses = [each.pause_s for each in caplog.records]
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, (1, 2, 1), strict=True))
 
 
 def test_nothing_is_posted_while_the_server_stops(stage):

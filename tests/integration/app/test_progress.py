@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.domain.campaign import State
+from app.domain.campaign import State, Verb
 from app.errors import UnknownCampaign
 from app.services import progress
 from app.services.progress import Snapshot, Watchers, every_snapshot, snapshot
@@ -30,7 +30,7 @@ def only_when_told(monkeypatch):
 
 def end(database, campaign):
     with writing(database) as connection:
-        campaigns.fail(connection, campaign.id, "for a test")
+        campaigns.change(connection, campaign.id, Verb.FAIL, "for a test")
 
 
 async def follow(watchers: Watchers, campaign, on_each=lambda seen: None) -> list[Snapshot]:

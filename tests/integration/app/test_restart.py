@@ -94,24 +94,14 @@ def hang_up(connection: Connection) -> None:
             connection.execute(sa.text(f"KILL {number}"))
 
 
-def test_two_servers_on_one_folder_of_logs_send_every_message_once(sqlite_url, tmp_path):
-    homes = [tmp_path / "one", tmp_path / "two"]
-    for home in homes:
-        home.mkdir()
-    settings = {"shard_size": SIZE // 10, "log_dir": tmp_path / "logs"}
-    with (
-        with_tables(sqlite_url),
-        Product(sqlite_url, homes[0], **settings) as first,
-        Product(sqlite_url, homes[1], **settings) as second,
-    ):
-        move_in(first.database, CROWD)
-        first.start()
-        second.start()
+def test_a_second_server_on_a_folder_of_logs_says_that_it_cannot_start(sqlite_url, tmp_path):
+    with with_tables(sqlite_url), Product(sqlite_url, tmp_path) as product:
+        product.start()
 
-        first.ask("a")
-        second.ask("b")
+        second = product.run("serve")
 
-        for name in ("a", "b"):
-            assert first.wait_until_over(name) == "finished"
-            assert logs_of(tmp_path / "logs", name) == expected_logs(CROWD, SIZE // 10)
-        assert first.sent() == 2 * len(CROWD)
+        assert (second.returncode, second.stdout) == (1, "")
+        assert second.stderr == (
+            f"error: another server is running on the logs in {product.logs}; stop it, "
+            "or set SMS_LOG_DIR to a new folder\n"
+        )

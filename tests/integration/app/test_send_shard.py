@@ -127,7 +127,7 @@ def test_a_failed_campaign_is_sent_no_further(sqlite, logs):
     log_path(logs, "a", 0).unlink()
     send(sqlite, logs, campaign, 0)
 
-    assert send(sqlite, logs, campaign, 1) is Outcome.TAKEN
+    assert send(sqlite, logs, campaign, 1) is Outcome.HALTED
     assert log_path(logs, "a", 1).read_bytes() == b""
 
 
@@ -135,7 +135,7 @@ def test_a_shard_that_is_done_is_not_sent_again(database, logs):
     move_in(database, ROWS)
     campaign = run(database, logs, "a", SIZE)
 
-    assert send(database, logs, campaign) is Outcome.TAKEN
+    assert send(database, logs, campaign) is Outcome.HALTED
 
     assert campaign.state is State.FINISHED
     assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)

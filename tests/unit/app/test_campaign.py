@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.campaign import State, check_name
+from app.domain.campaign import TRANSITIONS, State, check_name
 from app.errors import BadRequest
 from app.gateways.log_file import log_path
 
@@ -83,5 +83,21 @@ def test_a_name_is_refused_or_is_a_folder_of_its_own_below_the_logs(text):
     assert check_name(name) == name
 
 
-def test_only_a_running_campaign_is_not_over():
-    assert [state for state in State if not state.is_final] == [State.RUNNING]
+def test_a_campaign_is_over_unless_it_runs_or_is_paused():
+    assert [state for state in State if not state.is_final] == [State.RUNNING, State.PAUSED]
+
+
+def test_every_verb_leads_where_the_table_says_and_from_nowhere_else():
+    assert {verb: ("".join(sorted(each[0] for each in t.start)), t.end.value) for verb, t in TRANSITIONS.items()} == {
+        "pause": ("r", "paused"),
+        "resume": ("fp", "running"),
+        "cancel": ("fpr", "cancelled"),
+        "finish": ("r", "finished"),
+        "fail": ("r", "failed"),
+    }
+
+
+def test_nothing_leads_out_of_finished_and_cancelled():
+    starts = frozenset().union(*(each.start for each in TRANSITIONS.values()))
+
+    assert starts == {State.RUNNING, State.PAUSED, State.FAILED}

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from app import protocol
 from app.domain.campaign import check_name
 from app.errors import BadRequest
-from app.protocol import Progress, ShardProgress, TaskProgress, Trigger, Watch, parse, read_progress, token_of
+from app.protocol import Control, Progress, ShardProgress, TaskProgress, Trigger, Watch, parse, read_progress, token_of
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-fields = st.sampled_from(["campaign", "template", "watch", "token"]) | st.text(max_size=8)
+fields = st.sampled_from(["campaign", "template", "watch", "token", "pause", "cancel"]) | st.text(max_size=8)
 objects = st.dictionaries(fields, values, max_size=4).map(lambda each: json.dumps(each).encode())
 bodies = st.binary(max_size=200) | objects | st.binary(max_size=50).map(lambda rest: b"{" + rest)
 
@@ -40,6 +40,11 @@ def test_an_object_may_say_more():
     assert parse(json.dumps(body).encode()) == Trigger("春节", "{name}好", True, "t")
 
 
+@pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
+def test_an_object_may_pause_resume_or_cancel_instead(verb):
+    assert parse(json.dumps({verb: "春节", "token": "t"}).encode()) == Control(verb, "春节", "t")
+
+
 def test_only_the_name_must_be_there():
     assert parse(b' {"campaign": "a"}\n') == Trigger("a")
 
@@ -56,6 +61,12 @@ def test_only_the_name_must_be_there():
         (b'{"campaign": "a", "token": {}}', "bad_field"),
         (b"{}", "bad_field"),
         (b'{"watch": true}', "bad_field"),
+        (b'{"campaign": "a", "pause": "a"}', "bad_field"),
+        (b'{"pause": "a", "resume": "a"}', "bad_field"),
+        (b'{"pause": "a", "watch": true}', "bad_field"),
+        (b'{"cancel": "a", "template": "x"}', "bad_field"),
+        (b'{"cancel": true}', "bad_field"),
+        (b'{"finish": "a"}', "unknown_field"),
         (b"{", "bad_json"),
         (b'{"campaign": "a"} x', "bad_json"),
         (b"{'campaign': 'a'}", "bad_json"),
@@ -91,8 +102,7 @@ def test_an_empty_body_is_a_name_that_is_refused():
 def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
     as_json = protocol.is_json(body)
     try:
-        trigger = parse(body)
-        name = check_name(trigger.campaign)
+        name = check_name(parse(body).campaign)
     except BadRequest as error:
         answers = [protocol.refused(error.code, str(error), as_json=as_json)]
     else:
@@ -101,6 +111,9 @@ def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
             protocol.accepted(name, [], "finished", as_json=as_json),
             protocol.accepted(name, [0, 1], "running", as_json=as_json),
             protocol.exists(name, [0], "running", as_json=as_json),
+            protocol.controlled("pause", name, "paused", 5, [1], as_json=as_json),
+            protocol.wrong_state("cancel", name, "finished", as_json=as_json),
+            protocol.unknown_campaign(name, as_json=as_json),
             protocol.progress(name, "failed", "why\nthat", shards, as_json=as_json),
         ]
 

@@ -1,0 +1,53 @@
+"""Pauses, resumes and cancels a campaign. What counts is in the database, so the server need not run."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from app.domain.campaign import State, Verb, check_name
+from app.errors import UnknownCampaign, WrongState
+from app.services.let_go import let_go_of_all
+from app.services.progress import Snapshot, snapshot
+from app.store import campaigns, shards
+from app.store.campaigns import Campaign
+from app.store.faults import write
+
+SETTLED_WITHIN_S = 5.0
+"""Longest wait for tasks to stop. They look at every page, which is a tenth of a second."""
+LOOK_EVERY_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """The campaign after it; its counts are exact. `still_sending`: shards whose task has not stopped yet; what it
+    delivers now is not counted, and taken back."""
+
+    snapshot: Snapshot
+    still_sending: list[int]
+
+
+def control(database: Engine, log_dir: Path, name: str, verb: Verb) -> Controlled:
+    """Do it, and wait until no task sends any more. Raises BadRequest for a bad name, UnknownCampaign, WrongState, and
+    what the database raises."""
+    name = check_name(name)
+    campaign = write(database, lambda connection: _change(connection, name, verb))
+    still_sending: list[int] = []
+    if verb is not Verb.RESUME:
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while (still_sending := let_go_of_all(database, log_dir, campaign)) and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY_S)
+    return Controlled(snapshot(database, name), still_sending)
+
+
+def _change(connection: Connection, name: str, verb: Verb) -> Campaign:
+    """The campaign as it was before. Raises UnknownCampaign and WrongState."""
+    campaign = campaigns.find(connection, name, to_change=True)
+    if campaign is None:
+        raise UnknownCampaign(name)
+    if not campaigns.change(connection, campaign.id, verb):
+        raise WrongState(name, verb, campaign.state)
+    if verb is Verb.RESUME:
+        shards.take_up_again(connection, campaign.id, suspect=campaign.state is State.FAILED)
+    return campaign

@@ -1,0 +1,65 @@
+"""Errors of a database that pass by themselves, and transactions that are tried again."""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
+
+from app.store.database import writing
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+TRY_FOR_S = 2.0
+"""Longest time that a transaction is tried again; less than a stopping task worker gets."""
+_UNDONE = frozenset([1205, 1213, 1290, 1792, 1836])
+"""Lock wait timeout; deadlock; a server that is read-only for now (its option, the transaction, read-only mode).
+Source: MySQL 9 server error message reference; MariaDB has the same numbers."""
+_SQLITE_UNDONE = frozenset([sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED])
+
+
+def write(database: Engine, unit: Callable[[Connection], Result]) -> Result:
+    """Run `unit` in a transaction that writes, and again, with growing pauses, when the database undid all of it.
+
+    A connection that is lost is not among these, for the commit may have been the last thing it did. Raises what the
+    last try raised.
+    """
+    for attempt in Retrying(
+        retry=retry_if_exception(_was_undone),
+        wait=wait_exponential(multiplier=0.02, max=0.5) + wait_random(0, 0.05),
+        stop=stop_after_delay(TRY_FOR_S),
+        before_sleep=_note,
+        reraise=True,
+    ):
+        with attempt, writing(database) as connection:
+            result = unit(connection)
+    return result
+
+
+def may_pass(error: DBAPIError) -> bool:
+    """Whether it says something of the database's health, rather than of our statement."""
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError | InternalError)
+
+
+def reason(error: BaseException) -> str:
+    """The driver's text alone: the statement and its values may hold customers."""
+    source = getattr(error, "orig", None) or error
+    return " ".join(str(part) for part in getattr(source, "args", ()) or [source])
+
+
+def _was_undone(error: BaseException) -> bool:
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_UNDONE  # the rest is detail
+    return bool(error.orig.args) and error.orig.args[0] in _UNDONE
+
+
+def _note(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("transaction undone, trying again", extra={"error": reason(error) if error else ""})
