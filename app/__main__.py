@@ -113,7 +113,9 @@ def _watch(remote: Remote, request: Trigger | Watch) -> NoReturn:
 @cli.command()
 def preview(
     template: TemplateText = DEFAULT_TEMPLATE,
-    customer: Annotated[int | None, typer.Option(min=1, help="Show the message of the customer with this id.")] = None,
+    customer: Annotated[
+        int | None, typer.Option(min=1, max=2**32 - 1, help="Show the message of the customer with this id.")
+    ] = None,
     masked: Annotated[bool, typer.Option("--mask", help="Make the middle of mobiles unreadable.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -162,7 +162,7 @@ class _Sending:
             with self._database.connect() as connection:
                 people = customers.page(connection, last_id, shard.to_id, PAGE_ROWS, self._template.columns)
             last_id = people[-1][0] if len(people) == PAGE_ROWS else shard.to_id
-            page = prepare(self._template, people, duplicates=())
+            page = prepare(self._template, people, duplicates=frozenset())
             position = self._deliver(page, position, is_last=last_id == shard.to_id)
             self._record(page, last_id, position, round((time.monotonic() - began) * 1000))
             sent, rejected = sent + page.sent, rejected + len(page.rejects)

@@ -48,7 +48,7 @@ def max_id(connection: Connection) -> int:
 
 
 def count(connection: Connection, after_id: int, to_id: int) -> int:
-    """How many there are with `after_id < id <= to_id`. Reads them all: half a million take some 50 ms."""
+    """How many there are with `after_id < id <= to_id`. Reads them all: half a million take some 0.1 s."""
     query = sa.select(sa.func.count()).select_from(customers).where(customers.c.id > after_id, customers.c.id <= to_id)
     return connection.execute(query).scalar_one()
 

@@ -10,18 +10,22 @@ from app.domain.reject import Reason, Reject
 from app.store.tables import rejects
 
 PAGE_ROWS = 10_000
+INSERT_ROWS = 1_000
+"""In one statement: some 30 KB."""
 
 
 def insert(connection: Connection, campaign_id: int, shard: int, found: Sequence[Reject]) -> None:
     """Record a page's rejects; in the transaction of its checkpoint, or they would be found twice."""
-    if found:
-        connection.execute(
-            rejects.insert(),
+    for at in range(0, len(found), INSERT_ROWS):
+        # Numbers and reasons of our own, written out: to bind them takes 40 us for each with PyMySQL.
+        rows = ",".join(
             [
-                {"campaign_id": campaign_id, "shard": shard, "customer_id": each.customer_id, "reason": each.reason}
-                for each in found
-            ],
+                f"({campaign_id:d},{customer_id:d},{shard:d},'{reason.value}')"
+                for customer_id, reason in found[at : at + INSERT_ROWS]
+            ]
         )
+        statement = f"INSERT INTO rejects (campaign_id, customer_id, shard, reason) VALUES {rows}"  # noqa: S608
+        connection.exec_driver_sql(statement)
 
 
 def between(connection: Connection, campaign_id: int, after_id: int, to_id: int, limit: int = 0) -> list[Reject]:

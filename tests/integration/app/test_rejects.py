@@ -16,9 +16,10 @@ from app.services.report import report
 from app.services.send_shard import Outcome, Rejected, ShardOrder, send_shard
 from app.store import rejects, shards
 from app.store.database import writing
-from tests.integration.app.campaigns import after, run, send, shards_of, trigger
+from tests.integration.app.campaigns import after, run, send, shards_of, trigger, with_tables
 from tests.integration.app.conftest import SHARD_SIZE
 from tests.integration.app.people import Row, expected_logs, logs_of, move_in, person
+from tests.integration.app.serving import Product
 from tests.waiting import until
 
 BAD = {
@@ -40,6 +41,7 @@ def small_pages(monkeypatch):
     monkeypatch.setattr(module, "PAGE_ROWS", 3)
     monkeypatch.setattr(report_module, "PAGE_ROWS", 4)
     monkeypatch.setattr(rejects, "PAGE_ROWS", 1)
+    monkeypatch.setattr(rejects, "INSERT_ROWS", 2)
 
 
 def reject_logs(size: int = SIZE) -> dict[str, bytes]:
@@ -74,6 +76,16 @@ def test_who_cannot_be_greeted_is_in_the_table_and_the_log_of_rejects_and_nowher
 
     assert recorded(database) == REASONS
     assert logs_of(logs, "a") == expected_logs(GOOD, SIZE) | reject_logs()
+
+
+def test_a_page_of_nothing_but_rejects_is_recorded_whole(database, logs, monkeypatch):
+    monkeypatch.setattr(module, "PAGE_ROWS", 100)
+    move_in(database, [(number, "张", 1, "") for number in range(1, 8)])
+
+    run(database, logs, "a", SIZE)
+
+    assert recorded(database) == dict.fromkeys(range(1, 8), "no_mobile")
+    assert logs_of(logs, "a")["task_0.log"] == b""
 
 
 def test_sent_and_rejected_are_the_audience(database, logs):
@@ -322,3 +334,37 @@ def test_a_server_says_in_one_line_a_shard_how_many_were_rejected_and_never_who(
     assert sorted(lines_of_rejects(product)) == ["0 no_mobile=2 bad_mobile=1 no_name=1", "1 bad_mobile=2"]
     assert not any(row[3] in product.said() for row in EVERYBODY if len(row[3]) > 2)
     assert logs_of(product.logs, "a") == expected_logs(GOOD, SHARD_SIZE) | reject_logs(SHARD_SIZE)
+
+
+def test_the_only_event_worker_there_is_hears_of_rejects(sqlite_url, tmp_path):
+    with with_tables(sqlite_url), Product(sqlite_url, tmp_path, worker_num=1, shard_size=100) as product:
+        move_in(product.database, EVERYBODY)
+        product.start()
+        product.ask("a")
+
+        assert product.wait_until_over("a") == State.FINISHED
+        until(lambda: lines_of_rejects(product) == ["0 no_mobile=2 bad_mobile=3 no_name=1"], what="its line")
+
+
+def test_a_server_killed_in_the_middle_rejects_everybody_once(migrated_url, tmp_path):
+    size = 50_000
+    people = [person(number) if number % 7 else (number, "张伟", 1, "") for number in range(1, 2 * size + 1)]
+    with Product(migrated_url, tmp_path, task_worker_num=2, shard_size=size) as product:
+        move_in(product.database, people)
+        product.start()
+        product.ask("a")
+        with product.frozen_halfway():
+            product.kill_everything()
+        product.start()
+        assert product.wait_until_over("a") == State.FINISHED
+
+        now = snapshot(product.database, "a")
+        report_of_it = product.run("report", "a")
+
+    assert report_of_it.returncode == 0, report_of_it.stdout
+    assert (now.sent, now.rejected, now.gone, now.audience) == (85_715, 14_285, 0, 100_000)
+    expected = expected_logs([row for row in people if row[3]], size)
+    for task in range(2):
+        rejected = [f"{number} no_mobile\n" for number in range(7, 100_001, 7) if (number - 1) // size == task]
+        expected[f"task_{task}.rejects.log"] = "".join(rejected).encode()
+    assert logs_of(product.logs, "a") == expected

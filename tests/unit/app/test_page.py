@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.greeting import DEFAULT_TEMPLATE, compile_template
-from app.domain.mobile import are_usable, normalise
+from app.domain.mobile import normalise, odd_places
 from app.domain.page import prepare
 from app.domain.reject import Reason, Reject
 
@@ -121,11 +121,22 @@ def test_a_page_is_sorted_out_as_its_customers_one_by_one(people, duplicates):
     assert list(whole.rejects) == [reject for each in alone for reject in each.rejects]
 
 
-@given(st.lists(mobiles, max_size=5))
-def test_mobiles_are_usable_together_when_each_is_in_its_one_form(given_mobiles):
-    assert are_usable(given_mobiles) == all(normalise(each) == each for each in given_mobiles)
+@given(st.lists(mobiles, max_size=9))
+def test_mobiles_are_found_odd_together_when_each_is_not_in_its_one_form(together):
+    assert odd_places(together) == [place for place, each in enumerate(together) if normalise(each) != each]
 
 
-@pytest.mark.parametrize("pair", [["1380000000", "138000000000"], [f"{GOOD}\n{GOOD}"], [f"{GOOD}\n", GOOD], ["", ""]])
-def test_numbers_that_only_together_look_usable_are_not(pair):
-    assert not are_usable(pair)
+@pytest.mark.parametrize(
+    ("together", "odd"),
+    [
+        (["1380000000", "138000000000"], [0, 1]),
+        ([f"{GOOD}\n{GOOD}"], [0]),
+        ([f"{GOOD}\n{GOOD}", GOOD, "1"], [0, 2]),
+        ([f"{GOOD}\n", GOOD], [0]),
+        (["", ""], [0, 1]),
+        ([GOOD, GOOD], []),
+        ([], []),
+    ],
+)
+def test_numbers_that_only_together_look_usable_are_odd(together, odd):
+    assert odd_places(together) == odd
