@@ -1,10 +1,11 @@
 """The commands: their arguments and exit codes, nothing else."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from app import config, console, log_lines, views
 from app.config import Config
@@ -226,6 +227,26 @@ def report(name: Name, as_json: Json = False) -> None:
             for difference in task.differences:
                 out.print(f"task {task.task}: {difference}")
     raise typer.Exit(0 if whole.agrees else 1)
+
+
+@cli.command(name="doctor")
+def examine(as_json: Json = False) -> None:
+    """Check what the server needs, a line each: ok, warning or problem, and what to do. Exit status 1 for a problem."""
+    from app import doctor  # noqa: PLC0415  no other command needs it, nor Alembic
+    from migrations import schema  # noqa: PLC0415
+
+    def schema_status(connection: Connection) -> tuple[str, str]:
+        now = schema.status(connection)
+        return now.current, now.head
+
+    findings = []
+    for finding in doctor.examine(config.load(), schema_status):
+        findings.append(finding)
+        if not as_json:
+            out.print(views.finding_line(finding))
+    if as_json:
+        console.print_json([asdict(each) for each in findings])
+    raise typer.Exit(1 if any(each.verdict is doctor.Verdict.PROBLEM for each in findings) else 0)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from app.doctor.finding import Finding, Verdict
 from app.services.progress import Snapshot
 from app.services.report import Report, TaskReport
 from app.wording import duration
@@ -93,6 +95,13 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
             for each in snapshot.shards
         ],
     }
+
+
+def finding_line(finding: Finding) -> Text:
+    """One line of the doctor."""
+    advice = f"; {finding.advice}" if finding.advice else ""
+    colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "bold red"}[finding.verdict]
+    return Text.assemble((f"{finding.verdict:<8}", colour), f" {finding.check:<13} {finding.found}{advice}")
 
 
 def report_table(report: Report) -> Table:
