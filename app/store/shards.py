@@ -124,10 +124,10 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
 
 
 def uncounted(connection: Connection) -> list[Shard]:
-    """Every open shard of which nobody knows how many customers it had."""
+    """Every shard that is not finished and of which nobody knows how many customers it had."""
     rows = connection.execute(
         sa.select(shards)
-        .where(shards.c.audience.is_(None), shards.c.state == ShardState.OPEN)
+        .where(shards.c.audience.is_(None), shards.c.state != ShardState.FINISHED)
         .order_by(shards.c.campaign_id, shards.c.number)
     )
     return [_from_row(row) for row in rows]

@@ -95,6 +95,27 @@ def test_a_step_interrupted_on_its_way_down_can_be_run_again(connection, step):
     assert tables(connection) == set()
 
 
+def test_shards_from_before_there_were_rejects_have_none_and_an_audience_where_they_are_over(connection):
+    schema.upgrade(connection, "0003")
+    connection.execute(
+        sa.text(
+            "INSERT INTO campaigns (id, name, template, state, reason, created_at)"
+            " VALUES (1, 'a', '', 'running', '', '2024-01-01 00:00:00')"
+        )
+    )
+    for number, state in enumerate(("finished", "open")):
+        connection.execute(
+            sa.text("INSERT INTO shards VALUES (1, :number, 0, 9, :state, 5, 4, 4, 0, 0, 100, 1, '', 0)"),
+            {"number": number, "state": state},
+        )
+    connection.commit()
+
+    schema.upgrade(connection)
+
+    rows = connection.execute(sa.text("SELECT sent, rejected, audience FROM shards ORDER BY number")).all()
+    assert [tuple(row) for row in rows] == [(4, 0, 4), (4, 0, None)]
+
+
 def test_a_customer_needs_only_a_name_a_gender_and_a_mobile(connection):
     schema.upgrade(connection)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from app.domain.campaign import State
 from app.services import conduct
+from app.services.census import count_audiences
 from app.services.conduct import Conductor
 from app.services.send_shard import Outcome, ShardOrder, ShardReport
 from tests.integration.app.campaigns import as_stored, change_shard, shards_of, trigger
@@ -247,3 +249,28 @@ def test_a_closed_campaign_is_told_to_those_who_watch_even_when_its_shard_stays_
 
     assert stage.changed == [campaign.id]
     assert len(shards_of(stage.database, campaign)) == 1
+
+
+def test_the_audience_is_counted_while_the_tasks_are_at_work(stage):
+    campaign = trigger(stage.database, "a", 10)
+
+    async def scene():
+        await stage.until(lambda: [each.audience for each in shards_of(stage.database, campaign)] == [0, 0, 1])
+
+    stage.play(scene)
+
+
+def test_an_audience_that_could_not_be_counted_is_counted_at_a_later_sweep(stage, monkeypatch):
+    campaign = trigger(stage.database, "a", 100)
+    counts = iter([OperationalError("SELECT", {}, Exception("gone away")), RuntimeError("no thread")])
+
+    def count(database: Engine) -> int:
+        if error := next(counts, None):
+            raise error
+        return count_audiences(database)
+
+    async def scene():
+        await stage.until(lambda: shards_of(stage.database, campaign)[0].audience == 1)
+
+    monkeypatch.setattr(conduct, "count_audiences", count)
+    stage.play(scene)

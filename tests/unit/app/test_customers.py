@@ -45,3 +45,16 @@ def test_a_page_whose_data_hold_the_separators_is_not_taken_apart_wrongly(name, 
     customers = [(1, "13800000000", name, 1)] + [(2 + each, "13800000001", "张", None) for each in range(others)]
 
     assert _unpack(len(customers), pack(customers)) is None
+
+
+@given(pages, st.data())
+def test_a_packed_page_with_more_columns_holds_their_values_in_order(customers, data):
+    values = [data.draw(st.tuples(fields, fields)) for _ in customers]
+    rows = [(*customer, *more) for customer, more in zip(customers, values, strict=True)]
+    packed = "".join(
+        "\x1f".join([str(number), mobile, name, "" if gender is None else str(gender), *more]) + "\x1e"
+        for number, mobile, name, gender, *more in rows
+    )
+
+    assert _unpack(len(rows), packed, 2) == sorted(rows, key=lambda row: row[0])
+    assert _unpack(len(rows), packed, 1) is None
