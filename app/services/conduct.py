@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 1.0
 LONGEST_PAUSE_S = 30.0
-LONGEST_AWAY_S = 4.0
+LONGEST_AWAY_S = 2.0
 """Between looks for a database that is away; one process looks."""
 TAKEN_PAUSE_S = 2.0
 
@@ -88,7 +88,10 @@ class Conductor:
             self._nudge.clear()
             try:
                 await self._sweep()
-                failures = 0
+                if failures:  # what broke down with the database need not wait any longer
+                    failures = 0
+                    self._pauses.clear()
+                    self.nudge()
             except SQLAlchemyError as error:
                 failures += 1
                 if failures == 1:
