@@ -1,6 +1,7 @@
 """The events of a server, and the callbacks that a program gave for them."""
 
 import difflib
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -53,3 +54,8 @@ class Events:
     def get(self, event: str) -> Callback | None:
         """The callback of `event`, spelt as in EVENTS."""
         return self._callbacks.get(event)
+
+    def is_async(self, event: str) -> bool:
+        """Whether the callback of `event` is an `async def`, or an object that is called like one."""
+        callback = self._callbacks.get(event)
+        return any(map(inspect.iscoroutinefunction, (callback, type(callback).__call__)))

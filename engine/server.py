@@ -28,6 +28,7 @@ from engine.process.listener import listen
 from engine.process.manager import Manager
 from engine.settings import IpcMode, Settings
 from engine.stats import Cell, State, Stats
+from engine.task_worker.coroutines import CoroutineWorker
 from engine.task_worker.task_worker import TaskWorker
 from engine.wire.tls import server_context
 from engine.worker.worker import EventWorker
@@ -107,7 +108,7 @@ class Server:
             with ExitStack() as held:
                 claims = [held.enter_context(claim(path)) for path in self._directories()]
                 try:
-                    self._shared = Shared(self.settings, claims[0].path)
+                    self._shared = Shared(self.settings, claims[0].path, self._concurrency)
                 except OSError as error:
                     raise StartError(f"cannot make what workers share in {claims[0].path}: {error}") from error
                 try:
@@ -131,6 +132,15 @@ class Server:
             raise UsageError("a server needs a callback for receive")
         if self.settings.task_worker_num and self._events.get("task") is None:
             raise UsageError("a server with task workers needs a callback for task")
+        if self._events.is_async("task") and not self.settings.task_enable_coroutine:
+            raise UsageError("the callback of task is async def, set task_enable_coroutine")
+
+    @property
+    def _concurrency(self) -> int:
+        """See Board. A `def` holds up everything in its process, so it is given one task at a time."""
+        if not self.settings.task_enable_coroutine:
+            return 0
+        return self.settings.task_max_concurrency if self._events.is_async("task") else 1
 
     def _serve(self) -> None:
         events, tasks = self.settings.worker_num, self.settings.task_worker_num
@@ -201,7 +211,7 @@ class Server:
         """A process is gone: another one of its worker id, where there is one, takes what it left."""
         board = self._shared.board
         place = board.place(slot, seat)
-        for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0)):
+        for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0), (Cell.ROOM, 0)):
             board.put(place, cell, value)
         other = board.other(place)
         if board.get(other, Cell.PID):
@@ -232,7 +242,8 @@ class Server:
     def _be_task_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
         self._listener.close()
         place = self._shared.board.place(slot, seat)
-        worker = TaskWorker(self, place, self.settings, self._events, self._shared)
+        kind = CoroutineWorker if self._shared.board.concurrency else TaskWorker
+        worker = kind(self, place, self.settings, self._events, self._shared)
         self._settle(slot, worker, taskworker=True)
         return worker.run(readiness)
 

@@ -69,9 +69,10 @@ class Settings:
     task_max_memory: int = 0
     """A task worker leaves between tasks once it has more resident memory than this, bytes; 0 is never."""
     task_enable_coroutine: bool = False
-    """`task` may be `async def`; each task worker then runs up to task_max_concurrency of them at once."""
+    """`task` may be `async def`; each task worker then runs up to task_max_concurrency of them at once. So may be what
+    else is called in task workers."""
     task_max_concurrency: int = 16
-    """Most tasks at once in one task worker with task_enable_coroutine, 1 to 64."""
+    """Most tasks at once in one task worker with task_enable_coroutine, 1 to 64. A `def` runs alone in its process."""
     max_wait_time: float = 3.0
     """Seconds that a stopping process may take for the work in hand before SIGKILL; 0 is no limit."""
     open_length_check: bool = False

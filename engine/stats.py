@@ -36,6 +36,7 @@ class Cell(IntEnum):
     CALLED_NS = 19  # when an event worker gave a task to this idle one, monotonic; 0 once it looked what there is
     LAST_PID = 18  # whose files those are; PID is 0 once that process is gone
     RUNNING = 17  # tasks at once, where `task` is a coroutine
+    ROOM = 20  # how many more it would begin at once
 
 
 _ROW = len(Cell)
@@ -104,9 +105,11 @@ class Board:
     manager when that is dead.
     """
 
-    def __init__(self, worker_num: int, task_worker_num: int, max_conn: int = 1000) -> None:
+    def __init__(self, worker_num: int, task_worker_num: int, max_conn: int = 1000, concurrency: int = 0) -> None:
         self.worker_num = worker_num
         self.task_worker_num = task_worker_num
+        self.concurrency = concurrency
+        """Tasks at once in one task worker, where they may be coroutines; 0 where each runs one after the other."""
         self.start_time = time.time()
         self.connections = ConnTable(max_conn)
         self.event_places = range(2 * worker_num)

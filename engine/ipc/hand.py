@@ -25,6 +25,11 @@ REGION_BYTES = _PACKET_AT + 2 * PACKET_BYTES
 _MOST = 255
 
 
+def hands_in(memory: memoryview) -> list["Hand"]:
+    """The hands in a memory that has room for so many."""
+    return [Hand(memory[at : at + REGION_BYTES]) for at in range(0, len(memory) - REGION_BYTES + 1, REGION_BYTES)]
+
+
 class Held(NamedTuple):
     """A message in hand: its place in the packet, from 0, and what became of it in processes that are dead."""
 
@@ -81,6 +86,15 @@ class Hand:
         self._memory[:_BEGUN_AT] = bytes(_BEGUN_AT)
         for notes in (self._begun, self._ended, self._gone):
             notes[: self._count] = bytes(self._count)
+
+    def move(self, into: "Hand") -> None:
+        """Put everything into a hand that is empty. A death in between leaves it in one of them, or in both."""
+        (size,) = PACKET_HEAD.unpack_from(self._packet)
+        into._memory[:_LEAD_AT] = self._memory[:_LEAD_AT]
+        into._packet[PACKET_HEAD.size : size] = self._packet[PACKET_HEAD.size : size]
+        PACKET_HEAD.pack_into(into._packet, 0, size)  # from here on it holds something
+        self._held()
+        self.clear()
 
     def leftover(self) -> list[Held]:
         """What a process that died, or left, did not answer."""

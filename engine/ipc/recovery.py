@@ -7,9 +7,8 @@ nothing: the next one finds some tasks twice, and takes each once.
 
 from collections.abc import Callable, Iterator
 
-from engine.ipc import hand
 from engine.ipc.backlog import Backlog, entries, region_bytes
-from engine.ipc.hand import LEAD_BYTES, Hand
+from engine.ipc.hand import LEAD_BYTES, hands_in
 from engine.ipc.memory import Folder, Region
 from engine.ipc.message import ANY, PACKET_HEAD, Kind, Message, to_bytes, unpack
 from engine.ipc.sysv_queue import QueueWay
@@ -64,8 +63,9 @@ def _read(name: str, memory: memoryview) -> Iterator[Message]:
     kind = name.split("-")[1]
     if kind == BACKLOG and len(memory):
         yield from (message for _, message in entries(memory))
-    elif kind == HAND and len(memory) == hand.REGION_BYTES:
-        yield from (each.message._replace(deaths=min(255, each.deaths)) for each in Hand(memory).leftover())
+    elif kind == HAND:
+        for hand in hands_in(memory):
+            yield from (each.message._replace(deaths=min(255, each.deaths)) for each in hand.leftover())
     elif kind == DRAINED and len(memory):
         (slot,) = PACKET_HEAD.unpack_from(memory)
         for at in range(_DRAINED_HEAD, len(memory), slot or len(memory)):

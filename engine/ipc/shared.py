@@ -9,7 +9,7 @@ import sysv_ipc  # type: ignore[import-not-found]
 from engine.ipc import hand, reading
 from engine.ipc.channel import inbox_of
 from engine.ipc.counter import SharedCounter
-from engine.ipc.hand import Hand
+from engine.ipc.hand import hands_in
 from engine.ipc.memory import Folder, Maker, anonymous, refuse_others
 from engine.ipc.message import EMPTY_PACKET, SPILLED, Message
 from engine.ipc.reading import Desk, Reading
@@ -32,15 +32,16 @@ class Shared:
 
     way: TaskWay
 
-    def __init__(self, settings: Settings, path: Path) -> None:
-        """`path`: the directory for files, ours alone. Raises StartError, and OSError when it is full."""
+    def __init__(self, settings: Settings, path: Path, concurrency: int = 0) -> None:
+        """`path`: the directory for files, ours alone. `concurrency`: see Board. Raises StartError, and OSError when
+        it is full."""
         self._settings = settings
         self._path = path
         self._queue: sysv_ipc.MessageQueue | None = None
         self._folder: Folder | None = None
         self.discards_tasks = False
         """Whether what waits at the end is not to stay for the next start."""
-        self.board = Board(settings.worker_num, settings.task_worker_num, settings.max_conn)
+        self.board = Board(settings.worker_num, settings.task_worker_num, settings.max_conn, concurrency)
         self._places = len(self.board.event_places)
         self.channel = UnixSocketChannel(self._places + settings.task_worker_num)
         self.spill = SpillDirectory(path)
@@ -99,8 +100,10 @@ class Shared:
             return region.view
 
         first = self._places
+        # one for each task at once, and one more, so that who is busy with all of them still hears what is said
+        count = self.board.concurrency + 1
         self.hands = {
-            place: Hand(small(f"{HAND}-{place}", hand.REGION_BYTES))
+            place: hands_in(small(f"{HAND}-{place}", count * hand.REGION_BYTES))
             for place in range(first, first + 2 * settings.task_worker_num)
         }
         self.desks = []
@@ -111,11 +114,12 @@ class Shared:
             self.board.put(place, Cell.SUBMITTED, len(share))
 
     def _ring(self, number: int, is_named: bool) -> None:
-        """Wake task worker `number` if it waits; else, where any may do it, another that does."""
+        """Wake task worker `number` if it waits or has room; else, where any may do it, another that does."""
         board = self.board
         for each in (number, *(() if is_named else range(board.task_worker_num))):
             worker_id = board.worker_num + each
-            if board.get(board.current(worker_id), Cell.STATE) == State.IDLE:
+            place = board.current(worker_id)
+            if board.get(place, Cell.STATE) == State.IDLE or board.get(place, Cell.ROOM):
                 self.channel.send(inbox_of(board, worker_id), EMPTY_PACKET)
                 return
 
@@ -132,7 +136,7 @@ class Shared:
             self._remove_private_queue()
             return True
         count = sum(len(desk.backlog.load()) for desk in self.desks)
-        count += sum(len(each.leftover()) for each in self.hands.values())
+        count += sum(len(each.leftover()) for hands in self.hands.values() for each in hands)
         if not self.discards_tasks and ((self._queue and self._queue.current_messages) or count):
             log.info("tasks stay for the next start", extra={"key": self._settings.message_queue_key})
             return False

@@ -53,6 +53,9 @@ class QueueWay:
         self._ring(number, is_named)
         return True
 
+    def pass_on(self, number: int) -> None:
+        self._ring(number, False)
+
     def returned(self, task: Message) -> Message:
         return task
 

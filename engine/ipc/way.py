@@ -27,6 +27,9 @@ class TaskWay(Protocol):
         """Put the next packet for task worker `number` behind the first LEAD_BYTES of `room`; its bytes, 0 when there
         is none. Never blocks. Once it is taken, it is in `room`, even if the process is killed at that moment."""
 
+    def pass_on(self, number: int) -> None:
+        """Task worker `number` takes no more: whoever else has room is to look whether something is there."""
+
     def returned(self, task: Message) -> Message:
         """What `give_back` sends for a task that was not begun."""
 
@@ -52,6 +55,9 @@ class SocketWay:
 
     def take(self, number: int, room: memoryview) -> int:
         return self._channel.receive_into(self._first + number, room[LEAD_BYTES:])
+
+    def pass_on(self, number: int) -> None:
+        """What is in its inbox, nobody else can take."""
 
     def returned(self, task: Message) -> Message:
         return task._replace(kind=Kind.RETURNED)

@@ -9,6 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from engine.ipc.hand import Hand, Held
+from engine.ipc.message import ANY, Kind, packets, to_bytes
+from engine.ipc.way import TaskWay
+
 LONG_S = 0.002
 """A task that has run for this long is long."""
 _LOOKS_BEFORE_REST = 50
@@ -56,3 +60,17 @@ class HandBack:
                 self._is_needed.clear()
                 if self._has_behind():  # a packet that came at this moment
                     self._is_needed.set()
+
+
+def may_go(held: Held) -> bool:
+    """Whether another may do it: a task for anybody, not begun."""
+    return held.message.kind == Kind.TASK and held.message.target == ANY and not held.begun
+
+
+def goes_back(way: TaskWay, hand: Hand, held: Held) -> bool:
+    """Give it back, and note that in the hand; False when there is no room for it."""
+    (packet,) = packets([to_bytes(way.returned(held.message))])
+    if not way.give_back(held.message.source, packet):
+        return False
+    hand.give_back(held.place)
+    return True

@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand, Held
-from engine.ipc.message import ANY, SPILLED, WANTED, Kind, Message, decode, failure, packets, to_bytes
+from engine.ipc.message import SPILLED, Kind, Message, decode, failure
 from engine.ipc.way import TaskWay
 from engine.stats import Board, Cell, State
 from engine.task_worker.answers import Answers
-from engine.task_worker.handback import HandBack
+from engine.task_worker.handback import HandBack, goes_back, may_go
+from engine.task_worker.handling import Handling, refuse_coroutine
 from engine.task_worker.share import Share
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _MOST_TOGETHER = 16
 """Nor for more tasks than this, so that the event worker has something to do while we do the next."""
 
 
-class Work:
+class Work(Handling):
     """Runs handlers on messages, and answers."""
 
     def __init__(
@@ -41,17 +41,10 @@ class Work:
         share: Share | None,
         is_to_leave: Callable[[], bool],
     ) -> None:
-        self.attempt = 1
+        super().__init__(server, place, max_attempts, events, board, bodies, answers)
         self.adopt_is_due = False
         """Whether the manager said that the other place of this worker id is empty."""
-        self._server = server
-        self._place = place
-        self._max_attempts = max_attempts
-        self._events = events
-        self._board = board
         self._way = way
-        self._bodies = bodies
-        self._answers = answers
         self._share = share
         self._is_to_leave = is_to_leave
         self._cells = board.cells
@@ -63,9 +56,6 @@ class Work:
         self._hand: Hand
         self._rest: deque[Held] = deque()
         """What is not begun. We take from the left, the thread that gives back from the right: each goes to one."""
-        self._at = 0
-        self._current: Message | None = None
-        self._is_answered = False
         self.hand_back = HandBack(self._give_back, lambda: bool(self._rest))
 
     @property
@@ -132,14 +122,16 @@ class Work:
     def _do(self, message: Message, attempt: int) -> None:
         """Handle one message; nothing that a handler raises gets past here."""
         if attempt > 1:
-            self._board.add(self._place, Cell.REDELIVERED)
-            log.warning("delivered again", extra={"task_id": message.id, "attempt": attempt})
+            self._note_again(message, attempt)
         if message.kind == Kind.TASK:
             self._do_task(message, attempt)
         elif message.kind == Kind.PIPE:
             self._cells[self._state] = State.AWAY  # not idle, and not in a task
             try:
-                self._call("pipe_message", self._board.worker_id(message.source), self._bodies.read(message))
+                refuse_coroutine(
+                    "pipe_message",
+                    self._call("pipe_message", self._board.worker_id(message.source), self._bodies.read(message)),
+                )
             except Exception:
                 log.exception("callback raised", extra={"event": "pipe_message"})
             self._answers.put_aside(self._at, message)
@@ -155,8 +147,7 @@ class Work:
         try:
             body = self._bodies.content(message)
         except FileNotFoundError as error:
-            log.warning("task has no file any more, it was done before", extra={"task_id": message.id})
-            self._answer(message, Kind.BODILESS, failure(error))
+            self._answer_bodiless(message, error)
             self._current = None
             return
         try:
@@ -175,31 +166,6 @@ class Work:
         finally:
             self._current = None
 
-    def _call(self, event: str, *args: Any) -> Any:
-        callback = self._events.get(event)
-        return callback(self._server, *args) if callback else None
-
-    def finish(self, data: Any) -> None:
-        """Answer the task in hand."""
-        if self._current is None:
-            raise UsageError("finish() belongs into a task handler, and no task is in hand")
-        if self._is_answered:
-            raise UsageError(f"task {self._current.id} is finished already; return a value or call finish(), once")
-        self._answer(self._current, Kind.FINISH, data)
-
-    def _answer(self, task: Message, kind: Kind, data: Any) -> None:
-        answer = self._bodies.frame(kind, task.id, data, task.codec & WANTED)
-        self._is_answered = True
-        self._answers.add(task.source, answer)
-        self._answers.put_aside(self._at, task)
-
-    def _give_up(self, message: Message, deaths: int) -> None:
-        if message.kind == Kind.TASK:
-            self._answer(message, Kind.LOST, deaths)
-        else:
-            log.error("pipe message given up, its callback killed each worker", extra={"attempts": deaths})
-            self._answers.put_aside(self._at, message)
-
     def _give_back(self) -> None:
         """The message in hand takes long: send what is answered, and give back what others may do."""
         self._answers.send(self._hand, self._at)
@@ -209,17 +175,6 @@ class Work:
                 held = self._rest.pop()
             except IndexError:
                 break
-            if not (self._may_go(held) and self._goes_back(held)):
+            if not (may_go(held) and goes_back(self._way, self._hand, held)):
                 stay.append(held)
         self._rest.extendleft(stay)
-
-    @staticmethod
-    def _may_go(held: Held) -> bool:
-        return held.message.kind == Kind.TASK and held.message.target == ANY and not held.begun
-
-    def _goes_back(self, held: Held) -> bool:
-        (packet,) = packets([to_bytes(self._way.returned(held.message))])
-        if not self._way.give_back(held.message.source, packet):
-            return False
-        self._hand.give_back(held.place)
-        return True

@@ -1,7 +1,6 @@
 """`InlineServer`: a program's callbacks in one process, without sockets, for its unit tests."""
 
 import asyncio
-import inspect
 import os
 from contextlib import ExitStack
 from types import TracebackType
@@ -131,8 +130,6 @@ class InlineServer:
         if self.server._place is not None or self.server.master_pid:
             raise UsageError("an InlineServer takes a server that is not started")
         self.server._check_callbacks()
-        if inspect.iscoroutinefunction(self.server._events.get("task")) and not self._settings.task_enable_coroutine:
-            raise UsageError("the callback of task is async def, set task_enable_coroutine")
 
     def _become_played(self, end: ExitStack) -> None:
         """The program's object is another for a while; nothing of it stays."""

@@ -9,6 +9,7 @@ from engine.errors import UsageError
 from engine.ipc.message import decode, encode
 from engine.settings import Settings
 from engine.stats import Stats, TaskWorkerStats
+from engine.task_worker.handling import refuse_coroutine
 from engine.testing.clients import Clients
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Role, current, playing
@@ -60,9 +61,8 @@ class Place:
     def call(self, event: str, *args: Any) -> Coroutine[Any, Any, Any] | None:
         """Call back and give the coroutine, where it is one. A task worker has no loop to run it."""
         coroutine = self._callbacks.call(event, *args)
-        if coroutine and self._is_task_worker and not self._settings.task_enable_coroutine:
-            coroutine.close()
-            raise UsageError(f"{event} is async def, which a task worker cannot run; see task_enable_coroutine")
+        if self._is_task_worker and not self._settings.task_enable_coroutine:
+            refuse_coroutine(event, coroutine)
         return coroutine
 
     # ── connections ─────────────────────────────────────────────────────────────────────────────

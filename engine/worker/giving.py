@@ -139,6 +139,10 @@ class Giving:
         if self._stuck[number]:
             return Load(False, sys.maxsize, 0)
         state = cells[row + Cell.STATE]
+        if most := self._board.concurrency:
+            # in a queue others may take what was meant for this one; in an inbox what is under way takes up its room
+            left = most if self._way.is_shared else most - self._outstanding.counts[number]
+            return Load(state == State.IDLE, 0, 0, max(0, min(cells[row + Cell.ROOM], left)))
         if state == State.BUSY:
             return Load(False, time.monotonic_ns() - cells[row + Cell.SINCE_NS], cells[row + Cell.MEAN_NS])
         called_ns = cells[row + Cell.CALLED_NS]
@@ -154,7 +158,8 @@ class Giving:
     def _send(self, gift: Gift) -> None:
         """Put tasks into packets, and those on their way. Each is in the backlog until it is."""
         waiting = self._stuck[gift.number]
-        for ids, packet in self._backlog.packets(gift.ids, self._way.packet_bytes):
+        most_bytes = 0 if self._board.concurrency else self._way.packet_bytes  # coroutines travel alone
+        for ids, packet in self._backlog.packets(gift.ids, most_bytes):
             if waiting or not self._way.send(gift.number, packet, is_named=gift.is_named):
                 waiting.append((gift._replace(ids=ids), packet))
             else:

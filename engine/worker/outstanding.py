@@ -18,6 +18,8 @@ class Load:
     is_idle: bool
     busy_ns: int
     mean_ns: int
+    space: int | None = None
+    """Where tasks are coroutines: how many more it would begin at once, busy or not."""
 
 
 class Gift(NamedTuple):
@@ -33,7 +35,10 @@ def room(load: Load, under_way: int) -> int:
 
     One that waits gets one at least. One that is in a long task gets none: behind it they would wait while another may
     be idle. One whose tasks are quick gets as many as keep it busy for QUICK_NS.
+    One of coroutines says itself how many it begins at once.
     """
+    if load.space is not None:
+        return load.space
     least = int(load.is_idle)
     if load.mean_ns == 0 or load.mean_ns >= QUICK_NS or load.busy_ns > QUICK_NS:
         return least

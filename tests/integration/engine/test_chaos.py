@@ -1,5 +1,6 @@
 """Twenty thousand numbered tasks while processes die at random moments. CHAOS_SEED repeats a run."""
 
+import asyncio
 import os
 import random
 import signal
@@ -7,6 +8,7 @@ import struct
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,18 @@ def numbers(server: Server) -> None:
     @server.on("task_error")
     def task_error(server: Server, task_id: int, error: Exception) -> None:
         note("task_error", task_id, str(error))
+
+
+def async_numbers(server: Server) -> None:
+    """The same, with many tasks at once in a task worker."""
+    numbers(server)
+
+    @server.on("task")
+    async def task(server: Server, task_id: int, src_worker_id: int, data: bytes) -> bytes:
+        (number,) = struct.unpack_from(">I", data)
+        await asyncio.sleep(0.01 if number % 20 == 0 else 0)
+        note("done", number)
+        return data
 
 
 class Pace:
@@ -162,11 +176,18 @@ def new_seed() -> random.Random:
     return random.Random(seed)
 
 
+PROGRAMS = pytest.mark.parametrize("program", [numbers, async_numbers], ids=["one by one", "coroutines"])
+
+
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("mode", [IpcMode.SOCKET, IpcMode.QUEUE], ids=["socket", "queue"])
-def test_every_task_is_done_although_workers_of_both_kinds_die_all_the_time(tmp_path: Path, mode: IpcMode) -> None:
+@PROGRAMS
+def test_every_task_is_done_although_workers_of_both_kinds_die_all_the_time(
+    tmp_path: Path, mode: IpcMode, program: Callable[[Server], None]
+) -> None:
     chance = new_seed()
-    with running(numbers, tmp_path, task_ipc_mode=mode, **SETTINGS) as server:
+    settings = {**SETTINGS, "task_enable_coroutine": program is async_numbers, "task_ipc_mode": mode}
+    with running(program, tmp_path, **settings) as server:
         pace = Pace(AT_ONCE / TASKS_A_CLIENT)
         senders = begin(server, pace)
 
@@ -187,14 +208,18 @@ def test_every_task_is_done_although_workers_of_both_kinds_die_all_the_time(tmp_
 
 
 @pytest.mark.timeout(240)
-def test_every_task_is_done_although_the_whole_server_dies_again_and_again(tmp_path: Path) -> None:
+@PROGRAMS
+def test_every_task_is_done_although_the_whole_server_dies_again_and_again(
+    tmp_path: Path, program: Callable[[Server], None]
+) -> None:
     chance = new_seed()
     key = chance.randrange(1, 2**31)
     settings: dict[str, Any] = {**SETTINGS, "task_ipc_mode": IpcMode.QUEUE, "message_queue_key": key}
+    settings["task_enable_coroutine"] = program is async_numbers
     port = free_port()
     senders: list[Sender] = []
     for life in range(6):
-        with running(numbers, tmp_path, port=port, **settings) as server:
+        with running(program, tmp_path, port=port, **settings) as server:
             senders = senders or begin(server, Pace(1.0))
             for sender in senders:
                 sender._server = server

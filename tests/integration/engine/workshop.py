@@ -1,6 +1,8 @@
 """A server for tests: every frame asks for something, most of it as a task; answers go back to who asked."""
 
+import asyncio
 import ctypes
+import inspect
 import os
 import pickle
 import signal
@@ -98,6 +100,36 @@ def workshop(server: Server) -> None:
         note("worker_start", worker_id, os.getpid())
 
 
+def async_workshop(server: Server) -> None:
+    """The same, and a task may be a coroutine, as may be what is called around it."""
+    workshop(server)
+
+    @server.on("task")
+    async def task(server: Server, task_id: int, src_worker_id: int, job: tuple[str, Any]) -> Any:
+        verb, data = job
+        note("task", task_id, verb, server.worker_id, server.attempt)
+        result = globals()[f"do_{verb.replace(' ', '_')}"](server, data)
+        if inspect.isawaitable(result):
+            result = await result
+        note("through", task_id)
+        return None if result is None else (server.worker_id, server.attempt, result)
+
+    @server.on("pipe_message")
+    async def pipe_message(server: Server, src_worker_id: int, message: Any) -> None:
+        await asyncio.sleep(0)
+        note("pipe_message", server.worker_id, src_worker_id, message)
+
+    @server.on("worker_start")
+    async def worker_start(server: Server, worker_id: int) -> None:
+        await asyncio.sleep(0)
+        note("worker_start", worker_id, os.getpid())
+
+    @server.on("worker_stop")
+    async def worker_stop(server: Server, worker_id: int) -> None:
+        await asyncio.sleep(0)
+        note("worker_stop", worker_id, os.getpid())
+
+
 # ── what a task can be ──────────────────────────────────────────────────────────────────────────
 
 
@@ -114,6 +146,34 @@ def do_wait_for_file(server: Server, path: str) -> str:
     """A long task that the test can end."""
     wait_until(Path(path).exists, path, 60)
     return path
+
+
+async def do_rest(server: Server, seconds: float) -> float:
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+async def do_await_file(server: Server, path: str) -> str:
+    """The same, and other tasks of its process go on."""
+    async with asyncio.timeout(60):
+        while not Path(path).exists():  # noqa: ASYNC110, ASYNC240  nobody tells
+            await asyncio.sleep(0.005)
+    return path
+
+
+async def do_finish_behind(server: Server, path: str) -> None:
+    """Finishes by hand, from a coroutine of its own, once the file is there; gives back nothing."""
+
+    async def finish() -> None:
+        await do_await_file(server, path)
+        server.finish((server.worker_id, server.attempt, path))
+
+    await asyncio.create_task(finish())
+
+
+async def do_cancel_itself(server: Server, data: None) -> None:
+    asyncio.current_task().cancel()
+    await asyncio.sleep(0)
 
 
 def do_do_here(server: Server, expression: str) -> Any:
@@ -225,4 +285,4 @@ class Desk:
         self.close()
 
 
-__all__ = ["FRAMES", "Answer", "Desk", "asdict", "workshop"]
+__all__ = ["FRAMES", "Answer", "Desk", "asdict", "async_workshop", "workshop"]

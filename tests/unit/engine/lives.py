@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from engine.events import Events
-from engine.ipc.hand import REGION_BYTES, Hand
+from engine.ipc.hand import REGION_BYTES, hands_in
 from engine.ipc.memory import anonymous
 from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, Kind, Message, decode, encode, packets, to_bytes, unpack
 from engine.ipc.spill import SpillDirectory
@@ -18,6 +18,7 @@ from engine.ipc.unix_socket import UnixSocketChannel
 from engine.ipc.way import SocketWay, TaskWay
 from engine.settings import Settings
 from engine.stats import Board, Cell, State
+from engine.task_worker.coroutines import CoroutineWorker
 from engine.task_worker.task_worker import TaskWorker
 
 EVENT_WORKER = 0
@@ -41,7 +42,7 @@ class Fate:
 
     def step(self) -> None:
         self.steps += 1
-        if self.steps == self.dies_at:
+        if self.dies_at and self.steps >= self.dies_at:  # what goes on after it, another coroutine, does nothing more
             raise Killed
 
 
@@ -68,7 +69,7 @@ class Mortal:
 
 
 class SoonEmpty:
-    """A way that tells the task worker to stop once nothing comes any more."""
+    """A way that tells the task worker to stop once nothing comes any more, and no coroutine is at work."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -79,7 +80,7 @@ class SoonEmpty:
 
     def take(self, number: int, room: memoryview) -> int:
         size = self._way.take(number, room)
-        if not size and self._world.stops_when_empty:
+        if not size and self._world.stops_when_empty and not getattr(self._world.here, "_at_work", None):
             self._world.was_told_to_stop = True
             signal.raise_signal(signal.SIGTERM)
         return size
@@ -92,16 +93,19 @@ class Ready:
 class World:
     """What outlives a task worker. The server's place is taken by this object."""
 
-    def __init__(self, directory: Path, way: TaskWay | None = None, **settings: Any) -> None:
-        """`way`: the one of SOCKET when not given."""
+    def __init__(self, directory: Path, way: TaskWay | None = None, concurrency: int = 0, **settings: Any) -> None:
+        """`way`: the one of SOCKET when not given. `concurrency`: tasks at once, as coroutines; 0 is one by one."""
         self.settings = Settings(worker_num=1, task_worker_num=1, **settings)
-        self.board = Board(1, 1)
+        self.board = Board(1, 1, concurrency=concurrency)
         self.channel = UnixSocketChannel(3)
         self.way = way or SocketWay(self.channel, INBOX)
         self.spill = SpillDirectory(directory)
-        self.hands = {place: Hand(anonymous("hand", REGION_BYTES).view) for place in (TASK_WORKER, OTHER_SEAT)}
+        self.hands = {
+            place: hands_in(anonymous("hand", (concurrency + 1) * REGION_BYTES).view)
+            for place in (TASK_WORKER, OTHER_SEAT)
+        }
         self.events = Events()
-        self.here: TaskWorker
+        self.here: TaskWorker | CoroutineWorker
         self.lives = 0
         self.stops_when_empty = True
         self.was_told_to_stop = False
@@ -130,16 +134,22 @@ class World:
             channel=Mortal(self.channel, fate),
             way=Mortal(SoonEmpty(self), fate),
             spill=Mortal(copy(self.spill), fate),
-            hands={place: Mortal(hand, fate) for place, hand in self.hands.items()},
+            hands={place: [Mortal(hand, fate) for hand in hands] for place, hands in self.hands.items()},
         )
         try:
             with patch("os.getpid", return_value=10_000_000 + self.lives):
-                self.here = TaskWorker(self, place, self.settings, self.events, shared)  # type: ignore[arg-type]
+                kind = CoroutineWorker if self.board.concurrency else TaskWorker
+                self.here = kind(self, place, self.settings, self.events, shared)  # type: ignore[arg-type]
                 return self.here.run(Ready()) == 0  # type: ignore[arg-type]
         except Killed:
             return False
         finally:
-            for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY)):  # as the manager does
+            for cell, value in (
+                (Cell.PID, 0),
+                (Cell.STATE, State.AWAY),
+                (Cell.RUNNING, 0),
+                (Cell.ROOM, 0),
+            ):  # as the manager does
                 self.board.put(place, cell, value)
 
     def live_on(self, place: int = TASK_WORKER) -> None:
@@ -159,7 +169,7 @@ class World:
 
     def left(self) -> list[int]:
         """Ids of the tasks that are still in a hand."""
-        return [each.message.id for hand in self.hands.values() for each in hand.leftover()]
+        return [each.message.id for hands in self.hands.values() for hand in hands for each in hand.leftover()]
 
     def answers(self) -> list[tuple[Kind, int, Any]]:
         """What the event worker hears: kind, task id and value; the files are read and removed, as it does.

@@ -15,7 +15,7 @@ from engine.settings import IpcMode, Settings
 from tests.unit.engine.lives import Killed
 
 
-def start(path: Path, key: int | None, **settings: Any) -> Shared:
+def start(path: Path, key: int | None, concurrency: int = 0, **settings: Any) -> Shared:
     """The next life under this key."""
     given = {
         "worker_num": 1,
@@ -26,7 +26,7 @@ def start(path: Path, key: int | None, **settings: Any) -> Shared:
         **settings,
     }
     gc.collect()  # the memory of the life before is unmapped
-    return Shared(Settings(**given), path)
+    return Shared(Settings(**given), path, concurrency)
 
 
 def task(number: int, body: bytes = b"body", target: int = ANY, deaths: int = 0) -> Message:
@@ -44,7 +44,7 @@ def keep(shared: Shared, place: int, *tasks: Message) -> None:
         shared.desks[place].backlog.append(each.id, to_bytes(each))
 
 
-def hold(shared: Shared, place: int, *tasks: Message) -> None:
+def hold(shared: Shared, place: int, *tasks: Message, hand: int = 0) -> None:
     """Let a task worker have tasks in hand."""
     packet = packet_of(*tasks)
 
@@ -52,7 +52,7 @@ def hold(shared: Shared, place: int, *tasks: Message) -> None:
         room[LEAD_BYTES : LEAD_BYTES + len(packet)] = packet
         return len(packet)
 
-    shared.hands[place].take(receive_into)
+    shared.hands[place][hand].take(receive_into)
 
 
 def waiting(shared: Shared) -> list[Message]:

@@ -1,10 +1,11 @@
 """engine/events.py: names as Swoole's users write them."""
 
+import functools
 from typing import Any
 
 import pytest
 
-from engine import Server, UsageError
+from engine import Server, Settings, UsageError
 from engine.events import EVENTS, Events
 
 
@@ -91,3 +92,30 @@ def test_before_the_start_a_call_says_where_it_belongs(call: Any) -> None:
 def test_a_server_without_a_callback_for_receive_does_not_start() -> None:
     with pytest.raises(UsageError, match="receive"):
         Server("127.0.0.1", 0).start()
+
+
+async def a_coroutine(*_: Any) -> None: ...
+
+
+class Called:
+    async def __call__(self, *_: Any) -> None: ...
+
+
+@pytest.mark.parametrize("callback", [a_coroutine, Called(), functools.partial(a_coroutine, 1), Called().__call__])
+def test_a_task_that_is_async_def_does_not_start_without_the_setting_which_the_error_names(callback: Any) -> None:
+    server = Server("127.0.0.1", 0, Settings(task_worker_num=1))
+    server.on("receive", print)
+    server.on("task", callback)
+
+    with pytest.raises(UsageError, match="set task_enable_coroutine"):
+        server.start()
+
+
+@pytest.mark.parametrize("callback", [print, lambda *_: None, functools.partial(print)])
+def test_a_plain_callback_is_not_taken_for_async(callback: Any) -> None:
+    events = Events()
+    assert not events.is_async("task")
+
+    events.register("task", callback)
+
+    assert not events.is_async("task")

@@ -48,8 +48,10 @@ class Way:
 class Desk:
     """One event worker's, with quick task workers, all idle."""
 
-    def __init__(self, directory: Path, task_workers: int = 1, max_bytes: int = MAX_BYTES) -> None:
-        self.board = Board(1, task_workers)
+    def __init__(
+        self, directory: Path, task_workers: int = 1, max_bytes: int = MAX_BYTES, concurrency: int = 0
+    ) -> None:
+        self.board = Board(1, task_workers, concurrency=concurrency)
         for number in range(task_workers):
             self.put(number, Cell.STATE, State.IDLE)
             self.put(number, Cell.MEAN_NS, QUICK_NS // 100)
@@ -113,6 +115,36 @@ def test_the_tasks_of_one_turn_travel_together_and_are_kept_until_they_are_sent(
     assert desk.way.forgotten == []
     assert (len(desk.backlog), desk.giving.waiting_bytes) == (0, 0)
     assert desk.outstanding.counts == [20]
+
+
+@pytest.mark.parametrize(
+    ("is_shared", "room", "under_way", "expected"),
+    [
+        pytest.param(False, 3, 0, [0, 1, 2], id="as many as it says"),
+        pytest.param(False, 3, 2, [0, 1], id="less those that it did not see yet"),
+        pytest.param(False, 0, 0, [], id="none when it says so"),
+        pytest.param(True, 3, 4, [0, 1, 2], id="in a queue others may have taken those"),
+    ],
+)
+def test_a_task_worker_of_coroutines_that_is_busy_gets_more_each_in_a_packet_of_its_own(
+    tmp_path: Path, is_shared: bool, room: int, under_way: int, expected: list[int]
+) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path, concurrency=4)
+        desk.way.is_shared = is_shared
+        desk.put(0, Cell.STATE, State.BUSY)
+        desk.put(0, Cell.ROOM, room)
+        desk.outstanding.counts[0] = under_way
+        for _ in range(5):
+            desk.submit()
+        await turn()
+        desk.giving.is_stopped = True
+        return desk
+
+    desk = asyncio.run(act())
+
+    assert desk.way.sent == [(0, False, [each]) for each in expected]
+    assert len(desk.backlog) == 5 - len(expected)
 
 
 @pytest.mark.parametrize("target", [-1, 0])

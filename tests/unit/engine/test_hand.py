@@ -1,12 +1,14 @@
 """engine/ipc/hand.py: what a task worker had in hand is there for the one that follows it."""
 
+import itertools
 import os
 
 import pytest
 
-from engine.ipc.hand import LEAD_BYTES, REGION_BYTES, Hand, Held
+from engine.ipc.hand import LEAD_BYTES, REGION_BYTES, Hand, Held, hands_in
 from engine.ipc.memory import anonymous
 from engine.ipc.message import INLINE_BYTES, PACKET_BYTES, Message, packets, to_bytes
+from tests.unit.engine.starts import death_at_line
 
 
 def new_hand() -> Hand:
@@ -180,3 +182,45 @@ def test_a_file_of_what_was_given_back_is_not_ours_to_remove() -> None:
     hand.answered(3)
 
     assert [message.id for message in hand.answered_before()] == [0, 2]
+
+
+# ── several ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_memory_for_three_holds_three_that_know_nothing_of_each_other() -> None:
+    memory = anonymous("hands", 3 * REGION_BYTES).view
+    for number, hand in enumerate(hands_in(memory)):
+        hand.take(putting([task(number)]))
+    hands_in(memory)[1].begin(0)
+
+    assert [counts(hand.leftover()) for hand in hands_in(memory)] == [[(0, 0, 0)], [(1, 1, 1)], [(2, 0, 0)]]
+
+
+def test_a_hand_that_is_moved_is_empty_and_the_other_has_all_that_is_known() -> None:
+    left, into = holding(4), new_hand()
+    left.begin(0)
+    left.answered(1)
+    left.begin(1)
+    left.give_back(2)
+
+    left.move(into)
+
+    assert counts(into.leftover()) == [(1, 1, 1), (3, 0, 0)]
+    assert into.answered_before() == [task(0)]
+    assert left.leftover() == left.answered_before() == []
+    left.take(putting([task(9)]))
+    assert counts(left.leftover()) == [(9, 0, 0)]
+
+
+def test_a_death_while_a_hand_is_moved_leaves_it_in_one_of_them() -> None:
+    for number in itertools.count(1):
+        left, into = holding(2), new_hand()
+        left.begin(1)
+
+        with death_at_line(number, "ipc/hand.py") as was_reached:
+            left.move(into)
+
+        assert {(0, 0, 0), (1, 1, 1)} in (set(counts(left.leftover())), set(counts(into.leftover())))
+        if not was_reached():
+            assert number > 5
+            return

@@ -49,6 +49,8 @@ def given_out(outstanding: Outstanding, loads: list[Load]) -> dict[int, list[int
         pytest.param(IDLE_QUICK, 60, 4, id="less what it has already"),
         pytest.param(BUSY_QUICK, MOST_UNDER_WAY, 0, id="and never more than the most"),
         pytest.param(IDLE_QUICK, MOST_UNDER_WAY, 1, id="unless it waits, which it does not do while it has something"),
+        pytest.param(Load(False, 10**9, 10**9, 3), 13, 3, id="one of coroutines gets as many as it says, though busy"),
+        pytest.param(Load(True, 0, 1000, 0), 0, 0, id="and none when it says so"),
         pytest.param(Load(True, 0, QUICK_NS // 10), 0, 10, id="as many as keep it busy for QUICK_NS"),
     ],
 )  # fmt: skip

@@ -44,17 +44,27 @@ def test_what_was_begun_has_one_death_more(tmp_path: Path, queue_key: int) -> No
     former = start(tmp_path, queue_key)
     hold(former, FIRST_HAND, task(0), task(1, deaths=1), task(2))
     for place in (0, 1):
-        former.hands[FIRST_HAND].begin(place)
-    former.hands[FIRST_HAND].end(0)
+        former.hands[FIRST_HAND][0].begin(place)
+    former.hands[FIRST_HAND][0].end(0)
 
     assert waiting(start(tmp_path, queue_key)) == [task(0), task(1, deaths=2), task(2)]
+
+
+def test_every_hand_of_a_task_worker_of_coroutines_is_looked_into(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key, concurrency=3)
+    assert len(former.hands[FIRST_HAND]) == 4
+    for number in range(4):
+        hold(former, FIRST_HAND, task(number), hand=number)
+    former.hands[FIRST_HAND][3].begin(0)
+
+    assert waiting(start(tmp_path, queue_key)) == [task(0), task(1), task(2), task(3, deaths=1)]
 
 
 def test_what_was_answered_or_given_back_does_not_come_again(tmp_path: Path, queue_key: int) -> None:
     former = start(tmp_path, queue_key)
     hold(former, FIRST_HAND, task(0), task(1), task(2), task(3))
-    former.hands[FIRST_HAND].answered(1)
-    former.hands[FIRST_HAND].give_back(2)
+    former.hands[FIRST_HAND][0].answered(1)
+    former.hands[FIRST_HAND][0].give_back(2)
 
     assert ids(start(tmp_path, queue_key)) == [1, 3]
 
@@ -103,7 +113,7 @@ def test_a_task_that_was_in_two_places_comes_once_with_most_deaths(tmp_path: Pat
     keep(former, 0, task(0), task(1))
     former.way.send(0, packet_of(task(1)), is_named=False)
     hold(former, FIRST_HAND, task(0))
-    former.hands[FIRST_HAND].begin(0)
+    former.hands[FIRST_HAND][0].begin(0)
 
     assert waiting(start(tmp_path, queue_key)) == [task(0, deaths=1), task(1)]
 
@@ -219,7 +229,7 @@ def leave_something_everywhere(path: Path, key: int) -> list[Message]:
     keep(former, 0, large, task(1))
     keep(former, 1, task(2))
     hold(former, FIRST_HAND, task(3), task(4, deaths=1))
-    former.hands[FIRST_HAND].begin(1)
+    former.hands[FIRST_HAND][0].begin(1)
     former.way.send(0, packet_of(task(5), task(6)), is_named=False)
     former.way.send(1, packet_of(task(7, target=1)), is_named=True)
     return [large, task(1), task(2), task(3), task(4, deaths=2), task(5), task(6), task(7, target=1)]

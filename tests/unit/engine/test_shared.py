@@ -195,6 +195,21 @@ def test_a_task_in_the_queue_wakes_one(
     assert rung(shared) == expected
 
 
+def test_one_of_coroutines_is_woken_while_it_has_room_though_it_is_busy(tmp_path: Path, queue_key: int) -> None:
+    shared = start(tmp_path, queue_key, concurrency=2, task_worker_num=3)
+    for number, room in enumerate([0, 1, 2]):
+        place = shared.board.current(1 + number)
+        shared.board.put(place, Cell.STATE, State.BUSY)
+        shared.board.put(place, Cell.ROOM, room)
+
+    shared.way.send(0, packet_of(task(0)), is_named=False)
+    assert rung(shared) == [1]
+
+    shared.board.put(shared.board.current(2), Cell.ROOM, 0)
+    shared.way.pass_on(1)
+    assert rung(shared) == [2]
+
+
 def test_when_the_one_that_was_woken_dies_another_is_woken(tmp_path: Path, queue_key: int) -> None:
     """The one that follows it may be held back at its start for half a minute."""
     shared = start(tmp_path, queue_key, task_worker_num=2)

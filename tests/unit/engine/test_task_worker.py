@@ -345,3 +345,35 @@ def test_a_task_whose_file_is_gone_is_not_run_and_says_so(world: World) -> None:
     assert (kind, task_id, error.type_name) == (Kind.BODILESS, 0, "FileNotFoundError")
     assert after == (Kind.DONE, 1, b"")
     assert begun == [1]
+
+
+async def a_coroutine(*_: Any) -> None: ...
+
+
+def test_a_worker_start_that_is_async_def_is_refused_where_nobody_runs_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.events.register("task", handle)
+    world.events.register("worker_start", a_coroutine)
+
+    assert not world.live()
+
+    (line,) = [each for each in caplog.records if each.exc_info]
+    assert "worker_start is async def" in str(line.exc_info[1])  # type: ignore[index]
+    assert "task_enable_coroutine" in str(line.exc_info[1])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("event", ["pipe_message", "worker_stop"])
+def test_another_callback_that_is_async_def_is_said_and_harms_no_task(
+    world: World, event: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.events.register("task", handle)
+    world.events.register(event, a_coroutine)
+    world.submit("hello", kind=Kind.PIPE)
+    world.submit(SMALL)
+
+    assert world.live()
+
+    (line,) = [each for each in caplog.records if each.exc_info]
+    assert f"{event} is async def" in str(line.exc_info[1])  # type: ignore[index]
+    assert world.answers() == [(Kind.FINISH, 0, "SMALL")]

@@ -1,0 +1,282 @@
+"""A task worker of coroutines: up to task_max_concurrency tasks at once, each in a hand of its own, on one loop."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections import deque
+from typing import Any
+
+import uvloop
+
+from engine.events import Events
+from engine.ipc.hand import Hand, Held
+from engine.ipc.message import Kind
+from engine.ipc.shared import Shared
+from engine.process.child import START_FAILED, Readiness
+from engine.settings import Settings
+from engine.stats import Cell, State
+from engine.task_worker.answers import Answers
+from engine.task_worker.handback import goes_back, may_go
+from engine.task_worker.handling import no_task
+from engine.task_worker.life import Life
+from engine.task_worker.strand import Strand, current, finished
+
+log = logging.getLogger(__name__)
+
+
+class CoroutineWorker(Life):
+    """One process. A packet goes from an empty hand through `_waiting` into a strand; the hand is empty again after it.
+
+    There is one hand more than tasks at once, to hear what is said while all are busy. A task that comes all the same
+    goes back to who sent it; one that is for us alone waits in that hand.
+    """
+
+    def __init__(self, server: Any, place: int, settings: Settings, events: Events, shared: Shared) -> None:
+        super().__init__(server, place, settings, events, shared)
+        self._most = shared.board.concurrency
+        self._empty: list[Hand] = []
+        self._waiting: deque[tuple[Hand, list[Held]]] = deque()
+        self._inherited: deque[Hand] = deque()
+        """Hands of the other place that a process left full."""
+        self._at_work: dict[asyncio.Task[bool], Hand] = {}
+        self._running: dict[asyncio.Task[bool], tuple[int, int]] = {}
+        """Those of them that do a task: its id, and since when (monotonic ns)."""
+        self._alone: asyncio.Task[bool] | None = None
+        """One that does the last attempt at a task; nothing else is begun meanwhile."""
+        self._tasks = 0
+        self._taken_bytes = 0
+        self._is_watching = False
+        self._next_look: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._end: asyncio.Future[None]
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, readiness: Readiness) -> int:
+        """Work until told to stop, or until enough is done; the exit code. Tasks that were begun are finished first.
+
+        What ends a process, such as SystemExit in a handler, gets past here with all tasks in hand: no coroutine is
+        cancelled, for that would look like its own failure.
+        """
+        self._loop = uvloop.new_event_loop()
+        try:
+            return self._loop.run_until_complete(self._live(readiness))
+        finally:
+            self._loop.close()
+
+    async def _live(self, readiness: Readiness) -> int:
+        self._end = self._loop.create_future()
+        self._loop.add_signal_handler(signal.SIGTERM, self._look)
+        signal.signal(signal.SIGTERM, self._note_signal)  # the loop's wake-up stays; a handler that blocks may ask
+        self._clean_up_after_the_dead(self._place)
+        self._board.put(self._place, Cell.PID, os.getpid())
+        self._board.put(self._place, Cell.STATE, State.AWAY)
+        try:
+            await finished(self._call("worker_start"))
+        except Exception:
+            log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
+            return START_FAILED
+        readiness.announce()
+        for hand in self._hands[self._place]:
+            if held := hand.leftover():
+                self._waiting.append((hand, held))
+            else:
+                hand.clear()
+                self._empty.append(hand)
+        self._waiting = deque(sorted(self._waiting, key=lambda each: each[1][0].message.id))
+        self._adopt()
+        self._look()
+        await self._end
+        self._tell_why()
+        try:
+            await finished(self._call("worker_stop"))
+        except Exception:
+            log.exception("callback raised", extra={"event": "worker_stop"})
+        return 0
+
+    @property
+    def tasks(self) -> int:
+        return self._tasks
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this process was told to stop; a long task may ask, and end early."""
+        return self._told_to_stop
+
+    def _note_signal(self, number: int, frame: object) -> None:
+        self._told_to_stop = True
+
+    def _is_to_leave(self) -> bool:
+        return self._told_to_stop or self._has_done_its_share()
+
+    def _look(self) -> None:
+        """Something happened: see to it. An error here would end in the loop's log, and the process would hang."""
+        try:
+            self._go_on()
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """End the process by this error."""
+        if not self._end.done():
+            self._end.set_exception(error)
+
+    def _go_on(self) -> None:
+        """Begin what can begin, and take more while there is a hand for it."""
+        self._begin()
+        self._tell()  # before we look for more: whoever comes after that look finds it told, and wakes us
+        took = False
+        while self._empty and not self._is_to_leave() and self._take_one(self._empty[-1]):
+            took = True
+            self._begin()
+            self._tell()
+        if (took and not self._room()) or self._is_to_leave():
+            self._way.pass_on(self._number)
+        self._watch(bool(self._empty) and not self._is_to_leave())
+        if self._is_to_leave() and not self._at_work and not self._end.done():
+            self._end.set_result(None)
+
+    def _watch(self, is_wanted: bool) -> None:
+        """Look whenever something comes, or do not: what nobody takes would wake us for ever."""
+        if is_wanted != self._is_watching:
+            self._is_watching = is_wanted
+            if is_wanted:
+                self._loop.add_reader(self._channel.readable(self._inbox), self._look)
+            else:
+                self._loop.remove_reader(self._channel.readable(self._inbox))
+
+    # ── in ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _room(self) -> int:
+        """How many more tasks may begin now."""
+        if self._is_to_leave() or self._alone or self._waiting:
+            return 0
+        room = min(self._most - len(self._running), len(self._empty))
+        left = self._share.left(self._tasks + len(self._running)) if self._share else None
+        return max(0, room if left is None else min(room, left))
+
+    def _take_one(self, hand: Hand) -> bool:
+        """Take a packet into an empty hand; False when there is none."""
+        if self._inherited and self._room():
+            return self._inherit(self._inherited.popleft(), hand)
+        held = hand.take(self._take)
+        if not self._taken_bytes:
+            return False
+        if not self._room():
+            held = [each for each in held if not (may_go(each) and goes_back(self._way, hand, each))]
+        if held:
+            self._empty.remove(hand)
+            self._waiting.append((hand, held))
+        else:
+            hand.clear()
+        return True
+
+    def _take(self, room: memoryview) -> int:
+        """Tasks only as long as there is room for them, where others might take them."""
+        is_open = not self._way.is_shared or self._room() > 0
+        self._taken_bytes = super()._take(room) if is_open else self._hear(room)
+        return self._taken_bytes
+
+    def _adopt(self) -> None:
+        """See what the process in the other place had in hand, if that is gone."""
+        other = self._board.other(self._place)
+        if not self._board.get(other, Cell.PID) and not self._is_to_leave():
+            self._clean_up_after_the_dead(other)
+            left = [hand for hand in self._hands[other] if hand.leftover()]
+            self._inherited = deque(sorted(left, key=lambda hand: hand.leftover()[0].message.id))
+
+    def _inherit(self, left: Hand, hand: Hand) -> bool:
+        """Take over what is in one of its hands, unless another process sits there by now, and does it itself."""
+        if self._board.get(self._board.other(self._place), Cell.PID):
+            self._inherited.clear()
+            return True
+        left.move(hand)
+        self._empty.remove(hand)
+        self._waiting.append((hand, hand.leftover()))
+        return True
+
+    # ── at work ─────────────────────────────────────────────────────────────────────────────────
+
+    def _begin(self) -> None:
+        """Begin what waits in our hands, in order, as far as it may."""
+        while self._waiting and not self._is_to_leave():
+            hand, held = self._waiting[0]
+            task_ids = [each.message.id for each in held if each.message.kind == Kind.TASK]
+            is_last = any(0 < each.deaths == self.settings.task_max_attempts - 1 for each in held)
+            if task_ids and not self._may_begin(is_last):
+                return
+            self._waiting.popleft()
+            work = self._loop.create_task(self._strand(hand).off(held))
+            self._at_work[work] = hand
+            if task_ids:
+                self._running[work] = task_ids[0], time.monotonic_ns()
+                self._alone = work if is_last else None
+            work.add_done_callback(self._ended)
+
+    def _may_begin(self, is_last: bool) -> bool:
+        """A task that killed so often that it is lost the next time takes nobody along: it is alone in its process."""
+        if self._alone or (is_last and self._running):
+            return False
+        left = self._share.left(self._tasks + len(self._running)) if self._share else None
+        return len(self._running) < self._most and left != 0
+
+    def _strand(self, hand: Hand) -> Strand:
+        return Strand(
+            self._server,
+            self._place,
+            self.settings.task_max_attempts,
+            self._events,
+            self._board,
+            self._bodies,
+            Answers(self._channel, self._bodies, self._board, self._place),
+            hand,
+            self._is_to_leave,
+            self._adopt,
+        )
+
+    def _ended(self, work: asyncio.Task[bool]) -> None:
+        """A strand is through; what it raised ends the process, as it does where tasks come one after the other."""
+        hand = self._at_work.pop(work)
+        if work.cancelled():
+            self._fail(asyncio.CancelledError())
+        elif error := work.exception():
+            self._fail(error)
+        else:
+            self._tasks += self._running.pop(work, None) is not None
+            self._alone = None if self._alone is work else self._alone
+            if work.result():
+                self._empty.append(hand)
+            self._look()
+            self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        if self._next_look:
+            self._next_look.cancel()
+        in_s = self._share.look_in_s(self._tasks) if self._share else None
+        self._next_look = None if in_s is None else self._loop.call_later(in_s, self._look)
+
+    def _tell(self) -> None:
+        """Let others see what is done here, and how much more could be."""
+        cells, row = self._board.cells, self._board.row(self._place)
+        cells[row + Cell.ROOM] = self._room()
+        cells[row + Cell.RUNNING] = len(self._running)
+        if self._running:
+            cells[row + Cell.TASK_ID], cells[row + Cell.SINCE_NS] = next(iter(self._running.values()))
+            cells[row + Cell.STATE] = State.BUSY
+        else:
+            cells[row + Cell.STATE] = State.AWAY if self._is_to_leave() else State.IDLE
+
+    # ── what callbacks reach ────────────────────────────────────────────────────────────────────
+
+    @property
+    def attempt(self) -> int:
+        strand = current()
+        return strand.attempt if strand else 1
+
+    def finish(self, data: Any) -> None:
+        """Answer the task whose handler calls, or started what calls."""
+        if (strand := current()) is None:
+            raise no_task()
+        strand.finish(data)

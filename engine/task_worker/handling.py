@@ -1,0 +1,86 @@
+"""One message in hand: what its handler reaches, and how it is answered."""
+
+import inspect
+import logging
+from typing import Any
+
+from engine.errors import UsageError
+from engine.events import Events
+from engine.ipc.bodies import Bodies
+from engine.ipc.message import WANTED, Kind, Message, failure
+from engine.stats import Board, Cell
+from engine.task_worker.answers import Answers
+
+log = logging.getLogger(__name__)
+
+
+class Handling:
+    """What is alike however handlers run: `Work` runs one after the other, `Strand` many at once."""
+
+    def __init__(
+        self,
+        server: Any,
+        place: int,
+        max_attempts: int,
+        events: Events,
+        board: Board,
+        bodies: Bodies,
+        answers: Answers,
+    ) -> None:
+        self.attempt = 1
+        self._server = server
+        self._place = place
+        self._max_attempts = max_attempts
+        self._events = events
+        self._board = board
+        self._bodies = bodies
+        self._answers = answers
+        self._at = 0
+        """Where in its packet the message is."""
+        self._current: Message | None = None
+        """The task whose handler runs."""
+        self._is_answered = False
+
+    def finish(self, data: Any) -> None:
+        """Answer the task in hand."""
+        if self._current is None:
+            raise no_task()
+        if self._is_answered:
+            raise UsageError(f"task {self._current.id} is finished already; return a value or call finish(), once")
+        self._answer(self._current, Kind.FINISH, data)
+
+    def _call(self, event: str, *args: Any) -> Any:
+        callback = self._events.get(event)
+        return callback(self._server, *args) if callback else None
+
+    def _note_again(self, message: Message, attempt: int) -> None:
+        self._board.add(self._place, Cell.REDELIVERED)
+        log.warning("delivered again", extra={"task_id": message.id, "attempt": attempt})
+
+    def _answer(self, task: Message, kind: Kind, data: Any) -> None:
+        answer = self._bodies.frame(kind, task.id, data, task.codec & WANTED)
+        self._is_answered = True
+        self._answers.add(task.source, answer)
+        self._answers.put_aside(self._at, task)
+
+    def _answer_bodiless(self, task: Message, error: FileNotFoundError) -> None:
+        log.warning("task has no file any more, it was done before", extra={"task_id": task.id})
+        self._answer(task, Kind.BODILESS, failure(error))
+
+    def _give_up(self, message: Message, deaths: int) -> None:
+        if message.kind == Kind.TASK:
+            self._answer(message, Kind.LOST, deaths)
+        else:
+            log.error("pipe message given up, its callback killed each worker", extra={"attempts": deaths})
+            self._answers.put_aside(self._at, message)
+
+
+def refuse_coroutine(event: str, result: Any) -> None:
+    """Raises UsageError when a callback gave a coroutine where nobody runs it."""
+    if inspect.iscoroutine(result):
+        result.close()
+        raise UsageError(f"{event} is async def, which a task worker cannot run; see task_enable_coroutine")
+
+
+def no_task() -> UsageError:
+    return UsageError("finish() belongs into a task handler, and no task is in hand")

@@ -1,0 +1,115 @@
+"""What a task worker of either kind is: who it is, how it begins, when it ends, what its callbacks reach."""
+
+import logging
+import os
+from typing import Any
+
+from engine.errors import UsageError
+from engine.events import Events
+from engine.ipc.bodies import Bodies
+from engine.ipc.channel import inbox_of, place_of
+from engine.ipc.hand import LEAD_BYTES
+from engine.ipc.message import Kind, packets
+from engine.ipc.shared import Shared
+from engine.settings import Settings
+from engine.stats import Cell, resident_bytes
+from engine.task_worker.answers import Answers
+from engine.task_worker.share import Share
+
+log = logging.getLogger(__name__)
+
+
+class Life:
+    """One process. The methods at the end are what callbacks reach through `Server`."""
+
+    def __init__(self, server: Any, place: int, settings: Settings, events: Events, shared: Shared) -> None:
+        self.settings = settings
+        self._server = server
+        self._place = place
+        self._board = board = shared.board
+        self._id = board.worker_id(place)
+        self._number = self._id - board.worker_num
+        self._inbox = inbox_of(board, self._id)
+        self._events = events
+        self._channel = shared.channel
+        self._way = shared.way
+        self._spill = shared.spill
+        self._bodies = Bodies(shared.spill, place)
+        self._hands = shared.hands
+        self._answers = Answers(shared.channel, self._bodies, board, place)
+        is_limited = settings.task_max_request or settings.task_max_memory
+        self._share = Share(settings) if is_limited else None
+        self._told_to_stop = False
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks this process has done, well or not."""
+        raise NotImplementedError
+
+    def _has_done_its_share(self) -> bool:
+        return self._share is not None and self._share.is_done(self.tasks)
+
+    def _tell_why(self) -> None:
+        """When it leaves and nobody asked for that."""
+        if not self._told_to_stop:
+            facts = {"slot": self._id, "pid": os.getpid(), "tasks": self.tasks}
+            log.info("task worker has done its share", extra={**facts, "rss": resident_bytes(os.getpid())})
+
+    def _clean_up_after_the_dead(self, place: int) -> None:
+        """Remove the files that an earlier process in this place had no time to remove."""
+        for hand in self._hands[place]:
+            for message in hand.answered_before():
+                self._bodies.drop(message)
+        if pid := self._board.get(place, Cell.LAST_PID):
+            self._spill.discard(pid, self._board.get(place, Cell.FILES_SENT))
+        # in this order: a death in between must not make files of the dead, which others were told of, look untold
+        self._board.put(place, Cell.LAST_PID, os.getpid() if place == self._place else 0)
+        self._board.put(place, Cell.FILES_SENT, 0)
+
+    def _take(self, room: memoryview) -> int:
+        """What others say comes first, then tasks. With a socket for both, they come together."""
+        return self._hear(room) or self._way.take(self._number, room)
+
+    def _hear(self, room: memoryview) -> int:
+        return self._channel.receive_into(self._inbox, room[LEAD_BYTES:])
+
+    def _call(self, event: str) -> Any:
+        callback = self._events.get(event)
+        return callback(self._server, self._id) if callback else None
+
+    # ── what callbacks reach ────────────────────────────────────────────────────────────────────
+
+    def send_message(self, message: Any, worker_id: int) -> None:
+        self._post(inbox_of(self._board, worker_id), Kind.PIPE, 0, message)
+
+    def send(self, fd: int, data: bytes) -> bool:
+        if fd not in self._board.connections:
+            return False
+        self._post(place_of(self._board, fd), Kind.SEND, fd, data)
+        return True
+
+    def close(self, fd: int) -> bool:
+        if fd not in self._board.connections:
+            return False
+        self._post(place_of(self._board, fd), Kind.CLOSE, fd, b"")
+        return True
+
+    def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
+        for packet in packets([self._bodies.frame(kind, number, data)]):
+            self._answers.push(to, packet)
+
+    def task(self, data: Any, target: int, callback: object) -> int:
+        raise UsageError("task() cannot be called in a task worker; send_message() an event worker that calls it")
+
+    async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
+        raise UsageError("task_wait() cannot be called in a task worker; send_message() an event worker that does")
+
+    @property
+    def connections(self) -> list[int]:
+        raise UsageError("only event workers have connections")
+
+    def exists(self, fd: int) -> bool:
+        return fd in self._board.connections
+
+    def get_client_info(self, fd: int) -> dict[str, Any] | None:
+        return self._board.connections.info(fd)

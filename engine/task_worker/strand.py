@@ -1,0 +1,117 @@
+"""One packet among several that are in hand at once: goes on while its handler does, waits where that waits."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from engine.events import Events
+from engine.ipc.bodies import Bodies
+from engine.ipc.hand import Hand, Held
+from engine.ipc.message import SPILLED, Kind, Message, decode, failure
+from engine.stats import Board, Cell
+from engine.task_worker.answers import Answers
+from engine.task_worker.handling import Handling
+
+log = logging.getLogger(__name__)
+
+_current: ContextVar["Strand | None"] = ContextVar("strand", default=None)
+
+
+def current() -> "Strand | None":
+    """The strand whose handler this code belongs to, also in what that handler started."""
+    return _current.get()
+
+
+class Strand(Handling):
+    """Made for one packet, in which a task is alone, so that what outlives its handler reaches no other one."""
+
+    def __init__(
+        self,
+        server: Any,
+        place: int,
+        max_attempts: int,
+        events: Events,
+        board: Board,
+        bodies: Bodies,
+        answers: Answers,
+        hand: Hand,
+        is_to_leave: Callable[[], bool],
+        adopt: Callable[[], None],
+    ) -> None:
+        """`answers`: its own. `adopt()` is called when the other place of this worker id is empty."""
+        super().__init__(server, place, max_attempts, events, board, bodies, answers)
+        self._hand = hand
+        self._is_to_leave = is_to_leave
+        self._adopt = adopt
+
+    async def off(self, held: list[Held]) -> bool:
+        """Do what is in hand, in order; whether it is empty now. When it is time to leave, the rest stays there for
+        the process that follows."""
+        _current.set(self)
+        for place, message, begun, deaths in held:
+            if self._is_to_leave():
+                return False
+            self._at = place
+            if deaths >= self._max_attempts:
+                self._give_up(message, deaths)
+            else:
+                self._hand.begin(place)
+                await self._do(message, begun + 1)
+                self._hand.end(place)
+            self._answers.send(self._hand, place + 1)
+        self._hand.clear()
+        return True
+
+    async def _do(self, message: Message, attempt: int) -> None:
+        """Handle one message; nothing that a handler raises gets past here, but what ends a process."""
+        if attempt > 1:
+            self._note_again(message, attempt)
+        if message.kind == Kind.TASK:
+            await self._do_task(message, attempt)
+        elif message.kind == Kind.PIPE:
+            try:
+                source = self._board.worker_id(message.source)
+                await finished(self._call("pipe_message", source, self._bodies.read(message)))
+            except (Exception, asyncio.CancelledError):
+                log.exception("callback raised", extra={"event": "pipe_message"})
+            self._answers.put_aside(self._at, message)
+        elif message.kind == Kind.ADOPT:
+            self._adopt()
+
+    async def _do_task(self, message: Message, attempt: int) -> None:
+        self.attempt = attempt
+        self._current, self._is_answered = message, False
+        try:
+            body = self._bodies.content(message)
+        except FileNotFoundError as error:
+            self._answer_bodiless(message, error)
+            self._current = None
+            return
+        try:
+            source = self._board.worker_id(message.source)
+            data = decode(message.codec & ~SPILLED, body)
+            result = await finished(self._call("task", message.id, source, data))
+            if result is not None:
+                self.finish(result)
+            elif not self._is_answered:
+                self._answer(message, Kind.DONE, b"")
+            self._board.add(self._place, Cell.DONE)
+        except (Exception, asyncio.CancelledError) as error:  # nobody but the program itself cancels a handler
+            log.exception("task handler raised", extra={"task_id": message.id})
+            if not self._is_answered:
+                self._answer(message, Kind.FAILED, failure(error))
+        finally:
+            self._current = None
+
+    def _answer(self, task: Message, kind: Kind, data: Any) -> None:
+        """Send it at once: others would tell of more files than were sent, and the handler may go on for long."""
+        super()._answer(task, kind, data)
+        self._answers.send(self._hand, self._at)
+
+
+async def finished(result: Any) -> Any:
+    """What a callback gave, whether it is a coroutine or not."""
+    return await result if inspect.isawaitable(result) else result
