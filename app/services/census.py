@@ -3,10 +3,12 @@
 A trigger is answered in milliseconds and cannot wait for it, so it happens right after it, while the tasks begin.
 """
 
+from functools import partial
+
 from sqlalchemy import Engine
 
 from app.store import customers, shards
-from app.store.database import writing
+from app.store.faults import write
 
 
 def count_audiences(database: Engine) -> int:
@@ -23,6 +25,5 @@ def count_audiences(database: Engine) -> int:
             for each in shards.uncounted(connection)
         ]
     for shard, audience in counted:
-        with writing(database) as connection:
-            shards.note_audience(connection, shard, audience)
+        write(database, partial(shards.note_audience, shard=shard, audience=audience))
     return len(counted)

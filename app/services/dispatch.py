@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.domain.campaign import check_name
@@ -13,7 +13,7 @@ from app.protocol import Trigger, Watch
 from app.services.checked_template import check_template
 from app.store import campaigns, customers, shards
 from app.store.campaigns import Campaign
-from app.store.database import writing
+from app.store.faults import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,13 @@ def _create(database: Engine, name: str, template: str, shard_size: int) -> bool
     with database.connect() as connection:
         if campaigns.find(connection, name):
             return False
+
+    def insert(connection: Connection) -> None:
+        ranges = split(customers.max_id(connection), shard_size)
+        campaigns.insert(connection, name, template, ranges)
+
     try:
-        with writing(database) as connection:
-            ranges = split(customers.max_id(connection), shard_size)
-            campaigns.insert(connection, name, template, ranges)
+        write(database, insert)
     except IntegrityError:  # somebody triggered the same name at the same moment
         return False
     return True

@@ -38,3 +38,7 @@ class PlayedServer(Server):
 
     def shutdown(self) -> NoReturn:
         raise UsageError("shutdown() ends processes, an InlineServer has none; leave its `with` block")
+
+    def discard_tasks(self) -> None:
+        if current().worker_id != MANAGER:
+            raise UsageError("discard_tasks() belongs into manager_stop or shutdown")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sysv_ipc
 
-from engine import IpcMode
+from engine import IpcMode, Server
 from tests.integration.engine.servers import Running, running, start, wait_until
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
 
@@ -151,6 +151,25 @@ def test_with_a_key_every_task_that_was_not_done_is_done_by_the_next_start(
     assert max(attempts.values()) <= 2
     assert stats["tasks_submitted"] == stats["tasks_done"] == count + 2
     assert new.task_id > max(attempts.keys() - {new.task_id}), "an id that was in use"
+    assert queue_of(key) is None
+
+
+def forgetful_workshop(server: Server) -> None:
+    workshop(server)
+    server.on("shutdown", lambda server: server.discard_tasks())
+
+
+def test_a_server_that_discards_its_tasks_leaves_none_behind_when_it_stops(
+    tmp_path: Path, mode: IpcMode, key: int
+) -> None:
+    gate = tmp_path / "gate"
+    settings: dict[str, Any] = {"task_ipc_mode": mode, "message_queue_key": key, "max_wait_time": 0.5, **FRAMES}
+    with running(forgetful_workshop, tmp_path / "server", task_worker_num=2, **settings) as server:
+        lay_up(server, gate, 200)
+        server.errors_are_fine = True  # those in hand are killed
+        code = server.stop()
+
+    assert code == 0
     assert queue_of(key) is None
 
 
