@@ -4,7 +4,7 @@ CUSTOMERS ?= 2000000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check chaos bench bench-campaign clean
+.PHONY: help demo serve test check chaos bench bench-campaign picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: .venv/dev ## measure the engine beside its floors, under two minutes; wri
 
 bench-campaign: .venv/dev ## measure a campaign beside the floor that the README names; needs Docker, four minutes
 	$(BIN)/python benchmarks/campaign.py
+
+picture: .venv/dev ## draw docs/demo.svg, the terminal in the README, from a run with 2,000,000 customers on SQLite
+	$(BIN)/python examples/picture.py
 
 clean: ## remove the environment and what tools leave behind; var/ stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
