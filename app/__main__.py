@@ -79,12 +79,15 @@ def trigger(
     name: Name,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the campaign is over.")] = False,
     template: TemplateText = "",
+    allow_duplicates: Annotated[
+        bool, typer.Option("--allow-duplicates", help="Send to every customer, also when several have one number.")
+    ] = False,
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
     """Start a campaign through the running server. The same name again starts nothing and says so."""
     remote = Remote(config.load(), tls=tls, ca=ca)
-    request = Trigger(check_name(name), template, watch)
+    request = Trigger(check_name(name), template, watch, allow_duplicates=allow_duplicates or None)
     if watch:
         _watch(remote, request)
     lost = f"it may have started: python -m app status {request.campaign}"

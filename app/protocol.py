@@ -15,18 +15,25 @@ HEADER_BYTES = 4
 MAX_FRAME_BYTES = 3 * 2**20
 
 _VERBS = {"pause": "暂停", "resume": "继续", "cancel": "取消"}
-_FIELDS: dict[str, type] = {"campaign": str, "template": str, "watch": bool, "token": str, **dict.fromkeys(_VERBS, str)}
+_FIELDS: dict[str, type] = {
+    **{"campaign": str, "template": str, "watch": bool, "token": str, "allow_duplicates": bool},
+    **dict.fromkeys(_VERBS, str),
+}
 _TYPE_NAMES = {str: "字符串", bool: "true或false"}
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A request to start a campaign, or to watch the one that has the name; an empty template is the default one."""
+    """A request to start a campaign, or to watch the one that has the name; an empty template is the default one.
+
+    With `allow_duplicates` a number that several customers have gets a message for each; None is no, for a new one.
+    """
 
     campaign: str
     template: str = ""
     watch: bool = False
     token: str = field(default="", repr=False)
+    allow_duplicates: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ class Progress:
     rejected: int = 0
     gone: int = 0
     audience: int | None = None
+    preparing: bool = False
 
     @property
     def done(self) -> int:
@@ -171,6 +179,8 @@ def request(trigger: Trigger | Watch) -> bytes:
     fields: dict[str, Any] = {"campaign": trigger.campaign}
     if trigger.template:
         fields["template"] = trigger.template
+    if trigger.allow_duplicates is not None:
+        fields["allow_duplicates"] = trigger.allow_duplicates
     if trigger.watch:
         fields["watch"] = True
     if trigger.token:
@@ -202,6 +212,7 @@ def read_progress(facts: dict[str, Any]) -> Progress:
             rejected=int(facts.get("rejected", 0)),
             gone=int(facts.get("gone", 0)),
             audience=None if facts.get("audience") is None else int(facts["audience"]),
+            preparing=bool(facts.get("preparing", False)),
         )
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("not a progress line of this protocol") from error
@@ -253,8 +264,16 @@ def refused(code: str, message: str, *, as_json: bool) -> bytes:
     return _line({"ok": False, "error": code}, message, as_json)
 
 
-def progress(campaign: str, state: str, reason: str, shards: Sequence[ShardProgress], *, as_json: bool) -> bytes:
-    """How far a campaign got; the last such line has a final state."""
+def progress(
+    campaign: str,
+    state: str,
+    reason: str,
+    shards: Sequence[ShardProgress],
+    *,
+    preparing: bool = False,
+    as_json: bool,
+) -> bytes:
+    """How far a campaign got; the last such line has a final state. While it is preparing nothing is sent yet."""
     sent, rejected, gone = (sum(getattr(each, key) for each in shards) for key in ("sent", "rejected", "gone"))
     counted = [each.audience for each in shards if each.audience is not None]
     tasks = [
@@ -274,13 +293,14 @@ def progress(campaign: str, state: str, reason: str, shards: Sequence[ShardProgr
         "campaign": campaign,
         "state": state,
         "reason": reason,
+        "preparing": preparing,
         "sent": sent,
         "rejected": rejected,
         "gone": gone,
         "audience": sum(counted) if len(counted) == len(shards) else None,
         "tasks": tasks,
     }
-    words = f"任务{campaign}: {state}, 已发送{sent}"
+    words = f"任务{campaign}: {state}, {'准备中' if preparing else f'已发送{sent}'}"
     return _line(facts, f"{words}, 未发送{rejected}" if rejected else words, as_json)
 
 

@@ -20,6 +20,7 @@ from app.protocol import Watch
 from app.services.conduct import Conductor
 from app.services.control import control
 from app.services.dispatch import dispatch, look_up
+from app.services.prepare_campaign import PrepareOrder, PrepareReport, prepare_campaign
 from app.services.progress import Watchers
 from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
 from app.store.campaigns import Campaign
@@ -151,13 +152,23 @@ class Application:
     async def _watch(self, server: Server, fd: int, campaign: Campaign, as_json: bool) -> None:
         async for now in self._watchers.follow(campaign):
             state, reason = now.campaign.state, now.campaign.reason
-            line = protocol.progress(campaign.name, state, reason, now.progress, as_json=as_json)
+            preparing = now.campaign.is_preparing
+            line = protocol.progress(campaign.name, state, reason, now.progress, preparing=preparing, as_json=as_json)
             if not server.send(fd, line):
                 return
 
-    # ── a shard is sent ─────────────────────────────────────────────────────────────────────────
+    # ── a campaign is prepared, a shard is sent ───────────────────────────────────────────────────
 
-    def task(self, server: Server, task_id: int, src_worker_id: int, order: ShardOrder) -> ShardReport:
+    def task(
+        self, server: Server, task_id: int, src_worker_id: int, order: ShardOrder | PrepareOrder
+    ) -> ShardReport | PrepareReport:
+        if isinstance(order, PrepareOrder):
+            return prepare_campaign(
+                self._database, self._config.sms_log_dir, order, should_stop=lambda: server.stopping
+            )
+        return self._send(server, order)
+
+    def _send(self, server: Server, order: ShardOrder) -> ShardReport:
         told_at = 0.0
 
         def tell(_progress: protocol.ShardProgress) -> None:
@@ -177,7 +188,7 @@ class Application:
             on_rejected=lambda news: server.send_message(news, self._listener_of_rejects),
         )
 
-    async def finish(self, server: Server, task_id: int, report: ShardReport) -> None:
+    async def finish(self, server: Server, task_id: int, report: ShardReport | PrepareReport) -> None:
         if self._conductor:
             await self._conductor.on_report(report)
 

@@ -20,7 +20,7 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     for each in snapshots:
         table.add_row(
             each.campaign.name,
-            each.campaign.state,
+            "running, preparing" if each.campaign.is_preparing else each.campaign.state,
             str(len(each.shards)),
             f"{each.sent:,}",
             f"{each.rejected:,}",
@@ -65,8 +65,10 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "campaign": campaign.name,
         "state": campaign.state,
+        "preparing": campaign.is_preparing,
         "reason": campaign.reason,
         "template": campaign.template,
+        "allow_duplicates": campaign.allow_duplicates,
         "created_at": campaign.created_at.isoformat(),
         "finished_at": campaign.finished_at.isoformat() if campaign.finished_at else None,
         "sent": snapshot.sent,

@@ -95,7 +95,9 @@ def picture(progress: Progress, pace: Pace, note: str, height: int) -> Group:
 
 def _facts(progress: Progress, pace: Pace) -> list[str]:
     facts = []
-    if progress.state == State.RUNNING:
+    if progress.preparing:
+        facts.append("looking for duplicates")
+    elif progress.state == State.RUNNING:
         if (rate := pace.messages_per_s) > 0:
             facts.append(f"{rate:,.0f} messages/s")
         if (left_s := pace.left_s(progress.of - progress.done)) is not None:

@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.domain.campaign import State
 from app.services.census import count_audiences
 from app.services.close import close_complete, close_shard
+from app.services.prepare_campaign import PrepareOrder, PrepareReport
 from app.services.send_shard import Outcome, ShardOrder, ShardReport
-from app.store import shards
+from app.store import campaigns, shards
 from app.store.faults import reason
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,12 @@ LONGEST_AWAY_S = 2.0
 """Between looks for a database that is away; one process looks."""
 TAKEN_PAUSE_S = 2.0
 
+Order = ShardOrder | PrepareOrder
+
 
 @dataclass(slots=True)
 class _Pause:
-    """A shard that is not to be tried before `until` (monotonic seconds), after `failures` in a row."""
+    """An order that is not to be tried before `until` (monotonic seconds), after `failures` in a row."""
 
     failures: int
     until: float
@@ -55,7 +58,7 @@ class Conductor:
         log_dir: Path,
         owner: str,
         *,
-        post: Callable[[ShardOrder], int],
+        post: Callable[[Order], int],
         changed: Callable[[int], None],
         is_stopping: Callable[[], bool],
     ) -> None:
@@ -65,8 +68,8 @@ class Conductor:
         self._post = post
         self._changed = changed
         self._is_stopping = is_stopping
-        self._posted: dict[ShardOrder, int] = {}
-        self._pauses: dict[ShardOrder, _Pause] = {}
+        self._posted: dict[Order, int] = {}
+        self._pauses: dict[Order, _Pause] = {}
         self._nudge = asyncio.Event()
         self._census: asyncio.Task[None] | None = None
 
@@ -108,8 +111,7 @@ class Conductor:
 
     async def _sweep(self) -> None:
         await self._close_complete()
-        for campaign_id, number in await asyncio.to_thread(self._waiting):
-            order = ShardOrder(campaign_id, number)
+        for order in await asyncio.to_thread(self._waiting):
             pause = self._pauses.get(order)
             if self._is_stopping() or order in self._posted or (pause and time.monotonic() < pause.until):
                 continue
@@ -126,16 +128,24 @@ class Conductor:
         except Exception:
             log.exception("audience not counted, trying again")
 
-    def _waiting(self) -> list[tuple[int, int]]:
+    def _waiting(self) -> list[Order]:
         with self._database.connect() as connection:
-            return shards.waiting(connection, self._owner)
+            return [
+                *(PrepareOrder(campaign_id) for campaign_id in campaigns.unprepared(connection)),
+                *(ShardOrder(*each) for each in shards.waiting(connection, self._owner)),
+            ]
 
-    async def on_report(self, report: ShardReport) -> None:
-        """A task is over: close its shard, and the campaign with the last one."""
+    async def on_report(self, report: ShardReport | PrepareReport) -> None:
+        """A task is over: close its shard, and the campaign with the last one; or give out those of a campaign that is
+        prepared now."""
         order = report.order
-        facts = {"campaign_id": order.campaign_id, "shard": order.number, "outcome": report.outcome}
+        facts = {**_facts(order), "outcome": report.outcome}
         try:
-            if report.outcome is Outcome.COMPLETE:
+            if isinstance(order, PrepareOrder):
+                if report.outcome is Outcome.COMPLETE:
+                    log.info("campaign prepared", extra=facts)
+                    self.nudge()
+            elif report.outcome is Outcome.COMPLETE:
                 if await asyncio.to_thread(close_shard, self._database, order.campaign_id, order.number):
                     log.info("shard finished", extra=facts)
                 await self._close_complete()
@@ -172,11 +182,17 @@ class Conductor:
         del self._posted[order]
         self._pause(order, str(error))
 
-    def _pause(self, order: ShardOrder, why: str) -> None:
+    def _pause(self, order: Order, why: str) -> None:
         failures = self._pauses[order].failures + 1 if order in self._pauses else 1
         pause_s = round(pause_after(failures), 3)
         self._pauses[order] = _Pause(failures, time.monotonic() + pause_s)
-        log.warning(
-            "shard broke down, trying again",
-            extra={"campaign_id": order.campaign_id, "shard": order.number, "pause_s": pause_s, "error": why},
-        )
+        facts = {**_facts(order), "pause_s": pause_s, "error": why}
+        if isinstance(order, PrepareOrder):
+            log.warning("preparation broke down, trying again", extra=facts)
+        else:
+            log.warning("shard broke down, trying again", extra=facts)
+
+
+def _facts(order: Order) -> dict[str, object]:
+    shard = {} if isinstance(order, PrepareOrder) else {"shard": order.number}
+    return {"campaign_id": order.campaign_id, **shard}

@@ -28,17 +28,18 @@ class Dispatched:
 def dispatch(database: Engine, trigger: Trigger, shard_size: int) -> Dispatched:
     """Make the campaign, or find the one that has the name. Who comes second changes nothing.
 
-    Raises BadRequest for a name or template that cannot be, and for a name that stands for another template;
-    a request that names no template finds any campaign.
+    Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
+    choice about duplicates; a request that names none of them finds any campaign.
     """
     name, template = check_name(trigger.campaign), trigger.template or DEFAULT_TEMPLATE
     check_template(database, template)
-    created = _create(database, name, template, shard_size)
+    created = _create(database, name, template, shard_size, allow_duplicates=bool(trigger.allow_duplicates))
     found = _find(database, name)
     if found is None:  # it was there a moment ago
         raise UnknownCampaign(name)
     campaign, numbers = found
-    if trigger.template and campaign.template != template:
+    other_choice = trigger.allow_duplicates not in {None, campaign.allow_duplicates}
+    if other_choice or (trigger.template and campaign.template != template):
         raise BadRequest("other_template", "名称已用于另一条短信")
     return Dispatched(campaign, numbers, created)
 
@@ -60,14 +61,14 @@ def _find(database: Engine, name: str) -> tuple[Campaign, list[int]] | None:
         return campaign, [each.number for each in shards.of_campaign(connection, campaign.id)]
 
 
-def _create(database: Engine, name: str, template: str, shard_size: int) -> bool:
+def _create(database: Engine, name: str, template: str, shard_size: int, *, allow_duplicates: bool) -> bool:
     with database.connect() as connection:
         if campaigns.find(connection, name):
             return False
 
     def insert(connection: Connection) -> None:
         ranges = split(customers.max_id(connection), shard_size)
-        campaigns.insert(connection, name, template, ranges)
+        campaigns.insert(connection, name, template, ranges, allow_duplicates=allow_duplicates)
 
     try:
         write(database, insert)

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from app.domain.campaign import ShardState
-from app.domain.reject import Reason, Reject
+from app.domain.reject import Reject
 from app.gateways.reject_log import lines, reject_log_path
 from app.store import rejects
 from app.store.campaigns import Campaign
@@ -23,10 +23,6 @@ class RejectCheck:
         self._path = reject_log_path(log_dir, campaign.name, shard.number)
         self._missing: list[int] = []
         self._too_many: list[int] = []
-
-    def duplicates(self, after_id: int, to_id: int) -> set[int]:
-        """Who is on record as a duplicate with `after_id < id <= to_id`."""
-        return {each.customer_id for each in self._recorded(after_id, to_id) if each.reason is Reason.DUPLICATE}
 
     def compare(self, found: Sequence[Reject], after_id: int, to_id: int) -> None:
         """`found`: whom the customers with `after_id < id <= to_id` call for."""

@@ -17,6 +17,7 @@ from app.services.progress import snapshot
 from app.services.reject_check import RejectCheck
 from app.store import customers
 from app.store.campaigns import Campaign
+from app.store.duplicates import Duplicates
 from app.store.shards import Shard
 from app.wording import EXAMPLES, counted, these
 
@@ -85,6 +86,8 @@ class _TaskCheck:
         self._lines = self._female = self._unknown = 0
         self._first_mobile = self._last_mobile = ""
         self._differences: list[str] = []
+        with database.connect() as connection:
+            self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
         self._rejects = RejectCheck(database, campaign, shard, log_dir)
 
     def run(self) -> TaskReport:
@@ -149,7 +152,7 @@ class _TaskCheck:
             people = customers.page(connection, after_id, last_id, PAGE_ROWS, self._template.columns)
         if len(people) == PAGE_ROWS:
             last_id = people[-1][0]
-        return prepare(self._template, people, self._rejects.duplicates(after_id, last_id)), last_id
+        return prepare(self._template, people, self._duplicates.within(after_id, last_id)), last_id
 
     def _count(self, greeted: Sequence[Customer]) -> None:
         if greeted:

@@ -23,6 +23,7 @@ from app.services.let_go import let_go
 from app.services.repair_shard import repair
 from app.store import campaigns, customers, rejects, shards
 from app.store.campaigns import Campaign
+from app.store.duplicates import Duplicates
 from app.store.faults import may_pass, reason, write
 from app.store.shards import Shard, Step
 
@@ -154,6 +155,8 @@ class _Sending:
         on_rejected: Callable[[Rejected], None],
     ) -> bool:
         """Pages until the end of the shard, or until told to stop; whether the end was reached."""
+        with self._database.connect() as connection:
+            duplicates = Duplicates(connection, shard.campaign_id, shard.last_id, shard.to_id)
         last_id, sent, rejected, position = shard.last_id, shard.sent, shard.rejected, shard.log_bytes
         while last_id < shard.to_id:
             if should_stop():
@@ -161,8 +164,8 @@ class _Sending:
             began = time.monotonic()
             with self._database.connect() as connection:
                 people = customers.page(connection, last_id, shard.to_id, PAGE_ROWS, self._template.columns)
-            last_id = people[-1][0] if len(people) == PAGE_ROWS else shard.to_id
-            page = prepare(self._template, people, duplicates=frozenset())
+            after_id, last_id = last_id, people[-1][0] if len(people) == PAGE_ROWS else shard.to_id
+            page = prepare(self._template, people, duplicates.within(after_id, last_id))
             position = self._deliver(page, position, is_last=last_id == shard.to_id)
             self._record(page, last_id, position, round((time.monotonic() - began) * 1000))
             sent, rejected = sent + page.sent, rejected + len(page.rejects)

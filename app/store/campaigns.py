@@ -24,6 +24,20 @@ class Campaign:
     """Why it failed, for a person; '' otherwise."""
     created_at: datetime
     finished_at: datetime | None
+    allow_duplicates: bool
+    prepared_at: datetime | None
+    """When it was known whose number stands twice; None with `allow_duplicates`, for then nobody looks."""
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether it runs and nothing may be sent yet, because it is not known whose number stands twice."""
+        return self.state is State.RUNNING and self.is_to_be_prepared
+
+    @property
+    def is_to_be_prepared(self) -> bool:
+        """Whether somebody will look yet whose number stands twice."""
+        is_over = self.finished_at is not None
+        return not (self.allow_duplicates or self.prepared_at or is_over)
 
 
 def _from_row(row: Row[tuple[object, ...]]) -> Campaign:
@@ -49,7 +63,9 @@ def newest_first(connection: Connection) -> list[Campaign]:
     return [_from_row(row) for row in connection.execute(sa.select(campaigns).order_by(campaigns.c.id.desc()))]
 
 
-def insert(connection: Connection, name: str, template: str, ranges: Sequence[IdRange]) -> None:
+def insert(
+    connection: Connection, name: str, template: str, ranges: Sequence[IdRange], *, allow_duplicates: bool = False
+) -> None:
     """A new campaign with its shards; one without shards is finished. Raises IntegrityError when the name is taken."""
     now = datetime.now(UTC)
     state = State.RUNNING if ranges else State.FINISHED
@@ -61,6 +77,7 @@ def insert(connection: Connection, name: str, template: str, ranges: Sequence[Id
             reason="",
             created_at=now,
             finished_at=None if ranges else now,
+            allow_duplicates=allow_duplicates,
         )
     )
     if not ranges:
@@ -109,6 +126,27 @@ def complete(connection: Connection) -> list[Campaign]:
 
 def _has_open_shards() -> ColumnElement[bool]:
     return sa.exists().where(shards.c.campaign_id == campaigns.c.id, shards.c.state != ShardState.FINISHED)
+
+
+def unprepared(connection: Connection) -> list[int]:
+    """Ids of running campaigns whose duplicates are not known yet, oldest first."""
+    query = sa.select(campaigns.c.id).where(campaigns.c.state == State.RUNNING, ~is_prepared())
+    return list(connection.execute(query.order_by(campaigns.c.id)).scalars())
+
+
+def is_prepared() -> ColumnElement[bool]:
+    """Whether a campaign's messages may be sent."""
+    return campaigns.c.allow_duplicates | campaigns.c.prepared_at.is_not(None)
+
+
+def note_prepared(connection: Connection, campaign_id: int) -> bool:
+    """The duplicates are known, and stored in this transaction; whether nobody was quicker."""
+    changed = connection.execute(
+        campaigns.update()
+        .where(campaigns.c.id == campaign_id, campaigns.c.state == State.RUNNING, ~is_prepared())
+        .values(prepared_at=datetime.now(UTC))
+    )
+    return changed.rowcount == 1
 
 
 def finish_if_complete(connection: Connection, campaign_id: int) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row
 
 from app.domain.campaign import ShardState, State
 from app.errors import LeaseLost, ShardTaken
+from app.store.campaigns import is_prepared
 from app.store.tables import campaigns, shards
 
 LEASE_S = 30.0
@@ -79,9 +80,9 @@ def _is(campaign_id: int, number: int) -> ColumnElement[bool]:
 
 
 def _runs() -> ColumnElement[bool]:
-    """The campaign does. Inside an UPDATE this waits for whoever is just changing that, or makes him wait, so that
-    nothing is recorded for a campaign once its pause is committed."""
-    return sa.exists().where(campaigns.c.id == shards.c.campaign_id, campaigns.c.state == State.RUNNING)
+    """The campaign does, and it is prepared. Inside an UPDATE this waits for whoever is just changing that, or makes
+    him wait, so that nothing is recorded for a campaign once its pause is committed."""
+    return sa.exists().where(campaigns.c.id == shards.c.campaign_id, campaigns.c.state == State.RUNNING, is_prepared())
 
 
 def _lease_from_now() -> int:
@@ -110,9 +111,10 @@ def get(connection: Connection, campaign_id: int, number: int) -> Shard:
 
 
 def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
-    """Campaign id and number of every shard that a task of `owner` is to see to, oldest first: open ones of running
-    campaigns that it may take, and those that a dead process of `owner` did not let go of when theirs was stopped."""
-    to_send = sa.and_(campaigns.c.state == State.RUNNING, _may_be_taken_by(owner))
+    """Campaign id and number of every shard that a task of `owner` is to see to, oldest first: open ones of running,
+    prepared campaigns that it may take, and those that a dead process of `owner` did not let go of when theirs was
+    stopped."""
+    to_send = sa.and_(campaigns.c.state == State.RUNNING, is_prepared(), _may_be_taken_by(owner))
     to_let_go = sa.and_(campaigns.c.state != State.RUNNING, shards.c.owner == owner, shards.c.lease_until_ms > 0)
     rows = connection.execute(
         sa.select(shards.c.campaign_id, shards.c.number)

@@ -53,7 +53,10 @@ campaigns = sa.Table(
     sa.Column("reason", sa.String(500), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
+    sa.Column("allow_duplicates", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("prepared_at", UtcTime),
 )
+"""Without `allow_duplicates` nothing is sent before `prepared_at` says that the duplicates are known."""
 
 shards = sa.Table(
     "shards",
@@ -90,3 +93,14 @@ rejects = sa.Table(
     sa.Column("reason", sa.String(16), nullable=False),
 )
 """Who was not greeted and why, see app/domain/reject.py. The customer may be gone since."""
+
+duplicates = sa.Table(
+    "duplicates",
+    metadata,
+    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("first_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("last_id", sa.BigInteger, nullable=False),
+    sa.Column("ids", sa.LargeBinary, nullable=False),
+)
+"""Ids that are not sent because a lower one has the same number: up to 16,000 in a row, ascending, from `first_id` to
+`last_id`; u32 each, little-endian. A row for each would cost more than to find them."""

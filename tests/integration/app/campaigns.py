@@ -27,8 +27,11 @@ def with_tables(url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def trigger(database: Engine, name: str, shard_size: int, template: str = "") -> Campaign:
-    return dispatch(database, Trigger(name, template), shard_size).campaign
+def trigger(
+    database: Engine, name: str, shard_size: int, template: str = "", *, allow_duplicates: bool = True
+) -> Campaign:
+    """A campaign; unless told otherwise one that needs no preparation."""
+    return dispatch(database, Trigger(name, template, allow_duplicates=allow_duplicates), shard_size).campaign
 
 
 def send(

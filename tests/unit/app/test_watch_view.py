@@ -45,6 +45,12 @@ def test_a_line_says_how_far_how_fast_and_how_long(pace):
     )
 
 
+def test_who_waits_for_the_first_message_is_told_why(pace):
+    preparing = replace(progress(), preparing=True)
+
+    assert line(preparing, pace) == "spring: running, 1,234 sent, 50.0% done, looking for duplicates"
+
+
 @pytest.mark.parametrize("state", ["finished", "failed", "paused", "cancelled"])
 def test_what_does_not_run_has_no_speed(pace, state):
     assert line(progress(state), pace) == f"spring: {state}, 1,234 sent, 50.0% done"

@@ -1,0 +1,50 @@
+"""What comes before the first message of a campaign: its duplicates are found. Without numpy until it does so."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from app.config import tune_numpy
+from app.errors import LogUnusable, ShardTaken
+from app.services.send_shard import Outcome
+from app.store.faults import may_pass, reason
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOrder:
+    """What a task carries: which campaign to prepare."""
+
+    campaign_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareReport:
+    """What a task gives back."""
+
+    order: PrepareOrder
+    outcome: Outcome
+    reason: str = ""
+    """Why it is blocked, for a person."""
+
+
+def prepare_campaign(
+    database: Engine, log_dir: Path, order: PrepareOrder, *, should_stop: Callable[[], bool]
+) -> PrepareReport:
+    """Find the campaign's duplicates, or go on with it. Whatever happens, the next call goes on."""
+    tune_numpy()
+    from app.services.find_duplicates import find_duplicates  # noqa: PLC0415  20 MB of memory for who needs it
+
+    try:
+        done = find_duplicates(database, log_dir, order.campaign_id, should_stop)
+    except ShardTaken:
+        return PrepareReport(order, Outcome.TAKEN)
+    except LogUnusable as error:
+        return PrepareReport(order, Outcome.BLOCKED, str(error))
+    except DBAPIError as error:
+        if not may_pass(error):
+            raise
+        return PrepareReport(order, Outcome.BLOCKED, reason(error))
+    return PrepareReport(order, Outcome.COMPLETE if done else Outcome.STOPPED)
