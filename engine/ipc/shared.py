@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import time
 from pathlib import Path
 
 import sysv_ipc  # type: ignore[import-not-found]
@@ -115,13 +116,25 @@ class Shared:
 
     def _ring(self, number: int, is_named: bool) -> None:
         """Wake task worker `number` if it waits or has room; else, where any may do it, another that does."""
-        board = self.board
-        for each in (number, *(() if is_named else range(board.task_worker_num))):
-            worker_id = board.worker_num + each
-            place = board.current(worker_id)
-            if board.get(place, Cell.STATE) == State.IDLE or board.get(place, Cell.ROOM):
-                self.channel.send(inbox_of(board, worker_id), EMPTY_PACKET)
-                return
+        if self._waits(number):
+            self._wake(number)
+        elif not is_named:
+            waiting = list(filter(self._waits, range(self.board.task_worker_num)))
+            # one that is woken already looks idle for a while, and takes what it was woken for: it is the last choice
+            waiting.sort(key=lambda each: self._cell(each, Cell.CALLED_NS))
+            for each in waiting[:1]:
+                self._wake(each)
+                place = self.board.current(self.board.worker_num + each)
+                self.board.put(place, Cell.CALLED_NS, time.monotonic_ns())
+
+    def _waits(self, number: int) -> bool:
+        return self._cell(number, Cell.STATE) == State.IDLE or bool(self._cell(number, Cell.ROOM))
+
+    def _wake(self, number: int) -> None:
+        self.channel.send(inbox_of(self.board, self.board.worker_num + number), EMPTY_PACKET)
+
+    def _cell(self, number: int, cell: Cell) -> int:
+        return self.board.get(self.board.current(self.board.worker_num + number), cell)
 
     def wake_another(self, number: int) -> None:
         """Task worker `number` is gone, and may have been woken for a task in the queue: wake another that waits."""

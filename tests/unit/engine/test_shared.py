@@ -195,6 +195,23 @@ def test_a_task_in_the_queue_wakes_one(
     assert rung(shared) == expected
 
 
+def test_tasks_for_one_that_is_busy_wake_one_after_the_other_so_that_none_sleeps_beside_a_task(
+    tmp_path: Path, queue_key: int
+) -> None:
+    """Those that are woken look idle until they run."""
+    shared = start(tmp_path, queue_key, task_worker_num=4)
+    for number in (1, 2, 3):
+        shared.board.put(shared.board.current(1 + number), Cell.STATE, State.IDLE)
+    shared.board.put(shared.board.current(1 + 1), Cell.CALLED_NS, 1)
+
+    for number in range(2):
+        shared.way.send(0, packet_of(task(number)), is_named=False)
+    assert rung(shared) == [2, 3]
+
+    shared.way.send(0, packet_of(task(2)), is_named=False)
+    assert rung(shared) == [1]
+
+
 def test_one_of_coroutines_is_woken_while_it_has_room_though_it_is_busy(tmp_path: Path, queue_key: int) -> None:
     shared = start(tmp_path, queue_key, concurrency=2, task_worker_num=3)
     for number, room in enumerate([0, 1, 2]):
