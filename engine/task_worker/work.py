@@ -68,7 +68,7 @@ class Work(Handling):
         if not held:
             hand.clear()
             return
-        self._hand = hand
+        self._hand, self._at = hand, held[0].place
         rest, hand_back, cells = self._rest, self.hand_back, self._cells
         rest.extend(held)
         if len(held) > 1:
@@ -106,6 +106,7 @@ class Work(Handling):
             if unsent >= most_together or now_ns - sent_at_ns > _ANSWER_WITHIN_NS:
                 with hand_back.lock:
                     self._answers.send(hand, place + 1)
+                    self._at = place + 1  # the thread tells that all before it are answered
                 unsent, sent_at_ns = 0, now_ns
                 if self._is_to_leave():
                     with hand_back.lock:

@@ -13,6 +13,7 @@ import pytest
 from engine.ipc.message import Kind
 from engine.stats import Cell, State
 from engine.task_worker import handback, work
+from engine.task_worker.task_worker import TaskWorker
 from tests.unit.engine.lives import EVENT_WORKER, OTHER_SEAT, TASK_WORKER, Fate, Killed, World
 
 
@@ -235,6 +236,52 @@ def test_a_pipe_message_that_kills_each_time_is_given_up(world: World) -> None:
 
     assert heard == ["poison"] * 3
     assert world.answers() == [(Kind.FINISH, 0, "TASK")]
+
+
+# ── the thread that gives back ──────────────────────────────────────────────────────────────────
+
+
+def test_a_look_between_two_tasks_makes_no_answered_one_unanswered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[tuple[int, int]] = []
+    world = World(tmp_path, task_max_request=1)
+    world.events.register("task", dying(lambda task_id, attempt: False, attempts))
+    is_to_leave = TaskWorker._is_to_leave
+
+    def looked_at(worker: TaskWorker) -> bool:
+        if worker.tasks:
+            worker._work._give_back()
+        return is_to_leave(worker)
+
+    monkeypatch.setattr(TaskWorker, "_is_to_leave", looked_at)
+    world.submit("one", "two", target=0)
+
+    world.live_until_empty()
+
+    assert attempts == [(0, 1), (1, 1)]
+
+
+def test_a_look_before_the_first_task_of_a_packet_counts_none_of_it_as_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packets = itertools.count(1)
+
+    def look_and_die(watching: handback.HandBack) -> None:
+        if next(packets) == 2:
+            watching._give_back()
+            raise Killed
+
+    monkeypatch.setattr(handback.HandBack, "watch", look_and_die)
+    world.events.register("task", handle)
+    world.submit("a", "b", "c", target=0)
+    world.submit("d", "e", "f", target=0, first=3)
+
+    world.live()
+    assert world.left() == [3, 4, 5]
+    world.live_on()
+
+    assert [value for _, _, value in world.answers()] == ["A", "B", "C", "D", "E", "F"]
 
 
 # ── life ────────────────────────────────────────────────────────────────────────────────────────
