@@ -35,7 +35,7 @@ bench-campaign: .venv/dev ## measure a campaign beside the floor that the README
 	$(BIN)/python benchmarks/campaign.py
 
 picture: .venv/dev ## draw docs/demo.svg, the terminal in the README, from a run with 2,000,000 customers on SQLite
-	$(BIN)/python examples/picture.py
+	$(BIN)/python -m benchmarks.picture
 
 clean: ## remove the environment and what tools leave behind; var/ stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from examples import picture
+from benchmarks import picture
 
 
 def test_the_picture_shows_a_real_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,10 +208,10 @@ def test_a_request_shows_no_token_in_its_representation():
 
 
 @pytest.mark.mysql
-def test_neither_token_nor_password_is_said_when_everything_goes_wrong(mysql_url, tmp_path):
+def test_neither_token_nor_password_is_said_when_everything_goes_wrong(mysql_server, mysql_url, tmp_path):
     password, user = f"pw-{secrets.token_hex(8)}", f"u{secrets.token_hex(4)}"
     address = make_url(mysql_url)
-    root = open_database(mysql_url)
+    root = open_database(mysql_server.admin.render_as_string(hide_password=False))
     url = address.set(username=user, password=password).render_as_string(hide_password=False)
     try:
         with root.begin() as connection:

@@ -1,4 +1,4 @@
-"""Draws docs/demo.svg, the terminal in the README, from a real run: `python examples/picture.py`, or `make picture`."""
+"""Draws docs/demo.svg, the terminal in the README, from a real run: `make picture`."""
 
 import io
 import os
