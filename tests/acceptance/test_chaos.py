@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.domain.campaign import State
 from tests.integration.app.campaigns import with_tables
-from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
+from tests.integration.app.people import Row, crowd, expected_logs, logs_of, move_in
 from tests.integration.app.serving import Product
 
 CUSTOMERS = int(os.environ.get("CHAOS_CUSTOMERS", "200000"))
@@ -118,14 +118,31 @@ WAYS: dict[Callable[[Product, random.Random], None], int] = {
 # ── the test ────────────────────────────────────────────────────────────────────────────────────
 
 
+def neighbours() -> tuple[list[Row], list[Row]]:
+    """Who is to be greeted; and, all over the ids, who is not: without a number, without a name, or a duplicate."""
+    greeted, rejected = [], []
+    for row in crowd(CUSTOMERS):
+        number, name, gender, mobile = row
+        match number % 100:
+            case 7:
+                rejected.append((number, name, gender, "none"))
+            case 8:
+                rejected.append((number, " ", gender, mobile))
+            case 9:
+                rejected.append((number, name, gender, f"+86 138{number - 9:08}" if number > 9 else "none"))
+            case _:
+                greeted.append(row)
+    return greeted, rejected
+
+
 @pytest.mark.mysql
 @pytest.mark.timeout(120 + KILLS * 30)
 def test_a_campaign_under_kills_ends_byte_for_byte_like_an_undisturbed_one(product: Resurrected) -> None:
     seed = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
     print(f"CHAOS_SEED={seed}, {CUSTOMERS} customers, {KILLS} kills")
     chance = random.Random(seed)
-    people = crowd(CUSTOMERS)
-    move_in(product.database, people)
+    greeted, rejected = neighbours()
+    move_in(product.database, greeted + rejected)
     product.start()
     product.ask("calm")
     assert product.wait_until_over("calm") == State.FINISHED
@@ -144,6 +161,9 @@ def test_a_campaign_under_kills_ends_byte_for_byte_like_an_undisturbed_one(produ
     assert state_after_the_last_kill == State.RUNNING, "it was over before the last kill"
     assert over == State.FINISHED, product.reason("stormy")
     calm, stormy = logs_of(product.logs, "calm"), logs_of(product.logs, "stormy")
-    assert stormy == calm == expected_logs(people, CUSTOMERS // SHARDS)
-    assert product.sent() == 2 * CUSTOMERS
+    messages = {name: text for name, text in calm.items() if not name.endswith(".rejects.log")}
+    assert messages == expected_logs(greeted, CUSTOMERS // SHARDS)
+    assert stormy == calm
+    assert len(calm) == 2 * len(messages) == 2 * SHARDS
+    assert product.sent() == 2 * len(greeted)
     assert product.run("report", "stormy").returncode == 0
