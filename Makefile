@@ -4,7 +4,7 @@ CUSTOMERS ?= 2000000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check chaos bench bench-campaign picture clean
+.PHONY: help demo serve test check chaos bench bench-campaign bench-duplicates picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ chaos: .venv/dev ## 2,000,000 customers on MySQL under 50 kills; CHAOS_SEED repe
 
 bench: .venv/dev ## measure the engine beside its floors, under two minutes; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/engine.py
+
+bench-duplicates: .venv/dev ## measure what it costs to send each number once; needs Docker, four minutes
+	$(BIN)/python benchmarks/duplicates.py
 
 bench-campaign: .venv/dev ## measure a campaign beside the floor that the README names; needs Docker, four minutes
 	$(BIN)/python benchmarks/campaign.py

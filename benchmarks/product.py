@@ -22,32 +22,40 @@ from engine import Client
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One campaign: seconds, peak memory of all processes in bytes (0 unless measured), seconds until the answer."""
+    """One campaign: seconds, peak memory of all processes in bytes (0 unless measured), seconds until the answer; of
+    these seconds what came before the first message, and the peak of the largest process."""
 
     seconds: float
     pss: int
     answer_s: float
     digests: list[str]
+    preparing_s: float = 0.0
+    largest_pss: int = 0
 
 
-def run_campaign(url: str, name: str, shard_size: int, *, with_meter: bool = False) -> Run:
+def run_campaign(
+    url: str, name: str, shard_size: int, *, with_meter: bool = False, allow_duplicates: bool = False
+) -> Run:
     """A fresh server, one campaign, the server stopped."""
     with tempfile.TemporaryDirectory() as folder, serving(url, Path(folder), shard_size) as (server, port):
         meter = Meter(server)
         with Client("127.0.0.1", port, timeout_s=600) as client, meter if with_meter else nullcontext():
             began = time.monotonic()
-            client.send(json.dumps({"campaign": name, "watch": True}))
+            client.send(json.dumps({"campaign": name, "watch": True, "allow_duplicates": allow_duplicates}))
             answer = json.loads(client.read_line())
             answered = time.monotonic()
-            state = answer["state"]
+            state, preparing_s = answer["state"], 0.0
             while state == "running":
-                state = json.loads(client.read_line())["state"]
+                facts = json.loads(client.read_line())
+                state = facts["state"]
+                if not facts["preparing"] and not preparing_s:
+                    preparing_s = time.monotonic() - began
             seconds = time.monotonic() - began
         if state != "finished":
             raise RuntimeError(f"campaign {name} ended {state}")
         logs = [Path(folder, name, f"task_{task}.log") for task in answer["tasks"]]
         digests = [hashlib.sha256(log.read_bytes()).hexdigest() for log in logs]
-    return Run(seconds, meter.peak, answered - began, digests)
+    return Run(seconds, meter.peak, answered - began, digests, preparing_s, meter.largest)
 
 
 @contextmanager
@@ -81,7 +89,7 @@ class Meter:
     """Peak memory of a process and its children while the block runs, in a thread of the benchmark's own."""
 
     def __init__(self, root: psutil.Process) -> None:
-        self.peak = 0
+        self.peak = self.largest = 0
         self._root = root
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._measure)
@@ -89,7 +97,9 @@ class Meter:
     def _measure(self) -> None:
         while not self._done.wait(0.1):
             family = [self._root, *self._root.children(recursive=True)]
-            self.peak = max(self.peak, sum(each.memory_full_info().pss for each in family))
+            each_has = [each.memory_full_info().pss for each in family]
+            self.peak = max(self.peak, sum(each_has))
+            self.largest = max(self.largest, *each_has)
 
     def __enter__(self) -> None:
         self._thread.start()

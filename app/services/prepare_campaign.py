@@ -1,4 +1,4 @@
-"""What comes before the first message of a campaign: its duplicates are found. Without numpy until it does so."""
+"""What comes before the first message of a campaign: its duplicates are found."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.config import tune_numpy
 from app.errors import LogUnusable, ShardTaken
+from app.services.find_duplicates import find_duplicates
 from app.services.send_shard import Outcome
 from app.store.faults import may_pass, reason
 
@@ -34,9 +34,6 @@ def prepare_campaign(
     database: Engine, log_dir: Path, order: PrepareOrder, *, should_stop: Callable[[], bool]
 ) -> PrepareReport:
     """Find the campaign's duplicates, or go on with it. Whatever happens, the next call goes on."""
-    tune_numpy()
-    from app.services.find_duplicates import find_duplicates  # noqa: PLC0415  20 MB of memory for who needs it
-
     try:
         done = find_duplicates(database, log_dir, order.campaign_id, should_stop)
     except ShardTaken:
