@@ -23,9 +23,13 @@ UNKNOWN_GENDER = 0.01
 SLOTS = 100_000
 
 
+LARGEST_ID = 2**32 - 1
+"""What the column `id` of `customers` holds, INT UNSIGNED."""
+
+
 def limit(profile: Profile) -> int:
-    """The most customers that can have a mobile of their own."""
-    return len(profile.prefixes) * HEADS_PER_PREFIX * TAILS
+    """The most customers that can have an id, and a mobile of their own."""
+    return min(len(profile.prefixes) * HEADS_PER_PREFIX * TAILS, LARGEST_ID)
 
 
 def chunks(profile: Profile, seed: int, count: int) -> Iterator[list[Row]]:

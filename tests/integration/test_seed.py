@@ -181,6 +181,6 @@ def test_a_schema_of_a_later_version_is_left_alone(sqlite_url):
     assert done.stderr == "error: the schema is at 9999, which this version does not know; use a newer one\n"
 
 
-@pytest.mark.parametrize("options", [["--customers", "-1"], ["--customers", "2900000001"], ["--nonsense"]])
+@pytest.mark.parametrize("options", [["--customers", "-1"], ["--customers", "4294967296"], ["--nonsense"]])
 def test_wrong_usage_is_exit_status_2(options):
     assert CliRunner().invoke(cli, options).exit_code == 2
