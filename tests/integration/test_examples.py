@@ -14,6 +14,9 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# Installed or not; and a line is one write. Unbuffered, print() writes its end apart, and processes that share an
+# output tear each other's lines.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
 
 
 class Example:
@@ -24,7 +27,7 @@ class Example:
         with open(output, "wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, ROOT / "examples" / name, "0"],
-                env={**os.environ, "PYTHONPATH": str(ROOT)},  # installed or not
+                env=ENVIRONMENT,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that killpg is kill -9 of it all
@@ -47,7 +50,7 @@ class Example:
         """Run its client; what that printed. Fails when the client does."""
         return subprocess.run(
             [sys.executable, ROOT / "examples" / self._name, "client", str(self.port)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=ENVIRONMENT,
             capture_output=True,
             text=True,
             timeout=within_s,
