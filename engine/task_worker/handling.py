@@ -63,9 +63,23 @@ class Handling:
         self._answers.add(task.source, answer)
         self._answers.put_aside(self._at, task)
 
-    def _answer_bodiless(self, task: Message, error: FileNotFoundError) -> None:
-        log.warning("task has no file any more, it was done before", extra={"task_id": task.id})
-        self._answer(task, Kind.BODILESS, failure(error))
+    def _open(self, task: Message, attempt: int) -> bytes | None:
+        """Take a task in hand, and give its body; None when its file is gone, and that is answered."""
+        self.attempt = attempt
+        self._current, self._is_answered = task, False
+        try:
+            return self._bodies.content(task)
+        except FileNotFoundError as error:
+            log.warning("task has no file any more, it was done before", extra={"task_id": task.id})
+            self._answer(task, Kind.BODILESS, failure(error))
+            self._current = None
+            return None
+
+    def _fail(self, task: Message, error: BaseException) -> None:
+        """Say that its handler raised this."""
+        log.error("task handler raised", exc_info=error, extra={"task_id": task.id})
+        if not self._is_answered:
+            self._answer(task, Kind.FAILED, failure(error))
 
     def _give_up(self, message: Message, deaths: int) -> None:
         if message.kind == Kind.TASK:

@@ -10,7 +10,7 @@ from typing import Any
 from engine.events import Events
 from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand, Held
-from engine.ipc.message import SPILLED, Kind, Message, decode, failure
+from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.stats import Board, Cell
 from engine.task_worker.answers import Answers
 from engine.task_worker.handling import Handling
@@ -82,13 +82,7 @@ class Strand(Handling):
             self._adopt()
 
     async def _do_task(self, message: Message, attempt: int) -> None:
-        self.attempt = attempt
-        self._current, self._is_answered = message, False
-        try:
-            body = self._bodies.content(message)
-        except FileNotFoundError as error:
-            self._answer_bodiless(message, error)
-            self._current = None
+        if (body := self._open(message, attempt)) is None:
             return
         try:
             source = self._board.worker_id(message.source)
@@ -100,9 +94,7 @@ class Strand(Handling):
                 self._answer(message, Kind.DONE, b"")
             self._board.add(self._place, Cell.DONE)
         except (Exception, asyncio.CancelledError) as error:  # nobody but the program itself cancels a handler
-            log.exception("task handler raised", extra={"task_id": message.id})
-            if not self._is_answered:
-                self._answer(message, Kind.FAILED, failure(error))
+            self._fail(message, error)
         finally:
             self._current = None
 

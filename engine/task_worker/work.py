@@ -9,7 +9,7 @@ from typing import Any
 from engine.events import Events
 from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand, Held
-from engine.ipc.message import SPILLED, Kind, Message, decode, failure
+from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.ipc.way import TaskWay
 from engine.stats import Board, Cell, State
 from engine.task_worker.answers import Answers
@@ -143,13 +143,7 @@ class Work(Handling):
         cells = self._cells
         cells[self._task_id] = message.id
         cells[self._state] = State.BUSY
-        self.attempt = attempt
-        self._current, self._is_answered = message, False
-        try:
-            body = self._bodies.content(message)
-        except FileNotFoundError as error:
-            self._answer_bodiless(message, error)
-            self._current = None
+        if (body := self._open(message, attempt)) is None:
             return
         try:
             source = self._board.worker_id(message.source)
@@ -161,9 +155,7 @@ class Work(Handling):
             cells[self._done] += 1
         except Exception as error:
             self._failed += 1
-            log.exception("task handler raised", extra={"task_id": message.id})
-            if not self._is_answered:
-                self._answer(message, Kind.FAILED, failure(error))
+            self._fail(message, error)
         finally:
             self._current = None
 
