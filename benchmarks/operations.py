@@ -3,7 +3,7 @@
     python benchmarks/operations.py [--customers 2000000] [--rounds 5] [--driver pymysql]               needs Docker
 
 Each round starts a campaign of all customers on a fresh server and, while it runs: triggers others and waits for their
-answers; pauses it and watches its logs for the last byte; kills every process of the server, starts it again and waits
+answers; pauses it and watches whether its logs still grow; kills every process of the server, starts it again and waits
 for the first new byte. The floor of an answer is an answer of the same server without a campaign.
 """
 
@@ -64,14 +64,15 @@ def wait_until(condition: Callable[[], bool]) -> float:
     return time.monotonic()
 
 
-def seconds_to_silence(logs: Path, asked_at: float) -> float:
-    """From the request to the last growth of any log."""
-    size, grew_at = written(logs), asked_at
-    while time.monotonic() - max(grew_at, asked_at) < QUIET_S:
+def seconds_to_silence(logs: Path) -> float:
+    """From now to the last growth of any log; 0 when they are silent already."""
+    began = grew_at = time.monotonic()
+    size = written(logs)
+    while time.monotonic() - grew_at < QUIET_S:
         time.sleep(0.005)
         if (now := written(logs)) != size:
             size, grew_at = now, time.monotonic()
-    return grew_at - asked_at
+    return grew_at - began
 
 
 def one_round(url: str, name: str, found: dict[str, list[float]]) -> None:
@@ -86,9 +87,8 @@ def one_round(url: str, name: str, found: dict[str, list[float]]) -> None:
                 other = f"{name}-{number}"
                 found["answer, under load"].append(ask(port, {"campaign": other}))
                 ask(port, {"cancel": other})
-            asked_at = time.monotonic()
             found["pause: answer"].append(ask(port, {"pause": name}))
-            found["pause: last byte"].append(seconds_to_silence(logs, asked_at))
+            found["pause: growth after the answer"].append(seconds_to_silence(logs))
             ask(port, {"resume": name})
             size = written(logs)
             wait_until(lambda: written(logs) > size)
