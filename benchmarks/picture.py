@@ -107,10 +107,10 @@ def _read(terminal: int) -> bytes:
 
 def halfway(watched: str) -> str:
     """The first answer of the server, and of all pictures that were drawn the one nearest to 60 %."""
-    first, *drawn = REDRAWN.split(watched)
-    answer = next(line for line in first.splitlines() if "task" in line)
+    answer = next(line for line in watched.splitlines() if "task" in line)
+    drawn = REDRAWN.split(watched[watched.index(answer) + len(answer) :])
     shares = {picture: int(found[1]) for picture in drawn if (found := SHARE.search(_plain(picture)))}
-    return f"{answer}\n{min(shares, key=lambda picture: abs(shares[picture] - 60)).rstrip()}"
+    return f"{answer}\n{min(shares, key=lambda picture: abs(shares[picture] - 60)).strip()}"
 
 
 def _plain(text: str) -> str:

@@ -1,11 +1,11 @@
 """Writing customers into SQLite."""
 
-import sqlite3
 from collections.abc import Callable
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from app.store.database import is_sqlite_busy
 from seed.customers import Row
 
 WAITING = "another program writes to this database; waiting for it"
@@ -44,8 +44,7 @@ class SQLiteStore:
         try:
             self._connection.begin()
         except OperationalError as error:
-            busy = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-            if not busy:
+            if not is_sqlite_busy(error.orig):
                 raise
             return False
         return True

@@ -11,11 +11,14 @@ from weakref import WeakSet
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import NoSuchModuleError
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from app.errors import DatabaseUnavailable
 
 PACKED_PAGE_BYTES = 8 * 2**20
 """Longest GROUP_CONCAT we ask for: a page of customers.py with the longest names and mobiles has half of it."""
+SQLITE_WAIT_S = 30
+"""How long a statement waits for another program that writes to the same SQLite file."""
 
 
 _opened: WeakSet[Engine] = WeakSet()
@@ -72,12 +75,12 @@ def _open_sqlite(address: URL) -> Engine:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DatabaseUnavailable(f"no folder for the database: {error}") from error
-    engine = create_engine(address, connect_args={"timeout": 30}, hide_parameters=True)
+    engine = create_engine(address, connect_args={"timeout": SQLITE_WAIT_S}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we begin transactions ourselves, see below
-        connection.execute("PRAGMA journal_mode=WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
 
@@ -88,6 +91,22 @@ def _open_sqlite(address: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def is_sqlite_busy(error: BaseException | None) -> bool:
+    """Whether SQLite says that another connection has the lock."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_BUSY  # the rest is detail
+
+
+# The one statement that does not wait by itself: two that turn a new file to WAL at once would be in a deadlock.
+@retry(
+    retry=retry_if_exception(is_sqlite_busy),
+    stop=stop_after_delay(SQLITE_WAIT_S),
+    wait=wait_random(0.01, 0.05),
+    reraise=True,
+)
+def _use_wal(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager

@@ -24,3 +24,7 @@ def test_of_all_that_was_drawn_the_picture_nearest_to_sixty_percent_is_taken() -
     drawn = redraw.join(["分发任务给了task0执行\n", "all ━ 10.0% 1", "all ━ 55.0% 5", "all ━ 100.0% 9"])
 
     assert picture.halfway(drawn) == "分发任务给了task0执行\nall ━ 55.0% 5"
+
+
+def test_of_a_campaign_that_was_drawn_once_that_is_the_picture() -> None:
+    assert picture.halfway("分发任务给了task0执行\nall ━ 100.0% 9\n") == "分发任务给了task0执行\nall ━ 100.0% 9"

@@ -1,10 +1,14 @@
 """How the database is opened."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from app.store.database import writing
+from app.store.database import open_database, writing
 from app.store.tables import customers
 
 
@@ -23,3 +27,20 @@ def test_what_was_written_is_gone_when_something_is_raised(database):
 
     with database.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(customers)).scalar_one() == 0
+
+
+def test_a_new_sqlite_file_can_be_opened_by_several_at_once(tmp_path: Path) -> None:
+    together = Barrier(4)
+
+    def opened(url: str) -> str:
+        database = open_database(url)
+        together.wait(10)
+        with database.connect() as connection:
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        database.dispose()
+        return str(mode)
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(50):
+            modes = list(threads.map(opened, [f"sqlite:///{tmp_path}/{number}.db"] * 4, timeout=30))
+            assert modes == ["wal"] * 4
