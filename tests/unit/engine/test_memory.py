@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import StartError
 from engine.ipc.memory import Folder, anonymous, refuse_others
+from engine.stats import resident_bytes
 
 KEY = 4711
 
@@ -70,6 +71,17 @@ def test_what_is_read_is_a_copy(tmp_path: Path) -> None:
     folder.read("1-hand-2")[0] = 1
 
     assert region.view[0] == 0
+
+
+def test_a_large_file_that_is_read_takes_no_memory_until_it_is_looked_at(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, KEY)
+    folder.make("1-backlog-0", 2**29)
+    before = resident_bytes(os.getpid())
+
+    found = folder.read("1-backlog-0")
+
+    assert (found[0], found[-1], len(found)) == (0, 0, 2**29)
+    assert resident_bytes(os.getpid()) - before < 2**27
 
 
 def test_names_are_in_order_and_those_of_other_files_are_not_among_them(tmp_path: Path) -> None:
