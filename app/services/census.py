@@ -20,10 +20,9 @@ def count_audiences(database: Engine) -> int:
     # A snapshot, so that nothing moves between two counts; on SQLite every transaction is one.
     level = "SERIALIZABLE" if database.dialect.name == "sqlite" else "REPEATABLE READ"
     with database.connect().execution_options(isolation_level=level) as connection:
-        counted = [
-            (each, each.sent + each.rejected + customers.count(connection, each.last_id, each.to_id))
-            for each in shards.uncounted(connection)
-        ]
-    for shard, audience in counted:
+        uncounted = shards.uncounted(connection)
+        left = customers.counts(connection, [(each.last_id, each.to_id) for each in uncounted])
+    for shard, count in zip(uncounted, left, strict=True):
+        audience = shard.sent + shard.rejected + count
         write(database, partial(shards.note_audience, shard=shard, audience=audience))
-    return len(counted)
+    return len(uncounted)

@@ -48,7 +48,29 @@ def max_id(connection: Connection) -> int:
 
 
 def count(connection: Connection, after_id: int, to_id: int) -> int:
-    """How many there are with `after_id < id <= to_id`. Reads them all: half a million take some 0.1 s."""
+    """How many there are with `after_id < id <= to_id`; see `counts`."""
+    return counts(connection, [(after_id, to_id)])[0]
+
+
+def counts(connection: Connection, ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """How many there are in each range `after_id < id <= to_id`. Each statement is to see the same rows.
+
+    Where no id is missing it is enough to count the whole table, which MySQL and SQLite do in a quarter of the time
+    that the same rows take as ranges: 0.2 s for a million.
+    """
+    if not ranges:
+        return []
+    lowest = connection.execute(sa.select(sa.func.min(customers.c.id))).scalar_one()
+    if lowest is None:
+        return [0] * len(ranges)
+    highest = max_id(connection)
+    in_all = connection.execute(sa.select(sa.func.count()).select_from(customers)).scalar_one()
+    if in_all == highest - lowest + 1:
+        return [max(0, min(to_id, highest) - max(after_id, lowest - 1)) for after_id, to_id in ranges]
+    return [_count(connection, *each) for each in ranges]
+
+
+def _count(connection: Connection, after_id: int, to_id: int) -> int:
     query = sa.select(sa.func.count()).select_from(customers).where(customers.c.id > after_id, customers.c.id <= to_id)
     return connection.execute(query).scalar_one()
 

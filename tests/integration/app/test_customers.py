@@ -52,6 +52,22 @@ def test_the_highest_id_may_be_the_highest_there_is(database):
         assert [each[0] for each in customers.page(connection, 1, 2**32 - 1, 5)] == [2**32 - 1]
 
 
+@pytest.mark.parametrize("ids", [[], [1], [3, 4, 5, 6], [3, 4, 6, 7], [1, 9], range(1, 11)])
+def test_ranges_are_counted_whether_ids_are_missing_or_not(sqlite, ids):
+    move_in(sqlite, [person(number) for number in ids])
+    ranges = [(0, 3), (3, 6), (6, 20), (4, 4), (0, 2**32)]
+
+    with sqlite.connect() as connection:
+        counted = customers.counts(connection, ranges)
+
+    assert counted == [sum(after_id < number <= to_id for number in ids) for after_id, to_id in ranges]
+
+
+def test_counting_no_range_asks_nothing(sqlite):
+    with sqlite.connect() as connection:
+        assert customers.counts(connection, []) == []
+
+
 @pytest.mark.mysql
 def test_a_server_that_cuts_a_packed_page_short_changes_no_customer(mysql):
     rows = [person(1, "张伟", 1), person(2, "王芳", 12)]
