@@ -33,8 +33,8 @@ THREADS = 2
 RUN_IDS = 250_000
 MOST_RUN_IDS = 2**20
 MANY_RUNS = 1_000
-MERGED_AT_ONCE = 500_000
-"""Keys that all runs together hold in memory while they are merged, eight bytes each."""
+MERGED_AT_ONCE = 125_000
+"""Keys that all runs together hold in memory while they are merged, eight bytes each and as much again a few times."""
 LEAST_BLOCK = 1_000
 """Keys that a run holds at least."""
 LOOK_EVERY_S = 0.25
@@ -148,8 +148,9 @@ def _folder_name(campaign: Campaign) -> str:
 
 
 def _runs(folder: Path, to_id: int) -> list[Run]:
-    """The runs that hold everyone up to `to_id`: of 250,000 ids, or of more where the ids are far apart."""
-    ids = min(max(RUN_IDS, to_id // MANY_RUNS), MOST_RUN_IDS)
+    """The runs that hold everyone up to `to_id`: of 250,000 ids; of fewer where some thread would have none, of more
+    where there would be very many."""
+    ids = min(max(min(RUN_IDS, -(-to_id // THREADS)), to_id // MANY_RUNS), MOST_RUN_IDS)
     return [
         Run(folder / f"{number}.run", after_id, min(after_id + ids, to_id))
         for number, after_id in enumerate(range(0, to_id, ids))

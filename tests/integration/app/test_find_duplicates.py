@@ -158,6 +158,16 @@ def dies(*_: object) -> None:
     raise RuntimeError("killed")
 
 
+def test_few_customers_are_read_by_all_threads(on_sqlite, monkeypatch):
+    monkeypatch.setattr(module, "_merge", dies)
+    on_sqlite.begin(same_number([1, 100]))
+
+    with pytest.raises(RuntimeError):
+        on_sqlite.find()
+
+    assert on_sqlite.files == [f"{number}.run" for number in range(module.THREADS)]
+
+
 def test_runs_that_were_finished_are_kept_over_a_death(on_sqlite, monkeypatch):
     monkeypatch.setattr(module, "RUN_IDS", 10)
     monkeypatch.setattr(module, "THREADS", 1)
@@ -225,6 +235,7 @@ def test_numbers_of_campaigns_that_are_over_do_not_stay(on_sqlite):
 
 
 def test_numbers_of_another_campaign_that_is_being_prepared_stay(on_sqlite, monkeypatch):
+    monkeypatch.setattr(module, "THREADS", 1)
     on_sqlite.begin(same_number([1, 2]))
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
         patch.setattr(module, "_merge", dies)
@@ -248,6 +259,7 @@ def test_who_is_told_to_stop_stops_and_leaves_nothing_half_done(prepared):
 
 
 def test_a_campaign_that_does_not_run_any_more_is_not_prepared(on_sqlite, monkeypatch):
+    monkeypatch.setattr(module, "THREADS", 1)
     on_sqlite.begin(same_number([1, 2]))
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.01)
     real = numbers.page
