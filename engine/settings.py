@@ -54,8 +54,9 @@ class Settings:
     """With QUEUE and PREEMPTIVE: the queue's key, 1 to 2**31-1, see `ftok`. Tasks then survive the server: the next
     start with this key delivers what was not done. Default: a private queue, which ends with the server."""
     task_queue_max_bytes: int = 64 * 2**20
-    """Most bytes of tasks that wait in one event worker, files included: 2**16 to 2**36. At three quarters it stops
-    reading from clients, at half it reads on; a task beyond the limit raises TaskQueueFull."""
+    """Most bytes of tasks that wait in one event worker, files and some 300 bytes for each task included: 2**16 to
+    2**36. At three quarters it stops reading from clients, at half it reads on; a task beyond the limit raises
+    TaskQueueFull."""
     task_tmpdir: str = ""
     """Directory for bodies above 8 KiB and for tasks in hand: absolute, ours, mode 0700, this server's alone.
     Default: one below the system's temporary directory, named after user and key, or user, host and port."""

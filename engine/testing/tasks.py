@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import TaskLost, TaskQueueFull, TaskTimeout, UsageError
-from engine.ipc.message import Kind, decode, encode, failure
+from engine.ipc.backlog import NOTED_BYTES
+from engine.ipc.message import HEAD_BYTES, Kind, decode, encode, failure
 from engine.server import Server
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Answer, Role, current, playing
@@ -63,10 +64,10 @@ class Tasks:
         if role.worker_id >= self._settings.worker_num:
             raise UsageError("task() cannot be called in a task worker; send_message() an event worker that calls it")
         codec, body = encode(data)
-        waiting_bytes = self._waiting_bytes[role.worker_id] + len(body)
-        if waiting_bytes > self._settings.task_queue_max_bytes:
-            raise TaskQueueFull(waiting_bytes, self._settings.task_queue_max_bytes)
-        self._waiting_bytes[role.worker_id] = waiting_bytes
+        waiting_bytes, limit = self._waiting_bytes[role.worker_id], self._settings.task_queue_max_bytes
+        if waiting_bytes and waiting_bytes + _kept_bytes(body) > limit:
+            raise TaskQueueFull(waiting_bytes, limit)
+        self._waiting_bytes[role.worker_id] += _kept_bytes(body)
         task_id = self.submitted
         number = target if target >= 0 else task_id % self._settings.task_worker_num
         self.submitted += 1
@@ -88,7 +89,7 @@ class Tasks:
         if not self._waiting:
             return False
         self.running = task = self._waiting.popleft()
-        self._waiting_bytes[task.source] -= len(task.body)
+        self._waiting_bytes[task.source] -= _kept_bytes(task.body)
         try:
             answer = self._attempt_all(task)
         finally:
@@ -175,3 +176,8 @@ class Tasks:
 
 def _no_handler(*_: object) -> None:
     raise UsageError("a server with task workers needs a callback for task")
+
+
+def _kept_bytes(body: bytes) -> int:
+    """What a task that waits counts for."""
+    return NOTED_BYTES + HEAD_BYTES + len(body)

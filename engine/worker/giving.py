@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from engine.errors import TaskQueueFull
-from engine.ipc.backlog import Backlog
+from engine.ipc.backlog import NOTED_BYTES, Backlog
 from engine.ipc.bodies import Bodies
 from engine.ipc.message import HEAD_BYTES
 from engine.ipc.way import TaskWay
@@ -61,12 +61,13 @@ class Giving:
 
     @property
     def waiting_bytes(self) -> int:
-        return self._backlog.bytes + self._file_bytes
+        """With what is noted of each, or a flood of tiny tasks would take ten times what it may."""
+        return self._backlog.bytes + self._file_bytes + NOTED_BYTES * len(self._backlog)
 
     def check_room(self, body_bytes: int) -> None:
         """Raises TaskQueueFull when a task with such a body has none. An empty backlog takes one of any size."""
         waiting = self.waiting_bytes
-        if waiting and waiting + HEAD_BYTES + body_bytes > self._max_bytes:
+        if waiting and waiting + NOTED_BYTES + HEAD_BYTES + body_bytes > self._max_bytes:
             raise TaskQueueFull(waiting, self._max_bytes)
 
     def came_in(self, task_id: int, file: bytes | None) -> None:

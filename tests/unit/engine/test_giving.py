@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import TaskQueueFull
-from engine.ipc.backlog import Backlog, region_bytes
+from engine.ipc.backlog import NOTED_BYTES, Backlog, region_bytes
 from engine.ipc.bodies import Bodies
 from engine.ipc.memory import anonymous
 from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, SPILLED, Kind, to_bytes, unpack
@@ -272,7 +272,7 @@ def test_while_another_event_worker_gives_out_tasks_this_one_waits(
 
 
 def filled(desk: Desk, to_bytes: int) -> None:
-    while desk.giving.waiting_bytes + HEAD_BYTES + 1000 <= to_bytes:
+    while desk.giving.waiting_bytes + NOTED_BYTES + HEAD_BYTES + 1000 <= to_bytes:
         desk.submit(b"x" * 1000)
 
 
@@ -322,7 +322,7 @@ def test_a_task_beyond_the_limit_is_refused_with_the_numbers(tmp_path: Path) -> 
         desk.giving.is_stopped = True
         filled(desk, MAX_BYTES)
         waits = desk.giving.waiting_bytes
-        room = MAX_BYTES - waits - HEAD_BYTES
+        room = MAX_BYTES - waits - NOTED_BYTES - HEAD_BYTES
 
         with pytest.raises(TaskQueueFull) as refused:
             desk.submit(b"x" * (room + 1))
@@ -332,6 +332,18 @@ def test_a_task_beyond_the_limit_is_refused_with_the_numbers(tmp_path: Path) -> 
         assert desk.giving.waiting_bytes == MAX_BYTES
 
     asyncio.run(act())
+
+
+def test_tasks_without_a_body_are_bounded_by_what_is_noted_of_them(tmp_path: Path) -> None:
+    async def act() -> int:
+        desk = Desk(tmp_path)
+        desk.giving.is_stopped = True
+        with pytest.raises(TaskQueueFull):
+            for _ in range(MAX_BYTES):
+                desk.submit(b"")
+        return len(desk.backlog)
+
+    assert asyncio.run(act()) == MAX_BYTES // (NOTED_BYTES + HEAD_BYTES)
 
 
 def test_an_empty_backlog_takes_one_task_of_any_size_and_then_no_second(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_tasks_beyond_the_limit_are_refused(inline: Inline) -> None:
 
 def _full(server: Server) -> TaskQueueFull | None:
     try:
-        server.task(bytes(2**15))
+        server.task(bytes(2**15 - 1000))
     except TaskQueueFull as error:
         return error
     return None
