@@ -140,14 +140,16 @@ def test_no_connection_to_the_database_belongs_to_two_processes(mysql_url, tmp_p
 def test_a_log_that_somebody_removes_stops_the_campaign_with_a_sentence_and_resume_completes_it(migrated_url, tmp_path):
     with Product(migrated_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product:
         under_way(product)
+        log = product.logs / NAME / "task_0.log"
+        until(log.exists, within_s=WITHIN_S, what="task 0 has begun")
         with product.frozen_some():
-            (product.logs / NAME / "task_0.log").unlink()
+            log.unlink()
         state, reason = product.wait_until_over(NAME), product.reason(NAME)
 
         resumed = product.run("resume", NAME)
 
         assert state == "failed"
-        assert reason.startswith(f"{product.logs / NAME / 'task_0.log'} was ")
+        assert reason.startswith(f"{log} was ")
         assert reason.endswith(f"; to have it compared and completed, run: python -m app resume {NAME}")
         assert resumed.returncode == 0
         assert_exact(product)
