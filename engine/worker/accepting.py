@@ -5,6 +5,7 @@ import errno
 import logging
 import socket
 import ssl
+from collections.abc import Collection
 from typing import Protocol
 
 from engine.worker.clients import Clients
@@ -22,6 +23,10 @@ _RAN_OUT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Accepting(Protocol):
     """A port that is open to clients."""
 
+    @property
+    def handshakes(self) -> Collection[object]:
+        """Clients on their way in, of whom nobody else knows yet."""
+
     def close(self) -> None:
         """Accept no more."""
 
@@ -33,7 +38,19 @@ async def accept(
     loop = asyncio.get_running_loop()
     if tls is not None:
         return TlsPort(loop, listener, clients, tls)
-    return await loop.create_server(lambda: Connection(clients), sock=listener, backlog=backlog)
+    return PlainPort(await loop.create_server(lambda: Connection(clients), sock=listener, backlog=backlog))
+
+
+class PlainPort:
+    """Accepts clients; nothing is to be agreed on."""
+
+    handshakes = ()
+
+    def __init__(self, server: asyncio.Server) -> None:
+        self._server = server
+
+    def close(self) -> None:
+        self._server.close()
 
 
 class TlsPort:
@@ -49,32 +66,41 @@ class TlsPort:
         self._listener = listener
         self._clients = clients
         self._tls = tls
-        self._handshakes: set[asyncio.Task[None]] = set()
-        self._accepting = loop.create_task(self._accept())
+        self.handshakes: set[asyncio.Task[None]] = set()
+        self._rest: asyncio.TimerHandle | None = None
+        self._open()
+
+    def _open(self) -> None:
+        self._loop.add_reader(self._listener, self._accept)
 
     def close(self) -> None:
-        self._accepting.cancel()
-        for each in self._handshakes:
-            each.cancel()
+        """Handshakes under way go on."""
+        if self._rest:
+            self._rest.cancel()
+        self._loop.remove_reader(self._listener)
         self._listener.close()
 
-    async def _accept(self) -> None:
-        while True:
-            try:
-                client, address = await self._loop.sock_accept(self._listener)
-            except OSError as error:
-                log.warning("a client could not be accepted", extra={"reason": str(error)})
-                if error.errno in _RAN_OUT:
-                    await asyncio.sleep(_REST_S)
-                continue
-            peer = f"{address[0]}:{address[1]}"
-            if self._clients.is_full or len(self._handshakes) >= self._clients.settings.max_conn:
-                self._clients.refuse(peer)
-                client.close()
-                continue
-            task = self._loop.create_task(self._shake_hands(client, peer))
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshakes.discard)
+    def _accept(self) -> None:
+        """Take one in; while more are there, the loop calls again."""
+        try:
+            client, address = self._listener.accept()
+        except BlockingIOError:
+            return  # another event worker was quicker
+        except OSError as error:
+            log.warning("a client could not be accepted", extra={"reason": str(error)})
+            if error.errno in _RAN_OUT:
+                self._loop.remove_reader(self._listener)
+                self._rest = self._loop.call_later(_REST_S, self._open)
+            return
+        client.setblocking(False)
+        peer = f"{address[0]}:{address[1]}"
+        if self._clients.is_full or len(self.handshakes) >= self._clients.settings.max_conn:
+            self._clients.refuse(peer)
+            client.close()
+            return
+        task = self._loop.create_task(self._shake_hands(client, peer))
+        self.handshakes.add(task)
+        task.add_done_callback(self.handshakes.discard)
 
     async def _shake_hands(self, client: socket.socket, peer: str) -> None:
         try:

@@ -158,9 +158,11 @@ class EventWorker:
         self._callbacks.emit("worker_exit", self._id)
         try:
             async with asyncio.timeout(self.settings.max_wait_time or None):
-                while not (self._board.is_stopping or self._is_idle):
+                await _catch_up()
+                while not (self._board.is_stopping or self._is_idle(accepting)):
                     self._clients.close_idle(_QUIET_S)
                     await self._wait_a_moment()
+                    await _catch_up()
                 self._clients.stop_reading()
                 self._tasks.giving.is_stopped = self._board.is_stopping
                 # task workers that finish what they have in hand may still have much to say to any of us
@@ -186,10 +188,9 @@ class EventWorker:
         except TimeoutError:
             log.warning("clients did not take all that was sent", extra={"count": len(self._clients)})
 
-    @property
-    def _is_idle(self) -> bool:
+    def _is_idle(self, accepting: Accepting) -> bool:
         """Whether nobody needs this process any more."""
-        return not (self._clients or self._tasks.unanswered or self._callbacks.at_work)
+        return not (accepting.handshakes or self._clients or self._tasks.unanswered or self._callbacks.at_work)
 
     def _tell_of_tasks(self) -> None:
         """Say what becomes of tasks that are not answered."""
@@ -291,3 +292,10 @@ class EventWorker:
 
     def send_message(self, message: Any, worker_id: int) -> None:
         self._post(inbox_of(self._board, worker_id), Kind.PIPE, 0, message)
+
+
+async def _catch_up() -> None:
+    """Let the loop do what is there already: it may have accepted a client whom nobody told of it yet, and what clients
+    sent while this process did not get to run is still in the kernel, for timers come first."""
+    for _ in range(3):
+        await asyncio.sleep(0)
