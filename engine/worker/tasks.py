@@ -101,11 +101,11 @@ class Tasks:
             if file:
                 self._bodies.unspill(file)
             raise
+        self._cells[self._submitted] += 1
         if file:
             self._cells[self._files_sent] = self._bodies.files_made
         if want is not None:
             self._wants[task_id] = want
-        self._cells[self._submitted] += 1
         self._outstanding.submit(task_id, target)
         self.giving.came_in(task_id, file)
         return task_id
@@ -183,11 +183,14 @@ class Tasks:
         want = self._wants.pop(task_id, None) if codec & WANTED else None
         if want is None and codec & WANTED:
             self._board.add(self._place, Cell.ORPHANED)
+        # Counted behind the callback, next to where the message is noted as handled: whoever follows a process that
+        # died in between hears the message again, and counts it again.
         if kind in (Kind.FINISH, Kind.DONE):
-            self._cells[self._done] += 1
             self._ended_well(task_id, want, found, has_result=kind == Kind.FINISH)
+            self._cells[self._done] += 1
         else:
             self._ended_badly(task_id, want, found, is_lost=kind == Kind.LOST)
+            self._board.add(self._place, Cell.LOST if kind == Kind.LOST else Cell.FAILED)
 
     def bodiless(self, message: Message) -> None:
         """A task worker found a task without its file.
@@ -212,7 +215,6 @@ class Tasks:
         if is_lost:
             log.error("task lost, each task worker that had it in hand died", extra={"task_id": task_id})
             found = TaskLost(task_id, found)
-        self._board.add(self._place, Cell.LOST if is_lost else Cell.FAILED)
         if isinstance(want, asyncio.Future):
             self._tell(want, lambda waiter: waiter.set_exception(found))
         else:

@@ -186,7 +186,10 @@ def test_workers_that_die_while_a_reload_runs_are_replaced_and_nothing_is_lost(t
             hammer.stop()
         with Desk(server) as desk:
             stats = wait_until(lambda: quiet(desk), "a quiet moment")
-        assert stats["tasks_submitted"] == stats["tasks_done"]
+        # One that dies after it sent a task and before it noted that, has it done twice; the reload that follows lets
+        # the one leave that heard of the first time.
+        assert stats["tasks_done"] - stats["tasks_submitted"] in range(4)
+        assert (stats["tasks_waiting"], stats["tasks_failed"], stats["tasks_lost"]) == (0, 0, 0)
 
 
 class Patient(Hammer):
