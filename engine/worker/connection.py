@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 LINGER_S = 1.0
 """How long a client that was closed may go on sending before its socket is closed."""
+COROUTINES_AT_ONCE = 16
+"""Frames that become coroutines before these get to run: they may find that there is too much to do already."""
 
 
 class Owner(Protocol):
@@ -58,6 +60,8 @@ class Connection(asyncio.Protocol):
         self._reads_no_more = False
         self._peer_is_done = False
         self._lingering: asyncio.Handle | None = None
+        self._next_turn: asyncio.Handle | None = None
+        """Set while frames are here that the next loop turn hands out."""
         self.fd = 0
         self.connected_at = time.time()
         self.heard_at = time.monotonic()
@@ -110,6 +114,10 @@ class Connection(asyncio.Protocol):
         self._transport = None
         if self._lingering:
             self._lingering.cancel()
+        while self._next_turn:  # no later turn is ours
+            self._next_turn.cancel()
+            self._next_turn = None
+            self._hand_out()
         if not self._is_paused:  # or it still has frames to give, see resume
             self._finish()
 
@@ -117,16 +125,21 @@ class Connection(asyncio.Protocol):
 
     def _hand_out(self) -> None:
         """Give the owner the frames that are here. It may pause or close us in the middle."""
-        if self._is_handing_out:
+        if self._is_handing_out or self._next_turn:
             return  # resumed by a callback of ours: the loop below goes on, in order
         self._is_handing_out = True
-        is_new = self.begun_at == 0.0
+        is_new, begun = self.begun_at == 0.0, 0
         try:
             while self._takes_frames and (frame := self._framing.next_frame()) is not None:
                 is_new = True
                 if work := self._owner.received(self.fd, frame):
                     self._at_work += 1
                     asyncio.ensure_future(work).add_done_callback(self._work_done)
+                    begun += 1
+                    if begun == COROUTINES_AT_ONCE:
+                        self._intake.hold()
+                        self._next_turn = self._owner.later(0, self._go_on)
+                        break
         except BadFrameLength as error:
             log.warning(
                 "connection closed, its frame length cannot be",
@@ -146,13 +159,23 @@ class Connection(asyncio.Protocol):
         elif is_new:
             self.begun_at = self.heard_at
 
+    def _go_on(self) -> None:
+        """The coroutines that were begun have run until they wait for something."""
+        self._next_turn = None
+        if self._is_paused or self._is_ended:
+            return
+        self._hand_out()
+        if not (self._next_turn or self._is_paused or self._reads_no_more or self._peer_is_done or self._is_ended):
+            self._intake.let()
+        self._see_to_the_end()
+
     def _work_done(self, _work: object) -> None:
         self._at_work -= 1
         if self._peer_is_done:
             self._close_when_done()
 
     def _close_when_done(self) -> bool:
-        return not (self._at_work or self._is_paused) and self.close()
+        return not (self._at_work or self._next_turn or self._is_paused) and self.close()
 
     # ── how it is ───────────────────────────────────────────────────────────────────────────────
 
@@ -173,7 +196,7 @@ class Connection(asyncio.Protocol):
         A task that a frame was made into is nothing the connection knows of.
         """
         waiting = self._transport.get_write_buffer_size() if self._transport else 0
-        return bool(self._is_paused or self._at_work or waiting or self._framing.is_begun)
+        return bool(self._is_paused or self._at_work or self._next_turn or waiting or self._framing.is_begun)
 
     # ── what the worker asks ────────────────────────────────────────────────────────────────────
 
@@ -211,7 +234,11 @@ class Connection(asyncio.Protocol):
         if not (self._reads_no_more or self._peer_is_done):
             self._intake.let()
         self._hand_out()
-        if self._is_handing_out or self._is_paused or self._is_ended:
+        self._see_to_the_end()
+
+    def _see_to_the_end(self) -> None:
+        """The client may be gone, or have said its last word, before all its frames were handed out."""
+        if self._is_handing_out or self._next_turn or self._is_paused or self._is_ended:
             return
         if self._transport is None:
             self._finish()

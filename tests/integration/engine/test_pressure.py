@@ -1,13 +1,16 @@
 """Clients that are faster than the tasks: held back, never lost, and nobody else notices."""
 
+import asyncio
 import pickle
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine import IpcMode
+from engine import IpcMode, Server
+from tests.integration.engine.inside import note
 from tests.integration.engine.servers import Running, running, wait_until
 from tests.integration.engine.workshop import FRAMES, Answer, Desk, workshop
 
@@ -126,3 +129,32 @@ def test_a_task_beyond_the_limit_is_refused_and_harms_nothing(tmp_path: Path) ->
         stats = desk.stats()
         assert stats["tasks_submitted"] == stats["tasks_done"]
         assert desk.do("echo", b"L" * 200_000).value == b"L" * 200_000  # one of any size, where nothing waits
+
+
+def all_at_once(server: Server) -> None:
+    @server.on("receive")
+    async def receive(server: Server, fd: int, reactor_id: int, frame: bytes) -> None:
+        try:
+            server.task(frame)
+        except Exception as error:
+            note("refused", type(error).__name__)
+        await asyncio.sleep(0)
+
+    @server.on("task")
+    def task(server: Server, task_id: int, src_worker_id: int, data: bytes) -> int:
+        time.sleep(0.001)
+        return len(data)
+
+    @server.on("finish")
+    def finish(server: Server, task_id: int, length: int) -> None:
+        note("finish", length)
+
+
+@pytest.mark.parametrize(("size", "limit"), [(100, 2**16), (4_000, 2**20)])
+def test_coroutines_of_receive_are_held_back_as_functions_are(tmp_path: Path, size: int, limit: int) -> None:
+    frame = size.to_bytes(4, "big") + b"x" * size
+    with running(all_at_once, tmp_path, task_queue_max_bytes=limit, **FRAMES) as server, server.connect() as client:
+        client.sendall(frame * 1000)
+
+        wait_until(lambda: len(server.notes("finish")) + len(server.notes("refused")) == 1000, "all are done", 60)
+        assert not server.notes("refused")
