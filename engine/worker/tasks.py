@@ -52,6 +52,7 @@ class Tasks:
         self._outstanding = Outstanding(board.task_worker_num)
         self.giving = Giving(place, board, self._outstanding, backlog, bodies, way, max_bytes)
         self._wants: dict[int, Want] = {}
+        self._former: list[Message] = []
         self._seen: set[int] = set()
         """Tasks of processes before this one whose end came: it may come twice."""
 
@@ -119,10 +120,16 @@ class Tasks:
         self._upcoming_id += 1
         return self._upcoming_id - 1
 
+    def load(self) -> None:
+        """Look what an earlier process in this place kept and did not send; before the first task of ours."""
+        self._former = self._backlog.load()
+
     def take_over(self) -> None:
-        """Take what an earlier process in this place kept and did not send."""
-        for message in self._backlog.load():
-            self._wait_again(message)
+        """Take that, but for what turned out meanwhile to be done."""
+        for message in self._former:
+            if message.id in self._backlog:
+                self._wait_again(message)
+        self._former = []
 
     def adopt(self, other: Backlog) -> None:
         """Take what the process in the other place of this worker id kept and did not send; it is gone."""

@@ -30,7 +30,10 @@ from engine.worker.tasks import Tasks
 log = logging.getLogger(__name__)
 
 _QUIET_S = 0.25
-"""A client of a worker that leaves, and that says nothing for so long, is disconnected."""
+"""A client of a worker that leaves, and that says nothing for so long, is disconnected once no task is unanswered."""
+_HURRY, _GOODBYE = 4 / 6, 5 / 6
+"""When, of its time, a worker that a reload replaces lets clients go at every moment that they say nothing, and when it
+ends all. The rest is for last words, before it is killed."""
 _PACKETS_A_TURN = 64
 """Answers are read in rounds, so that a flood of them leaves clients their turn."""
 _MANY = 8
@@ -74,6 +77,8 @@ class EventWorker:
         self._loop: asyncio.AbstractEventLoop
         self._outbox: Outbox
         self._tasks: Tasks
+        self._hears = False
+        """Whether answers are read; only after `worker_start`, for what that prepares, `finish` may need."""
         self._told_to_stop: asyncio.Event
         self._last_answer_came: asyncio.Event
 
@@ -104,6 +109,7 @@ class EventWorker:
         self._last_answer_came = asyncio.Event()
         self._loop.add_signal_handler(signal.SIGTERM, self._told_to_stop.set)
         self._close_row(self._place)
+        self._tasks.load()
         self._board.put(self._place, Cell.PID, os.getpid())
         self._board.put(self._place, Cell.LAST_PID, os.getpid())
         try:
@@ -114,6 +120,7 @@ class EventWorker:
             return START_FAILED
         self._take_over()
         self._loop.add_reader(self._channel.readable(self._place), self._read_inbox)
+        self._hears = True
         accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
         readiness.announce()
         await self._told_to_stop.wait()
@@ -156,11 +163,14 @@ class EventWorker:
         self.stopping = True
         accepting.close()
         self._callbacks.emit("worker_exit", self._id)
+        limit_s, began = self.settings.max_wait_time, self._loop.time()
         try:
-            async with asyncio.timeout(self.settings.max_wait_time or None):
+            async with asyncio.timeout(limit_s * (1 if self._board.is_stopping else _GOODBYE) or None):
                 await _catch_up()
                 while not (self._board.is_stopping or self._is_idle(accepting)):
-                    self._clients.close_idle(_QUIET_S)
+                    if not self._tasks.unanswered:  # or some client waits for what comes of one
+                        in_hurry = limit_s and self._loop.time() - began > limit_s * _HURRY
+                        self._clients.close_idle(0 if in_hurry else _QUIET_S)
                     await self._wait_a_moment()
                     await _catch_up()
                 self._clients.stop_reading()
@@ -285,6 +295,10 @@ class EventWorker:
         return self._tasks.submit(data, target, callback)
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
+        if not self._hears:
+            raise UsageError(
+                "task_wait() cannot be awaited in worker_start, no answer is read before its end; use task()"
+            )
         return await self._tasks.wait(data, timeout_s, target)
 
     def finish(self, data: Any) -> None:

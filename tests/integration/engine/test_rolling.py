@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,30 @@ def test_while_everything_is_reloaded_no_connection_is_refused_and_no_answer_los
 def quiet(desk: Desk) -> dict[str, Any] | None:
     stats = desk.stats()
     return None if stats["tasks_waiting"] or stats["tasks_running"] or stats["connection_num"] > 1 else stats
+
+
+def test_a_client_that_waits_for_its_task_gets_the_answer_over_a_reload(tmp_path: Path) -> None:
+    with running(workshop, tmp_path, **PLACES) as server, Desk(server) as desk:
+        number = desk.ask("sleep", 1.0)
+        wait_until(lambda: server.notes("task"), "it is at work")
+
+        server.send_signal(signal.SIGUSR1)
+
+        assert desk.answer(number).value == 1.0
+
+
+def test_a_client_that_pauses_for_moments_only_is_let_go_in_time(tmp_path: Path) -> None:
+    with running(workshop, tmp_path, max_wait_time=1, **PLACES) as server:
+        talkers = [Talker(server) for _ in range(4)]
+        for talker in talkers:
+            talker.start()
+        wait_until(lambda: all(talker.answers for talker in talkers), "all talk")
+
+        reload(server)
+
+        for talker in talkers:
+            talker.stop()
+        assert not server.log("child did not leave in time, killed")
 
 
 def test_a_connection_of_a_leaving_worker_is_served_while_it_has_something_to_say(tmp_path: Path) -> None:
@@ -190,6 +215,19 @@ def test_workers_that_die_while_a_reload_runs_are_replaced_and_nothing_is_lost(t
         # the one leave that heard of the first time.
         assert stats["tasks_done"] - stats["tasks_submitted"] in range(4)
         assert (stats["tasks_waiting"], stats["tasks_failed"], stats["tasks_lost"]) == (0, 0, 0)
+
+
+class Talker(Hammer):
+    """One that rests between its words, far shorter than what counts as silence."""
+
+    def __init__(self, server: Running) -> None:
+        super().__init__(server, anew=False)
+
+    def _ask(self) -> None:
+        with suppress(OSError), Desk(self._server) as desk:  # closed while it rested
+            while not self._is_over.wait(0.05):
+                desk.do("echo", 1)
+                self.answers += 1
 
 
 class Patient(Hammer):
