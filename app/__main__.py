@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Engine
 from app import config, console, log_lines, views
 from app.config import Config
 from app.console import out
-from app.domain.campaign import State, Verb, check_name
+from app.domain.campaign import ShardState, State, Verb, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.mobile import mask
-from app.errors import ServerUnreachable
+from app.errors import EmptyTemplate, ServerUnreachable
 from app.gateways.log_file import reserve_folder
 from app.preview_view import preview_facts, preview_text
 from app.protocol import Trigger, Watch
@@ -41,12 +41,11 @@ Ca = Annotated[
     Path | None, typer.Option("--ca", help="Certificates, PEM, to trust the server by instead of the system's; TLS.")
 ]
 
-TemplateText = Annotated[
-    str,
-    typer.Option(
-        "--template", help="The message; {mobile}, {name}, {honorific} and columns of the table are filled in."
-    ),
-]
+_TEMPLATE = typer.Option(
+    "--template", help="The message; {mobile}, {name}, {honorific} and columns of the table are filled in."
+)
+TemplateText = Annotated[str, _TEMPLATE]
+OptionalTemplate = Annotated[str | None, _TEMPLATE]
 
 ANSWER_WITHIN_S = 30.0
 """Longest wait for the server's answer to a trigger."""
@@ -81,7 +80,7 @@ def serve() -> None:
 def trigger(
     name: Name,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the campaign is over.")] = False,
-    template: TemplateText = "",
+    template: OptionalTemplate = None,
     allow_duplicates: Annotated[
         bool, typer.Option("--allow-duplicates", help="Send to every customer, also when several have one number.")
     ] = False,
@@ -90,7 +89,9 @@ def trigger(
 ) -> None:
     """Start a campaign through the running server. The same name again starts nothing and says so."""
     remote = Remote(config.load(), tls=tls, ca=ca)
-    request = Trigger(check_name(name), template, watch, allow_duplicates=allow_duplicates or None)
+    if template == "":
+        raise EmptyTemplate
+    request = Trigger(check_name(name), template or "", watch, allow_duplicates=allow_duplicates or None)
     if watch:
         _watch(remote, request)
     lost = f"it may have started: python -m app status {request.campaign}"
@@ -127,7 +128,7 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
-    found = look_ahead(_database(config.load()), template or DEFAULT_TEMPLATE, customer, masked=masked)
+    found = look_ahead(_database(config.load()), template, customer, masked=masked)
     if as_json:
         console.print_json(preview_facts(found))
     else:
@@ -170,7 +171,10 @@ def _control(name: str, verb: Verb) -> None:
     settings = config.load()
     done = control(_database(settings), settings.sms_log_dir, name, verb)
     now = done.snapshot
-    out.print(f"{now.campaign.name} is {now.campaign.state}: {now.sent:,} sent, {now.done:.1%} done")
+    if any(each.state is ShardState.SUSPECT for each in now.shards):
+        out.print(f"{now.campaign.name} is {now.campaign.state}: its logs are compared with the database first")
+    else:
+        out.print(f"{now.campaign.name} is {now.campaign.state}: {now.sent:,} sent, {now.done:.1%} done")
     if done.still_sending:
         tasks = ", ".join(str(number) for number in done.still_sending)
         console.err.print(f"not stopped yet: task {tasks}; what it sends now is not counted, and taken back")
@@ -192,8 +196,10 @@ def status(
     every = progress.every_snapshot(database)
     if as_json:
         console.print_json([views.snapshot_facts(each) for each in every])
-    else:
+    elif every:
         out.print(views.campaign_table(every))
+    else:
+        out.print("there are no campaigns yet")
 
 
 @cli.command()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.errors import BadRequest
+from app.errors import BadRequest, EmptyTemplate
 
 HEADER_BYTES = 4
 MAX_FRAME_BYTES = 3 * 2**20
@@ -151,6 +151,8 @@ def parse(body: bytes) -> Trigger | Watch | Control:
     for name, value in fields.items():
         if not isinstance(value, _FIELDS[name]):
             raise BadRequest("bad_field", f"字段{name}必须是{_TYPE_NAMES[_FIELDS[name]]}")
+    if fields.get("template") == "":
+        raise EmptyTemplate
     verbs = [verb for verb in _VERBS if verb in fields]
     if len(verbs) + ("campaign" in fields) != 1:
         raise BadRequest("bad_field", "字段campaign, pause, resume, cancel必须有一个,且只能有一个")
@@ -172,10 +174,11 @@ def _parse_watch(fields: dict[str, Any]) -> Watch:
 
 
 def request(trigger: Trigger | Watch) -> bytes:
-    """The JSON body of a request; what is not set is left out."""
+    """The JSON body of a request; what is not set is left out. In ASCII, so that what is no Unicode gets there and is
+    refused."""
     if isinstance(trigger, Watch):
         asked = {"watch": trigger.campaign} | ({"token": trigger.token} if trigger.token else {})
-        return json.dumps(asked, ensure_ascii=False).encode()
+        return json.dumps(asked).encode()
     fields: dict[str, Any] = {"campaign": trigger.campaign}
     if trigger.template:
         fields["template"] = trigger.template
@@ -185,7 +188,7 @@ def request(trigger: Trigger | Watch) -> bytes:
         fields["watch"] = True
     if trigger.token:
         fields["token"] = trigger.token
-    return json.dumps(fields, ensure_ascii=False).encode()
+    return json.dumps(fields).encode()
 
 
 def read_answer(line: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from app import protocol
 from app.config import Config
@@ -26,6 +27,7 @@ from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shar
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
 from app.store.database import open_database
+from app.store.faults import may_pass, reason
 from app.trigger_token import is_right, read_token
 from engine import IpcMode, SendBufferFull, Server, Settings, TaskError, ftok
 
@@ -99,7 +101,10 @@ class Application:
             log.warning("watcher reads too slowly, closed", extra={"fd": fd})
             server.close(fd)
         except Exception as error:
-            log.exception("request failed")
+            if isinstance(error, DBAPIError) and may_pass(error):
+                log.warning("request refused, the database is away", extra={"error": reason(error)})
+            else:
+                log.exception("request failed")
             code = "refused" if isinstance(error, AppError) else "internal"
             server.send(fd, protocol.refused(code, "服务器暂时无法处理请求,请稍后再试", as_json=as_json))
 

@@ -1,11 +1,14 @@
 """How campaigns look on a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from app.console import out
 from app.doctor.finding import Finding, Verdict
 from app.services.progress import Snapshot
 from app.services.report import Report, TaskReport
@@ -14,45 +17,44 @@ from app.wording import duration
 
 def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     """All campaigns, a row each."""
-    table = Table(
-        "campaign", "state", "tasks", "sent", "rejected", "gone", "audience", "done", "rate", "left", "triggered"
-    )
-    for each in snapshots:
-        table.add_row(
-            each.campaign.name,
-            "running, preparing" if each.campaign.is_preparing else each.campaign.state,
-            str(len(each.shards)),
-            f"{each.sent:,}",
-            f"{each.rejected:,}",
-            f"{each.gone:,}",
-            _audience(each.audience),
-            f"{each.done:.1%}",
-            f"{each.messages_per_s:,.0f}/s" if each.messages_per_s else "",
-            "" if each.left_s is None else duration(each.left_s),
-            f"{each.campaign.created_at:%Y-%m-%d %H:%M:%S} UTC",
-        )
-    return table
+    rows = [
+        {
+            "campaign": each.campaign.name,
+            "state": "running, preparing" if each.campaign.is_preparing else each.campaign.state,
+            "tasks": str(len(each.shards)),
+            "sent": f"{each.sent:,}",
+            "rejected": f"{each.rejected:,}",
+            "gone": f"{each.gone:,}",
+            "audience": _audience(each.audience),
+            "done": f"{each.done:.1%}",
+            "rate": f"{each.messages_per_s:,.0f}/s" if each.messages_per_s else "",
+            "left": "" if each.left_s is None else duration(each.left_s),
+            "triggered": f"{each.campaign.created_at:%Y-%m-%d %H:%M:%S} UTC",
+        }
+        for each in snapshots
+    ]
+    return table(rows, ("triggered", "tasks", "rate", "gone", "rejected", "audience", "left"))
 
 
 def shard_table(snapshot: Snapshot) -> Table:
     """One campaign, a row for each task."""
-    table = Table("task", "ids", "state", "sent", "先生", "女士", "客户", "rejected", "gone", "audience", "done")
-    for each in snapshot.shards:
-        total = each.to_id - each.after_id
-        table.add_row(
-            str(each.number),
-            f"{each.after_id + 1:,} – {each.to_id:,}",
-            each.state,
-            f"{each.sent:,}",
-            f"{each.male:,}",
-            f"{each.female:,}",
-            f"{each.unknown:,}",
-            f"{each.rejected:,}",
-            f"{each.gone:,}",
-            _audience(each.audience),
-            f"{(each.last_id - each.after_id) / total:.1%}",
-        )
-    return table
+    rows = [
+        {
+            "task": str(each.number),
+            "ids": f"{each.after_id + 1:,} – {each.to_id:,}",
+            "state": each.state,
+            "sent": f"{each.sent:,}",
+            "先生": f"{each.male:,}",
+            "女士": f"{each.female:,}",
+            "客户": f"{each.unknown:,}",
+            "rejected": f"{each.rejected:,}",
+            "gone": f"{each.gone:,}",
+            "audience": _audience(each.audience),
+            "done": f"{(each.last_id - each.after_id) / (each.to_id - each.after_id):.1%}",
+        }
+        for each in snapshot.shards
+    ]
+    return table(rows, ("先生", "女士", "客户", "ids", "gone", "rejected", "audience"))
 
 
 def _audience(count: int | None) -> str:
@@ -108,34 +110,51 @@ def finding_line(finding: Finding) -> Text:
 
 def report_table(report: Report) -> Table:
     """One campaign's logs, a row for each task and one in all."""
-    people = ("lines", "先生", "女士", "客户", "rejected", "gone", "audience")
-    table = Table("task", *people, "bytes", "first", "last", "seconds", "rate", "agrees")
-    for each in report.tasks:
-        table.add_row(
-            str(each.task),
-            *(f"{value:,}" for value in (each.lines, each.male, each.female, each.unknown, each.rejected, each.gone)),
-            _audience(each.audience),
-            f"{each.bytes:,}",
-            each.first_mobile,
-            each.last_mobile,
-            f"{each.seconds:.1f}",
-            f"{each.rate:,.0f}/s",
-            "no" if each.differences else "yes",
-        )
-    total = totals(report)
-    table.add_section()
-    table.add_row(
-        "all",
-        *(f"{total[key]:,}" for key in ("lines", "male", "female", "unknown", "rejected", "gone")),
-        _audience(total["audience"]),
-        f"{total['bytes']:,}",
-        total["first_mobile"],
-        total["last_mobile"],
-        f"{total['seconds']:.1f}",
-        f"{total['rate']:,.0f}/s",
-        "yes" if report.agrees else "no",
-    )
-    return table
+    rows = [
+        _report_row(str(each.task), asdict(each) | {"rate": each.rate}, agrees=not each.differences)
+        for each in report.tasks
+    ]
+    rows.append(_report_row("all", totals(report), agrees=report.agrees))
+    expendable = ("bytes", "first", "last", "seconds", "rate", "先生", "女士", "客户", "audience", "gone")
+    return table(rows, expendable, has_total=True)
+
+
+def _report_row(name: str, facts: dict[str, Any], *, agrees: bool) -> dict[str, str]:
+    people = {
+        "lines": "lines",
+        "先生": "male",
+        "女士": "female",
+        "客户": "unknown",
+        "rejected": "rejected",
+        "gone": "gone",
+    }
+    return {
+        "task": name,
+        **{title: f"{facts[key]:,}" for title, key in people.items()},
+        "audience": _audience(facts["audience"]),
+        "bytes": f"{facts['bytes']:,}",
+        "first": facts["first_mobile"],
+        "last": facts["last_mobile"],
+        "seconds": f"{facts['seconds']:.1f}",
+        "rate": f"{facts['rate']:,.0f}/s",
+        "agrees": "yes" if agrees else "no",
+    }
+
+
+def table(rows: Sequence[dict[str, str]], expendable: Iterable[str], *, has_total: bool = False) -> Table:
+    """Rows that all have the same columns. Where the terminal is too narrow, columns are left out in the order of
+    `expendable`, rather than numbers cut; `has_total`: the last row stands below a line."""
+    columns = list(rows[0]) if rows else []
+    for name in ("", *expendable):
+        columns = [each for each in columns if each != name]
+        made = Table(*columns)
+        for number, row in enumerate(rows):
+            if has_total and number == len(rows) - 1:
+                made.add_section()
+            made.add_row(*(row[each] for each in columns))
+        if Measurement.get(out, out.options.update(max_width=10_000), made).maximum <= out.width:
+            break
+    return made
 
 
 def totals(report: Report) -> dict[str, Any]:

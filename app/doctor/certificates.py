@@ -1,5 +1,6 @@
 """Examines the certificates that the settings name: whether they can be read, and how long they are valid."""
 
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,17 +8,34 @@ from pathlib import Path
 from cryptography import x509
 
 from app.config import Config
-from app.doctor.finding import Finding, ok, problem, warning
+from app.doctor.finding import Finding, Verdict, ok, problem, warning
 
 SOON_DAYS = 14
 ONES = ("sms_tls_cert", "sms_tls_client_ca", "sms_tls_ca", "sms_tls_client_cert")
+PAIRS = (("sms_tls_cert", "sms_tls_key"), ("sms_tls_client_cert", "sms_tls_client_key"))
 
 
 def examine(settings: Config) -> Iterator[Finding]:
-    """One finding for each that is set."""
-    for field in ONES:
-        if path := getattr(settings, field):
-            yield _examine(field.upper(), path)
+    """One finding for each that is set, and one for each that its key does not belong to."""
+    found = {field: _examine(field.upper(), path) for field in ONES if (path := getattr(settings, field))}
+    yield from found.values()
+    for field, key_field in PAIRS:
+        cert, key = getattr(settings, field), getattr(settings, key_field)
+        if cert and key and found[field].verdict is not Verdict.PROBLEM:
+            yield from _examine_pair(field.upper(), cert, key_field.upper(), key)
+
+
+def _examine_pair(cert_name: str, cert: Path, key_name: str, key: Path) -> Iterator[Finding]:
+    def refuse() -> str:
+        raise ValueError("it has a passphrase")
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=refuse)
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+            yield problem("tls", f"{key_name} {key} does not belong to {cert_name}", f"mend {key_name}")
+        else:
+            yield problem("tls", f"{key_name} {key} cannot be used: {error}", f"mend {key_name}")
 
 
 def _examine(name: str, path: Path) -> Finding:

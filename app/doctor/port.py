@@ -20,7 +20,7 @@ def examine(settings: Config) -> Iterator[Finding]:
     where = f"{settings.sms_host}:{settings.sms_port}"
     try:
         remote = Remote(settings)
-        with remote.ask(NOBODY, timeout_s=WITHIN_S, lost="") as answers:
+        with remote.ask(NOBODY, timeout_s=WITHIN_S, lost="it may belong to another program") as answers:
             next(answers)
     except TokenUnusable:
         yield warning("port", f"{where} was not asked, for want of the token", "see there")

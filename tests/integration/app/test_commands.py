@@ -59,7 +59,28 @@ def test_status_as_json_is_read_by_programs(app, finished):
 
 def test_status_of_nothing_is_an_empty_list(app):
     assert json.loads(app("status", "--json").out) == []
-    assert app("status").code == 0
+    assert app("status").out == "there are no campaigns yet\n"
+
+
+@pytest.mark.parametrize("width", [200, 80, 40])
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_on_a_narrow_terminal_columns_are_left_out_and_no_number_is_cut(app, finished, monkeypatch, command, width):
+    monkeypatch.setattr("app.views.out.width", width)
+
+    ended = app(command, NAME)
+
+    assert "…" not in ended.out
+    assert re.search(r"\b25\b", ended.out)
+    assert ("UTC" in ended.out or "first" in ended.out) == (width == 200)
+
+
+def test_a_failed_campaign_that_is_resumed_tells_no_count_before_its_logs_are_compared(app, sqlite, finished):
+    with writing(sqlite) as connection:
+        connection.execute(tables.campaigns.update().values(state="failed", reason="a log is gone"))
+
+    ended = app("resume", NAME)
+
+    assert (ended.code, ended.out) == (0, f"{NAME} is running: its logs are compared with the database first\n")
 
 
 def test_status_of_one_campaign_shows_its_tasks(app, halfway):

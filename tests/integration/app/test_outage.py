@@ -63,8 +63,8 @@ def test_a_database_that_is_gone_for_a_while_is_waited_for_and_the_campaign_goes
         state, sent = product.state(NAME), product.sent()
         proxy.mend()
 
-        product.expects_tracebacks = True  # of the request that could not be obeyed
         assert (answer["ok"], state) == (False, "running")
+        assert "request refused, the database is away" in product.said()
         until(lambda: product.sent() > sent, within_s=6.0, what="it goes on soon")
         assert_exact(product)
 

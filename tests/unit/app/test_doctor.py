@@ -190,6 +190,21 @@ def test_a_certificate_is_judged_by_the_days_that_it_has_left(settings, tmp_path
     assert over.advice == f"renew {pair.cert_file}"
 
 
+def test_a_key_that_does_not_belong_to_its_certificate_is_a_problem(settings, tmp_path):
+    pair, other = issue(tmp_path, "server"), issue(tmp_path, "other")
+    locked = issue(tmp_path, "locked", passphrase=b"secret")
+
+    ours, others, closed = (
+        list(certificates.examine(settings(sms_tls_cert=cert.cert_file, sms_tls_key=key.key_file)))[1:]
+        for cert, key in ((pair, pair), (pair, other), (locked, locked))
+    )
+
+    assert ours == []
+    assert [each.verdict for each in (*others, *closed)] == [Verdict.PROBLEM] * 2
+    assert others[0].found == f"SMS_TLS_KEY {other.key_file} does not belong to SMS_TLS_CERT"
+    assert "passphrase" in closed[0].found
+
+
 class _Shifted(datetime):
     """A clock that is two weeks ahead."""
 

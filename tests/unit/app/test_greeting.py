@@ -89,6 +89,12 @@ def test_a_template_is_one_line(template):
         compile_template(template)
 
 
+@pytest.mark.parametrize("template", ["", " ", "\u3000 "])
+def test_a_template_says_something(template):
+    with pytest.raises(BadRequest, match="模板不能为空"):
+        compile_template(template)
+
+
 @pytest.mark.parametrize("letter", ["\0", "\t", "\x0b", "\x1b", "\x1e", "\x7f", "\x85", "\x9f"])
 def test_a_control_character_is_refused(letter):
     with pytest.raises(BadRequest, match="模板不能含有控制字符") as refusal:

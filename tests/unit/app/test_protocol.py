@@ -128,6 +128,15 @@ def test_a_request_comes_back_as_it_was_made(trigger):
     assert parse(protocol.request(trigger)) == trigger
 
 
+def test_a_template_that_is_no_unicode_gets_to_the_server_which_refuses_it():
+    assert parse(protocol.request(Trigger("a", "\udcff{name}"))) == Trigger("a", "\udcff{name}")
+
+
+def test_an_empty_template_is_refused():
+    with pytest.raises(BadRequest, match="模板不能为空"):
+        parse(b'{"campaign": "a", "template": ""}')
+
+
 def test_a_campaign_that_is_there_may_be_watched_by_its_name():
     assert parse('{"watch": "春节", "token": "t"}'.encode()) == Watch("春节", "t")
 
