@@ -27,6 +27,8 @@ EVENTS = {
     "pipe_message": "server, src_worker_id, message",
 }
 """Every event and the arguments its callback takes, in order."""
+IN_MANAGER = ("start", "shutdown", "manager_start", "manager_stop", "worker_error", "before_reload", "after_reload")
+"""Those that the manager calls, which has no event loop."""
 
 Callback = Callable[..., Any]
 AnyCallback = TypeVar("AnyCallback", bound=Callback)

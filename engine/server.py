@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from setproctitle import setproctitle
 
 from engine.descriptors import make_room
 from engine.errors import StartError, UnknownWorker, UsageError
-from engine.events import AnyCallback, Events
+from engine.events import IN_MANAGER, AnyCallback, Events
 from engine.ipc.channel import inbox_of
 from engine.ipc.message import Kind, Message, packets, to_bytes
 from engine.ipc.shared import Shared
@@ -62,7 +63,13 @@ class Server:
     """
 
     def __init__(self, host: str, port: int, settings: Settings | None = None) -> None:
-        """`port` 0 takes a free one; `server.port` tells which, once it has started."""
+        """`port` 0 takes a free one; `server.port` tells which, once it has started. Raises UsageError."""
+        if not isinstance(host, str):
+            raise UsageError(f"host is {host!r}, must be an address or a name, a str")
+        if type(port) is not int or not 0 <= port <= 65_535:
+            raise UsageError(f"port is {port!r}, must be a whole number, 0 to 65535")
+        if settings is not None and not isinstance(settings, Settings):
+            raise UsageError(f"settings is {settings!r}, must be made with Settings(…)")
         self.host = host
         self.port = port
         self.settings = settings or Settings()
@@ -99,6 +106,8 @@ class Server:
         Raises UsageError for a missing callback and StartError for a port, directory or certificate that cannot be
         used. Ends the program with exit code 3 when a worker cannot begin.
         """
+        if threading.current_thread() is not threading.main_thread():
+            raise UsageError("start() belongs into the main thread, to which the system sends signals")
         self._check_callbacks()
         self._tls = server_context(self.settings)
         self.master_pid = os.getpid()
@@ -134,6 +143,9 @@ class Server:
             raise UsageError("a server with task workers needs a callback for task")
         if self._events.is_async("task") and not self.settings.task_enable_coroutine:
             raise UsageError("the callback of task is async def, set task_enable_coroutine")
+        for event in IN_MANAGER:
+            if self._events.is_async(event):
+                raise UsageError(f"the callback of {event} is async def, and no event loop runs in the manager")
 
     @property
     def _concurrency(self) -> int:
@@ -286,6 +298,8 @@ class Server:
         -1 is any idle one. `finish_callback(server, task_id, result)` is called instead of `finish`.
         Event workers only. Raises UnknownWorker, and what pickle raises.
         """
+        if finish_callback is not None and not callable(finish_callback):
+            raise UsageError(f"finish_callback is {finish_callback!r}, which cannot be called")
         return self._here.task(data, self._target(dst_worker_id), finish_callback)
 
     def _target(self, dst_worker_id: int) -> int:
@@ -293,7 +307,7 @@ class Server:
         tasks = self.settings.task_worker_num
         if tasks == 0:
             raise UsageError("this server has no task workers, set task_worker_num")
-        if not -1 <= dst_worker_id < tasks:
+        if type(dst_worker_id) is not int or not -1 <= dst_worker_id < tasks:
             raise UnknownWorker(dst_worker_id, f"task workers are 0 to {tasks - 1}, or -1 for any")
         return -1 if self.settings.task_ipc_mode == IpcMode.PREEMPTIVE else dst_worker_id
 
@@ -322,7 +336,7 @@ class Server:
         """Send anything that can be pickled to another worker, where `pipe_message` gets it."""
         workers = self.settings.worker_num + self.settings.task_worker_num
         here = self._here
-        if not 0 <= worker_id < workers or worker_id == self.worker_id:
+        if type(worker_id) is not int or not 0 <= worker_id < workers or worker_id == self.worker_id:
             raise UnknownWorker(worker_id, f"others here are 0 to {workers - 1} without {self.worker_id}")
         here.send_message(message, worker_id)
 

@@ -12,7 +12,7 @@ from app.store.faults import write
 
 
 def close_shard(database: Engine, campaign_id: int, number: int) -> bool:
-    """Whether it is closed now."""
+    """Whether this closed it: it may be closed already, by the report of a task that died before it was noted."""
     return write(database, lambda connection: shards.finish(connection, campaign_id, number))
 
 

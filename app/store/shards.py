@@ -213,15 +213,15 @@ def take_up_again(connection: Connection, campaign_id: int, *, suspect: bool) ->
 
 
 def finish(connection: Connection, campaign_id: int, number: int) -> bool:
-    """Close a shard whose every id is done; whether it is closed now. Its owner stays: the log is in his folder.
+    """Close a shard whose every id is done; whether this closed it. Its owner stays: the log is in his folder.
 
     Its audience is at least those who were met: some may have come between its ids after they were counted.
     """
     met = shards.c.sent + shards.c.rejected
     audience = sa.case((shards.c.audience > met, shards.c.audience), else_=met)
-    connection.execute(
+    changed = connection.execute(
         shards.update()
         .where(_is(campaign_id, number), shards.c.state == ShardState.OPEN, shards.c.last_id == shards.c.to_id)
         .values(state=ShardState.FINISHED, lease_until_ms=0, audience=audience)
     )
-    return get(connection, campaign_id, number).state is ShardState.FINISHED
+    return changed.rowcount == 1

@@ -10,6 +10,7 @@ from app.domain.campaign import State
 from app.errors import AppError
 from app.gateways.log_file import LogFile, log_path
 from app.services import send_shard as module
+from app.services.close import close_shard
 from app.services.send_shard import Outcome
 from app.store import shards
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
@@ -35,6 +36,14 @@ def test_a_shard_is_sent_page_by_page_and_counted(database, logs):
     assert logs_of(logs, "a") == expected
     assert (shard.last_id, shard.log_bytes) == (30, len(expected["task_0.log"]))
     assert (shard.sent, shard.female, shard.male, shard.unknown) == (10, 4, 2, 4)
+
+
+def test_of_several_who_close_a_shard_one_hears_that_it_was_him(database, logs):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    send(database, logs, campaign)
+
+    assert [close_shard(database, campaign.id, 0) for _ in range(3)] == [True, False, False]
 
 
 def test_names_of_any_kind_stand_in_the_log_as_in_the_table(database, logs):

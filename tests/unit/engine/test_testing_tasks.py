@@ -182,6 +182,24 @@ def test_a_named_task_worker_gets_the_task_and_an_unknown_one_is_refused(inline:
     assert seen == [(3, True, 1), (2, True, 0)]
 
 
+@pytest.mark.parametrize("arguments", [(0, "1"), (0, None), (0, True), (0, 2), (0, -1, "not a callback")])
+def test_what_a_task_is_given_wrong_is_said_when_it_is_given(inline: Inline, arguments: tuple[Any, ...]) -> None:
+    errors: list[Exception] = []
+
+    def receive(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
+        try:
+            server.task(*arguments)
+        except UsageError as error:
+            errors.append(error)
+
+    server = inline(receive=receive)
+    server.connect().send(b"go")
+    server.run_tasks()
+
+    assert len(errors) == 1
+    assert "cannot be" in str(errors[0])
+
+
 def test_a_task_may_be_a_coroutine_where_the_settings_say_so(inline: Inline) -> None:
     async def task(server: Server, task_id: int, src_worker_id: int, data: bytes) -> bytes:
         await asyncio.sleep(3600)
