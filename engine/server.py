@@ -219,10 +219,12 @@ class Server:
             if board.get(place, Cell.PID):
                 self._tell(place, Kind.LEAVE)
 
-    def _on_gone(self, slot: int, seat: int) -> None:
-        """A process is gone: another one of its worker id, where there is one, takes what it left."""
+    def _on_gone(self, slot: int, seat: int) -> bool:
+        """A process is gone: another one of its worker id, where there is one, takes what it left. Whether it had a
+        task in hand."""
         board = self._shared.board
         place = board.place(slot, seat)
+        was_at_work = board.get(place, Cell.STATE) == State.BUSY or board.get(place, Cell.RUNNING) > 0
         for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0), (Cell.ROOM, 0)):
             board.put(place, cell, value)
         other = board.other(place)
@@ -230,6 +232,7 @@ class Server:
             self._tell(other if slot < board.worker_num else inbox_of(board, slot), Kind.ADOPT)
         if slot >= board.worker_num:
             self._shared.wake_another(slot - board.worker_num)
+        return was_at_work
 
     def _tell(self, inbox: int, kind: Kind) -> None:
         (packet,) = packets([to_bytes(Message(kind, 0, 0, 0, b""))])

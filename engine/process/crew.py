@@ -25,8 +25,9 @@ class Role:
 class Crew:
     """Every slot of the roles, in their order, with who sits there."""
 
-    def __init__(self, roles: Sequence[Role], mailbox: Mailbox, on_gone: Callable[[int, int], None]) -> None:
-        """`on_gone(slot, seat)`: the process in that seat is gone, and another may be started there."""
+    def __init__(self, roles: Sequence[Role], mailbox: Mailbox, on_gone: Callable[[int, int], bool]) -> None:
+        """`on_gone(slot, seat)`: the process in that seat is gone, and another may be started there; whether it had a
+        task in hand."""
         self.slots = [Slot(number) for role in roles for number in role.slots]
         self._slot_by_number = {slot.number: slot for slot in self.slots}
         self._role_of = {number: role for role in roles for number in role.slots}
@@ -83,17 +84,18 @@ class Crew:
                 continue
             self._read_pipe(child)  # it may have been ready and gone before anybody looked
             slot = self.slot(child.slot)
+            was_successor, has_successor = child is slot.successor, child is slot.own and slot.successor is not None
+            slot.vacate(child.seat)
             deaths.append(
                 Death(
                     child,
                     exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
                     killed_by=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
-                    was_successor=child is slot.successor,
-                    has_successor=child is slot.own and slot.successor is not None,
+                    was_successor=was_successor,
+                    has_successor=has_successor,
+                    was_at_work=self._on_gone(child.slot, child.seat),
                 )
             )
-            slot.vacate(child.seat)
-            self._on_gone(child.slot, child.seat)
         return deaths
 
     @staticmethod

@@ -30,7 +30,7 @@ class Manager:
         on_stop: Callable[[], None],
         on_death: Callable[[int, int, int, int], None],
         on_current: Callable[[int, int], None],
-        on_gone: Callable[[int, int], None],
+        on_gone: Callable[[int, int], bool],
         before_reload: Callable[[], None],
         after_reload: Callable[[], None],
         reloads: Mapping[int, Sequence[Role]],
@@ -41,7 +41,7 @@ class Manager:
         `on_current(slot, seat)`: the child in that seat is ready and speaks for its slot from now on; one that it
         follows is told to leave after this.
         `on_gone(slot, seat)`: the process in that seat is gone, for whatever reason; called before `on_death`, and
-        before another is started there.
+        before another is started there. Says whether it had a task in hand.
         `reloads`: the roles that get new children at a signal. Around each reload `before_reload` and `after_reload`
         are called, the latter when every slot is served by a new child; old ones may still be leaving.
         """

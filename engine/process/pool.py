@@ -100,12 +100,13 @@ def after_death(before: Failures | None, death: Death, now: float) -> Failures |
     """A slot's record once this child is gone; None when it had begun its work in good order.
 
     One that was told to leave says nothing about its slot. One that leaves by itself may do so soon: it is replaced
-    at once, as it wished.
+    at once, as it wished. So is one that died with a task in hand, however soon: the task waits for who follows, and
+    it has its own limit of attempts.
     """
     if death.was_told:
         return before
     lived_s = now - death.child.started_at
-    began_well = death.child.is_ready and not death.was_successor and lived_s >= QUICK_DEATH_S
+    began_well = death.child.is_ready and not death.was_successor and (lived_s >= QUICK_DEATH_S or death.was_at_work)
     return None if began_well or death.was_in_order else one_more(before, now)
 
 

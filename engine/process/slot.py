@@ -38,6 +38,8 @@ class Death:
     """Another child served the slot, and does so still."""
     has_successor: bool
     """It was the slot's own, and its successor is starting."""
+    was_at_work: bool = False
+    """It had a task in hand, which is likely what ended it."""
 
     @property
     def was_told(self) -> bool:

@@ -198,15 +198,15 @@ def test_a_worker_that_dies_at_its_start_is_started_again_more_and_more_slowly(
         broken.touch()
         number = desk.ask("die", 1)
 
-        lines = wait_until(lambda: len(found := server.log("child died")) >= 3 and found, "three deaths")
+        lines = wait_until(lambda: len(found := server.log("child died")) >= 4 and found, "four deaths")
         broken.unlink()
 
         assert desk.answer(number).value == "survived"
-        assert [line["delay_s"] for line in lines] == [0.0, 1.0, 2.0]
-        assert [line["exit_code"] for line in lines] == [0, 3, 3]
-        assert lines[2]["at"] - lines[1]["at"] >= 1.0
-        assert [each[0] for each in server.notes("worker_error")] == [1, 1, 1]
-        assert [each[2:] for each in server.notes("worker_error")] == [[0, signal.SIGKILL], [3, 0], [3, 0]]
+        assert [line["delay_s"] for line in lines] == [0.0, 0.0, 1.0, 2.0]  # the first one died of its task
+        assert [line["exit_code"] for line in lines] == [0, 3, 3, 3]
+        assert lines[3]["at"] - lines[2]["at"] >= 1.0
+        assert [each[0] for each in server.notes("worker_error")] == [1, 1, 1, 1]
+        assert [each[2:] for each in server.notes("worker_error")] == [[0, signal.SIGKILL], *[[3, 0]] * 3]
 
 
 # ── an event worker ─────────────────────────────────────────────────────────────────────────────
@@ -319,6 +319,13 @@ def test_no_child_outlives_a_manager_that_is_killed_and_the_port_is_free(tmp_pat
     with running(workshop, tmp_path / "2", port=port, **FRAMES, **tasks) as server, Desk(server) as desk:
         assert desk.do("echo", "again").value == "again"
         assert not list((tmp_path / "tasks").glob("*.spill"))
+
+
+def test_who_dies_of_a_task_again_and_again_is_replaced_at_once_so_that_the_task_need_not_wait(tmp_path: Path) -> None:
+    with running(workshop, tmp_path, task_max_attempts=5, **FRAMES) as server, Desk(server) as desk:
+        assert desk.do("die", 3).attempt == 4
+
+        assert [line["delay_s"] for line in server.log("child died, starting another")] == [0.0] * 3
 
 
 # ── servers that do not come up ─────────────────────────────────────────────────────────────────

@@ -32,7 +32,7 @@ def manager(main: Callable[[int, int, Readiness], int], **callbacks: Callable[..
 def test_a_child_that_was_ready_and_gone_before_anybody_looked_was_ready() -> None:
     gone: list[tuple[int, int]] = []
     with listening([signal.SIGCHLD]) as mailbox:
-        crew = Crew([role(leave_at_once)], mailbox, on_gone=lambda *seat: gone.append(seat))
+        crew = Crew([role(leave_at_once)], mailbox, on_gone=lambda *seat: bool(gone.append(seat)))
         crew.start(0, 1)
         os.waitid(os.P_PID, crew.child(0, 1).pid, os.WEXITED | os.WNOWAIT)
 
@@ -75,6 +75,6 @@ def test_nobody_follows_a_child_that_left_for_a_sigterm_which_the_manager_reads_
 
     monkeypatch.setattr(Crew, "reap", reap_and_be_told)
 
-    manager(leave_at_once, on_gone=lambda *seat: gone.append(seat)).run()
+    manager(leave_at_once, on_gone=lambda *seat: bool(gone.append(seat))).run()
 
     assert gone == [(0, 0)]

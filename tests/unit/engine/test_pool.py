@@ -168,6 +168,8 @@ def test_a_slot_may_fail_for_weeks_and_still_has_a_delay(count: int) -> None:
         (at_work(), {"killed_by": 9}, QUICK_DEATH_S, False),
         (at_work(), {"exit_code": 1}, 100.0, False),
         (at_work(), {}, 0.0, False),
+        (at_work(), {"killed_by": 9, "was_at_work": True}, 0.0, False),
+        (starting(), {"killed_by": 9, "was_at_work": True}, 0.0, True),
         (child(is_ready=True), {"was_successor": True}, 100.0, True),
     ],
     ids=[
@@ -178,6 +180,8 @@ def test_a_slot_may_fail_for_weeks_and_still_has_a_delay(count: int) -> None:
         "died",
         "died after long",
         "left in good order, quickly",
+        "died quickly of its task",
+        "failed at once over what another left it",
         "a successor that did not stay",
     ],
 )
