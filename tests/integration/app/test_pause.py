@@ -7,8 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from app.store import shards
+from app.store.database import open_database
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
 from tests.integration.app.serving import WITHIN_S, Product
 from tests.waiting import until
@@ -39,15 +42,42 @@ def lines_in_logs(product: Product) -> int:
 
 @contextmanager
 def held_up(product: Product) -> Iterator[None]:
-    """The task workers stand still, so that the campaign does not end before a command has started."""
+    """The task workers stand still, so that the campaign does not end before a command has started; none of them in a
+    transaction, which the command would wait for."""
     workers = [product.child(f"sms: task worker {number}") for number in range(2)]
-    for each in workers:
-        each.suspend()
+
+    def stand_still() -> bool:
+        for each in workers:
+            each.suspend()
+        if nobody_writes(product.url):
+            return True
+        for each in workers:
+            each.resume()
+        return False
+
+    until(stand_still, within_s=WITHIN_S, what="they stand still between two checkpoints")
     try:
         yield
     finally:
         for each in workers:
             each.resume()
+
+
+def nobody_writes(url: str) -> bool:
+    database = open_database(url)
+    try:
+        with database.connect().execution_options(writes=True) as connection:
+            if connection.dialect.name == "sqlite":
+                connection.connection.cursor().execute("PRAGMA busy_timeout = 0")
+                connection.begin()
+            else:
+                for table in ("campaigns", "shards"):
+                    connection.execute(sa.text(f"SELECT COUNT(*) FROM (SELECT 1 FROM {table} FOR UPDATE NOWAIT) AS t"))
+    except DBAPIError:
+        return False
+    finally:
+        database.dispose()
+    return True
 
 
 def test_a_pause_stops_everybody_with_exact_counts_lasts_over_a_restart_and_ends_exactly(sending):

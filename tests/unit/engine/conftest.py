@@ -1,6 +1,7 @@
 """How hypothesis works here: no deadline, which a busy machine would break; what reproduces a failure is printed.
 And System V queues that are gone after the test."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,15 @@ from engine.ipc.sysv_queue import open_queue, remove_queue, unused_key
 
 settings.register_profile("engine", deadline=None, print_blob=True, max_examples=80)
 settings.load_profile("engine")
+
+
+@pytest.fixture(scope="module")
+def light_collections() -> Iterator[None]:
+    """For a module whose tests collect garbage again and again: what all tests before them made is left out of it."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

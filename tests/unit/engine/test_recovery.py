@@ -12,6 +12,8 @@ from engine.ipc.shared import Shared
 from engine.stats import Cell
 from tests.unit.engine.starts import death_at_line, hold, ids, keep, packet_of, start, task, waiting
 
+pytestmark = pytest.mark.usefixtures("light_collections")
+
 FIRST_HAND = 2
 """The place of task worker 0, behind one event worker with its two seats."""
 
