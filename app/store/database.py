@@ -93,9 +93,14 @@ def _open_sqlite(address: URL) -> Engine:
     return engine
 
 
+def sqlite_code(error: BaseException | None) -> int:
+    """SQLite's primary result code, such as SQLITE_BUSY, without the detail that the extended one adds; 0 for none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
 def is_sqlite_busy(error: BaseException | None) -> bool:
     """Whether SQLite says that another connection has the lock."""
-    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_BUSY  # the rest is detail
+    return sqlite_code(error) == sqlite3.SQLITE_BUSY
 
 
 # The one statement that does not wait by itself: two that turn a new file to WAL at once would be in a deadlock.

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
-from app.store.database import writing
+from app.store.database import sqlite_code, writing
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _was_undone(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError) or error.orig is None:
         return False
     if isinstance(error.orig, sqlite3.Error):
-        return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_UNDONE  # the rest is detail
+        return sqlite_code(error.orig) in _SQLITE_UNDONE
     return bool(error.orig.args) and error.orig.args[0] in _UNDONE
 
 

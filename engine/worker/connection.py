@@ -126,7 +126,7 @@ class Connection(asyncio.Protocol):
     def _hand_out(self) -> None:
         """Give the owner the frames that are here. It may pause or close us in the middle."""
         if self._is_handing_out or self._next_turn:
-            return  # resumed by a callback of ours: the loop below goes on, in order
+            return  # resumed by a callback of ours: the loop below, or the next turn, goes on, in order
         self._is_handing_out = True
         is_new, begun = self.begun_at == 0.0, 0
         try:

@@ -16,6 +16,8 @@ from engine.settings import IpcMode
 from engine.stats import Cell, State
 from tests.unit.engine.starts import hold, keep, packet_of, start, task
 
+pytestmark = pytest.mark.usefixtures("light_collections")
+
 
 def there_is_a_queue(key: int) -> bool:
     try:
