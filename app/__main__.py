@@ -68,8 +68,10 @@ def serve() -> None:
     settings = config.load()
     try:
         with reserve_folder(settings.sms_log_dir):
-            server = build(settings)
-            _database(settings).dispose()
+            database = open_database(settings.database_url.get_secret_value())
+            server = build(settings, database)
+            check_ready(database)
+            database.dispose()
             log_lines.set_up(settings.sms_log_format)
             server.start()
     except StartError as error:

@@ -26,7 +26,6 @@ from app.services.progress import Watchers
 from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
-from app.store.database import open_database
 from app.store.faults import may_pass, reason
 from app.trigger_token import is_right, read_token
 from engine import IpcMode, SendBufferFull, Server, Settings, TaskError, ftok
@@ -42,10 +41,10 @@ TELL_EVERY_S = 0.2
 class Application:
     """What one process of the server holds. Made before the first fork, opened in `worker_start`."""
 
-    def __init__(self, config: Config, token: SecretStr) -> None:
+    def __init__(self, config: Config, token: SecretStr, database: Engine) -> None:
         self._config = config
         self._token = token
-        self._database: Engine
+        self._database = database
         self._watchers: Watchers
         self._conductor: Conductor | None = None
         self._conducting: asyncio.Task[None] | None = None
@@ -55,7 +54,6 @@ class Application:
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
     def worker_start(self, server: Server, worker_id: int) -> None:
-        self._database = open_database(self._config.database_url.get_secret_value())
         if server.taskworker:
             collect_rarely()
             return
@@ -232,8 +230,9 @@ def _path(file: Path | None) -> str:
     return str(file or "")
 
 
-def build(config: Config) -> Server:
-    """The server, ready to start. The folder of logs is there: the tasks' queue is named after it.
+def build(config: Config, database: Engine) -> Server:
+    """The server, ready to start. The folder of logs is there: the tasks' queue is named after it. Each worker gets
+    connections of its own to the database, and what the driver made ready before the first fork.
 
     Raises TokenUnusable and Unprotected.
     """
@@ -259,7 +258,7 @@ def build(config: Config) -> Server:
             process_name="sms",
         ),
     )
-    application = Application(config, token)
+    application = Application(config, token, database)
     for event in (
         "worker_start",
         "worker_exit",

@@ -44,3 +44,10 @@ def test_a_new_sqlite_file_can_be_opened_by_several_at_once(tmp_path: Path) -> N
         for number in range(50):
             modes = list(threads.map(opened, [f"sqlite:///{tmp_path}/{number}.db"] * 4, timeout=30))
             assert modes == ["wal"] * 4
+
+
+def test_connections_of_one_process_share_a_tls_context_unless_the_url_names_a_certificate(mysql) -> None:
+    database = open_database(mysql.url.set(drivername="mysql+pymysql").render_as_string(hide_password=False))
+    with database.connect() as one, database.connect() as other:
+        assert one.connection.driver_connection.ctx is other.connection.driver_connection.ctx
+    database.dispose()
