@@ -1,7 +1,9 @@
 """Mobile numbers of a packed page, taken apart in bulk. Pure."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import compress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,30 +11,58 @@ from numpy.typing import NDArray
 from app.domain.mobile import normalise
 
 END = "\x1e"
-"""Ends every mobile of a page, the last one too; a blank ends every id."""
+"""Stands between the customers of a page."""
 
 Numbers = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 """Ids, and beside each the 11 digits to dial as a number."""
 
 _DIGITS = 11
-_PLACES = _DIGITS + len(END)
 
 
-def from_packed(count: int, ids: str, mobiles: str) -> Numbers | None:
-    """Everyone in a page of `count` customers who has a usable number; None when the page does not come out even."""
-    if ids[-1:] != " " or mobiles.count(END) != count or mobiles[-1:] != END:
-        return None
-    every = np.fromstring(ids, np.int64, sep=" ").astype(np.uint64)
-    if len(every) != count:
-        return None
-    if (numbers := _all_plain(count, mobiles)) is not None:
-        return every, numbers
-    rows = mobiles.split(END)[:-1]
-    looks_plain = [len(each) == _DIGITS and each.isascii() for each in rows]
-    plain = np.array(looks_plain)
-    numbers, are_usable = _numbers("".join(compress(rows, looks_plain)).encode(), _DIGITS)
-    odd = from_rows(zip(every[~plain].tolist(), compress(rows, (not each for each in looks_plain)), strict=True))
-    return join([(every[plain][are_usable], numbers[are_usable]), odd])
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How a page of the customers with `after_id < id <= to_id` is packed: `id + shift` and the mobile of each, with
+    END between two. The sum has as many places for everyone and begins with 1, so a page can be read by columns."""
+
+    after_id: int
+    to_id: int
+
+    @property
+    def shift(self) -> int:
+        return int(10 ** (self._places - 1)) - self.after_id
+
+    @property
+    def _places(self) -> int:
+        return len(str(self.to_id - self.after_id)) + 1
+
+    def unpack(self, count: int, packed: str) -> Numbers | None:
+        """Everyone of a page of `count` customers who has a usable number; None when the page does not come out even,
+        for END in a mobile. The page is whole, the server did not cut it off."""
+        data, places = (packed + END).encode(), self._places + _DIGITS + len(END)
+        if len(data) == count * places and data[places - 1 :: places] == END.encode() * count:
+            found, are_usable = self._by_columns(data, places)
+            if are_usable.all():
+                return found
+        rows = packed.split(END)
+        if len(rows) != count:
+            return None
+        looks_plain = [len(each) == places - 1 and each.isascii() for each in rows]
+        (ids, numbers), are_usable = self._by_columns("".join(compress(rows, looks_plain)).encode(), places - 1)
+        odd = (each for each, is_plain in zip(rows, looks_plain, strict=True) if not is_plain)
+        return join([(ids[are_usable], numbers[are_usable]), from_rows(map(self._row, odd))])
+
+    def _row(self, packed: str) -> tuple[int, str]:
+        return int(packed[: self._places]) - self.shift, packed[self._places :]
+
+    def _by_columns(self, data: bytes, places: int) -> tuple[Numbers, NDArray[np.bool_]]:
+        """What every so many bytes say as an id and a number; and where they are digits that can be dialled."""
+        rows = np.frombuffer(data, np.uint8).reshape(-1, places)
+        digits = np.ascontiguousarray(rows[:, 1 : self._places + _DIGITS].T) - np.uint8(ord("0"))
+        mobile = digits[self._places - 1 :]
+        ids = _number(digits[: self._places - 1]) + np.uint64(self.after_id)
+        numbers = _number(mobile[:5]) * np.uint64(10**6) + _number(mobile[5:])
+        is_digit = digits.max(axis=0) < 10  # what is none became 10 and more
+        return (ids, numbers), is_digit & (mobile[0] == 1) & (mobile[1] >= 3)
 
 
 def from_rows(rows: Iterable[tuple[int, str]]) -> Numbers:
@@ -47,21 +77,11 @@ def join(parts: Sequence[Numbers]) -> Numbers:
     return np.concatenate([ids for ids, _ in parts]), np.concatenate([numbers for _, numbers in parts])
 
 
-def _all_plain(count: int, mobiles: str) -> NDArray[np.uint64] | None:
-    """The numbers, when each is written as 11 digits and can be dialled."""
-    data = mobiles.encode()
-    if len(data) != count * _PLACES or data[_DIGITS::_PLACES] != END.encode() * count:
-        return None
-    numbers, are_usable = _numbers(data, _PLACES)
-    return numbers if are_usable.all() else None
-
-
-def _numbers(data: bytes, places: int) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """What the first 11 of every so many bytes say as a number; and which of them are digits that can be dialled."""
-    rows = np.frombuffer(data, np.uint8).reshape(-1, places)
-    digits = np.ascontiguousarray(rows[:, :_DIGITS].T) - np.uint8(ord("0"))  # what is none of them becomes 10 and more
-    numbers = digits[0].astype(np.uint64)
+def _number(digits: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """The decimal numbers that stand in columns."""
+    # Half as wide is twice as fast.
+    number: NDArray[Any] = digits[0].astype(np.uint32 if len(digits) < 10 else np.uint64)
     for each in digits[1:]:
-        numbers *= np.uint64(10)
-        numbers += each
-    return numbers, (digits.max(axis=0) < 10) & (digits[0] == 1) & (digits[1] >= 3)
+        number *= 10
+        number += each
+    return number.astype(np.uint64)

@@ -15,9 +15,10 @@ NOBODY: Numbers = np.zeros(0, np.uint64), np.zeros(0, np.uint64)
 
 
 def repeated(parts: Sequence[NDArray[np.uint64]], up_to: int | None) -> NDArray[np.uint64]:
-    """The numbers that stand in the parts more than once, and the last one of the stretch; ascending, each once."""
+    """The numbers that stand more than once in the parts, and the last one of the stretch; ascending, as the parts are,
+    each once."""
     every = np.concatenate(parts)
-    every.sort()
+    every.sort(kind="stable")  # which finds the sorted parts and merges them, in a fifth of the time
     twice = every[1:][every[1:] == every[:-1]]
     return np.unique(twice if up_to is None else np.append(twice, np.uint64(up_to)))
 

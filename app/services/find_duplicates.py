@@ -218,6 +218,8 @@ def _merge(database: Engine, runs: list[Run], to_id: int, watch: _Watch) -> Mark
 def _with_name(database: Engine, people: Numbers, watch: _Watch) -> Numbers:
     """Those of them who can be greeted: a number is not taken by someone who gets no message."""
     ids, digits = people
+    if len(ids) < 2:  # then there is nobody to share with
+        return people
     nameless: list[int] = []
     for some in numbers.slices(np.sort(ids)):
         watch.check()

@@ -98,6 +98,12 @@ def _open_sqlite(address: URL) -> Engine:
     return engine
 
 
+def was_cut(connection: Connection) -> bool:
+    """Whether the server cut off a GROUP_CONCAT of the last statement, as at group_concat_max_len: it warns of nothing
+    else. SQLite cuts nothing."""
+    return connection.dialect.name != "sqlite" and connection.exec_driver_sql("SELECT @@warning_count").scalar_one() > 0
+
+
 def sqlite_code(error: BaseException | None) -> int:
     """SQLite's primary result code, such as SQLITE_BUSY, without the detail that the extended one adds; 0 for none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -100,8 +100,8 @@ def numbers_of(keys: Keys) -> NDArray[np.uint64]:
 
 def among(keys: Keys, numbers: NDArray[np.uint64]) -> Keys:
     """The keys of these numbers only, which are in ascending order."""
-    if not len(numbers):
-        return keys[:0]
-    values = numbers_of(keys)
-    place = np.minimum(numbers.searchsorted(values), len(numbers) - 1)
-    return cast(Keys, keys[numbers[place] == values])
+    begin = keys.searchsorted(numbers << np.uint64(_OFFSET_BITS))
+    each_has = keys.searchsorted((numbers + np.uint64(1)) << np.uint64(_OFFSET_BITS)) - begin
+    ahead = each_has.cumsum() - each_has
+    at = np.arange(each_has.sum()) + np.repeat(begin - ahead, each_has)
+    return cast(Keys, keys[at])

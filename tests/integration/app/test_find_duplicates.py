@@ -115,17 +115,16 @@ def test_those_are_found_that_a_dictionary_would_find(prepared, rows, run_ids, b
     assert prepared.files == []
 
 
-def test_a_packed_page_that_the_server_cut_off_is_read_by_halves(mysql, logs, monkeypatch):
+@pytest.mark.parametrize("mobile", ["13800000000", "+86 13800000000"])
+def test_a_packed_page_that_the_server_cut_off_is_read_by_halves(mysql, monkeypatch, mobile):
     monkeypatch.setattr(numbers, "PAGE_ROWS", 40)
-    rows = same_number(range(1, 101))
-    prepared = Prepared(mysql, logs)
-    prepared.begin(rows)
+    move_in(mysql, same_number(range(1, 101), mobile))
     with mysql.connect() as connection:
-        connection.exec_driver_sql("SET SESSION group_concat_max_len = 700")
-        ids, _ = numbers.page(connection, 0, 100)
+        for longest in range(690, 720):
+            connection.exec_driver_sql(f"SET SESSION group_concat_max_len = {longest}")
+            ids, _ = numbers.page(connection, 0, 100)
+            assert sorted(ids.tolist()) == list(range(1, 101)), f"cut off after {longest} bytes"
         connection.invalidate()
-
-    assert sorted(ids.tolist()) == list(range(1, 101))
 
 
 def test_the_ids_of_a_page_are_those_of_its_range(prepared, monkeypatch):
