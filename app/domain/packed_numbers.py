@@ -35,9 +35,11 @@ class Packing:
     def _places(self) -> int:
         return len(str(self.to_id - self.after_id)) + 1
 
-    def unpack(self, count: int, packed: str) -> Numbers | None:
+    def unpack(self, count: int, packed: str | None) -> Numbers | None:
         """Everyone of a page of `count` customers who has a usable number; None when the page does not come out even,
         for END in a mobile. The page is whole, the server did not cut it off."""
+        if packed is None:
+            return from_rows([])
         data, places = (packed + END).encode(), self._places + _DIGITS + len(END)
         if len(data) == count * places and data[places - 1 :: places] == END.encode() * count:
             found, are_usable = self._by_columns(data, places)

@@ -2,13 +2,14 @@
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine
 
-from app.domain.greeting import Customer, Template
+from app.domain.greeting import Template
 from app.domain.mobile import mask
 from app.domain.page import prepare
+from app.domain.people import Customer, People
 from app.domain.reject import Reason
 from app.domain.sms_parts import Cost, Encoding, cost
 from app.errors import UnknownCustomer
@@ -82,13 +83,13 @@ def preview(database: Engine, template_text: str, customer_id: int | None = None
         audience = customers.count(connection, 0, max_id)
         people = _sample(connection, max_id, template.columns)
         if customer_id is not None:
-            shown = customers.page(connection, customer_id - 1, customer_id, 1, template.columns)
+            shown = [*customers.page(connection, customer_id - 1, customer_id, 1, template.columns)]
             if not shown:
                 raise UnknownCustomer(customer_id)
-    page = prepare(template, people)
+    page = prepare(template, People.of(people))
     if customer_id is None:
-        spread = sorted({0, len(page.greeted) // 2, len(page.greeted) - 1})[:EXAMPLES] if page.greeted else []
-        shown = [page.greeted[at] for at in spread]
+        greeted = list(page.greeted)
+        shown = [greeted[at] for at in sorted({0, len(greeted) // 2, len(greeted) - 1})[:EXAMPLES]] if greeted else []
     costs = [cost(line) for line in page.text.split("\n")[:-1]]
     return Preview(
         [_example(template, each, masked=masked) for each in shown],
@@ -104,15 +105,15 @@ def preview(database: Engine, template_text: str, customer_id: int | None = None
 
 
 def _example(template: Template, customer: Customer, *, masked: bool) -> Example:
-    page = prepare(template, [customer])
+    page = prepare(template, People.of([customer]))
     if not page.greeted:
         return Example(customer[0], "", None, page.rejects[0].reason)
     text = page.text.removesuffix("\n")
     how_much = cost(text)
     if masked:
         # First where it stands, for in a message a digit may follow it; then wherever else the message has one.
-        number, mobile, name, gender, *values = page.greeted[0]
-        text = mask(template.render([(number, mask(mobile), name, gender, *values)]).removesuffix("\n"))
+        greeted = replace(page.greeted, mobiles=[*map(mask, page.greeted.mobiles)])
+        text = mask(template.fill(greeted).removesuffix("\n"))
     return Example(customer[0], text, how_much, None)
 
 
@@ -129,7 +130,7 @@ def _sample(connection: Connection, max_id: int, columns: Sequence[str]) -> list
         limit = min(READ_AT_ONCE, SAMPLE - len(people))
         found = customers.page(connection, after_id, to_id, limit, columns)
         people += found
-        if len(found) == limit and found[-1][0] < to_id:
-            middle = (found[-1][0] + to_id) // 2
-            ranges += [each for each in ((found[-1][0], middle), (middle, to_id)) if each[0] < each[1]]
+        if len(found) == limit and (last_id := found.ids[-1]) < to_id:
+            middle = (last_id + to_id) // 2
+            ranges += [each for each in ((last_id, middle), (middle, to_id)) if each[0] < each[1]]
     return sorted(people)

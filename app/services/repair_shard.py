@@ -2,16 +2,18 @@
 
 import logging
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import Connection, Engine
 
-from app.domain.greeting import Customer, compile_template
+from app.domain.greeting import compile_template
 from app.domain.page import Page, prepare
+from app.domain.people import People
 from app.gateways.gateway import Gateway
-from app.store import customers, rejects, shards
+from app.store import rejects, shards
 from app.store.campaigns import Campaign
+from app.store.customers import Pages
 from app.store.faults import write
 from app.store.shards import Shard, Standing
 
@@ -69,7 +71,7 @@ class _Comparison:
         self._gateway = gateway
         self._template = compile_template(campaign.template, None)
         self._shard = shard
-        self._page_rows = page_rows
+        self._pages = Pages(shard.last_id, page_rows, self._template.columns)
         self._is_right = True
         self.standing = Standing(shard.after_id, 0, 0, 0, 0, 0, 0)
 
@@ -80,15 +82,12 @@ class _Comparison:
     def next_page(self) -> None:
         shard, standing = self._shard, self.standing
         with self._database.connect() as connection:
-            people = customers.page(
-                connection, standing.last_id, shard.last_id, self._page_rows, self._template.columns
-            )
-            reached = people[-1][0] if len(people) == self._page_rows else shard.last_id
+            people, reached = self._pages.after(connection, standing.last_id)
             # Who was rejected then has no line, whatever is known of him now.
             found = rejects.between(connection, shard.campaign_id, standing.last_id, reached)
         rejected = {each.customer_id for each in found}
 
-        def page_of(some: Sequence[Customer]) -> Page:
+        def page_of(some: People) -> Page:
             return prepare(self._template, some, rejected)
 
         page = page_of(people)
@@ -98,11 +97,11 @@ class _Comparison:
             right = bisect_left(
                 range(1, len(people) + 1),
                 True,
-                key=lambda count: not there.startswith(page_of(people[:count]).text.encode()),
+                key=lambda count: not there.startswith(page_of(people.first(count)).text.encode()),
             )
             if not right:
                 return
-            page, reached = page_of(people[:right]), people[right - 1][0]
+            page, reached = page_of(people.first(right)), people.ids[right - 1]
         self.standing = replace(
             standing,
             last_id=reached,

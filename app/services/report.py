@@ -1,7 +1,7 @@
 """Checks a campaign's logs against the database, message by message, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -10,13 +10,14 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from app.domain.campaign import ShardState
-from app.domain.greeting import Customer, compile_template
+from app.domain.greeting import compile_template
 from app.domain.page import Page, prepare
+from app.domain.people import People
 from app.gateways.log_file import log_path
 from app.services.progress import snapshot
 from app.services.reject_check import RejectCheck
-from app.store import customers
 from app.store.campaigns import Campaign
+from app.store.customers import Pages
 from app.store.duplicates import Duplicates
 from app.store.shards import Shard
 from app.wording import EXAMPLES, counted, these
@@ -83,6 +84,7 @@ class _TaskCheck:
         self._shard = shard
         self._path = log_path(log_dir, campaign.name, shard.number)
         self._template = compile_template(campaign.template, None)
+        self._pages = Pages(shard.last_id, PAGE_ROWS, self._template.columns)
         self._lines = self._female = self._unknown = 0
         self._first_mobile = self._last_mobile = ""
         self._differences: list[str] = []
@@ -147,21 +149,17 @@ class _TaskCheck:
 
     def _page(self, after_id: int) -> tuple[Page, int]:
         """What comes after an id, and up to which one."""
-        last_id = self._shard.last_id
         with self._database.connect() as connection:
-            people = customers.page(connection, after_id, last_id, PAGE_ROWS, self._template.columns)
-        if len(people) == PAGE_ROWS:
-            last_id = people[-1][0]
+            people, last_id = self._pages.after(connection, after_id)
         return prepare(self._template, people, self._duplicates.within(after_id, last_id)), last_id
 
-    def _count(self, greeted: Sequence[Customer]) -> None:
+    def _count(self, greeted: People) -> None:
         if greeted:
-            genders = [each[3] for each in greeted]
-            self._lines += len(genders)
-            self._female += genders.count(0)
-            self._unknown += genders.count(None)
-            self._first_mobile = self._first_mobile or greeted[0][1]
-            self._last_mobile = greeted[-1][1]
+            self._lines += len(greeted)
+            self._female += greeted.genders.count(0)
+            self._unknown += greeted.genders.count(None)
+            self._first_mobile = self._first_mobile or greeted.mobiles[0]
+            self._last_mobile = greeted.mobiles[-1]
 
     def _find_differences(self, after_id: int, at: int) -> None:
         """What is missing and what is too much from here on. Holds a hash per line of one log at most."""
@@ -172,15 +170,15 @@ class _TaskCheck:
         while after_id < self._shard.last_id:
             page, last_id = self._page(after_id)
             there = []
-            for customer in page.greeted:
-                line = hash(self._template.render([customer]).encode())
-                if unexplained[line] > 0:
+            for number, message in zip(page.greeted.ids, page.text.encode().splitlines(keepends=True), strict=True):
+                line = hash(message)
+                there.append(unexplained[line] > 0)
+                if there[-1]:
                     unexplained[line] -= 1
-                    there.append(customer)
                 else:
-                    missing.append(customer[0])
+                    missing.append(number)
             self._rejects.compare(page.rejects, after_id, last_id)
-            self._count(there)
+            self._count(page.greeted.where(there))
             after_id = last_id
         too_many = unexplained.total()
         if missing:

@@ -21,8 +21,9 @@ from app.gateways.reject_log import RejectLog
 from app.protocol import ShardProgress
 from app.services.let_go import let_go
 from app.services.repair_shard import repair
-from app.store import campaigns, customers, rejects, shards
+from app.store import campaigns, rejects, shards
 from app.store.campaigns import Campaign
+from app.store.customers import Pages
 from app.store.duplicates import Duplicates
 from app.store.faults import may_pass, reason, write
 from app.store.shards import Shard, Step
@@ -157,15 +158,16 @@ class _Sending:
         """Pages until the end of the shard, or until told to stop; whether the end was reached."""
         with self._database.connect() as connection:
             duplicates = Duplicates(connection, shard.campaign_id, shard.last_id, shard.to_id)
+        pages = Pages(shard.to_id, PAGE_ROWS, self._template.columns)
         last_id, sent, rejected, position = shard.last_id, shard.sent, shard.rejected, shard.log_bytes
         while last_id < shard.to_id:
             if should_stop():
                 return False
             began = time.monotonic()
             with self._database.connect() as connection:
-                people = customers.page(connection, last_id, shard.to_id, PAGE_ROWS, self._template.columns)
-            after_id, last_id = last_id, people[-1][0] if len(people) == PAGE_ROWS else shard.to_id
-            page = prepare(self._template, people, duplicates.within(after_id, last_id))
+                people, reached = pages.after(connection, last_id)
+            page = prepare(self._template, people, duplicates.within(last_id, reached))
+            last_id = reached
             position = self._deliver(page, position, is_last=last_id == shard.to_id)
             self._record(page, last_id, position, round((time.monotonic() - began) * 1000))
             sent, rejected = sent + page.sent, rejected + len(page.rejects)

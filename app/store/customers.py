@@ -2,31 +2,29 @@
 
 import gc
 from collections.abc import Sequence
-from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import mysql
 
-from app.domain.greeting import PLACEHOLDERS, Customer, is_placeholder
+from app.domain.greeting import PLACEHOLDERS, is_placeholder
+from app.domain.people import People
+from app.store.database import fetch, fetch_packed
 from app.store.tables import customers
 
 # A table that somebody made himself may hold NULL where ours does not.
 _PAGE = (
     "SELECT id, IFNULL(mobile, '') AS mobile, IFNULL(name, '') AS name, gender{columns}"
-    " FROM customers WHERE id > {mark} AND id <= {mark} ORDER BY id LIMIT {mark}"
+    " FROM customers WHERE id > {mark} AND id <= {mark} ORDER BY id{limited}"
 )
 
-# PyMySQL takes every value apart in Python, and that is most of what a campaign costs. A page packed by the server
-# into one value is read five times as fast. U+001E ends a customer, the last one too, and U+001F parts the fields; a
-# page that holds either in its data, or that the server cut off (group_concat_max_len, max_allowed_packet), does not
-# come out even and is read again the plain way.
-_PACKED_PAGE = """
-SELECT COUNT(*), GROUP_CONCAT(
-    CONCAT_WS('\x1f', id, mobile, name, IFNULL(gender, ''){names}), '\x1e' SEPARATOR ''
-) FROM ({page}) AS page
-"""
+# PyMySQL takes every value apart in Python, and that is most of what a campaign costs. Columns that the server packed
+# into one value each are read five times as fast. A page that holds the separator in its data, or that the server cut
+# off (group_concat_max_len), does not come out even and is read again the plain way.
+_SEPARATOR = "\x1e"
+_PACKED_PAGE = "SELECT COUNT(*), {lists} FROM ({page}) AS page"
+_PACKED = f"GROUP_CONCAT({{}} SEPARATOR '{_SEPARATOR}')"
 
 
 _NO_TEXT = (sa.LargeBinary, sa.BINARY, sa.VARBINARY, mysql.BIT, sa.types.NullType)
@@ -78,55 +76,75 @@ def _count(connection: Connection, after_id: int, to_id: int) -> int:
 def collect_rarely() -> None:
     """Let the garbage collector run once in some pages; call it in a process that reads many.
 
-    A page is tens of thousands of tuples without a cycle among them. At its default, once in 700 objects, the collector
-    took a quarter of the time.
+    A page may be tens of thousands of tuples without a cycle among them. At its default, once in 700 objects, the
+    collector took a quarter of the time.
     """
     gc.set_threshold(100_000)
 
 
-def page(connection: Connection, after_id: int, to_id: int, limit: int, columns: Sequence[str] = ()) -> list[Customer]:
-    """The first `limit` customers with `after_id < id <= to_id`, in id order, each with these columns as text.
+def page(connection: Connection, after_id: int, to_id: int, limit: int, columns: Sequence[str] = ()) -> People:
+    """The first `limit` customers with `after_id < id <= to_id`, each with these columns as text.
 
     `columns` are checked names: they become part of the statement. Text is what the server makes of a value.
-
-    Rows come as the driver's own tuples: a campaign reads every customer, and row objects would double the cost.
     """
-    bounds = (after_id, to_id, limit)
+    return _read(connection, columns, (after_id, to_id, limit), limited=" LIMIT {mark}")
+
+
+class Pages:
+    """Reads the customers up to `to_id` in pages of at most `limit`, each with these columns; see `page`."""
+
+    def __init__(self, to_id: int, limit: int, columns: Sequence[str] = ()) -> None:
+        self._to_id = to_id
+        self._limit = limit
+        self._columns = columns
+        self._is_dense = True
+
+    def after(self, connection: Connection, last_id: int) -> tuple[People, int]:
+        """The next ones after this id, and the id up to which they are everybody."""
+        # A LIMIT has the server write a table before it packs it; where most ids are taken, a range does as well.
+        if _is_packed(connection) and self._is_dense:
+            reached = min(last_id + self._limit, self._to_id)
+            people = _read(connection, self._columns, (last_id, reached))
+        else:
+            people = page(connection, last_id, self._to_id, self._limit, self._columns)
+            reached = people.ids[-1] if len(people) == self._limit else self._to_id
+        self._is_dense = 2 * len(people) > reached - last_id
+        return people, reached
+
+
+def _is_packed(connection: Connection) -> bool:
+    return connection.dialect.driver == "pymysql"
+
+
+def _read(connection: Connection, columns: Sequence[str], values: tuple[int, ...], limited: str = "") -> People:
     text = "TEXT" if connection.dialect.name == "sqlite" else "CHAR"
     quote = connection.dialect.identifier_preparer.quote_identifier
     # With the table's name before it: SQLite takes a quoted name that it does not know for a string.
     shown = [f", IFNULL(CAST(customers.{quote(each)} AS {text}), '') AS x{at}" for at, each in enumerate(columns)]
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    plain = _PAGE.format(columns="".join(shown), mark=mark)
-    if connection.dialect.driver == "pymysql":
-        names = "".join(f", x{at}" for at in range(len(columns)))
-        ((rows_there, packed),) = _fetch(connection, _PACKED_PAGE.format(page=plain, names=names), bounds)
-        if (rows := _unpack(rows_there, packed, len(columns))) is not None:
-            return rows
-    return cast(list[Customer], list(_fetch(connection, plain, bounds)))
+    plain = _PAGE.format(columns="".join(shown), mark=mark, limited=limited.format(mark=mark))
+    if _is_packed(connection):
+        fields = ("id", "mobile", "name", "IFNULL(gender, '')", *(f"x{at}" for at in range(len(columns))))
+        packed = _PACKED_PAGE.format(lists=", ".join(map(_PACKED.format, fields)), page=plain)
+        row = fetch_packed(connection, packed, values)
+        if row and (people := _unpack(*row)) is not None:
+            return people
+    return People.of(fetch(connection, plain, values))
 
 
-def _fetch(connection: Connection, statement: str, values: tuple[int, ...]) -> Any:
-    return connection.exec_driver_sql(statement, values).cursor.fetchall()
-
-
-def _unpack(count: int, packed: str | None, extra: int = 0) -> list[Customer] | None:
-    """The customers of a packed page; None when it does not hold `count` customers of four fields and `extra` each."""
+def _unpack(count: int, *lists: str | None) -> People | None:
+    """The customers of a packed page, one list for each column; None where they are not `count` in each of them."""
     if not count:
-        return []
-    *whole, rest = (packed or "").split("\x1e")
-    records = [record.split("\x1f") for record in whole]
-    if rest or len(records) != count or set(map(len, records)) != {4 + extra}:
+        return People.of([])
+    columns: list[Sequence[Any]] = [(packed or "").split(_SEPARATOR) for packed in lists]
+    if set(map(len, columns)) != {count} or not _GENDERS.keys() >= set(columns[3]):
         return None
-    rows: list[Customer]
-    if extra:
-        rows = [(int(number), mobile, name, _GENDERS[gender], *rest) for number, mobile, name, gender, *rest in records]
-    else:
-        rows = [(int(number), mobile, name, _GENDERS[gender]) for number, mobile, name, gender in records]
-    rows.sort(
-        key=itemgetter(0)
-    )  # they come in order, but GROUP_CONCAT promises none; to have the server sort them costs much more
-    return rows
+    ids = columns[0] = list(map(int, columns[0]))
+    columns[3] = list(map(_GENDERS.__getitem__, columns[3]))
+    if ids != sorted(ids):  # they come in order, but nothing promises it; to have the server sort them costs much more
+        order = sorted(range(count), key=ids.__getitem__)
+        columns = [[column[place] for place in order] for column in columns]
+    return People.by_column(columns)
 
 
 _GENDERS: dict[str, int | None] = {"": None} | {str(value): value for value in range(-128, 128)}

@@ -98,10 +98,17 @@ def _open_sqlite(address: URL) -> Engine:
     return engine
 
 
-def was_cut(connection: Connection) -> bool:
-    """Whether the server cut off a GROUP_CONCAT of the last statement, as at group_concat_max_len: it warns of nothing
-    else. SQLite cuts nothing."""
-    return connection.dialect.name != "sqlite" and connection.exec_driver_sql("SELECT @@warning_count").scalar_one() > 0
+def fetch(connection: Connection, statement: str, values: tuple[int, ...] = ()) -> list[Any]:
+    """The rows as the driver's own tuples: a campaign reads every customer, and row objects would double the cost."""
+    return list(connection.exec_driver_sql(statement, values).cursor.fetchall())
+
+
+def fetch_packed(connection: Connection, statement: str, values: tuple[int, ...] = ()) -> tuple[Any, ...] | None:
+    """The one row of a statement with GROUP_CONCAT; None when the server cut a list off, as at group_concat_max_len:
+    it warns of nothing else. SQLite cuts nothing."""
+    cursor = connection.exec_driver_sql(statement, values).cursor
+    (row,) = cursor.fetchall()
+    return None if getattr(cursor, "warning_count", 0) else tuple(row)
 
 
 def sqlite_code(error: BaseException | None) -> int:

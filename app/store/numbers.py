@@ -1,14 +1,13 @@
 """Mobile numbers of everyone in a range of ids, in bulk, and who of some has no name; for whoever compares them all."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from app.domain.packed_numbers import END, Numbers, Packing, from_rows, join
-from app.store.database import was_cut
+from app.store.database import fetch, fetch_packed
 
 PAGE_ROWS = 50_000
 """Numbers per page: 1 MB as text, some 20 ms of the server's time, so a pause is noticed soon."""
@@ -37,15 +36,13 @@ def page(connection: Connection, after_id: int, to_id: int) -> Numbers:
     where = f"FROM customers WHERE id > {after_id:d} AND id <= {to_id:d}"
     packing = Packing(after_id, to_id)
     packed_by_server = _PACKED[_kind(connection)].format(shift=packing.shift)
-    count, packed = _fetch(connection, f"SELECT COUNT(mobile), {packed_by_server} {where}")[0]
-    if not count:
-        return from_rows([])
-    if packed and not was_cut(connection) and (found := packing.unpack(count, packed)) is not None:
+    row = fetch_packed(connection, f"SELECT COUNT(mobile), {packed_by_server} {where}")
+    if row and (found := packing.unpack(*row)) is not None:
         return found
-    if count > PAGE_ROWS:
+    if to_id - after_id > PAGE_ROWS:
         middle = (after_id + to_id) // 2
         return join([page(connection, after_id, middle), page(connection, middle, to_id)])
-    return from_rows(_fetch(connection, f"SELECT id, mobile {where} AND mobile IS NOT NULL"))
+    return from_rows(fetch(connection, f"SELECT id, mobile {where} AND mobile IS NOT NULL"))
 
 
 def slices(ids: NDArray[np.uint64]) -> Iterator[NDArray[np.uint64]]:
@@ -60,13 +57,8 @@ def without_name(connection: Connection, ids: NDArray[np.uint64]) -> list[int]:
     listed = f" AND id IN ({', '.join(map(str, ids.tolist()))})" if last - first > 4 * len(ids) else ""
     maybe = _MAYBE_BLANK[_kind(connection)]
     query = f"SELECT id, name FROM customers WHERE id >= {first} AND id <= {last}{listed} AND {maybe}"  # noqa: S608
-    return [number for number, name in _fetch(connection, query) if not name.strip()]
+    return [number for number, name in fetch(connection, query) if not name.strip()]
 
 
 def _kind(connection: Connection) -> str:
     return "sqlite" if connection.dialect.name == "sqlite" else "mysql"
-
-
-def _fetch(connection: Connection, query: str) -> Any:
-    # The statement holds nothing but numbers of ours. Past SQLAlchemy's text(): its colons and the driver's % are data.
-    return connection.exec_driver_sql(query).cursor.fetchall()

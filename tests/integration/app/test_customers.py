@@ -4,21 +4,28 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from app.domain.people import Customer
 from app.store import customers
+from app.store.customers import Pages
 from app.store.database import open_database
 from tests.integration.app.people import ODD_NAMES, Row, move_in, person
 
 ODD = [person(number, name, (0, 1, None, -128, 127)[number % 5]) for number, name in enumerate(ODD_NAMES, start=1)]
 
 
-def as_page(rows: list[Row]) -> list[customers.Customer]:
+def as_page(rows: list[Row]) -> list[Customer]:
     return [(number, mobile, name, gender) for number, name, gender, mobile in rows]
 
 
-def read_all(connection: Connection, to_id: int, limit: int) -> list[customers.Customer]:
-    everybody: list[customers.Customer] = []
-    while page := customers.page(connection, everybody[-1][0] if everybody else 0, to_id, limit):
-        everybody += page
+def read_all(connection: Connection, to_id: int, limit: int) -> list[Customer]:
+    everybody: list[Customer] = []
+    pages, reached = Pages(to_id, limit), 0
+    while reached < to_id:
+        after_id = reached
+        people, reached = pages.after(connection, after_id)
+        assert len(people) <= limit
+        assert all(after_id < number <= reached for number in people.ids)
+        everybody += people
     return everybody
 
 
@@ -30,13 +37,21 @@ def test_pages_hold_every_customer_once_in_id_order_with_names_as_they_are(datab
         assert read_all(connection, 1000, limit) == as_page(ODD)
 
 
+@pytest.mark.parametrize("ids", [[*range(1, 40), 1000, 100_000], [7, 5000, *range(5001, 5040)], [*range(1, 100, 3)]])
+def test_pages_hold_everyone_where_ids_stand_close_and_where_few_are_taken(database, ids):
+    move_in(database, [person(number) for number in ids])
+
+    with database.connect() as connection:
+        assert read_all(connection, 100_001, 10) == as_page([person(number) for number in ids])
+
+
 def test_a_page_begins_after_one_id_and_reaches_the_other(database):
     move_in(database, [person(number) for number in (1, 2, 5, 6, 9)])
 
     with database.connect() as connection:
-        assert [each[0] for each in customers.page(connection, 1, 6, 10)] == [2, 5, 6]
-        assert customers.page(connection, 6, 8, 10) == []
-        assert [each[0] for each in customers.page(connection, 0, 9, 2)] == [1, 2]
+        assert list(customers.page(connection, 1, 6, 10).ids) == [2, 5, 6]
+        assert list(customers.page(connection, 6, 8, 10)) == []
+        assert list(customers.page(connection, 0, 9, 2).ids) == [1, 2]
 
 
 def test_the_highest_id_of_an_empty_table_is_nought(database):
@@ -49,7 +64,7 @@ def test_the_highest_id_may_be_the_highest_there_is(database):
 
     with database.connect() as connection:
         assert customers.max_id(connection) == 2**32 - 1
-        assert [each[0] for each in customers.page(connection, 1, 2**32 - 1, 5)] == [2**32 - 1]
+        assert list(customers.page(connection, 1, 2**32 - 1, 5).ids) == [2**32 - 1]
 
 
 @pytest.mark.parametrize("ids", [[], [1], [3, 4, 5, 6], [3, 4, 6, 7], [1, 9], range(1, 11)])
@@ -76,7 +91,7 @@ def test_a_server_that_cuts_a_packed_page_short_changes_no_customer(mysql):
     with mysql.connect() as connection:
         for longest in range(4, 70):
             connection.execute(sa.text(f"SET SESSION group_concat_max_len = {longest}"))
-            assert customers.page(connection, 0, 9, 9) == as_page(rows), f"cut off after {longest} bytes"
+            assert read_all(connection, 9, 9) == as_page(rows), f"cut off after {longest} bytes"
 
 
 @pytest.mark.mysql

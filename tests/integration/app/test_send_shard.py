@@ -65,7 +65,7 @@ def test_a_shard_told_to_stop_is_continued_by_the_next_task(database, logs, page
     second = send(database, logs, campaign)
 
     assert (first, second) == (Outcome.STOPPED, Outcome.COMPLETE)
-    assert stopped_at == 3 * pages
+    assert pages <= stopped_at <= 3 * pages  # a page may hold fewer than three where ids are missing
     assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
     assert shards_of(database, campaign)[0].sent == len(ROWS)
 
@@ -78,11 +78,12 @@ def test_a_page_that_the_database_never_heard_of_is_cut_off_and_sent_again(datab
         context.setattr(shards, "checkpoint", dies)
         with pytest.raises(ConnectionError):
             send(database, logs, campaign)
-    left = log_path(logs, "a", 0).read_bytes()
+    left = log_path(logs, "a", 0).read_bytes().count(b"\n")
+    recorded = shards_of(database, campaign)[0].sent
 
     send(database, logs, campaign)
 
-    assert left.count(b"\n") == 6  # the page of three that was recorded, and the one that was not
+    assert 0 < recorded < left <= recorded + 3  # the page that was recorded, and the one that was not
     assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
 
 
@@ -207,14 +208,13 @@ def test_a_disk_that_fills_up_in_the_middle_blocks_a_shard_and_costs_no_message(
     move_in(database, ROWS)
     campaign = trigger(database, "a", SIZE)
     send(database, logs, campaign, should_stop=after(1))
+    recorded = shards_of(database, campaign)[0].sent
     with monkeypatch.context() as context:
         context.setattr(os, "fdatasync", finds_no_space)
         blocked = send(database, logs, campaign)
-    recorded = shards_of(database, campaign)[0].sent
 
-    afterwards = send(database, logs, campaign)
-
-    assert (blocked, recorded, afterwards) == (Outcome.BLOCKED, 3, Outcome.COMPLETE)
+    assert shards_of(database, campaign)[0].sent == recorded > 0
+    assert (blocked, send(database, logs, campaign)) == (Outcome.BLOCKED, Outcome.COMPLETE)
     assert as_stored(database, campaign).state is State.RUNNING
     assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
 

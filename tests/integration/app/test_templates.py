@@ -120,7 +120,7 @@ def test_both_drivers_read_the_same_columns(mysql, driver):
     other = open_database(mysql.url.set(drivername=f"mysql+{driver}").render_as_string(hide_password=False))
 
     with other.connect() as connection:
-        page = customers.page(connection, 0, 9, 9, ["facts", "since", "share"])
+        people = customers.page(connection, 0, 9, 9, ["facts", "since", "share"])
     other.dispose()
 
-    assert [each[4:] for each in page] == [('[1, "é😀"]', "2024-02-29", "0.1"), ("", "", "")]
+    assert [each[4:] for each in people] == [('[1, "é😀"]', "2024-02-29", "0.1"), ("", "", "")]

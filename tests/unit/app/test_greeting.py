@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.greeting import DEFAULT_TEMPLATE, compile_template, honorific
+from app.domain.people import People
 from app.errors import BadRequest
 
 texts = st.text(max_size=30) | st.text("a\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029\0", max_size=5)
@@ -13,7 +14,7 @@ customers = st.lists(st.tuples(st.integers(1), texts, texts, genders), max_size=
 
 
 def render(template: str, mobile: str = "13800000000", name: str = "张伟", gender: int | None = 1) -> str:
-    return compile_template(template).render([(1, mobile, name, gender)])
+    return compile_template(template).fill(People.of([(1, mobile, name, gender)]))
 
 
 def test_the_default_message_is_the_tutorials_line_byte_for_byte():
@@ -31,11 +32,11 @@ def test_a_woman_is_nought_an_unknown_gender_null_and_everybody_else_a_man(gende
 
 
 def test_customers_are_greeted_in_the_order_given():
-    assert compile_template("{name}").render([(9, "", "九", 0), (1, "", "一", 0)]) == "九\n一\n"
+    assert compile_template("{name}").fill(People.of([(9, "", "九", 0), (1, "", "一", 0)])) == "九\n一\n"
 
 
 def test_no_customers_are_no_text():
-    assert compile_template(DEFAULT_TEMPLATE).render([]) == ""
+    assert compile_template(DEFAULT_TEMPLATE).fill(People.of([])) == ""
 
 
 def test_a_template_without_placeholders_is_the_same_for_everybody():
@@ -44,6 +45,10 @@ def test_a_template_without_placeholders_is_the_same_for_everybody():
 
 def test_a_placeholder_may_stand_several_times_and_in_any_order():
     assert render("{name}{mobile}{name}", mobile="1", name="李") == "李1李\n"
+
+
+def test_two_honorifics_keep_the_text_around_them():
+    assert render("a{honorific}b{honorific}c{name}{honorific}", name="李", gender=0) == "a女士b女士c李女士\n"
 
 
 def test_doubled_braces_are_braces():
@@ -129,33 +134,33 @@ def test_a_line_break_in_a_value_becomes_a_space(line_break):
 
 @given(customers)
 def test_every_customer_is_one_line_whatever_the_values_hold(people):
-    text = compile_template(DEFAULT_TEMPLATE).render(people)
+    text = compile_template(DEFAULT_TEMPLATE).fill(People.of(people))
 
     assert len(text.splitlines()) == text.count("\n") == len(people)
 
 
 @given(customers)
 def test_a_page_is_its_customers_one_by_one(people):
-    render_all = compile_template(DEFAULT_TEMPLATE).render
+    fill = compile_template(DEFAULT_TEMPLATE).fill
 
-    assert render_all(people) == "".join(render_all([each]) for each in people)
+    assert fill(People.of(people)) == "".join(fill(People.of([each])) for each in people)
 
 
 @given(st.text() | st.text(alphabet="{}!:.[]0name mobile"))
 def test_a_template_renders_one_line_or_is_refused_whatever_it_is(template):
     try:
-        render_all = compile_template(template).render
+        fill = compile_template(template).fill
     except BadRequest:
         return
 
-    assert len(render_all([(1, "1", "张", 0), (2, "2", "李", None)]).splitlines()) == 2
+    assert len(fill(People.of([(1, "1", "张", 0), (2, "2", "李", None)])).splitlines()) == 2
 
 
 def test_a_column_of_the_table_is_filled_in_where_it_is_known():
     template = compile_template("{city}:{name}{honorific}-{city}{since}", ["since", "city", "size"])
 
     assert template.columns == ("city", "since")
-    assert template.render([(1, "1", "李", 0, "上海", "2024"), (2, "2", "张", 1, "", "2\n5")]) == (
+    assert template.fill(People.of([(1, "1", "李", 0, "上海", "2024"), (2, "2", "张", 1, "", "2\n5")])) == (
         "上海:李女士-上海2024\n:张先生-2 5\n"
     )
 
@@ -176,4 +181,4 @@ def test_a_column_is_a_name_and_nothing_more(template):
 
 
 def test_a_column_named_as_a_placeholder_does_not_stand_for_it():
-    assert compile_template("{honorific}", ["honorific"]).render([(1, "1", "李", 0)]) == "女士\n"
+    assert compile_template("{honorific}", ["honorific"]).fill(People.of([(1, "1", "李", 0)])) == "女士\n"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from app.domain.greeting import DEFAULT_TEMPLATE, compile_template
 from app.domain.mobile import normalise, odd_places
 from app.domain.page import prepare
+from app.domain.people import People
 from app.domain.reject import Reason, Reject
 
 SHORT = compile_template("{mobile}{name}")
@@ -32,20 +33,22 @@ customers = st.lists(
 
 
 def test_those_who_can_be_greeted_are_and_counted():
-    page = prepare(SHORT, [(1, GOOD, "张", 1), (2, GOOD, "李", 0), (5, GOOD, "王", None), (6, GOOD, "孙", -1)])
+    page = prepare(
+        SHORT, People.of([(1, GOOD, "张", 1), (2, GOOD, "李", 0), (5, GOOD, "王", None), (6, GOOD, "孙", -1)])
+    )
 
     assert page.text == f"{GOOD}张\n{GOOD}李\n{GOOD}王\n{GOOD}孙\n"
     assert (page.sent, page.male, page.female, page.unknown, page.rejects) == (4, 2, 1, 1, [])
 
 
 def test_a_page_without_customers_is_empty():
-    page = prepare(SHORT, [])
+    page = prepare(SHORT, People.of([]))
 
     assert (page.text, page.sent, page.rejects) == ("", 0, [])
 
 
 def test_a_page_of_which_nobody_can_be_greeted_has_no_text():
-    page = prepare(SHORT, [(1, "", "张", 1), (2, "1", "李", 0)])
+    page = prepare(SHORT, People.of([(1, "", "张", 1), (2, "1", "李", 0)]))
 
     assert (page.text, page.sent, page.male) == ("", 0, 0)
     assert page.rejects == [(1, Reason.NO_MOBILE), (2, Reason.BAD_MOBILE)]
@@ -68,7 +71,7 @@ def test_a_page_of_which_nobody_can_be_greeted_has_no_text():
     ],
 )
 def test_a_customer_is_rejected_for_the_first_reason_there_is(mobile, name, reason):
-    page = prepare(SHORT, [(1, GOOD, "李", 0), (7, mobile, name, 1), (9, GOOD, "王", 0)])
+    page = prepare(SHORT, People.of([(1, GOOD, "李", 0), (7, mobile, name, 1), (9, GOOD, "王", 0)]))
 
     assert page.rejects == ([] if reason is None else [Reject(7, reason)])
     assert page.sent == 3 - len(page.rejects)
@@ -80,14 +83,14 @@ def test_a_customer_is_rejected_for_the_first_reason_there_is(mobile, name, reas
     "mobile", ["+8613800000000", "0086 138 0000 0000".replace(" 0000", "-0000"), "１３８００００００００"]
 )
 def test_the_message_shows_the_mobile_in_its_one_form(mobile):
-    page = prepare(SHORT, [(1, mobile, "张", 1)])
+    page = prepare(SHORT, People.of([(1, mobile, "张", 1)]))
 
     assert page.text == f"{GOOD}张\n"
-    assert page.greeted == [(1, GOOD, "张", 1)]
+    assert list(page.greeted) == [(1, GOOD, "张", 1)]
 
 
 def test_duplicates_are_rejected_and_only_those_of_the_page():
-    page = prepare(SHORT, [(1, GOOD, "张", 1), (2, GOOD, "李", 0), (3, "", "王", 0)], duplicates={2, 3, 99})
+    page = prepare(SHORT, People.of([(1, GOOD, "张", 1), (2, GOOD, "李", 0), (3, "", "王", 0)]), duplicates={2, 3, 99})
 
     assert page.text == f"{GOOD}张\n"
     assert page.rejects == [(2, Reason.DUPLICATE), (3, Reason.NO_MOBILE)]
@@ -95,7 +98,8 @@ def test_duplicates_are_rejected_and_only_those_of_the_page():
 
 def test_columns_of_the_template_come_along():
     page = prepare(
-        compile_template("{city}{name}", ["city"]), [(1, f"+86{GOOD}", "张", 1, "上海"), (2, "", "李", 0, "北京")]
+        compile_template("{city}{name}", ["city"]),
+        People.of([(1, f"+86{GOOD}", "张", 1, "上海"), (2, "", "李", 0, "北京")]),
     )
 
     assert page.text == "上海张\n"
@@ -103,7 +107,7 @@ def test_columns_of_the_template_come_along():
 
 @given(customers, st.sets(st.integers(1, 50)))
 def test_everybody_is_greeted_or_rejected_and_never_both(people, duplicates):
-    page = prepare(compile_template(DEFAULT_TEMPLATE), people, duplicates)
+    page = prepare(compile_template(DEFAULT_TEMPLATE), People.of(people), duplicates)
 
     assert sorted([each[0] for each in page.greeted] + [each.customer_id for each in page.rejects]) == sorted(
         each[0] for each in people
@@ -114,8 +118,8 @@ def test_everybody_is_greeted_or_rejected_and_never_both(people, duplicates):
 
 @given(customers, st.sets(st.integers(1, 50)))
 def test_a_page_is_sorted_out_as_its_customers_one_by_one(people, duplicates):
-    whole = prepare(SHORT, people, duplicates)
-    alone = [prepare(SHORT, [each], duplicates) for each in people]
+    whole = prepare(SHORT, People.of(people), duplicates)
+    alone = [prepare(SHORT, People.of([each]), duplicates) for each in people]
 
     assert whole.text == "".join(each.text for each in alone)
     assert list(whole.rejects) == [reject for each in alone for reject in each.rejects]

@@ -1,0 +1,52 @@
+"""Customers, column by column: most of what is done with a page of them is done with whole columns. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any, Self, cast
+
+Customer = tuple[int, str, str, int | None, *tuple[str, ...]]
+"""id, mobile, name, gender: 0 is a woman, None unknown, any other value a man. Then the values of the columns that the
+template asks for, as text, '' for NULL."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Some customers, in ascending order of ids. The columns are of equal length and hold what `Customer` says."""
+
+    ids: Sequence[int]
+    mobiles: Sequence[str]
+    names: Sequence[str]
+    genders: Sequence[int | None]
+    values: tuple[Sequence[str], ...] = ()
+    """A column for each that the template asks for."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Customer]) -> Self:
+        """These, in the order given."""
+        return cls.by_column(list(zip(*rows, strict=True)) if rows else [(), (), (), ()])
+
+    @classmethod
+    def by_column(cls, columns: Sequence[Sequence[Any]]) -> Self:
+        """The same from whole columns, in the order of a Customer's fields."""
+        ids, mobiles, names, genders, *values = columns
+        return cls(ids, mobiles, names, genders, tuple(values))
+
+    @property
+    def columns(self) -> tuple[Sequence[Any], ...]:
+        """All of them, in the order of a Customer's fields."""
+        return (self.ids, self.mobiles, self.names, self.genders, *self.values)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Customer]:
+        return cast(Iterator[Customer], zip(*self.columns, strict=True))
+
+    def first(self, count: int) -> Self:
+        """Those with the lowest ids, so many at most."""
+        return self.by_column([column[:count] for column in self.columns])
+
+    def where(self, keep: Sequence[object]) -> Self:
+        """Those at whose place `keep` holds something true."""
+        return self.by_column([list(compress(column, keep)) for column in self.columns])
