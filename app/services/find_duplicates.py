@@ -225,5 +225,7 @@ def _with_name(database: Engine, people: Numbers, watch: _Watch) -> Numbers:
         watch.check()
         with database.connect() as connection:
             nameless += numbers.without_name(connection, some)
+    if not nameless:
+        return people
     can_be = np.isin(ids, np.array(nameless, np.uint64), invert=True)
     return ids[can_be], digits[can_be]
