@@ -33,29 +33,46 @@ class Run:
     largest_pss: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One campaign, from its trigger: seconds to its end, to the answer and to the first message; its tasks."""
+
+    seconds: float
+    answer_s: float
+    preparing_s: float
+    tasks: list[int]
+
+
 def run_campaign(
     url: str, name: str, shard_size: int, *, with_meter: bool = False, allow_duplicates: bool = False
 ) -> Run:
     """A fresh server, one campaign, the server stopped."""
     with tempfile.TemporaryDirectory() as folder, serving(url, Path(folder), shard_size) as (server, port):
         meter = Meter(server)
-        with Client("127.0.0.1", port, timeout_s=600) as client, meter if with_meter else nullcontext():
-            began = time.monotonic()
-            client.send(json.dumps({"campaign": name, "watch": True, "allow_duplicates": allow_duplicates}))
-            answer = json.loads(client.read_line())
-            answered = time.monotonic()
-            state, preparing_s = answer["state"], 0.0
-            while state == "running":
-                facts = json.loads(client.read_line())
-                state = facts["state"]
-                if not facts["preparing"] and not preparing_s:
-                    preparing_s = time.monotonic() - began
-            seconds = time.monotonic() - began
-        if state != "finished":
-            raise RuntimeError(f"campaign {name} ended {state}")
-        logs = [Path(folder, name, f"task_{task}.log") for task in answer["tasks"]]
+        with meter if with_meter else nullcontext():
+            sent = send_campaign(port, name, allow_duplicates=allow_duplicates)
+        logs = [Path(folder, name, f"task_{task}.log") for task in sent.tasks]
         digests = [hashlib.sha256(log.read_bytes()).hexdigest() for log in logs]
-    return Run(seconds, meter.peak, answered - began, digests, preparing_s, meter.largest)
+    return Run(sent.seconds, meter.peak, sent.answer_s, digests, sent.preparing_s, meter.largest)
+
+
+def send_campaign(port: int, name: str, *, allow_duplicates: bool = False) -> Sent:
+    """Trigger it on the server that listens there, and watch it to its end."""
+    with Client("127.0.0.1", port, timeout_s=600) as client:
+        began = time.monotonic()
+        client.send(json.dumps({"campaign": name, "watch": True, "allow_duplicates": allow_duplicates}))
+        answer = json.loads(client.read_line())
+        answered = time.monotonic()
+        state, preparing_s = answer["state"], 0.0
+        while state == "running":
+            facts = json.loads(client.read_line())
+            state = facts["state"]
+            if not facts["preparing"] and not preparing_s:
+                preparing_s = time.monotonic() - began
+        seconds = time.monotonic() - began
+    if state != "finished":
+        raise RuntimeError(f"campaign {name} ended {state}")
+    return Sent(seconds, answered - began, preparing_s, answer["tasks"])
 
 
 @contextmanager

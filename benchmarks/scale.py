@@ -3,13 +3,16 @@
     python benchmarks/scale.py [--sizes 200000,2000000,20000000] [--rounds 3] [--driver pymysql]        needs Docker
 
 Seeding twenty million takes minutes. Sizes take turns in each round, so that a busy moment of the machine meets all.
-A small campaign is short, and is repeated, at most ten times a round.
+Every server has sent a campaign before, for its first one pays once for connections and compiled statements, some 0.1 s
+that are no part of what a customer costs. A small campaign is short, and is repeated, at most ten times a round. Memory
+is that of fresh servers.
 """
 
 import os
 import statistics
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 from rich.console import Console
@@ -18,7 +21,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks import machine, mysql
-from benchmarks.product import run_campaign, seed
+from benchmarks.product import run_campaign, seed, send_campaign, serving
 
 SHARD_SIZE = 500_000
 SHARD_SIZE_SMALL = 50_000
@@ -45,9 +48,11 @@ def main(sizes: str = "200000,2000000,20000000", rounds: int = 3, driver: str = 
             for count in counts:
                 url = database.url(driver, f"customers_{count}")
                 repeats = min(MOST_REPEATS, max(1, counts[-1] // count // 10))
-                for repeat in range(repeats):
-                    run = run_campaign(url, f"time-{round_number}-{repeat}", shard_size(count))
-                    micros[count].append(run.seconds / count * 1e6)
+                with TemporaryDirectory() as folder, serving(url, Path(folder), shard_size(count)) as (_, port):
+                    send_campaign(port, f"first-{round_number}")
+                    for repeat in range(repeats):
+                        sent = send_campaign(port, f"time-{round_number}-{repeat}")
+                        micros[count].append(sent.seconds / count * 1e6)
         for count in counts:
             url = database.url(driver, f"customers_{count}")
             peaks[count] = run_campaign(url, "memory", shard_size(count), with_meter=True).pss
