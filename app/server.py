@@ -211,11 +211,9 @@ class Application:
         if isinstance(message, int):
             self._watchers.tell(message)
         elif isinstance(message, Rejected):
-            self._watchers.tell(message.order.campaign_id)
-            if message.in_all:  # one line for a shard, however many people
-                counts = {reason.value: message.counts[reason] for reason in Reason if message.counts[reason]}
-                facts = {"campaign_id": message.order.campaign_id, "shard": message.order.number}
-                log.info("customers were not greeted", extra=facts | counts)
+            counts = {reason.value: message.counts[reason] for reason in Reason if message.counts[reason]}
+            facts = {"campaign_id": message.order.campaign_id, "shard": message.order.number}
+            log.info("customers were not greeted", extra=facts | counts)  # one line for a shard, however many people
         elif self._conductor:
             self._conductor.nudge()
 

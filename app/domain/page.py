@@ -1,5 +1,6 @@
 """A page of customers becomes messages and rejects: one rule for those who send, check and mend. Pure."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -49,8 +50,10 @@ def _odd_places(people: People, duplicates: Collection[int]) -> set[int]:
     odd = set(odd_places(people.mobiles))
     if not all(map(str.strip, people.names)):
         odd.update(place for place, name in enumerate(people.names) if not name.strip())
-    if duplicates and not set(people.ids).isdisjoint(duplicates):
-        odd.update(place for place, number in enumerate(people.ids) if number in duplicates)
+    for number in duplicates:
+        place = bisect_left(people.ids, number)
+        if place < len(people) and people.ids[place] == number:
+            odd.add(place)
     return odd
 
 
@@ -58,7 +61,7 @@ def _sort_out(people: People, odd: Collection[int], duplicates: Collection[int])
     """Those who are greeted after all, and the rejects."""
     mobiles = list(people.mobiles)
     rejects: list[Reject] = []
-    keep = bytearray(b"\1") * len(people)
+    rejected: list[int] = []
     for place in sorted(odd):
         number, given, name = people.ids[place], mobiles[place], people.names[place]
         mobile = normalise(given)
@@ -66,10 +69,9 @@ def _sort_out(people: People, odd: Collection[int], duplicates: Collection[int])
         if mobile is not None and reason is None:
             mobiles[place] = mobile
         elif reason:
-            keep[place] = 0
+            rejected.append(place)
             rejects.append(Reject(number, reason))
-    people = replace(people, mobiles=mobiles)
-    return (people.where(keep) if rejects else people), rejects
+    return replace(people, mobiles=mobiles).without(rejected), rejects
 
 
 def _reason(given: str, mobile: str | None, name: str, *, is_duplicate: bool) -> Reason | None:

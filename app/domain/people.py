@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain
 from typing import Any, Self, cast
 
 Customer = tuple[int, str, str, int | None, *tuple[str, ...]]
@@ -47,6 +47,10 @@ class People:
         """Those with the lowest ids, so many at most."""
         return self.by_column([column[:count] for column in self.columns])
 
-    def where(self, keep: Sequence[object]) -> Self:
-        """Those at whose place `keep` holds something true."""
-        return self.by_column([list(compress(column, keep)) for column in self.columns])
+    def without(self, places: Sequence[int]) -> Self:
+        """All but those at these places, which are in ascending order."""
+        # Few are missing as a rule, and what stands between them is copied as a whole.
+        kept = list(zip([0, *(place + 1 for place in places)], [*places, len(self)], strict=True))
+        return self.by_column(
+            [list(chain.from_iterable(column[start:end] for start, end in kept)) for column in self.columns]
+        )

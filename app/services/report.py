@@ -169,16 +169,16 @@ class _TaskCheck:
         missing: list[int] = []
         while after_id < self._shard.last_id:
             page, last_id = self._page(after_id)
-            there = []
-            for number, message in zip(page.greeted.ids, page.text.encode().splitlines(keepends=True), strict=True):
+            absent = []
+            for place, message in enumerate(page.text.encode().splitlines(keepends=True)):
                 line = hash(message)
-                there.append(unexplained[line] > 0)
-                if there[-1]:
+                if unexplained[line] > 0:
                     unexplained[line] -= 1
                 else:
-                    missing.append(number)
+                    absent.append(place)
+            missing += [page.greeted.ids[place] for place in absent]
             self._rejects.compare(page.rejects, after_id, last_id)
-            self._count(page.greeted.where(there))
+            self._count(page.greeted.without(absent))
             after_id = last_id
         too_many = unexplained.total()
         if missing:

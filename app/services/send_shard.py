@@ -63,12 +63,10 @@ class ShardReport:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """News of a shard's rejects: how many for each reason, never who."""
+    """News of a shard that is done: how many were not greeted, for each reason, never who."""
 
     order: ShardOrder
     counts: Counter[Reason]
-    in_all: bool
-    """Whether the shard is done and these are all of it; else they are a page's."""
 
 
 def send_shard(
@@ -172,13 +170,11 @@ class _Sending:
             self._record(page, last_id, position, round((time.monotonic() - began) * 1000))
             sent, rejected = sent + page.sent, rejected + len(page.rejects)
             on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, sent, False))
-            if page.rejects:
-                on_rejected(Rejected(self._order, Counter(each.reason for each in page.rejects), in_all=False))
         self._gateway.check()
         if rejected:
             with self._database.connect() as connection:
                 counts = rejects.count(connection, shard.campaign_id, shard.after_id, shard.to_id)
-            on_rejected(Rejected(self._order, counts, in_all=True))
+            on_rejected(Rejected(self._order, counts))
         return True
 
     def _deliver(self, page: Page, position: int, *, is_last: bool) -> int:
