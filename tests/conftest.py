@@ -1,4 +1,4 @@
-"""Databases for every test that asks: `database_url` runs a test on SQLite and on MySQL."""
+"""Databases for every test that asks: `database_url` runs a test on SQLite, MySQL and MariaDB."""
 
 import os
 from collections.abc import Iterator
@@ -58,15 +58,9 @@ def mariadb_url(mariadb_server: Server) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", MYSQL])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database without tables, once of each kind that we run on every day."""
-    return str(request.getfixturevalue(f"{request.param}_url"))
-
-
 @pytest.fixture(params=["sqlite", MYSQL, "mariadb"])
-def any_database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database without tables, once of each kind that we support."""
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database without tables, once on each kind that we support."""
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 

@@ -21,8 +21,8 @@ STEPS = schema.revisions()
 
 
 @pytest.fixture
-def connection(any_database_url: str) -> Iterator[Connection]:
-    engine = open_database(any_database_url)
+def connection(database_url: str) -> Iterator[Connection]:
+    engine = open_database(database_url)
     with engine.connect() as connection:
         yield connection
     engine.dispose()

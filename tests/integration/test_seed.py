@@ -23,11 +23,11 @@ FAST = pytest.param(
 )
 
 
-def test_the_same_people_are_in_every_database(any_database_url):
-    done = run(any_database_url, "--customers", "1000", "--random-seed", "7")
+def test_the_same_people_are_in_every_database(database_url):
+    done = run(database_url, "--customers", "1000", "--random-seed", "7")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert rows_in(any_database_url) == made_up(1000, seed=7)
+    assert rows_in(database_url) == made_up(1000, seed=7)
 
 
 @pytest.mark.mysql

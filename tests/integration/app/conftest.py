@@ -20,7 +20,7 @@ SHARD_SIZE = 10
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Engine]:
-    """Tables without rows, on SQLite and on MySQL."""
+    """Tables without rows, on every kind of database."""
     with with_tables(database_url) as engine:
         yield engine
 
@@ -47,14 +47,14 @@ def logs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def product(migrated_url: str, tmp_path: Path) -> Iterator[Product]:
-    """Not running yet, without customers; on SQLite and on MySQL."""
+    """Not running yet, without customers; on every kind of database."""
     with Product(migrated_url, tmp_path, shard_size=SHARD_SIZE) as product:
         yield product
 
 
 @pytest.fixture
 def running(product: Product) -> Product:
-    """A server of one test with four shards to send; on SQLite and on MySQL."""
+    """A server of one test with four shards to send; on every kind of database."""
     move_in(product.database, CROWD)
     product.start()
     return product
