@@ -13,7 +13,7 @@ from app.console import out
 from app.domain.campaign import ShardState, State, Verb, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.mobile import mask
-from app.errors import EmptyTemplate, ServerUnreachable
+from app.errors import ServerUnreachable
 from app.gateways.log_file import reserve_folder
 from app.preview_view import preview_facts, preview_text
 from app.protocol import Trigger, Watch
@@ -91,9 +91,7 @@ def trigger(
 ) -> None:
     """Start a campaign through the running server. The same name again starts nothing and says so."""
     remote = Remote(config.load(), tls=tls, ca=ca)
-    if template == "":
-        raise EmptyTemplate
-    request = Trigger(check_name(name), template or "", watch, allow_duplicates=allow_duplicates or None)
+    request = Trigger(check_name(name), template, watch, allow_duplicates=allow_duplicates or None)
     if watch:
         _watch(remote, request)
     lost = f"it may have started: python -m app status {request.campaign}"

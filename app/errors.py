@@ -78,13 +78,6 @@ class BadRequest(AppError):
         super().__init__(message)
 
 
-class EmptyTemplate(BadRequest):
-    """A template without a letter: nobody wants to send that."""
-
-    def __init__(self) -> None:
-        super().__init__("bad_template", "模板不能为空")
-
-
 class UnknownPlaceholder(BadRequest):
     """A template names something that cannot be filled in; the text lists what can."""
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.errors import BadRequest, EmptyTemplate
+from app.errors import BadRequest
 
 HEADER_BYTES = 4
 MAX_FRAME_BYTES = 3 * 2**20
@@ -24,13 +24,13 @@ _TYPE_NAMES = {str: "字符串", bool: "true或false"}
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A request to start a campaign, or to watch the one that has the name; an empty template is the default one.
+    """A request to start a campaign, or to watch the one that has the name; None for a template is the default one.
 
     With `allow_duplicates` a number that several customers have gets a message for each; None is no, for a new one.
     """
 
     campaign: str
-    template: str = ""
+    template: str | None = None
     watch: bool = False
     token: str = field(default="", repr=False)
     allow_duplicates: bool | None = None
@@ -151,8 +151,6 @@ def parse(body: bytes) -> Trigger | Watch | Control:
     for name, value in fields.items():
         if not isinstance(value, _FIELDS[name]):
             raise BadRequest("bad_field", f"字段{name}必须是{_TYPE_NAMES[_FIELDS[name]]}")
-    if fields.get("template") == "":
-        raise EmptyTemplate
     verbs = [verb for verb in _VERBS if verb in fields]
     if len(verbs) + ("campaign" in fields) != 1:
         raise BadRequest("bad_field", "字段campaign, pause, resume, cancel必须有一个,且只能有一个")
@@ -180,7 +178,7 @@ def request(trigger: Trigger | Watch) -> bytes:
         asked = {"watch": trigger.campaign} | ({"token": trigger.token} if trigger.token else {})
         return json.dumps(asked).encode()
     fields: dict[str, Any] = {"campaign": trigger.campaign}
-    if trigger.template:
+    if trigger.template is not None:
         fields["template"] = trigger.template
     if trigger.allow_duplicates is not None:
         fields["allow_duplicates"] = trigger.allow_duplicates

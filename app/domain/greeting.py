@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 
 from app.domain.people import People
-from app.errors import BadRequest, EmptyTemplate, UnknownPlaceholder
+from app.errors import BadRequest, UnknownPlaceholder
 
 DEFAULT_TEMPLATE = "尊敬的手机号为{mobile}的{name}_{honorific}_你好，然后xxxxxx省...."
 PLACEHOLDERS = ("mobile", "name", "honorific")
@@ -84,7 +84,7 @@ def compile_template(template: str, known_columns: Collection[str] | None = ()) 
     if any("\ud800" <= letter <= "\udfff" for letter in template):  # JSON may hold half a pair, UTF-8 may not
         raise BadRequest("bad_template", "模板不是有效的Unicode文本")
     if not template.strip():
-        raise EmptyTemplate
+        raise BadRequest("bad_template", "模板不能为空")
     literals, names = _parse(template + "\n")
     columns = tuple(dict.fromkeys(name for name in names if name not in PLACEHOLDERS))
     for name in columns:

@@ -31,7 +31,8 @@ def dispatch(database: Engine, trigger: Trigger, shard_size: int) -> Dispatched:
     Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
     choice about duplicates; a request that names none of them finds any campaign.
     """
-    name, template = check_name(trigger.campaign), trigger.template or DEFAULT_TEMPLATE
+    name = check_name(trigger.campaign)
+    template = DEFAULT_TEMPLATE if trigger.template is None else trigger.template
     check_template(database, template)
     created = _create(database, name, template, shard_size, allow_duplicates=bool(trigger.allow_duplicates))
     found = _find(database, name)
@@ -39,7 +40,7 @@ def dispatch(database: Engine, trigger: Trigger, shard_size: int) -> Dispatched:
         raise UnknownCampaign(name)
     campaign, numbers = found
     other_choice = trigger.allow_duplicates not in {None, campaign.allow_duplicates}
-    if other_choice or (trigger.template and campaign.template != template):
+    if other_choice or (trigger.template is not None and campaign.template != template):
         raise BadRequest("other_template", "名称已用于另一条短信")
     return Dispatched(campaign, numbers, created)
 

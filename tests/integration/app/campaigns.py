@@ -28,7 +28,7 @@ def with_tables(url: str) -> Iterator[Engine]:
 
 
 def trigger(
-    database: Engine, name: str, shard_size: int, template: str = "", *, allow_duplicates: bool = True
+    database: Engine, name: str, shard_size: int, template: str | None = None, *, allow_duplicates: bool = True
 ) -> Campaign:
     """A campaign; unless told otherwise one that needs no preparation."""
     return dispatch(database, Trigger(name, template, allow_duplicates=allow_duplicates), shard_size).campaign
@@ -50,7 +50,7 @@ def after(pages: int) -> Callable[[], bool]:
     return lambda: next(asked, None) is None
 
 
-def run(database: Engine, logs: Path, name: str, shard_size: int, template: str = "") -> Campaign:
+def run(database: Engine, logs: Path, name: str, shard_size: int, template: str | None = None) -> Campaign:
     """A campaign from its trigger to its end."""
     campaign = trigger(database, name, shard_size, template)
     for shard in shards_of(database, campaign):

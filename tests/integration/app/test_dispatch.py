@@ -66,7 +66,10 @@ def test_the_same_name_with_another_template_is_refused_and_changes_nothing(data
     assert dispatch(database, Trigger("a", "{name}好"), 10).campaign == first.campaign
 
 
-@pytest.mark.parametrize("trigger", [Trigger("../a"), Trigger(""), Trigger("a", "{town}"), Trigger("a", "好" * 2001)])
+@pytest.mark.parametrize(
+    "trigger",
+    [Trigger("../a"), Trigger(""), *(Trigger("a", template) for template in ("", " ", "{town}", "好" * 2001))],
+)
 def test_what_is_refused_leaves_no_row(database, trigger):
     with pytest.raises(BadRequest):
         dispatch(database, trigger, 10)

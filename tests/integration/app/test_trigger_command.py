@@ -23,7 +23,8 @@ def test_a_trigger_without_a_server_is_refused_with_what_to_do(app):
     app("trigger", "a").assert_refused("no answer from 127.0.0.1:", "python -m app serve")
 
 
-def test_an_empty_template_is_refused_and_not_taken_for_none(app):
+def test_an_empty_template_is_refused_and_not_taken_for_none(app, server, monkeypatch):
+    monkeypatch.setenv("SMS_PORT", str(server.port))
     app("trigger", "a", "--template", "").assert_refused("模板不能为空")
     app("preview", "--template", "").assert_refused("模板不能为空")
 
