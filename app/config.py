@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -108,6 +109,20 @@ _ENGINES_NAMES = {
 def in_our_words(text: str) -> str:
     """What the engine says of its settings, with the names that the operator gave."""
     return functools.reduce(lambda said, name: said.replace(name, _ENGINES_NAMES[name]), _ENGINES_NAMES, text)
+
+
+_OTHERS = frozenset(["SMS_UID", "SMS_GID"])
+"""What the compose file reads."""
+
+
+def unknown() -> list[str]:
+    """Variables that look like settings of ours and are none, in the environment or `.env`; such as misspelt ones."""
+    try:
+        given = {*os.environ, *dotenv_values(".env")}
+    except (OSError, UnicodeDecodeError):  # `load` says so
+        given = {*os.environ}
+    ours = {name.upper() for name in Config.model_fields} | _OTHERS
+    return sorted(name for name in given if name.upper().startswith("SMS_") and name.upper() not in ours)
 
 
 def tune_numpy() -> None:

@@ -8,6 +8,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 
+from annotated_types import Ge, Le
 from pydantic import SecretStr
 
 from app.config import Config
@@ -39,7 +40,7 @@ def settings() -> list[Setting]:
         assert isinstance(told, ast.Expr), f"{ast.unparse(given)} has no docstring"
         name = ast.unparse(given.target)
         meaning = " ".join(str(ast.literal_eval(told.value)).split())
-        found.append(Setting(name.upper(), _default(name), meaning))
+        found.append(Setting(name.upper(), _default(name), f"{meaning}{_bounds(name)}"))
     assert [each.name.lower() for each in found] == list(Config.model_fields)
     return found
 
@@ -49,6 +50,13 @@ def _default(name: str) -> str:
     if isinstance(default, SecretStr):
         return default.get_secret_value()
     return "" if default is None else str(default)
+
+
+def _bounds(name: str) -> str:
+    bounds = {type(each): each for each in Config.model_fields[name].metadata}
+    if Ge not in bounds or Le not in bounds:
+        return ""
+    return f" {bounds[Ge].ge:,} to {bounds[Le].le:,}."
 
 
 def settings_table() -> str:

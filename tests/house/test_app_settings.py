@@ -43,5 +43,15 @@ def test_the_compose_file_hands_every_setting_to_the_server() -> None:
     assert given == {each.name for each in settings()} - HOST_ALONE
 
 
+def test_what_the_compose_file_reads_beside_them_is_not_taken_for_a_misspelt_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in of_compose():
+        monkeypatch.setenv(name, "1")
+
+    assert not set(config.unknown()) & set(of_compose())
+
+
 def test_what_the_compose_file_reads_beside_them_is_explained_in_the_readme() -> None:
     assert [name for name in of_compose() if name not in README.read_text()] == []

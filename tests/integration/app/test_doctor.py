@@ -37,7 +37,7 @@ def test_where_all_is_well_every_line_says_so(app):
 
     assert ended.code == 0, ended.out
     assert [line.split()[:2] for line in ended.out.splitlines()] == [
-        ["ok", check] for check in ("database", "schema", "queues", "logs", "room", "token", "port")
+        ["ok", check] for check in ("database", "schema", "queues", "logs", "room", "token", "port", "settings")
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from app import config
 from app.config import Config
-from app.doctor import certificates, kernel, log_folder, token
+from app.doctor import certificates, kernel, log_folder, names, token
 from app.doctor.database import Size
 from app.doctor.finding import Finding, Verdict
 from tests.certificates import issue
@@ -37,6 +37,27 @@ def settings(monkeypatch, tmp_path):
         return config.load()
 
     return load
+
+
+# ── the settings' names ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_setting_that_is_misspelt_is_shown_with_the_one_that_is_meant(settings, tmp_path):
+    (tmp_path / ".env").write_text("SMS_SHARDSIZE=10\nSMS_UID=7\nOTHER=1\n")
+    settings(sms_colour="red")
+
+    colour, shard_size = names.examine()
+
+    assert (colour.verdict, shard_size.verdict) == (Verdict.WARNING, Verdict.WARNING)
+    assert colour.advice == "remove it; README.md has a table of all"
+    assert (shard_size.found, shard_size.advice) == ("SMS_SHARDSIZE is set, and is none", "write SMS_SHARD_SIZE")
+
+
+def test_settings_that_are_all_ours_are_in_order(settings, tmp_path):
+    (tmp_path / ".env").write_text("SMS_SHARD_SIZE=10\n")
+    settings(sms_port=9000)
+
+    assert only(names.examine()).verdict is Verdict.OK
 
 
 # ── the kernel ──────────────────────────────────────────────────────────────────────────────────
