@@ -28,8 +28,9 @@ from app.store.duplicates import Duplicates
 from app.store.faults import may_pass, reason, write
 from app.store.shards import Shard, Step
 
-PAGE_ROWS = 10_000
-"""Customers per page: 800 KB of messages, a tenth of a second, one checkpoint. Half of it costs a third more time."""
+PAGE_ROWS = 15_000
+"""Customers per page: 1.2 MB of messages, some 50 ms, one checkpoint. 10,000 take a twentieth more time, 20,000 take
+20 MiB more with four tasks."""
 
 
 class Outcome(StrEnum):
