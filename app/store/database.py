@@ -108,7 +108,15 @@ def fetch_packed(connection: Connection, statement: str, values: tuple[int, ...]
     it warns of nothing else. SQLite cuts nothing."""
     cursor = connection.exec_driver_sql(statement, values).cursor
     (row,) = cursor.fetchall()
-    return None if getattr(cursor, "warning_count", 0) else tuple(row)
+    return None if _warned(connection, cursor) else tuple(row)
+
+
+def _warned(connection: Connection, cursor: Any) -> bool:
+    if connection.dialect.name == "sqlite":
+        return False
+    if (count := getattr(cursor, "warning_count", None)) is None:  # mysqlclient 2.2 does not hand it on
+        count = connection.exec_driver_sql("SELECT @@warning_count").scalar_one()
+    return bool(count)
 
 
 def sqlite_code(error: BaseException | None) -> int:

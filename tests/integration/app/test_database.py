@@ -8,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from app.store.database import open_database, writing
+from app.store.database import _warned, fetch_packed, open_database, writing
 from app.store.tables import customers
+from tests.integration.app.people import crowd, move_in
 
 
 def test_an_error_of_the_database_tells_nothing_of_the_customers(database):
@@ -51,3 +52,15 @@ def test_connections_of_one_process_share_a_tls_context_unless_the_url_names_a_c
     with database.connect() as one, database.connect() as other:
         assert one.connection.driver_connection.ctx is other.connection.driver_connection.ctx
     database.dispose()
+
+
+def test_a_list_that_the_server_cut_is_known_by_its_warning_also_where_the_driver_counts_none(mysql) -> None:
+    move_in(mysql, crowd(100))
+    with mysql.connect() as connection:
+        connection.exec_driver_sql("SET SESSION group_concat_max_len = 20")
+        for highest, is_cut in ((3, False), (100, True)):
+            statement = f"SELECT GROUP_CONCAT(id) FROM customers WHERE id <= {highest}"
+            assert (fetch_packed(connection, statement) is None) is is_cut
+            connection.exec_driver_sql(statement).cursor.fetchall()
+            assert _warned(connection, object()) is is_cut
+        connection.invalidate()
