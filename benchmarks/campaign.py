@@ -27,11 +27,6 @@ SMALL = 200_000
 out = Console(width=None if sys.stdout.isatty() else 110)
 
 
-def shard_size(customers: int) -> int:
-    """One shard for each of the floor's clients."""
-    return -(-customers // mysql.CLIENTS)
-
-
 def main(customers: int = 2_000_000, rounds: int = 3) -> None:
     """Print the figures."""
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
@@ -43,15 +38,17 @@ def main(customers: int = 2_000_000, rounds: int = 3) -> None:
         seed(database, "large", customers)
         seed(database, "small", SMALL)
         for round_number in range(rounds):
-            floors.append(database.floor("large", shard_size(customers)))
+            floors.append(database.floor("large", mysql.per_client(customers)))
             for driver in drivers:
-                run = run_campaign(database.url(driver, "large"), f"{driver}-{round_number}", shard_size(customers))
+                run = run_campaign(
+                    database.url(driver, "large"), f"{driver}-{round_number}", mysql.per_client(customers)
+                )
                 runs[driver].append(run)
                 if run.digests != database.floor_digests():
                     raise RuntimeError(f"the logs of {driver} differ from the floor's")
         memory = {
             (driver, schema): run_campaign(
-                database.url(driver, schema), f"{driver}-memory", shard_size(size), with_meter=True
+                database.url(driver, schema), f"{driver}-memory", mysql.per_client(size), with_meter=True
             ).pss
             for driver in drivers
             for schema, size in (("large", customers), ("small", SMALL))

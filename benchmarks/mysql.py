@@ -22,6 +22,11 @@ wait
 """
 
 
+def per_client(customers: int) -> int:
+    """The ids that each client of the floor takes; a shard of so many is one task for each of them."""
+    return -(-customers // CLIENTS)
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """A running server; each schema is a database of its own, named after what is in it."""

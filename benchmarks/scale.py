@@ -51,7 +51,7 @@ def main(sizes: str = "200000,2000000,20000000", rounds: int = 3, driver: str = 
                 url = database.url(driver, f"customers_{count}")
                 repeats = min(MOST_REPEATS, max(1, counts[-1] // count // 10))
                 for _ in range(repeats):
-                    seconds = database.floor(f"customers_{count}", -(-count // mysql.CLIENTS))
+                    seconds = database.floor(f"customers_{count}", mysql.per_client(count))
                     floors[count].append(seconds / count * 1e6)
                 with TemporaryDirectory() as folder, serving(url, Path(folder), shard_size(count)) as (_, port):
                     send_campaign(port, f"first-{round_number}")
