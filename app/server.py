@@ -39,7 +39,7 @@ TELL_EVERY_S = 0.2
 
 
 class Application:
-    """What one process of the server holds. Made before the first fork, opened in `worker_start`."""
+    """What one process of the server holds. Made before the first fork, at work from `worker_start` on."""
 
     def __init__(self, config: Config, token: SecretStr, database: Engine) -> None:
         self._config = config

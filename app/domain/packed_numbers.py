@@ -40,21 +40,21 @@ class Packing:
         for END in a mobile. The page is whole, the server did not cut it off."""
         if packed is None:
             return from_rows([])
-        data, places = (packed + END).encode(), self._places + _DIGITS + len(END)
-        if len(data) == count * places and data[places - 1 :: places] == END.encode() * count:
+        of_id, shift = self._places, self.shift
+        width = of_id + _DIGITS
+        data, places = (packed + END).encode(), width + len(END)
+        if len(data) == count * places and data[width::places] == END.encode() * count:
             found, are_usable = self._by_columns(data, places)
             if are_usable.all():
                 return found
         rows = packed.split(END)
         if len(rows) != count:
             return None
-        looks_plain = [len(each) == places - 1 and each.isascii() for each in rows]
-        (ids, numbers), are_usable = self._by_columns("".join(compress(rows, looks_plain)).encode(), places - 1)
-        odd = (each for each, is_plain in zip(rows, looks_plain, strict=True) if not is_plain)
-        return join([(ids[are_usable], numbers[are_usable]), from_rows(map(self._row, odd))])
-
-    def _row(self, packed: str) -> tuple[int, str]:
-        return int(packed[: self._places]) - self.shift, packed[self._places :]
+        looks_plain = [len(each) == width and each.isascii() for each in rows]
+        (ids, numbers), are_usable = self._by_columns("".join(compress(rows, looks_plain)).encode(), width)
+        odd = compress(rows, (not each for each in looks_plain))
+        rest = from_rows((int(each[:of_id]) - shift, each[of_id:]) for each in odd)
+        return join([(ids[are_usable], numbers[are_usable]), rest])
 
     def _by_columns(self, data: bytes, places: int) -> tuple[Numbers, NDArray[np.bool_]]:
         """What every so many bytes say as an id and a number; and where they are digits that can be dialled."""

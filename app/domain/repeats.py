@@ -16,8 +16,7 @@ NOBODY: Numbers = np.zeros(0, np.uint64), np.zeros(0, np.uint64)
 
 
 def repeated(parts: Sequence[NDArray[np.uint64]], up_to: int | None) -> NDArray[np.uint64]:
-    """The numbers that stand more than once in the parts, and the last one of the stretch; ascending, as the parts are,
-    each once."""
+    """The numbers that stand in the parts more than once, and the last one of the stretch; ascending, each once."""
     last = np.array([] if up_to is None else [up_to, up_to], np.uint64)
     every = np.concatenate([*parts, last])
     every.sort()

@@ -20,8 +20,8 @@ _PAGE = (
 )
 
 # PyMySQL takes every value apart in Python, and that is most of what a campaign costs. Columns that the server packed
-# into one value each are read five times as fast. A page that holds the separator in its data, or that the server cut
-# off (group_concat_max_len), does not come out even and is read again the plain way.
+# into one value each are read five times as fast. A page that holds the separator in its data does not come out even;
+# it is read again the plain way, as is one that the server cut off (group_concat_max_len).
 _SEPARATOR = "\x1e"
 _PACKED_PAGE = "SELECT COUNT(*), {lists} FROM ({page}) AS page"
 _PACKED = f"GROUP_CONCAT({{}} SEPARATOR '{_SEPARATOR}')"
@@ -87,7 +87,7 @@ def page(connection: Connection, after_id: int, to_id: int, limit: int, columns:
 
     `columns` are checked names: they become part of the statement. Text is what the server makes of a value.
     """
-    return _read(connection, columns, (after_id, to_id, limit), limited=" LIMIT {mark}")
+    return _read(connection, after_id, to_id, limit, columns)
 
 
 class Pages:
@@ -104,7 +104,7 @@ class Pages:
         # A LIMIT has the server write a table before it packs it; where most ids are taken, a range does as well.
         if _is_packed(connection) and self._is_dense:
             reached = min(last_id + self._limit, self._to_id)
-            people = _read(connection, self._columns, (last_id, reached))
+            people = _read(connection, last_id, reached, None, self._columns)
         else:
             people = page(connection, last_id, self._to_id, self._limit, self._columns)
             reached = people.ids[-1] if len(people) == self._limit else self._to_id
@@ -116,13 +116,14 @@ def _is_packed(connection: Connection) -> bool:
     return connection.dialect.driver == "pymysql"
 
 
-def _read(connection: Connection, columns: Sequence[str], values: tuple[int, ...], limited: str = "") -> People:
+def _read(connection: Connection, after_id: int, to_id: int, limit: int | None, columns: Sequence[str]) -> People:
     text = "TEXT" if connection.dialect.name == "sqlite" else "CHAR"
     quote = connection.dialect.identifier_preparer.quote_identifier
     # With the table's name before it: SQLite takes a quoted name that it does not know for a string.
     shown = [f", IFNULL(CAST(customers.{quote(each)} AS {text}), '') AS x{at}" for at, each in enumerate(columns)]
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    plain = _PAGE.format(columns="".join(shown), mark=mark, limited=limited.format(mark=mark))
+    limited, values = ("", (after_id, to_id)) if limit is None else (f" LIMIT {mark}", (after_id, to_id, limit))
+    plain = _PAGE.format(columns="".join(shown), mark=mark, limited=limited)
     if _is_packed(connection):
         fields = ("id", "mobile", "name", "IFNULL(gender, '')", *(f"x{at}" for at in range(len(columns))))
         packed = _PACKED_PAGE.format(lists=", ".join(map(_PACKED.format, fields)), page=plain)
