@@ -1,10 +1,11 @@
-"""Signals as something to wait for: a handler does nothing, the number arrives in a mailbox."""
+"""Signals as something to wait for: a handler only notes the number and wakes who waits."""
 
 import os
 import select
 import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _CAPACITY = 65_536
@@ -12,13 +13,26 @@ _CAPACITY = 65_536
 
 
 class Mailbox:
-    """The signals that arrived, in order; one that arrives twice before it is read may count once."""
+    """The signals that arrived, in order; one that arrives twice before it is read may count once.
 
-    def __init__(self, wake_up: int) -> None:
-        """`wake_up`: the reading end, which does not block."""
-        self._wake_up = wake_up
+    The handler notes them, and not the wake-up descriptor: a loop that a callback runs, by asyncio.run or uvloop.run,
+    puts its own in its place, and need not put ours back.
+    """
+
+    def __init__(self, outside: int, inside: int) -> None:
+        """`outside`: the reading end of a pipe, `inside`: the writing end. Neither blocks."""
+        self._outside = outside
+        self._inside = inside
+        self._arrived: deque[int] = deque()
         self._poll = select.poll()
-        self.watch(wake_up)
+        self.watch(outside)
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """The handler of every signal that is listened to."""
+        if number not in self._arrived:
+            self._arrived.append(number)
+        with suppress(BlockingIOError):  # it is full: who waits is awake
+            os.write(self._inside, b"\0")
 
     def watch(self, descriptor: int, events: int = select.POLLIN) -> None:
         """Let `wait` return when this descriptor is ready, too."""
@@ -28,36 +42,38 @@ class Mailbox:
         self._poll.unregister(descriptor)
 
     def wait(self, timeout_s: float | None) -> list[int]:
-        """The signals that arrived, at once or within `timeout_s`; empty when a watched descriptor is ready."""
-        self._poll.poll(None if timeout_s is None else max(0, round(timeout_s * 1000)))
+        """The signals that arrived, at once or within `timeout_s`; empty when a watched descriptor is ready, and
+        sometimes for nothing. Main thread only."""
+        # With another wake-up descriptor, a signal between here and the kernel would be noted, and end no wait.
+        signal.set_wakeup_fd(self._inside, warn_on_full_buffer=False)
+        ready = self._poll.poll(None if timeout_s is None else max(0, round(timeout_s * 1000)))
+        if any(descriptor == self._outside for descriptor, _ in ready):
+            with suppress(BlockingIOError):
+                os.read(self._outside, _CAPACITY)  # before the numbers: what comes in between wakes the next wait
         return self.read()
 
     def read(self) -> list[int]:
-        """The signals that arrived until now."""
-        try:
-            return list(os.read(self._wake_up, _CAPACITY))
-        except BlockingIOError:
-            return []
-
-
-def _do_nothing(number: int, frame: FrameType | None) -> None:
-    """The number is in the wake-up pipe already."""
+        """The signals that arrived until now. From any thread."""
+        numbers: list[int] = []
+        while self._arrived:
+            with suppress(IndexError):  # another thread took it
+                numbers.append(self._arrived.popleft())
+        return numbers
 
 
 @contextmanager
 def listening(numbers: Iterable[int]) -> Iterator[Mailbox]:
     """Collect these signals instead of dying from them. Main thread only; the old handlers come back at the end."""
-    # A pipe keeps 65,536 numbers that nobody has read yet, a socket pair 278: after a task that took long with a
-    # hundred alarms a second, SIGTERM would not be among them.
     outside, inside = os.pipe()
     os.set_blocking(inside, False)
     os.set_blocking(outside, False)
+    mailbox = Mailbox(outside, inside)
     before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
     previous = signal.set_wakeup_fd(inside, warn_on_full_buffer=False)
     try:
         for number in numbers:
-            before[number] = signal.signal(number, _do_nothing)
-        yield Mailbox(outside)
+            before[number] = signal.signal(number, mailbox.note)
+        yield mailbox
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

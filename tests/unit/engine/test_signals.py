@@ -129,3 +129,29 @@ def test_a_child_hears_nothing_of_its_parents_mailbox() -> None:
 
         assert status == 0
         assert mailbox.read() == []
+
+
+def test_a_signal_is_heard_while_another_wake_up_descriptor_is_set() -> None:
+    with listening(USED) as mailbox:
+        signal.set_wakeup_fd(-1)  # as a loop does that ends
+
+        send(signal.SIGUSR1)
+
+        assert mailbox.wait(0.01) == [signal.SIGUSR1]
+
+
+def test_waiting_sets_the_wake_up_descriptor_anew() -> None:
+    with listening(USED) as mailbox:
+        ours = signal.set_wakeup_fd(-1)
+
+        mailbox.wait(0)
+
+        assert signal.set_wakeup_fd(-1) == ours
+
+
+def test_a_signal_that_was_read_without_waiting_is_not_heard_twice() -> None:
+    with listening(USED) as mailbox:
+        send(signal.SIGUSR1)
+
+        assert mailbox.read() == [signal.SIGUSR1]
+        assert mailbox.wait(0.01) == []
