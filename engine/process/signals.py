@@ -3,10 +3,13 @@
 import os
 import select
 import signal
+from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+
+from engine.process.forks import Handler, forget_handler, note_handler
 
 _CAPACITY = 65_536
 """Bytes that a pipe holds; pipe(7)."""
@@ -68,18 +71,34 @@ def listening(numbers: Iterable[int]) -> Iterator[Mailbox]:
     os.set_blocking(inside, False)
     os.set_blocking(outside, False)
     mailbox = Mailbox(outside, inside)
-    before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+    before: dict[int, Handler] = {}
     previous = signal.set_wakeup_fd(inside, warn_on_full_buffer=False)
     try:
         for number in numbers:
             before[number] = signal.signal(number, mailbox.note)
+            note_handler(number, before[number])
         yield mailbox
     finally:
         for number, handler in before.items():
+            forget_handler(number)
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         signal.set_wakeup_fd(previous)
         os.close(inside)
         os.close(outside)
+
+
+def listen_in_loop(
+    loop: AbstractEventLoop, number: int, call: Callable[[], object], note: Callable[[], object] | None = None
+) -> None:
+    """Let the loop make this call when the signal arrives; `note` is called at once, even while the loop is held up.
+
+    For as long as the process lives. Main thread only.
+    """
+    before = signal.getsignal(number)
+    loop.add_signal_handler(number, call)
+    if note is not None:
+        signal.signal(number, lambda number, frame: note())  # the loop hears of it by its wake-up descriptor
+    note_handler(number, before)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from engine.ipc.hand import Hand, Held
 from engine.ipc.message import Kind
 from engine.ipc.shared import Shared
 from engine.process.child import START_FAILED, Readiness
+from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.stats import Cell, State
 from engine.task_worker.answers import Answers
@@ -68,8 +69,7 @@ class CoroutineWorker(Life):
 
     async def _live(self, readiness: Readiness) -> int:
         self._end = self._loop.create_future()
-        self._loop.add_signal_handler(signal.SIGTERM, self._look)
-        signal.signal(signal.SIGTERM, self._note_signal)  # the loop's wake-up stays; a handler that blocks may ask
+        listen_in_loop(self._loop, signal.SIGTERM, self._look, self._note_stop)  # a handler that blocks may ask
         self._clean_up_after_the_dead(self._place)
         self._board.put(self._place, Cell.PID, os.getpid())
         self._board.put(self._place, Cell.STATE, State.AWAY)
@@ -105,7 +105,7 @@ class CoroutineWorker(Life):
         """Whether this process was told to stop; a long task may ask, and end early."""
         return self._told_to_stop
 
-    def _note_signal(self, number: int, frame: object) -> None:
+    def _note_stop(self) -> None:
         self._told_to_stop = True
 
     def _is_to_leave(self) -> bool:

@@ -18,6 +18,7 @@ from engine.ipc.channel import inbox_of
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.shared import Shared
 from engine.process.child import START_FAILED, Readiness
+from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.stats import Cell
 from engine.worker.accepting import Accepting, accept
@@ -107,7 +108,7 @@ class EventWorker:
         self._tasks.giving.let_clients_go_on = self._clients.resume
         self._told_to_stop = asyncio.Event()
         self._last_answer_came = asyncio.Event()
-        self._loop.add_signal_handler(signal.SIGTERM, self._told_to_stop.set)
+        listen_in_loop(self._loop, signal.SIGTERM, self._told_to_stop.set)
         self._close_row(self._place)
         self._tasks.load()
         self._board.put(self._place, Cell.PID, os.getpid())

@@ -1,9 +1,10 @@
-"""engine/process/signals.py: a signal is a number in a mailbox, and nothing else happens."""
+"""engine/process/signals.py: a signal is a number in a mailbox, and nothing else happens. Nor in what is forked."""
 
 import os
 import select
 import signal
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -131,6 +132,14 @@ def test_a_child_hears_nothing_of_its_parents_mailbox() -> None:
         assert mailbox.read() == []
 
 
+def in_a_child(holds: Callable[[], bool]) -> bool:
+    """Whether this holds in a child that anybody forks."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if holds() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
 def test_a_signal_is_heard_while_another_wake_up_descriptor_is_set() -> None:
     with listening(USED) as mailbox:
         signal.set_wakeup_fd(-1)  # as a loop does that ends
@@ -155,3 +164,43 @@ def test_a_signal_that_was_read_without_waiting_is_not_heard_twice() -> None:
 
         assert mailbox.read() == [signal.SIGUSR1]
         assert mailbox.wait(0.01) == []
+
+
+def test_a_child_that_anybody_forks_has_the_handlers_from_before_and_no_wake_up_descriptor() -> None:
+    before = {each: signal.getsignal(each) for each in USED}
+
+    with listening(USED):
+
+        def holds() -> bool:
+            return {each: signal.getsignal(each) for each in USED} == before and signal.set_wakeup_fd(-1) == -1
+
+        assert in_a_child(holds)
+        assert signal.getsignal(signal.SIGUSR1) != before[signal.SIGUSR1]
+
+
+def test_a_child_keeps_a_handler_that_the_program_put_in_our_place() -> None:
+    with listening(USED):
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+        assert in_a_child(lambda: signal.getsignal(signal.SIGUSR2) == signal.SIG_IGN)
+
+
+def test_a_child_takes_signals_again_and_so_does_its_parent() -> None:
+    def is_open() -> bool:
+        return not {signal.SIGUSR1, signal.SIGUSR2} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    with listening(USED):
+        assert in_a_child(is_open)
+        assert is_open()
+
+
+def test_a_child_of_a_program_that_listens_to_nothing_keeps_its_wake_up_descriptor() -> None:
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    before = signal.set_wakeup_fd(write_end)
+    try:
+        assert in_a_child(lambda: signal.set_wakeup_fd(-1) == write_end)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(read_end)
+        os.close(write_end)
