@@ -1,22 +1,39 @@
-"""How many files each process may have open: a connection is one."""
+"""How many files each process may have open: a connection is one, an end of an inbox another."""
 
+import logging
 import os
 import resource
+
+from engine.errors import StartError
+
+log = logging.getLogger(__name__)
 
 SPARE = 64
 """What a worker opens besides its connections: files of tasks, an event loop, what the program itself needs."""
 
 
-def make_room(connections: int) -> int:
-    """Let this process, and those it will fork, have so many connections on top of what is open now.
+def make_room(shared: int, connections: int, children: int) -> int:
+    """Let this process, and those it will fork, open so many files on top of what is open now.
 
-    The soft limit is raised as far as the hard one allows, and never lowered. Gives how many connections fit.
+    `shared`: what every process has, `connections`: what an event worker has besides, `children`: what the manager has,
+    one for each that is starting. The soft limit is raised as far as the hard one allows, and never lowered. Gives how
+    many connections fit, and says so in the log where those are not all. Raises StartError, which tells the number,
+    when the hard limit forbids to start at all.
     """
     held = len(os.listdir("/proc/self/fd"))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + SPARE + held
+    always = held + SPARE + shared
     # neither is ever RLIM_INFINITY: Linux allows at most fs.nr_open
-    allowed = max(soft, min(wanted, hard))
+    if (needed := always + max(1, children)) > max(soft, hard):
+        raise StartError(
+            f"this many workers need {needed} open files in each process, and the hard limit (ulimit -Hn) is {hard}"
+        )
+    allowed = max(soft, min(always + max(connections, children), hard))
     if allowed > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    return min(connections, allowed - SPARE - held)
+    if (room := min(connections, allowed - always)) < connections:
+        log.warning(
+            "max_conn is above what the limit of open files (ulimit -Hn) allows each event worker",
+            extra={"max_conn": connections, "connections": room},
+        )
+    return room

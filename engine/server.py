@@ -21,7 +21,7 @@ from engine.errors import StartError, UnknownWorker, UsageError
 from engine.events import IN_MANAGER, AnyCallback, Events
 from engine.ipc.channel import inbox_of
 from engine.ipc.message import Kind, Message, packets, to_bytes
-from engine.ipc.shared import Shared
+from engine.ipc.shared import Shared, open_files
 from engine.ipc.spill import claim, default_path
 from engine.process.child import START_FAILED, Readiness
 from engine.process.crew import Role
@@ -104,12 +104,16 @@ class Server:
         """Run until SIGTERM or SIGINT. Main thread only.
 
         Raises UsageError for a missing callback and StartError for a port, directory or certificate that cannot be
-        used. Ends the program with exit code 3 when a worker cannot begin.
+        used, or for a limit of open files that is too low. Ends the program with exit code 3 when a worker cannot
+        begin.
         """
         if threading.current_thread() is not threading.main_thread():
             raise UsageError("start() belongs into the main thread, to which the system sends signals")
         self._check_callbacks()
         self._tls = server_context(self.settings)
+        make_room(
+            open_files(self.settings), self.settings.max_conn, self.settings.worker_num + self.settings.task_worker_num
+        )
         self.master_pid = os.getpid()
         self._listener = listen(self.host, self.port, self.settings.backlog)
         try:
@@ -177,7 +181,6 @@ class Server:
             after_reload=lambda: self._call_in_manager("after_reload"),
             reloads={signal.SIGUSR1: [task_workers, event_workers], signal.SIGUSR2: [task_workers]},
         )
-        self._make_room()
         setproctitle(f"{name}: manager")
         self._call_in_manager("manager_start")
         # What is loaded by now is shared with the children until written to; the collector would write to all of it.
@@ -191,14 +194,6 @@ class Server:
         finally:
             self._call_in_manager("manager_stop")
             self._call_in_manager("shutdown")
-
-    def _make_room(self) -> None:
-        wanted = self.settings.max_conn
-        if (room := make_room(wanted)) < wanted:
-            log.warning(
-                "max_conn is above what the limit of open files (ulimit -Hn) allows each event worker",
-                extra={"max_conn": wanted, "connections": room},
-            )
 
     def _on_ready(self) -> None:
         log.info("server ready", extra={"host": self.host, "port": self.port, "pid": self.master_pid})

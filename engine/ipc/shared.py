@@ -24,8 +24,19 @@ from engine.stats import Board, Cell, State
 
 log = logging.getLogger(__name__)
 
+_ALWAYS = 4
+"""Files: the counter of task ids, the board, and twice the table of connections."""
 _QUEUE_NOTE = "queue"
 """File that holds the key of a private queue, so that the next start can remove it after a kill -9."""
+
+
+def open_files(settings: Settings) -> int:
+    """How many files the processes of such a server share: both ends of each inbox, and with a key what lies in files,
+    which costs one for the file and one for the memory; of what the queue held at the start, the file stays open."""
+    events, tasks = 2 * settings.worker_num, settings.task_worker_num
+    inboxes = 2 * (events + tasks)
+    in_files = 0 if settings.message_queue_key is None else 2 * (events + 2 * tasks) + 1
+    return inboxes + in_files + _ALWAYS
 
 
 class Shared:

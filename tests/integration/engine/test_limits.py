@@ -1,5 +1,6 @@
 """Limits on clients: how many there may be, and how long they may keep silent. With real sockets."""
 
+import re
 import resource
 import struct
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from engine import Server
 from tests.integration.engine.inside import note
-from tests.integration.engine.servers import running, wait_until
+from tests.integration.engine.servers import running, start, wait_until
 
 FRAMES: dict[str, Any] = {"open_length_check": True, "package_body_offset": 4, "task_worker_num": 0}
 
@@ -61,12 +62,7 @@ def test_over_all_workers_no_more_than_max_conn_are_served_and_a_place_that_is_l
 def test_the_limit_of_open_files_is_raised_or_it_is_said_what_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard: int, says: list[dict[str, int]]
 ) -> None:
-    popen = subprocess.Popen
-
-    def with_limits(command: list[str], **options: Any) -> Any:
-        return popen(["sh", "-c", f'ulimit -Sn 100 && ulimit -Hn {hard} && exec "$@"', "sh", *command], **options)
-
-    monkeypatch.setattr(subprocess, "Popen", with_limits)
+    with_limits(monkeypatch, 100, hard)
     with running(echo, tmp_path, max_conn=500, **FRAMES) as server:
         lines = server.log("limit of open files")
         ((soft, at_most),) = server.wait_for_notes("files")
@@ -117,3 +113,46 @@ def test_a_frame_that_trickles_in_is_not_waited_for_for_ever(tmp_path: Path) -> 
         assert slow.recv(1) == b""
         assert line["peer"] == peer
         assert line["waited_s"] >= 0.4
+
+
+# ── how many workers ────────────────────────────────────────────────────────────────────────────
+
+
+def with_limits(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> None:
+    """Let servers start with these limits of open files."""
+    popen = subprocess.Popen
+
+    def limited(command: list[str], **options: Any) -> Any:
+        return popen(["sh", "-c", f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$@"', "sh", *command], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", limited)
+
+
+MANY: dict[str, Any] = {"worker_num": 2, "task_worker_num": 20, "max_conn": 10, "max_wait_time": 20}
+
+
+def idle(server: Server) -> None:
+    server.on("receive", lambda *_: None)
+    server.on("task", lambda *_: None)
+
+
+def test_more_workers_start_than_the_soft_limit_of_open_files_has_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_limits(monkeypatch, 40, 300)
+    with running(idle, tmp_path, **MANY) as server:
+        assert len(server.processes()) == 1 + 2 + 20
+        assert server.log("limit of open files") == []
+
+
+def test_more_workers_than_the_hard_limit_allows_are_refused_with_the_number_that_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_limits(monkeypatch, 40, 100)
+    server = start(idle, tmp_path, **MANY)
+
+    assert server.exit_status() == 1
+    (said,) = [line for line in server.stderr().splitlines() if line.startswith("engine.errors.StartError")]
+    needed, hard = re.findall(r"\d+", said)
+    assert 140 < int(needed) < 180
+    assert hard == "100"

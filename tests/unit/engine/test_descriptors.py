@@ -1,12 +1,14 @@
 """engine/descriptors.py: the limit of open files fits what the server is to hold. Each test is a process of its own."""
 
 import os
+import re
 import resource
 from collections.abc import Callable
 
 import pytest
 
 from engine.descriptors import SPARE, make_room
+from engine.errors import StartError
 
 
 def in_a_child(work: Callable[[], bool]) -> bool:
@@ -28,7 +30,7 @@ def held() -> int:
 def test_the_soft_limit_is_raised_to_what_is_needed_and_no_further() -> None:
     def work() -> bool:
         resource.setrlimit(resource.RLIMIT_NOFILE, (held() + 10, limits()[1]))
-        return make_room(500) == 500 and limits()[0] == 500 + SPARE + held()
+        return make_room(20, 500, 5) == 500 and limits()[0] == 520 + SPARE + held()
 
     assert in_a_child(work)
 
@@ -36,7 +38,7 @@ def test_the_soft_limit_is_raised_to_what_is_needed_and_no_further() -> None:
 def test_where_the_hard_limit_forbids_it_the_answer_is_what_fits() -> None:
     def work() -> bool:
         resource.setrlimit(resource.RLIMIT_NOFILE, (held() + 10, held() + 300))
-        return make_room(500) == 300 - SPARE and limits() == (held() + 300, held() + 300)
+        return make_room(20, 500, 5) == 280 - SPARE and limits() == (held() + 300, held() + 300)
 
     assert in_a_child(work)
 
@@ -45,6 +47,34 @@ def test_where_the_hard_limit_forbids_it_the_answer_is_what_fits() -> None:
 def test_a_limit_that_is_high_enough_stays(wanted: int) -> None:
     def work() -> bool:
         resource.setrlimit(resource.RLIMIT_NOFILE, (held() + 1000, held() + 1000))
-        return make_room(wanted) == wanted and limits() == (held() + 1000, held() + 1000)
+        return make_room(0, wanted, 5) == wanted and limits() == (held() + 1000, held() + 1000)
+
+    assert in_a_child(work)
+
+
+def test_what_starting_children_need_is_room_enough_for_the_manager() -> None:
+    def work() -> bool:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (held() + 10, held() + 500))
+        return make_room(20, 10, 300) == 10 and limits()[0] == 320 + SPARE + held()
+
+    assert in_a_child(work)
+
+
+def test_a_hard_limit_that_is_too_low_to_start_is_refused_with_the_number() -> None:
+    def work() -> bool:
+        needed = held() + SPARE + 200 + 50
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed - 1, needed - 1))
+        with pytest.raises(StartError, match=re.escape(f"need {needed} open files")) as refused:
+            make_room(200, 10, 50)
+        return f"(ulimit -Hn) is {needed - 1}" in str(refused.value)
+
+    assert in_a_child(work)
+
+
+def test_a_hard_limit_that_just_suffices_is_enough() -> None:
+    def work() -> bool:
+        needed = held() + SPARE + 200 + 50
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, needed))
+        return make_room(200, 10, 50) == 10
 
     assert in_a_child(work)

@@ -1,5 +1,6 @@
 """engine/ipc/shared.py: what the processes of a server share, and what stays of it."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,10 @@ import sysv_ipc
 
 from engine.errors import StartError
 from engine.ipc.message import EMPTY_PACKET
-from engine.ipc.shared import Shared
+from engine.ipc.shared import Shared, open_files
 from engine.ipc.sysv_queue import QueueWay, remove_queue
 from engine.ipc.way import SocketWay
-from engine.settings import IpcMode
+from engine.settings import IpcMode, Settings
 from engine.stats import Cell, State
 from tests.unit.engine.starts import hold, keep, packet_of, start, task
 
@@ -250,3 +251,22 @@ def test_with_sockets_nobody_is_woken_for_another(tmp_path: Path) -> None:
     shared.wake_another(0)
 
     assert rung(shared) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "has_key"),
+    [*((mode, False) for mode in IpcMode), (IpcMode.QUEUE, True), (IpcMode.PREEMPTIVE, True)],
+)
+def test_the_files_that_it_opens_are_as_many_as_was_said(
+    tmp_path: Path, private_keys: list[int], queue_key: int, mode: IpcMode, has_key: bool
+) -> None:
+    key = queue_key if has_key else None
+    settings = Settings(worker_num=3, task_worker_num=5, task_ipc_mode=mode, message_queue_key=key)
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+
+    shared = Shared(settings, tmp_path)
+    gc.collect()
+
+    assert len(os.listdir("/proc/self/fd")) - before == open_files(settings)
+    shared.close()
