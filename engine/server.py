@@ -101,7 +101,7 @@ class Server:
         return register if callback is None else register(callback)
 
     def start(self) -> None:
-        """Run until SIGTERM or SIGINT. Main thread only.
+        """Run until SIGTERM, SIGINT or SIGHUP. Main thread only.
 
         Raises UsageError for a missing callback and StartError for a port, directory or certificate that cannot be
         used, or for a limit of open files that is too low. Ends the program with exit code 3 when a worker cannot

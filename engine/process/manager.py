@@ -18,6 +18,11 @@ log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
+def _with_hangup() -> list[int]:
+    """The end of a terminal is a stop, unless nohup(1) started the server."""
+    return [*SIGNALS, *([] if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else [signal.SIGHUP])]
+
+
 class Manager:
     """Starts every role, replaces who dies, reloads and stops when told."""
 
@@ -60,8 +65,8 @@ class Manager:
         self._stopping = False
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then let the children finish. Raises StartError when one cannot begin."""
-        with listening((*SIGNALS, *self._slots_to_reload)) as mailbox:
+        """Serve until SIGTERM, SIGINT or SIGHUP, then let the children finish. StartError if one cannot begin."""
+        with listening((*_with_hangup(), *self._slots_to_reload)) as mailbox:
             self._crew = Crew(self._roles, mailbox, self._on_gone)
             self._reloads = Reloads(self._crew.slots, *self._around_reload)
             try:

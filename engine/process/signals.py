@@ -117,9 +117,9 @@ def reset_in_child() -> None:
     A program that wants Ctrl-C, SIGUSR1 or SIGUSR2 in its children sets handlers there.
     """
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    # Ctrl-C reaches the whole terminal group, and a reload may be asked of the whole group, too: the manager alone
-    # decides what they mean. Left at their defaults they would kill every child at once.
-    for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+    # Ctrl-C and the end of a terminal reach its whole group, and a reload may be asked of the whole group, too: the
+    # manager alone decides what they mean. Left at their defaults they would kill every child at once.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)

@@ -17,7 +17,7 @@ _LAST_WORDS_S = 1.0
 
 def is_stop(numbers: Sequence[int]) -> bool:
     """Whether one of these signals tells the manager to stop."""
-    return any(number in (signal.SIGTERM, signal.SIGINT) for number in numbers)
+    return any(number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for number in numbers)
 
 
 def stop(crew: Crew, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float) -> None:

@@ -105,7 +105,7 @@ def test_what_a_handler_starts_does_not_mind_ctrl_c_nor_a_reload_of_the_whole_gr
         say(server, b"x")
 
         (ignored,) = server.wait_for_notes("ignored")[0]
-        wanted = (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+        wanted = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
         assert all(int(ignored, 16) >> (number - 1) & 1 for number in wanted)
         assert not int(ignored, 16) >> (signal.SIGTERM - 1) & 1
 

@@ -27,6 +27,11 @@ def ctrl_c(server: Running) -> None:
     os.killpg(server.process.pid, signal.SIGINT)
 
 
+def end_of_the_terminal(server: Running) -> None:
+    """SIGHUP to every process of the group."""
+    os.killpg(server.process.pid, signal.SIGHUP)
+
+
 def sigterm_to_all(server: Running) -> None:
     """What systemd does where nothing else is said."""
     for pid in server.processes().values():
@@ -34,7 +39,7 @@ def sigterm_to_all(server: Running) -> None:
             os.kill(pid, signal.SIGTERM)
 
 
-@pytest.mark.parametrize("stop", [sigterm, ctrl_c, sigterm_to_all])
+@pytest.mark.parametrize("stop", [sigterm, ctrl_c, end_of_the_terminal, sigterm_to_all])
 def test_told_to_stop_the_task_in_hand_ends_and_its_answer_reaches_the_client(
     tmp_path: Path, stop: Callable[[Running], None]
 ) -> None:
@@ -258,3 +263,24 @@ def test_a_stop_while_it_is_still_starting_is_a_clean_one(tmp_path: Path) -> Non
     assert server.stop() == 0
 
     server.check_no_trace()
+
+
+def test_a_server_that_nohup_started_does_not_mind_the_end_of_the_terminal(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is started goes on ignoring it
+    try:
+        server = start(workshop, tmp_path / "server", **HANDFULS)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    try:
+        server.wait_until_ready()
+        worker = server.pid_of("worker 0")
+
+        end_of_the_terminal(server)
+
+        with Desk(server) as desk:
+            assert desk.answer(desk.ask("echo", "still here")).value == "still here"
+        assert server.pid_of("worker 0") == worker
+        assert server.stop() == 0
+        server.check_no_trace()
+    finally:
+        server.process.kill()
