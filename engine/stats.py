@@ -34,7 +34,7 @@ class Cell(IntEnum):
     REDELIVERED = 12
     FILES_SENT = 13  # spill files of the process at work that somebody was told of
     CALLED_NS = 19  # when an event worker gave a task to this idle one, monotonic; 0 once it looked what there is
-    LAST_PID = 18  # whose files those are; PID is 0 once that process is gone
+    FILES_OF = 18  # who made those, see SpillDirectory.maker; PID is 0 once that process is gone
     RUNNING = 17  # tasks at once, where `task` is a coroutine
     ROOM = 20  # how many more it would begin at once
 

@@ -24,15 +24,23 @@ class SpillDirectory:
     def __init__(self, path: Path) -> None:
         """Made before the first fork."""
         self.path = path
-        # a task's file may outlive its server, and in a container the next one has the same pids
-        self._life = secrets.token_hex(4)
         self.made = 0
         """How many files this process wrote."""
+        self._pid = self._maker = 0
+
+    @property
+    def maker(self) -> int:
+        """This process, among all that ever wrote files here: 1 to 2**63 - 1. It is drawn, for a pid comes again: in a
+        container at every start, elsewhere after some ten thousand processes."""
+        if self._pid != os.getpid():
+            self._pid, self._maker, self.made = os.getpid(), secrets.randbelow(2**63 - 1) + 1, 0
+        return self._maker
 
     def write(self, body: bytes) -> bytes:
         """Store `body` and return the name to send. Raises OSError, leaving no file, when it does not fit."""
+        maker = self.maker
         self.made += 1
-        name = f"{self._life}-{os.getpid()}-{self.made}{_SUFFIX}"
+        name = f"{maker}-{self.made}{_SUFFIX}"
         file = self.path / name
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -62,11 +70,11 @@ class SpillDirectory:
         """Remove a file; no matter if it is gone already (a task delivered twice names it twice)."""
         (self.path / name.decode()).unlink(missing_ok=True)
 
-    def discard(self, pid: int, after: int, keep: Collection[str] = ()) -> None:
+    def discard(self, maker: int, after: int, keep: Collection[str] = ()) -> None:
         """Remove what a dead process wrote after its first `after` files, `keep` apart: it told nobody of them."""
         for name in os.listdir(self.path):
-            maker, _, number = name.removesuffix(_SUFFIX).rpartition("-")
-            if name.endswith(_SUFFIX) and maker == f"{self._life}-{pid}" and int(number) > after and name not in keep:
+            made_by, _, number = name.removesuffix(_SUFFIX).partition("-")
+            if name.endswith(_SUFFIX) and made_by == str(maker) and int(number) > after and name not in keep:
                 (self.path / name).unlink(missing_ok=True)
 
     def count(self) -> int:

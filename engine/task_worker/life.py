@@ -60,10 +60,10 @@ class Life:
         for hand in self._hands[place]:
             for message in hand.answered_before():
                 self._bodies.drop(message)
-        if pid := self._board.get(place, Cell.LAST_PID):
-            self._spill.discard(pid, self._board.get(place, Cell.FILES_SENT))
+        if maker := self._board.get(place, Cell.FILES_OF):
+            self._spill.discard(maker, self._board.get(place, Cell.FILES_SENT))
         # in this order: a death in between must not make files of the dead, which others were told of, look untold
-        self._board.put(place, Cell.LAST_PID, os.getpid() if place == self._place else 0)
+        self._board.put(place, Cell.FILES_OF, self._spill.maker if place == self._place else 0)
         self._board.put(place, Cell.FILES_SENT, 0)
 
     def _take(self, room: memoryview) -> int:

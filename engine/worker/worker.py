@@ -112,7 +112,7 @@ class EventWorker:
         self._close_row(self._place)
         self._tasks.load()
         self._board.put(self._place, Cell.PID, os.getpid())
-        self._board.put(self._place, Cell.LAST_PID, os.getpid())
+        self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
         try:
             if (starting := self._callbacks.call("worker_start", self._id)) is not None:
                 await starting
@@ -134,11 +134,11 @@ class EventWorker:
         if board.get(place, Cell.CLOSED) != board.get(place, Cell.ACCEPTED):
             board.put(place, Cell.CLOSED, board.get(place, Cell.ACCEPTED))
             board.connections.forget(place)
-        if pid := board.get(place, Cell.LAST_PID):
+        if maker := board.get(place, Cell.FILES_OF):
             kept = self._desks[place].backlog.load()
             files = {each.body.decode() for each in kept if each.codec & SPILLED}
-            self._spill.discard(pid, board.get(place, Cell.FILES_SENT), files)
-        board.put(place, Cell.LAST_PID, 0)
+            self._spill.discard(maker, board.get(place, Cell.FILES_SENT), files)
+        board.put(place, Cell.FILES_OF, 0)
         board.put(place, Cell.FILES_SENT, 0)
 
     def _take_over(self) -> None:

@@ -1,5 +1,6 @@
 """engine/ipc/spill.py: files that only we can read, in a directory that only we can write."""
 
+import copy
 import os
 import stat
 import tempfile
@@ -104,7 +105,7 @@ def test_a_file_of_a_former_life_is_not_in_the_way_of_a_process_with_the_same_pi
     now = SpillDirectory(tmp_path)
 
     new = now.write(b"new")
-    now.discard(os.getpid(), 0)
+    now.discard(now.maker, 0)
 
     assert now.read(waiting) == b"waits"
     assert now.size(new) == 0
@@ -113,11 +114,39 @@ def test_a_file_of_a_former_life_is_not_in_the_way_of_a_process_with_the_same_pi
 def test_what_a_dead_process_told_nobody_of_is_discarded_and_nothing_else(directory: SpillDirectory) -> None:
     told, untold = directory.write(b"told"), directory.write(b"untold")
 
-    directory.discard(os.getpid() + 1, 0)
-    directory.discard(os.getpid(), 1)
+    directory.discard(directory.maker + 1, 0)
+    directory.discard(directory.maker, 1)
 
     assert directory.read(told) == b"told"
     assert directory.size(untold) == 0
+
+
+def test_a_pid_that_comes_again_in_one_life_of_a_server_is_another_process(tmp_path: Path) -> None:
+    """A file of the former one may wait for long, and the two have nothing else in common."""
+    directory = SpillDirectory(tmp_path)
+
+    def write() -> bytes:
+        """As a child does that was forked when nothing was written yet; each with the pid of this process."""
+        child = copy.copy(directory)
+        return child.write(b"body")
+
+    names = [write(), write()]
+
+    assert len(set(names)) == 2
+    assert [directory.read(name) for name in names] == [b"body"] * 2
+
+
+def test_a_child_does_not_go_on_with_the_names_of_its_parent(directory: SpillDirectory) -> None:
+    directory.write(b"parent")
+    pid = os.fork()
+    if pid == 0:
+        directory.write(b"child")
+        os._exit(0 if directory.made == 1 else 1)
+
+    assert os.waitpid(pid, 0)[1] == 0
+    directory.discard(directory.maker, 0)
+    (left,) = os.listdir(directory.path)
+    assert directory.read(left.encode()) == b"child"
 
 
 # ── the claim ───────────────────────────────────────────────────────────────────────────────────
