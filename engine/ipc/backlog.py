@@ -48,6 +48,7 @@ class Backlog:
 
     def load(self) -> list[Message]:
         """Look at the memory anew, which another process may have written to: the messages, in order."""
+        self._region.forget_reserved()
         self._base = _HEADER_BYTES + self._cells[_USED] * self._half_bytes
         self._end = self._cells[_END + self._cells[_USED]]
         found = []

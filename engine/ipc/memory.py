@@ -36,6 +36,10 @@ class Region:
                 os.posix_fallocate(self._descriptor, step * _STEP, min(_STEP, self.size - step * _STEP))
                 self._reserved.add(step)
 
+    def forget_reserved(self) -> None:
+        """Another process may have given back what we think is reserved."""
+        self._reserved.clear()
+
     def release(self, start: int, end: int) -> None:
         """Give these bytes, whole pages, back to the system; they are zeros from now on."""
         memory = self.view.obj

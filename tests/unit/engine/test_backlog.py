@@ -1,6 +1,7 @@
 """engine/ipc/backlog.py: what waits is there, whole and in order, whenever its process dies."""
 
 import mmap
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -287,3 +288,31 @@ class Waiting(RuleBasedStateMachine):
 
 TestWaiting = pytest.mark.filterwarnings("ignore")(Waiting.TestCase)
 TestWaiting.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+
+
+def test_what_another_process_gave_back_to_the_disk_is_reserved_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manager's notes of it are as old as the start, and each process begins with those."""
+    region = Folder(tmp_path, 4711).make("1-backlog-0", region_bytes(4 * 2**20))
+    backlog = Backlog(region)
+    for number in range(300):
+        backlog.append(number, to_bytes(Message(Kind.TASK, 0, 0, number, bytes(8000))))
+    pid = os.fork()
+    if pid == 0:
+        backlog.load()
+        backlog.remove(range(300))
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    reserved: list[int] = []
+    allocate = os.posix_fallocate
+
+    def noting(descriptor: int, start: int, length: int) -> None:
+        reserved.append(start)
+        allocate(descriptor, start, length)
+
+    monkeypatch.setattr(os, "posix_fallocate", noting)
+    backlog.load()
+    backlog.append(300, to_bytes(Message(Kind.TASK, 0, 0, 300, b"body")))
+
+    assert reserved == [0]
