@@ -95,12 +95,15 @@ def open_queue(key: int) -> sysv_ipc.MessageQueue:
     largest = limit("msgmax")
     try:
         queue = sysv_ipc.MessageQueue(key, sysv_ipc.IPC_CREAT, mode=0o600, max_message_size=largest)
-        uid, mode = queue.uid, queue.mode & 0o777
+        uid, creator, mode = queue.uid, queue.cuid, queue.mode & 0o777
     except (sysv_ipc.Error, OSError) as error:
         raise StartError(f"no System V queue with key {key}: {error}; see `ipcs -q` and `ipcs -l`") from error
-    if uid != os.geteuid() or mode != 0o600:  # whoever may write to it can make us unpickle what he likes
+    # Whoever may write to it can make us unpickle what he likes. Its creator may for ever, whoever it was given to, and
+    # change its mode; both are us, so nobody but root can let others in after this look. Source: sysvipc(7), msgctl(2).
+    if {uid, creator} != {os.geteuid()} or mode != 0o600:
         raise StartError(
-            f"System V queue with key {key} must be ours with mode 0600, it is user {uid}'s with {mode:04o}"
+            f"System V queue with key {key} must be ours with mode 0600, "
+            f"it is user {uid}'s, made by user {creator}, with {mode:04o}"
         )
     _enlarge(queue)
     log.info(

@@ -229,6 +229,21 @@ def test_a_queue_of_somebody_else_is_refused(queue_key: int, queue: sysv_ipc.Mes
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_queue_that_somebody_else_made_and_gave_to_us_is_refused(queue_key: int) -> None:
+    """Whoever made it may write to it for ever."""
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(SOMEBODY_ELSE)
+        given = sysv_ipc.MessageQueue(queue_key, sysv_ipc.IPC_CREX, mode=0o600)
+        given.uid = 0
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+
+    with pytest.raises(StartError, match=f"it is user 0's, made by user {SOMEBODY_ELSE}, with 0600"):
+        open_queue(queue_key)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_a_queue_that_we_may_not_even_open_is_refused(queue_key: int, queue: sysv_ipc.MessageQueue) -> None:
     pid = os.fork()
     if pid == 0:
