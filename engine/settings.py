@@ -58,8 +58,9 @@ class Settings:
     2**36. At three quarters it stops reading from clients, at half it reads on; a task beyond the limit raises
     TaskQueueFull."""
     task_tmpdir: str = ""
-    """Directory for bodies above 8 KiB and for tasks in hand: absolute, ours, mode 0700, this server's alone.
-    Default: one below the system's temporary directory, named after user and key, or user, host and port."""
+    """Directory for bodies above 8 KiB and for tasks in hand: absolute, ours, mode 0700, this server's alone. What is
+    above it is ours or root's, links as well. Default: one below the system's temporary directory, named after user and
+    key, or user, host and port."""
     task_max_attempts: int = 3
     """How many task workers may die with one task in hand before it ends as TaskLost: 1 to 255."""
     task_max_request: int = 0

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import StartError
+from engine.ipc.real_path import real_path
 
 _SUFFIX = ".spill"
 
@@ -102,8 +103,11 @@ class Claim:
 
 @contextmanager
 def claim(path: Path) -> Iterator[Claim]:
-    """Have a directory alone; afterwards it is gone if it is empty. Raises StartError when it may not be used."""
-    _make_private(path)
+    """Have a directory alone; afterwards it is gone if it is empty. Raises StartError when it may not be used.
+
+    It is used under its real path from then on: a link on the way may change.
+    """
+    path = _make_private(path)
     lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -134,13 +138,14 @@ def default_path(name: str) -> Path:
     return Path(tempfile.gettempdir(), f"engine-{os.getuid()}", place)
 
 
-def _make_private(path: Path) -> None:
-    """Make `path` and its parent with mode 0700. A `path` that is there must be ours, closed to others, no link."""
-    above = _made(path.parent).stat()
-    mode = stat.S_IMODE(above.st_mode)
-    # whoever may rename our directory can put his own in its place, and we unpickle what is in there
-    if above.st_uid not in (0, os.getuid()) or (mode & 0o022 and not mode & stat.S_ISVTX):
-        raise StartError(f"{path.parent} must belong to us or to root and be closed to others, it has {mode:04o}")
+def _make_private(path: Path) -> Path:
+    """Make `path` and its parent with mode 0700: where it really is. A `path` that is there must be ours, closed to
+    others, no link."""
+    above = real_path(_made(real_path(path.parent.parent) / path.parent.name))
+    mode = stat.S_IMODE(above.stat().st_mode)
+    if mode & 0o022 and not mode & stat.S_ISVTX:
+        raise StartError(f"{above} must belong to us or to root and be closed to others, it has {mode:04o}")
+    path = above / path.name
     found = _made(path).lstat()
     mode = stat.S_IMODE(found.st_mode)
     if not stat.S_ISDIR(found.st_mode):
@@ -149,6 +154,7 @@ def _make_private(path: Path) -> None:
         raise StartError(f"{path} must belong to us with mode 0700, it has {mode:04o}")
     if not os.access(path, os.W_OK | os.X_OK):
         raise StartError(f"{path} is not writable")
+    return path
 
 
 def _made(directory: Path) -> Path:
