@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -31,7 +30,7 @@ from engine.settings import IpcMode, Settings
 from engine.stats import Cell, State, Stats
 from engine.task_worker.coroutines import CoroutineWorker
 from engine.task_worker.task_worker import TaskWorker
-from engine.wire.tls import server_context
+from engine.wire.tls import Certificates
 from engine.worker.worker import EventWorker
 
 log = logging.getLogger(__name__)
@@ -83,7 +82,7 @@ class Server:
         self._place: _Place | None = None
         self._listener: socket.socket
         self._shared: Shared
-        self._tls: ssl.SSLContext | None
+        self._certificates: Certificates
 
     # ── before the start ────────────────────────────────────────────────────────────────────────
 
@@ -110,7 +109,7 @@ class Server:
         if threading.current_thread() is not threading.main_thread():
             raise UsageError("start() belongs into the main thread, to which the system sends signals")
         self._check_callbacks()
-        self._tls = server_context(self.settings)
+        self._certificates = Certificates(self.settings)
         make_room(
             open_files(self.settings), self.settings.max_conn, self.settings.worker_num + self.settings.task_worker_num
         )
@@ -177,7 +176,7 @@ class Server:
             on_death=self._on_death,
             on_current=self._shared.board.note_current,
             on_gone=self._on_gone,
-            before_reload=lambda: self._call_in_manager("before_reload"),
+            before_reload=self._before_reload,
             after_reload=lambda: self._call_in_manager("after_reload"),
             reloads={signal.SIGUSR1: [task_workers, event_workers], signal.SIGUSR2: [task_workers]},
         )
@@ -201,6 +200,10 @@ class Server:
 
     def _on_death(self, slot: int, pid: int, exit_code: int, killed_by: int) -> None:
         self._call_in_manager("worker_error", slot, pid, exit_code, killed_by)
+
+    def _before_reload(self) -> None:
+        self._call_in_manager("before_reload")
+        self._certificates.renew()
 
     def _on_stop(self) -> None:
         log.info("server stopping", extra={"pid": self.master_pid})
@@ -245,7 +248,8 @@ class Server:
 
     def _be_event_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
         place = self._shared.board.place(slot, seat)
-        worker = EventWorker(self, place, self.settings, self._events, self._shared, self._listener, self._tls)
+        tls = self._certificates.context
+        worker = EventWorker(self, place, self.settings, self._events, self._shared, self._listener, tls)
         self._settle(slot, worker, taskworker=False)
         return worker.run(readiness)
 

@@ -107,7 +107,7 @@ class Settings:
     frame_timeout_s: float = 0
     """Seconds in which a frame must be complete once its first byte is here; 0 is no limit."""
     ssl_cert_file: str = ""
-    """Certificate chain, PEM; given, the server speaks TLS 1.2 and up, and nothing else."""
+    """Certificate chain, PEM; given, the server speaks TLS 1.2 and up, and nothing else. A reload reads it anew."""
     ssl_key_file: str = ""
     """Private key to ssl_cert_file, PEM, without a passphrase."""
     ssl_client_cert_file: str = ""

@@ -1,16 +1,60 @@
 """The server's TLS: version 1.2 and up, with the certificates that the settings name."""
 
+import hashlib
+import logging
 import ssl
 from pathlib import Path
 
 from engine.errors import StartError
 from engine.settings import Settings
 
+log = logging.getLogger(__name__)
+
+_FILES = ("ssl_cert_file", "ssl_key_file", "ssl_client_cert_file")
+
+
+class Certificates:
+    """What the files held when they could be used last."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises StartError, see server_context."""
+        self._settings = settings
+        self._digests = _digests(settings)  # before they are used: a change in between is seen at the next renewal
+        self.context = server_context(settings)
+
+    def renew(self) -> None:
+        """Take on what the files hold now, for children that are started from now on.
+
+        Where nothing changed, the context stays, and with it the keys of session tickets. Where a file cannot be used,
+        the context from before stays, too, and the log says why.
+        """
+        digests = _digests(self._settings)
+        if digests == self._digests:
+            return
+        try:
+            self.context = server_context(self._settings)
+        except (StartError, OSError) as error:  # the latter when a file goes away at this very moment
+            log.error("certificates cannot be renewed, those from before are kept: %s", error)
+            return
+        self._digests = digests
+        log.info("certificates renewed", extra={"file": self._settings.ssl_cert_file})
+
+
+def _digests(settings: Settings) -> list[str]:
+    """What the files hold, in short; nothing of one that cannot be read."""
+    found = []
+    for path in filter(None, (getattr(settings, name) for name in _FILES)):
+        try:
+            found.append(hashlib.sha256(Path(path).read_bytes()).hexdigest())
+        except OSError:
+            found.append("")
+    return found
+
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
     """What encrypts every connection; None without ssl_cert_file.
 
-    Built before the first fork, so that all workers share the keys of session tickets. Raises StartError, which names
+    Built before the fork, so that all workers share the keys of session tickets. Raises StartError, which names
     the file that cannot be used and says why.
     """
     if not settings.ssl_cert_file:
@@ -28,7 +72,7 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
 
 def _check_readable(settings: Settings) -> None:
     """The ssl module says that a file is missing, and not which."""
-    for name in ("ssl_cert_file", "ssl_key_file", "ssl_client_cert_file"):
+    for name in _FILES:
         if path := getattr(settings, name):
             try:
                 Path(path).read_bytes()

@@ -1,5 +1,8 @@
 """The trigger's port over TLS: settings of the server, options of the commands."""
 
+import signal
+import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from tests.certificates import Pair, issue
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import Product, free_port
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +136,31 @@ def test_a_port_where_nobody_listens_is_said_over_tls_too(app, monkeypatch, pape
     monkeypatch.setenv("SMS_PORT", str(free_port()))
 
     app("trigger", "a", "--ca", papers["authority"].cert_file).assert_refused("no answer from", "python -m app serve")
+
+
+def test_a_renewed_certificate_is_taken_on_by_sigusr1(tmp_path, papers):
+    own = {"tls_cert": tmp_path / "own.crt", "tls_key": tmp_path / "own.key"}
+
+    def install(pair: Pair) -> None:
+        own["tls_cert"].write_bytes(Path(pair.cert_file).read_bytes())
+        own["tls_key"].write_bytes(Path(pair.key_file).read_bytes())
+
+    def is_shown(product: Product, pair: Pair) -> bool:
+        context = ssl.create_default_context(cafile=papers["authority"].cert_file)
+        with (
+            socket.create_connection(("127.0.0.1", product.port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as wrapped,
+        ):
+            return int(wrapped.getpeercert()["serialNumber"], 16) == pair.certificate.serial_number
+
+    url = f"sqlite:///{tmp_path / 'sms.db'}"
+    new = issue(tmp_path, "renewed", papers["authority"])
+    install(papers["server"])
+    with with_tables(url), Product(url, tmp_path, **own) as product:
+        product.start()
+        assert is_shown(product, papers["server"])
+
+        install(new)
+        product.server.send_signal(signal.SIGUSR1)
+
+        until(lambda: is_shown(product, new), what="the new certificate is shown")

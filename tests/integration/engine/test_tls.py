@@ -225,3 +225,117 @@ def test_a_client_that_does_not_trust_the_server_says_so(server: Running) -> Non
         Client("127.0.0.1", server.port, ssl_context=ssl.create_default_context())
 
     assert failures(server)
+
+
+# ── renewal ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def install(files: dict[str, str], pair: Pair) -> None:
+    """Put a certificate and its key in place of those that the server has."""
+    Path(files["ssl_cert_file"]).write_bytes(Path(pair.cert_file).read_bytes())
+    Path(files["ssl_key_file"]).write_bytes(Path(pair.key_file).read_bytes())
+
+
+def shown(server: Running, trusting: ssl.SSLContext) -> str:
+    """The serial number of the certificate that a client is shown, hexadecimal; a frame comes back as well."""
+    with Client("127.0.0.1", server.port, ssl_context=trusting) as client:
+        client.send("x")
+        assert client.read(5) == framed(b"x")
+        found = client._socket.getpeercert()  # type: ignore[attr-defined]
+        return str(found["serialNumber"])
+
+
+def serial(pair: Pair) -> str:
+    return f"{pair.certificate.serial_number:X}".zfill(2)
+
+
+def all_shown(server: Running, trusting: ssl.SSLContext) -> set[str]:
+    """What clients are shown, whichever event worker they come to."""
+    return {shown(server, trusting).lstrip("0") for _ in range(12)}
+
+
+def reload(server: Running, times: int) -> None:
+    server.send_signal(signal.SIGUSR1)
+    wait_until(lambda: len(server.log("reload ended")) == times, "the reload has ended")
+    wait_until(lambda: len(server.processes()) == 3, "the old event workers left")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    return {"ssl_cert_file": str(tmp_path / "own.crt"), "ssl_key_file": str(tmp_path / "own.key")}
+
+
+@pytest.fixture
+def renewable(tmp_path: Path, own: Pair, files: dict[str, str]) -> Iterator[Running]:
+    """A server with two event workers, whose certificate is a copy."""
+    install(files, own)
+    with running(words, tmp_path / "server", worker_num=2, **files, **FRAMES) as server:
+        yield server
+
+
+def test_a_renewed_certificate_is_taken_on_by_a_reload_and_its_clients_are_served_to_the_end(
+    renewable: Running, tmp_path: Path, files: dict[str, str], own: Pair, authority: Pair, trusting: ssl.SSLContext
+) -> None:
+    new = issue(tmp_path, "renewed", authority)
+    assert all_shown(renewable, trusting) == {serial(own).lstrip("0")}
+
+    install(files, new)
+    assert all_shown(renewable, trusting) == {serial(own).lstrip("0")}
+    reload(renewable, 1)
+
+    assert all_shown(renewable, trusting) == {serial(new).lstrip("0")}
+    assert len(renewable.log("certificates renewed")) == 1
+
+
+def test_a_certificate_that_cannot_be_used_is_refused_and_the_one_before_kept_until_it_is_put_right(
+    renewable: Running, tmp_path: Path, files: dict[str, str], own: Pair, authority: Pair, trusting: ssl.SSLContext
+) -> None:
+    renewable.errors_are_fine = True
+    new = issue(tmp_path, "renewed", authority)
+
+    Path(files["ssl_cert_file"]).write_bytes(Path(new.cert_file).read_bytes())  # its key is not there yet
+    reload(renewable, 1)
+    (line,) = renewable.log("certificates cannot be renewed")
+    assert all_shown(renewable, trusting) == {serial(own).lstrip("0")}
+
+    install(files, new)
+    reload(renewable, 2)
+
+    assert line["level"] == "ERROR"
+    assert "does not belong to ssl_cert_file" in line["said"]
+    assert all_shown(renewable, trusting) == {serial(new).lstrip("0")}
+
+
+def test_a_certificate_that_is_gone_is_no_reason_to_serve_nobody(
+    renewable: Running, files: dict[str, str], own: Pair, trusting: ssl.SSLContext
+) -> None:
+    renewable.errors_are_fine = True
+    Path(files["ssl_key_file"]).unlink()
+    reload(renewable, 1)
+    renewable.kill("worker 0")
+    wait_until(lambda: len(renewable.processes()) == 3, "another event worker")
+
+    assert all_shown(renewable, trusting) == {serial(own).lstrip("0")}
+    (line,) = renewable.log("certificates cannot be renewed")
+    assert "No such file or directory" in line["said"]
+
+
+def test_where_no_certificate_changed_a_session_is_resumed_after_a_reload(renewable: Running, authority: Pair) -> None:
+    """All event workers, old and new, have the keys of its ticket."""
+    context = ssl.create_default_context(cafile=authority.cert_file)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose tickets come with the handshake
+
+    def connect(session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bool | None]:
+        """The session, and whether it is the one that was given."""
+        with socket.create_connection(("127.0.0.1", renewable.port), timeout=10) as plain:
+            wrapped = context.wrap_socket(plain, server_hostname="127.0.0.1", session=session)
+            with wrapped:
+                wrapped.sendall(framed(b"x"))
+                assert wrapped.recv(5) == framed(b"x")
+                return wrapped.session, wrapped.session_reused
+
+    session, _ = connect(None)
+    reload(renewable, 1)
+
+    assert [connect(session)[1] for _ in range(8)] == [True] * 8
+    assert renewable.log("certificates") == []

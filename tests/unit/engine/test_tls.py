@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import StartError
 from engine.settings import Settings
-from engine.wire.tls import server_context
+from engine.wire.tls import Certificates, server_context
 from tests.certificates import Pair, issue
 
 
@@ -73,3 +73,62 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path:
     locked = issue(tmp_path, "locked", passphrase=b"secret")
 
     assert refusal(locked) == f"ssl_key_file {locked.key_file} has a passphrase, and nobody is there to be asked for it"
+
+
+def copied(pair: Pair, directory: Path) -> dict[str, str]:
+    """Settings with files of their own that hold this pair."""
+    files = {"ssl_cert_file": directory / "own.crt", "ssl_key_file": directory / "own.key"}
+    files["ssl_cert_file"].write_bytes(Path(pair.cert_file).read_bytes())
+    files["ssl_key_file"].write_bytes(Path(pair.key_file).read_bytes())
+    return {name: str(path) for name, path in files.items()}
+
+
+def test_a_renewal_gives_another_context_only_where_a_file_changed(pair: Pair, tmp_path: Path) -> None:
+    certificates = Certificates(Settings(**copied(pair, tmp_path)))
+    first = certificates.context
+
+    certificates.renew()
+    assert certificates.context is first
+
+    copied(issue(tmp_path, "renewed"), tmp_path)
+    certificates.renew()
+    assert certificates.context is not first
+
+
+def test_the_clients_authorities_are_renewed_as_well(pair: Pair, tmp_path: Path) -> None:
+    authority = tmp_path / "authority.crt"
+    authority.write_bytes(Path(pair.cert_file).read_bytes())
+    given = copied(pair, tmp_path)
+    certificates = Certificates(Settings(ssl_verify_peer=True, ssl_client_cert_file=str(authority), **given))
+    new = issue(tmp_path, "another")
+
+    authority.write_bytes(Path(new.cert_file).read_bytes())
+    certificates.renew()
+
+    assert certificates.context is not None
+    (trusted,) = certificates.context.get_ca_certs()
+    assert int(str(trusted["serialNumber"]), 16) == new.certificate.serial_number
+
+
+def test_a_renewal_that_cannot_be_is_said_and_changes_nothing(
+    pair: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = copied(pair, tmp_path)
+    certificates = Certificates(Settings(**given))
+    first = certificates.context
+    Path(given["ssl_key_file"]).write_text("half of it")
+
+    certificates.renew()
+
+    assert certificates.context is first
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert f"ssl_key_file {given['ssl_key_file']} cannot be used" in caplog.text
+
+
+def test_a_server_without_certificates_has_nothing_to_renew(caplog: pytest.LogCaptureFixture) -> None:
+    certificates = Certificates(Settings())
+
+    certificates.renew()
+
+    assert certificates.context is None
+    assert caplog.records == []
