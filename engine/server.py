@@ -30,6 +30,7 @@ from engine.settings import IpcMode, Settings
 from engine.stats import Cell, State, Stats
 from engine.task_worker.coroutines import CoroutineWorker
 from engine.task_worker.task_worker import TaskWorker
+from engine.timers import Timers
 from engine.wire.tls import Certificates
 from engine.worker.worker import EventWorker
 
@@ -45,6 +46,8 @@ class _Place(Protocol):
     def stopping(self) -> bool: ...
     @property
     def connections(self) -> list[int]: ...
+    @property
+    def timers(self) -> Timers: ...
     def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int: ...
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any: ...
     def finish(self, data: Any) -> None: ...
@@ -365,6 +368,23 @@ class Server:
         None when it is closed. From event workers and task workers, for the connections of all event workers.
         """
         return self._here.get_client_info(fd)
+
+    def tick(self, interval_ms: float, callback: Callable[..., Any], *args: Any) -> int:
+        """Call `callback(*args)` every `interval_ms` milliseconds, 1 to 86,400,000, in this process; the timer's id.
+
+        In task workers between tasks, elsewhere it may be `async def`. While one call is at work no other begins:
+        ticks that a busy process is late for are left out. What it raises is logged, and the timer goes on. It ends
+        with its process, or with `clear_timer`. Raises UsageError.
+        """
+        return self._here.timers.tick(interval_ms, callback, args)
+
+    def after(self, delay_ms: float, callback: Callable[..., Any], *args: Any) -> int:
+        """Call `callback(*args)` once, in `delay_ms` milliseconds. As `tick` for all else."""
+        return self._here.timers.after(delay_ms, callback, args)
+
+    def clear_timer(self, timer_id: int) -> bool:
+        """Call a timer of this process no more; False when there is none of this id, or not any more."""
+        return self._here.timers.clear(timer_id)
 
     def reload(self, only_task_workers: bool = False) -> None:
         """Replace every worker, or every task worker, one by one, each once the new one is ready. Returns at once.

@@ -1,11 +1,13 @@
 """A task worker of coroutines: up to task_max_concurrency tasks at once, each in a hand of its own, on one loop."""
 
 import asyncio
+import inspect
 import logging
 import os
 import signal
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvloop
@@ -23,6 +25,7 @@ from engine.task_worker.handback import goes_back, may_go
 from engine.task_worker.handling import no_task
 from engine.task_worker.life import Life
 from engine.task_worker.strand import Strand, current, finished
+from engine.timers import LoopTimers
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,8 @@ class CoroutineWorker(Life):
         self._next_look: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Future[None]
+        self.timers = LoopTimers(self._call_timer)
+        self._timer_calls: set[asyncio.Task[None]] = set()
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
@@ -95,6 +100,19 @@ class CoroutineWorker(Life):
         except Exception:
             log.exception("callback raised", extra={"event": "worker_stop"})
         return 0
+
+    def _call_timer(self, call: Callable[[], Any]) -> asyncio.Task[None] | None:
+        try:
+            result = call()
+        except Exception:
+            log.exception("callback raised", extra={"event": "timer"})
+            return None
+        if not inspect.isawaitable(result):
+            return None
+        work = self._loop.create_task(_logged(result))
+        self._timer_calls.add(work)
+        work.add_done_callback(self._timer_calls.discard)
+        return work
 
     @property
     def tasks(self) -> int:
@@ -280,3 +298,11 @@ class CoroutineWorker(Life):
         if (strand := current()) is None:
             raise no_task()
         strand.finish(data)
+
+
+async def _logged(result: Awaitable[Any]) -> None:
+    """Wait for what the callback of a timer gave."""
+    try:
+        await result
+    except Exception:
+        log.exception("callback raised", extra={"event": "timer"})

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from engine.events import Events
@@ -15,6 +16,7 @@ from engine.stats import Cell, State
 from engine.task_worker.handling import refuse_coroutine
 from engine.task_worker.life import Life
 from engine.task_worker.work import Work
+from engine.timers import Timers
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +36,9 @@ class TaskWorker(Life):
             self._bodies,
             self._answers,
             self._share,
-            self._is_to_leave,
+            self._is_to_leave_between,
         )
+        self.timers = Timers(self._call_timer)
         self._mailbox: Mailbox
 
     def run(self, readiness: Readiness) -> int:
@@ -54,7 +57,7 @@ class TaskWorker(Life):
             (hand,) = self._hands[self._place]
             self._work.off(hand, hand.leftover())
             self._adopt()
-            while not self._is_to_leave():
+            while not self._is_to_leave_between():
                 self._work.off(hand, hand.take(self._take) or self._wait(hand))
                 if self._work.adopt_is_due:
                     self._adopt()
@@ -83,6 +86,25 @@ class TaskWorker(Life):
     def _is_to_leave(self) -> bool:
         return self.stopping or self._has_done_its_share()
 
+    def _is_to_leave_between(self) -> bool:
+        """Asked between tasks, when timers may run."""
+        self._run_timers()
+        return self._is_to_leave()
+
+    def _run_timers(self) -> bool:
+        """Whether there were any; nobody gives us a task meanwhile."""
+        if self.timers.next_in_s() != 0:
+            return False
+        self._board.put(self._place, Cell.STATE, State.AWAY)
+        self.timers.run_due()
+        return True
+
+    def _call_timer(self, call: Callable[[], Any]) -> None:
+        try:
+            refuse_coroutine("the callback of a timer", call())
+        except Exception:
+            log.exception("callback raised", extra={"event": "timer"})
+
     def _adopt(self) -> None:
         """Do what the process in the other place had in hand, if that is gone."""
         self._work.adopt_is_due = False
@@ -101,10 +123,16 @@ class TaskWorker(Life):
     def _receive_into(self, room: memoryview) -> int:
         """The next packet's size; 0 when it is time to leave before one came."""
         while not (size := self._take(room)):
-            look_in_s = self._share.look_in_s(self.tasks) if self._share else None
-            if self._is_told_to_stop(self._mailbox.wait(look_in_s)) or self._has_done_its_share():
+            if self._is_told_to_stop(self._mailbox.wait(self._next_look_s())) or self._has_done_its_share():
                 return 0
+            if self._run_timers():
+                self._board.put(self._place, Cell.STATE, State.IDLE)
         return size
+
+    def _next_look_s(self) -> float | None:
+        """When to wake up though nothing comes; None for never."""
+        times = [self.timers.next_in_s(), self._share.look_in_s(self.tasks) if self._share else None]
+        return min((each for each in times if each is not None), default=None)
 
     @property
     def attempt(self) -> int:

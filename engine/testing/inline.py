@@ -35,7 +35,7 @@ class InlineServer:
     What is played: one process is every worker by turns, so what a program keeps in its modules is shared where
     production has a copy for each process. `server.worker_id` and `server.taskworker` are right in every callback.
     Tasks wait until `run_tasks`, then run one by one in the order they were given, by the task workers in turn. The
-    clock of the loop stands still: `advance` moves it, so a `sleep` or a timeout costs a test no time.
+    clock of the loop stands still: `advance` moves it, so a `sleep`, a timeout or a timer costs a test no time.
 
     What is missing: other processes, and with them reload, shutdown and time limits of processes; signals; limits of
     connections and clients that read slowly; back-pressure other than TaskQueueFull; awaiting sockets of one's own.
@@ -112,6 +112,7 @@ class InlineServer:
         """Stop in good order: coroutines get `max_wait_time` on the clock, tasks that still wait are dropped."""
         with self._end:
             self._place.stopping = True
+            self._place.clear_timers()
             for worker_id in range(self._settings.worker_num):
                 self._emit(worker_id, "worker_exit")
             self._loop.advance(self._settings.max_wait_time)

@@ -1,8 +1,10 @@
 """What a callback's calls reach in an inline server, whichever worker it plays."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from engine.errors import UsageError
@@ -14,6 +16,7 @@ from engine.testing.clients import Clients
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Role, current, playing
 from engine.testing.tasks import Tasks
+from engine.timers import LoopTimers
 from engine.worker.callbacks import Callbacks
 
 
@@ -31,6 +34,7 @@ class Place:
         self._clients = clients
         self._tasks = tasks
         self._start_time = time.time()
+        self._timers: dict[int, LoopTimers] = {}
 
     @property
     def attempt(self) -> int:
@@ -39,6 +43,24 @@ class Place:
     @property
     def _is_task_worker(self) -> bool:
         return current().worker_id >= self._settings.worker_num
+
+    @property
+    def timers(self) -> LoopTimers:
+        """Those of the worker at work."""
+        worker_id = current().worker_id
+        if worker_id not in self._timers:
+            self._timers[worker_id] = LoopTimers(partial(self._call_timer, worker_id), self._loop)
+        return self._timers[worker_id]
+
+    def _call_timer(self, worker_id: int, call: Callable[[], Any]) -> asyncio.Future[None] | None:
+        with playing(Role(worker_id)):
+            if self._is_task_worker and not self._settings.task_enable_coroutine:
+                return self._callbacks.guard("timer", lambda: refuse_coroutine("the callback of a timer", call()))
+            return self._callbacks.guard("timer", call)
+
+    def clear_timers(self) -> None:
+        for timers in self._timers.values():
+            timers.clear_all()
 
     # ── tasks and messages ──────────────────────────────────────────────────────────────────────
 

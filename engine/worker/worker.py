@@ -21,6 +21,7 @@ from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.stats import Cell
+from engine.timers import LoopTimers
 from engine.worker.accepting import Accepting, accept
 from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
@@ -71,6 +72,7 @@ class EventWorker:
         self._listener = listener
         self._tls = tls
         self._callbacks = Callbacks(server, events)
+        self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
         self._spill = shared.spill
         self._bodies = Bodies(shared.spill, place)
         self._hearing = Hearing(self._bodies, settings.task_max_attempts, self._obey)
@@ -186,6 +188,7 @@ class EventWorker:
                 log.warning(
                     "callbacks were still at work when the worker left", extra={"count": len(self._callbacks.at_work)}
                 )
+        self.timers.clear_all()
         self._clients.stop_reading()
         self._tell_of_tasks()
         if (stopped := self._callbacks.emit("worker_stop", self._id)) is not None:
