@@ -1,61 +1,19 @@
-"""`Server`: what a program holds. The only file that knows all the others."""
+"""`Server`: what a program holds, and what its callbacks call."""
 
 import asyncio
-import gc
 import logging
-import os
-import signal
-import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
-from setproctitle import setproctitle
-
-from engine.descriptors import make_room
 from engine.errors import StartError, UnknownWorker, UsageError
 from engine.events import IN_MANAGER, AnyCallback, Events
-from engine.ipc.channel import inbox_of
-from engine.ipc.message import Kind, Message, packets, to_bytes
-from engine.ipc.shared import Shared, open_files
-from engine.ipc.spill import claim, default_path
-from engine.process.child import START_FAILED, Readiness
-from engine.process.crew import Role
-from engine.process.listener import listen
-from engine.process.manager import Manager
 from engine.settings import IpcMode, Settings
-from engine.stats import Cell, State, Stats
-from engine.task_worker.coroutines import CoroutineWorker
-from engine.task_worker.task_worker import TaskWorker
-from engine.timers import Timers
-from engine.wire.tls import Certificates
-from engine.worker.worker import EventWorker
+from engine.stats import Stats
+from engine.supervisor import Supervisor
+from engine.worker_api import Runtime, WorkerApi
 
 log = logging.getLogger(__name__)
-
-
-class _Place(Protocol):
-    """The process this code runs in: what a callback's calls reach."""
-
-    @property
-    def attempt(self) -> int: ...
-    @property
-    def stopping(self) -> bool: ...
-    @property
-    def connections(self) -> list[int]: ...
-    @property
-    def timers(self) -> Timers: ...
-    def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int: ...
-    async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any: ...
-    def finish(self, data: Any) -> None: ...
-    def send_message(self, message: Any, worker_id: int) -> None: ...
-    def send(self, fd: int, data: bytes) -> bool: ...
-    def close(self, fd: int) -> bool: ...
-    def exists(self, fd: int) -> bool: ...
-    def get_client_info(self, fd: int) -> dict[str, Any] | None: ...
 
 
 class Server:
@@ -75,17 +33,12 @@ class Server:
         self.host = host
         self.port = port
         self.settings = settings or Settings()
-        self.worker_id = -1
-        """Event workers 0 … worker_num-1, task workers after them; -1 in the manager."""
-        self.taskworker = False
-        """Whether this process is a task worker."""
         self.worker_pid = 0
         self.master_pid = 0
         self._events = Events()
-        self._place: _Place | None = None
-        self._listener: socket.socket
-        self._shared: Shared
-        self._certificates: Certificates
+        self._worker: WorkerApi | None = None
+        """The worker that this process is; None in the manager."""
+        self._runtime: Runtime | None = None
 
     # ── before the start ────────────────────────────────────────────────────────────────────────
 
@@ -111,38 +64,18 @@ class Server:
         """
         if threading.current_thread() is not threading.main_thread():
             raise UsageError("start() belongs into the main thread, to which the system sends signals")
-        self._check_callbacks()
-        self._certificates = Certificates(self.settings)
-        make_room(
-            open_files(self.settings), self.settings.max_conn, self.settings.worker_num + self.settings.task_worker_num
-        )
-        self.master_pid = os.getpid()
-        self._listener = listen(self.host, self.port, self.settings.backlog)
+        if self._runtime is not None:
+            self._runtime.refuse_start()
+        self.check_callbacks()
+        self._runtime = supervisor = Supervisor(self, self.settings, self._events)
         try:
-            self.port = self._listener.getsockname()[1]
-            with ExitStack() as held:
-                claims = [held.enter_context(claim(path)) for path in self._directories()]
-                try:
-                    self._shared = Shared(self.settings, claims[0].path, self._concurrency)
-                except OSError as error:
-                    raise StartError(f"cannot make what workers share in {claims[0].path}: {error}") from error
-                try:
-                    self._serve()
-                finally:
-                    if self._shared.close():
-                        claims[0].is_to_be_emptied = True
-        finally:
-            self._listener.close()
+            supervisor.run()
+        except StartError:
+            self._runtime = None
+            raise
 
-    def _directories(self) -> list[Path]:
-        """Where files go; with a key, the place named after it as well, so that no two servers have one key."""
-        settings, key = self.settings, self.settings.message_queue_key
-        usual = default_path(f"{self.host}-{self.port}" if key is None else f"queue-{key}")
-        if not settings.task_tmpdir:
-            return [usual]
-        return [Path(settings.task_tmpdir)] if key is None else [Path(settings.task_tmpdir), usual]
-
-    def _check_callbacks(self) -> None:
+    def check_callbacks(self) -> None:
+        """Raises UsageError when one is missing, or is of a kind that cannot be called where it would be."""
         if self._events.get("receive") is None:
             raise UsageError("a server needs a callback for receive")
         if self.settings.task_worker_num and self._events.get("task") is None:
@@ -153,95 +86,12 @@ class Server:
             if self._events.is_async(event):
                 raise UsageError(f"the callback of {event} is async def, and no event loop runs in the manager")
 
-    @property
-    def _concurrency(self) -> int:
-        """See Board. A `def` holds up everything in its process, so it is given one task at a time."""
-        if not self.settings.task_enable_coroutine:
-            return 0
-        return self.settings.task_max_concurrency if self._events.is_async("task") else 1
+    def become(self, worker: WorkerApi | None) -> None:
+        """For what runs this server: this process is that worker from now on."""
+        self._worker = worker
 
-    def _serve(self) -> None:
-        events, tasks = self.settings.worker_num, self.settings.task_worker_num
-        name = self.settings.process_name
-        task_workers = Role(
-            lambda slot: f"{name}: task worker {slot - events}",
-            range(events, events + tasks),
-            self._be_task_worker,
-        )
-        event_workers = Role(
-            lambda slot: f"{name}: worker {slot}", range(events), self._be_event_worker, self._no_more_answers
-        )
-        manager = Manager(
-            [task_workers, event_workers],
-            max_wait_s=self.settings.max_wait_time,
-            on_ready=self._on_ready,
-            on_stop=self._on_stop,
-            on_death=self._on_death,
-            on_current=self._shared.board.note_current,
-            on_gone=self._on_gone,
-            before_reload=self._before_reload,
-            after_reload=lambda: self._call_in_manager("after_reload"),
-            reloads={signal.SIGUSR1: [task_workers, event_workers], signal.SIGUSR2: [task_workers]},
-        )
-        setproctitle(f"{name}: manager")
-        self._call_in_manager("manager_start")
-        # What is loaded by now is shared with the children until written to; the collector would write to all of it.
-        gc.collect()
-        gc.freeze()
-        try:
-            manager.run()
-        except StartError as error:
-            log.error("server stopped: %s", error)
-            raise SystemExit(START_FAILED) from error
-        finally:
-            self._call_in_manager("manager_stop")
-            self._call_in_manager("shutdown")
-
-    def _on_ready(self) -> None:
-        log.info("server ready", extra={"host": self.host, "port": self.port, "pid": self.master_pid})
-        self._call_in_manager("start")
-
-    def _on_death(self, slot: int, pid: int, exit_code: int, killed_by: int) -> None:
-        self._call_in_manager("worker_error", slot, pid, exit_code, killed_by)
-
-    def _before_reload(self) -> None:
-        self._call_in_manager("before_reload")
-        self._certificates.renew()
-
-    def _on_stop(self) -> None:
-        log.info("server stopping", extra={"pid": self.master_pid})
-        self._shared.board.note_stopping()
-        self._listener.close()
-
-    def _no_more_answers(self) -> None:
-        """Tell event workers that every task worker is gone. An inbox takes it behind the last answers."""
-        board = self._shared.board
-        for place in board.event_places:
-            if board.get(place, Cell.PID):
-                self._tell(place, Kind.LEAVE)
-
-    def _on_gone(self, slot: int, seat: int) -> bool:
-        """A process is gone: another one of its worker id, where there is one, takes what it left. Whether it had a
-        task in hand."""
-        board = self._shared.board
-        place = board.place(slot, seat)
-        was_at_work = board.get(place, Cell.STATE) == State.BUSY or board.get(place, Cell.RUNNING) > 0
-        for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0), (Cell.ROOM, 0)):
-            board.put(place, cell, value)
-        other = board.other(place)
-        if board.get(other, Cell.PID):
-            self._tell(other if slot < board.worker_num else inbox_of(board, slot), Kind.ADOPT)
-        if slot >= board.worker_num:
-            self._shared.wake_another(slot - board.worker_num)
-        return was_at_work
-
-    def _tell(self, inbox: int, kind: Kind) -> None:
-        (packet,) = packets([to_bytes(Message(kind, 0, 0, 0, b""))])
-        deadline = time.monotonic() + 1.0
-        while not self._shared.channel.send(inbox, packet) and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-    def _call_in_manager(self, event: str, *args: Any) -> None:
+    def call_in_manager(self, event: str, *args: Any) -> None:
+        """For what runs this server: call back; what is raised is logged."""
         if (callback := self._events.get(event)) is None:
             return
         try:
@@ -249,32 +99,23 @@ class Server:
         except Exception:
             log.exception("callback raised", extra={"event": event})
 
-    def _be_event_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
-        place = self._shared.board.place(slot, seat)
-        tls = self._certificates.context
-        worker = EventWorker(self, place, self.settings, self._events, self._shared, self._listener, tls)
-        self._settle(slot, worker, taskworker=False)
-        return worker.run(readiness)
-
-    def _be_task_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
-        self._listener.close()
-        place = self._shared.board.place(slot, seat)
-        kind = CoroutineWorker if self._shared.board.concurrency else TaskWorker
-        worker = kind(self, place, self.settings, self._events, self._shared)
-        self._settle(slot, worker, taskworker=True)
-        return worker.run(readiness)
-
-    def _settle(self, slot: int, place: _Place, *, taskworker: bool) -> None:
-        self.worker_id, self.worker_pid, self.taskworker = slot, os.getpid(), taskworker
-        self._place = place
-
     # ── inside callbacks ────────────────────────────────────────────────────────────────────────
 
     @property
-    def _here(self) -> _Place:
-        if self._place is None:
+    def _here(self) -> WorkerApi:
+        if self._worker is None:
             raise UsageError("this call works inside event workers and task workers only")
-        return self._place
+        return self._worker
+
+    @property
+    def worker_id(self) -> int:
+        """Event workers 0 … worker_num-1, task workers after them; -1 in the manager."""
+        return self._runtime.worker_id if self._runtime else -1
+
+    @property
+    def taskworker(self) -> bool:
+        """Whether this process is a task worker."""
+        return self._runtime is not None and self._runtime.taskworker
 
     @property
     def attempt(self) -> int:
@@ -391,28 +232,27 @@ class Server:
 
         From every process. One that is asked for while another runs comes after it.
         """
-        self._tell_manager(signal.SIGUSR2 if only_task_workers else signal.SIGUSR1)
+        self._started.reload(only_task_workers=only_task_workers)
 
     def shutdown(self) -> None:
         """Stop the server as SIGTERM does. Returns at once. From every process."""
-        self._tell_manager(signal.SIGTERM)
+        self._started.shutdown()
 
     def discard_tasks(self) -> None:
         """When the server has stopped, forget the tasks that were not done instead of keeping them for the next start.
 
         For a program that makes them anew at each start. In `manager_stop` and `shutdown`; a killed server keeps them.
         """
-        if self._place is not None or not self.master_pid:
+        if self._runtime is None:
             raise UsageError("discard_tasks() belongs into manager_stop or shutdown")
-        self._shared.discards_tasks = True
-
-    def _tell_manager(self, number: int) -> None:
-        if not self.master_pid:
-            raise UsageError("the server is not started")
-        os.kill(self.master_pid, number)
+        self._runtime.discard_tasks()
 
     def stats(self) -> Stats:
         """The server in numbers, the same from every process."""
-        if not self.master_pid:
-            raise UsageError("there is nothing to count before the server starts")
-        return self._shared.board.snapshot(self._shared.spill.count())
+        return self._started.stats()
+
+    @property
+    def _started(self) -> Runtime:
+        if self._runtime is None:
+            raise UsageError("the server is not started")
+        return self._runtime

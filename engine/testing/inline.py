@@ -13,8 +13,8 @@ from engine.testing.client import InlineClient
 from engine.testing.clients import Clients
 from engine.testing.loop import StandingLoop
 from engine.testing.place import Place
-from engine.testing.played import PlayedServer
 from engine.testing.role import MANAGER, Role, playing
+from engine.testing.runtime import InlineRuntime
 from engine.testing.tasks import Tasks
 from engine.worker.callbacks import Callbacks
 
@@ -90,7 +90,6 @@ class InlineServer:
         """
         self._check()
         with ExitStack() as end:
-            self._become_played(end)
             self._loop = loop = StandingLoop()
             end.enter_context(asyncio.Runner(loop_factory=lambda: loop))
             end.callback(loop.free)
@@ -98,7 +97,8 @@ class InlineServer:
             self._callbacks = Callbacks(self.server, events)
             self._clients = Clients(self._settings, loop, self._callbacks)
             self._tasks = Tasks(self.server, events.get("task"), loop, self._callbacks)
-            self.server._place = self._place = Place(self._settings, loop, self._callbacks, self._clients, self._tasks)
+            self._place = Place(self._settings, loop, self._callbacks, self._clients, self._tasks)
+            self._take_the_server(end)
             self._call_in_manager("manager_start")
             for worker_id in self._worker_ids():
                 self._start_worker(worker_id)
@@ -126,24 +126,24 @@ class InlineServer:
             self._call_in_manager("shutdown")
 
     def _check(self) -> None:
-        if isinstance(self.server, PlayedServer):
+        if isinstance(self.server._runtime, InlineRuntime):
             raise UsageError("this server runs in an InlineServer already")
-        if self.server._place is not None or self.server.master_pid:
+        if self.server._runtime is not None:
             raise UsageError("an InlineServer takes a server that is not started")
-        self.server._check_callbacks()
+        self.server.check_callbacks()
 
-    def _become_played(self, end: ExitStack) -> None:
-        """The program's object is another for a while; nothing of it stays."""
-        server, before, kind = self.server, dict(vars(self.server)), type(self.server)
+    def _take_the_server(self, end: ExitStack) -> None:
+        """The program holds its server in a module or a closure, so that object is the one to run; nothing stays."""
+        server, before = self.server, dict(vars(self.server))
 
         def restore() -> None:
-            server.__class__ = kind
             vars(server).clear()
             vars(server).update(before)
 
         end.callback(restore)
-        server.__class__ = type(kind.__name__, (PlayedServer, kind), {})
+        server._runtime = InlineRuntime(self._place, self._settings.worker_num)
         server.worker_pid = server.master_pid = os.getpid()
+        server.become(self._place)
 
     def _worker_ids(self) -> list[int]:
         """In the order of their start."""
@@ -177,4 +177,6 @@ class InlineServer:
 
     def _call_in_manager(self, event: str) -> None:
         with playing(Role(MANAGER)):
-            self.server._call_in_manager(event)
+            self.server.become(None)
+            self.server.call_in_manager(event)
+            self.server.become(self._place)

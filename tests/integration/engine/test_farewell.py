@@ -25,7 +25,7 @@ def words(server: Server) -> None:
     """Answers each frame with itself; a few words do more. The hooks are called as the worker does it."""
 
     def clients() -> Any:
-        return server._place._clients  # type: ignore[union-attr]
+        return server._worker._clients  # type: ignore[union-attr]
 
     async def resume_at(gate: Path) -> None:
         while not gate.exists():  # noqa: ASYNC110, ASYNC240

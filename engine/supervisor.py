@@ -1,0 +1,237 @@
+"""Runs a server's program in processes: makes what they share, starts them through the manager, judges what happens."""
+
+import gc
+import logging
+import os
+import signal
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+from setproctitle import setproctitle
+
+from engine.descriptors import make_room
+from engine.errors import StartError, UsageError
+from engine.events import Events
+from engine.ipc.channel import inbox_of
+from engine.ipc.message import Kind, Message, packets, to_bytes
+from engine.ipc.shared import Shared, open_files
+from engine.ipc.spill import claim, default_path
+from engine.process.child import START_FAILED, Readiness
+from engine.process.crew import Role
+from engine.process.listener import listen
+from engine.process.manager import Manager
+from engine.settings import Settings
+from engine.stats import Cell, State, Stats
+from engine.task_worker.coroutines import CoroutineWorker
+from engine.task_worker.task_worker import TaskWorker
+from engine.wire.tls import Certificates
+from engine.worker.worker import EventWorker
+from engine.worker_api import WorkerApi
+
+log = logging.getLogger(__name__)
+
+
+class Program(Protocol):
+    """The `Server` that the callbacks get: told who it is in each process."""
+
+    host: str
+    port: int
+    worker_pid: int
+    master_pid: int
+
+    def become(self, worker: WorkerApi) -> None:
+        """This process is that worker now."""
+
+    def call_in_manager(self, event: str, *args: Any) -> None:
+        """Call back, in the manager; what is raised is logged."""
+
+
+class Supervisor:
+    """One run of a server, from its start to its stop. Its copy in each child tells that child's worker id."""
+
+    def __init__(self, server: Program, settings: Settings, events: Events) -> None:
+        self.worker_id = -1
+        self.taskworker = False
+        self._server = server
+        self._settings = settings
+        self._events = events
+        self._is_running = False
+        self._listener: socket.socket
+        self._shared: Shared
+        self._certificates: Certificates
+
+    def run(self) -> None:
+        """Serve until told to stop. See `Server.start`."""
+        self._is_running = True
+        try:
+            self._certificates = Certificates(self._settings)
+            workers = self._settings.worker_num + self._settings.task_worker_num
+            make_room(open_files(self._settings), self._settings.max_conn, workers)
+            self._server.master_pid = os.getpid()
+            self._listener = listen(self._server.host, self._server.port, self._settings.backlog)
+            try:
+                self._server.port = self._listener.getsockname()[1]
+                self._share_and_serve()
+            finally:
+                self._listener.close()
+        finally:
+            self._is_running = False
+
+    def _share_and_serve(self) -> None:
+        with ExitStack() as held:
+            claims = [held.enter_context(claim(path)) for path in self._directories()]
+            try:
+                self._shared = Shared(self._settings, claims[0].path, self._concurrency)
+            except OSError as error:
+                raise StartError(f"cannot make what workers share in {claims[0].path}: {error}") from error
+            try:
+                self._serve()
+            finally:
+                if self._shared.close():
+                    claims[0].is_to_be_emptied = True
+
+    def _directories(self) -> list[Path]:
+        """Where files go; with a key, the place named after it as well, so that no two servers have one key."""
+        settings, key = self._settings, self._settings.message_queue_key
+        usual = default_path(f"{self._server.host}-{self._server.port}" if key is None else f"queue-{key}")
+        if not settings.task_tmpdir:
+            return [usual]
+        return [Path(settings.task_tmpdir)] if key is None else [Path(settings.task_tmpdir), usual]
+
+    @property
+    def _concurrency(self) -> int:
+        """See Board. A `def` holds up everything in its process, so it is given one task at a time."""
+        if not self._settings.task_enable_coroutine:
+            return 0
+        return self._settings.task_max_concurrency if self._events.is_async("task") else 1
+
+    def _serve(self) -> None:
+        events, tasks = self._settings.worker_num, self._settings.task_worker_num
+        name = self._settings.process_name
+        task_workers = Role(
+            lambda slot: f"{name}: task worker {slot - events}",
+            range(events, events + tasks),
+            self._be_task_worker,
+        )
+        event_workers = Role(
+            lambda slot: f"{name}: worker {slot}", range(events), self._be_event_worker, self._no_more_answers
+        )
+        manager = Manager(
+            [task_workers, event_workers],
+            max_wait_s=self._settings.max_wait_time,
+            on_ready=self._on_ready,
+            on_stop=self._on_stop,
+            on_death=self._on_death,
+            on_current=self._shared.board.note_current,
+            on_gone=self._on_gone,
+            before_reload=self._before_reload,
+            after_reload=lambda: self._call("after_reload"),
+            reloads={signal.SIGUSR1: [task_workers, event_workers], signal.SIGUSR2: [task_workers]},
+        )
+        setproctitle(f"{name}: manager")
+        self._call("manager_start")
+        # What is loaded by now is shared with the children until written to; the collector would write to all of it.
+        gc.collect()
+        gc.freeze()
+        try:
+            manager.run()
+        except StartError as error:
+            log.error("server stopped: %s", error)
+            raise SystemExit(START_FAILED) from error
+        finally:
+            self._call("manager_stop")
+            self._call("shutdown")
+
+    def _on_ready(self) -> None:
+        log.info("server ready", extra={"host": self._server.host, "port": self._server.port, "pid": os.getpid()})
+        self._call("start")
+
+    def _on_death(self, slot: int, pid: int, exit_code: int, killed_by: int) -> None:
+        self._call("worker_error", slot, pid, exit_code, killed_by)
+
+    def _before_reload(self) -> None:
+        self._call("before_reload")
+        self._certificates.renew()
+
+    def _on_stop(self) -> None:
+        log.info("server stopping", extra={"pid": os.getpid()})
+        self._shared.board.note_stopping()
+        self._listener.close()
+
+    def _no_more_answers(self) -> None:
+        """Tell event workers that every task worker is gone. An inbox takes it behind the last answers."""
+        board = self._shared.board
+        for place in board.event_places:
+            if board.get(place, Cell.PID):
+                self._tell(place, Kind.LEAVE)
+
+    def _on_gone(self, slot: int, seat: int) -> bool:
+        """A process is gone: another one of its worker id, where there is one, takes what it left. Whether it had a
+        task in hand."""
+        board = self._shared.board
+        place = board.place(slot, seat)
+        was_at_work = board.get(place, Cell.STATE) == State.BUSY or board.get(place, Cell.RUNNING) > 0
+        for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0), (Cell.ROOM, 0)):
+            board.put(place, cell, value)
+        other = board.other(place)
+        if board.get(other, Cell.PID):
+            self._tell(other if slot < board.worker_num else inbox_of(board, slot), Kind.ADOPT)
+        if slot >= board.worker_num:
+            self._shared.wake_another(slot - board.worker_num)
+        return was_at_work
+
+    def _tell(self, inbox: int, kind: Kind) -> None:
+        (packet,) = packets([to_bytes(Message(kind, 0, 0, 0, b""))])
+        deadline = time.monotonic() + 1.0
+        while not self._shared.channel.send(inbox, packet) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _be_event_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
+        place = self._shared.board.place(slot, seat)
+        tls = self._certificates.context
+        worker = EventWorker(self._server, place, self._settings, self._events, self._shared, self._listener, tls)
+        self._become(slot, worker, taskworker=False)
+        return worker.run(readiness)
+
+    def _be_task_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
+        self._listener.close()
+        place = self._shared.board.place(slot, seat)
+        kind = CoroutineWorker if self._shared.board.concurrency else TaskWorker
+        worker = kind(self._server, place, self._settings, self._events, self._shared)
+        self._become(slot, worker, taskworker=True)
+        return worker.run(readiness)
+
+    def _call(self, event: str, *args: Any) -> None:
+        self._server.call_in_manager(event, *args)
+
+    def _become(self, worker_id: int, worker: WorkerApi, *, taskworker: bool) -> None:
+        self.worker_id, self.taskworker = worker_id, taskworker
+        self._server.worker_pid = os.getpid()
+        self._server.become(worker)
+
+    # ── what callbacks reach ────────────────────────────────────────────────────────────────────
+
+    def refuse_start(self) -> None:
+        """A server that has stopped may be started again; a child or a callback of the manager may not."""
+        if self._is_running:
+            raise UsageError("the server is running already")
+
+    def reload(self, *, only_task_workers: bool) -> None:
+        self._tell_manager(signal.SIGUSR2 if only_task_workers else signal.SIGUSR1)
+
+    def shutdown(self) -> None:
+        self._tell_manager(signal.SIGTERM)
+
+    def _tell_manager(self, number: int) -> None:
+        os.kill(self._server.master_pid, number)
+
+    def discard_tasks(self) -> None:
+        if self.worker_id >= 0:
+            raise UsageError("discard_tasks() belongs into manager_stop or shutdown")
+        self._shared.discards_tasks = True
+
+    def stats(self) -> Stats:
+        return self._shared.board.snapshot(self._shared.spill.count())

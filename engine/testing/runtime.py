@@ -1,0 +1,40 @@
+"""What runs the program while an inline server does: one process, which plays every worker by turns."""
+
+from typing import NoReturn
+
+from engine.errors import UsageError
+from engine.stats import Stats
+from engine.testing.place import Place
+from engine.testing.role import MANAGER, current
+
+
+class InlineRuntime:
+    """The program's own server object tells by it who it is: the role at work. Nothing reaches for other processes."""
+
+    def __init__(self, place: Place, worker_num: int) -> None:
+        self._place = place
+        self._worker_num = worker_num
+
+    @property
+    def worker_id(self) -> int:
+        return current().worker_id
+
+    @property
+    def taskworker(self) -> bool:
+        return current().worker_id >= self._worker_num
+
+    def stats(self) -> Stats:
+        return self._place.stats()
+
+    def refuse_start(self) -> NoReturn:
+        raise UsageError("start() makes processes and a port; an InlineServer has begun when its `with` block does")
+
+    def reload(self, *, only_task_workers: bool) -> NoReturn:
+        raise UsageError("reload() replaces processes, an InlineServer has none; test it with a real server")
+
+    def shutdown(self) -> NoReturn:
+        raise UsageError("shutdown() ends processes, an InlineServer has none; leave its `with` block")
+
+    def discard_tasks(self) -> None:
+        if current().worker_id != MANAGER:
+            raise UsageError("discard_tasks() belongs into manager_stop or shutdown")
