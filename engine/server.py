@@ -11,6 +11,7 @@ from engine.events import IN_MANAGER, AnyCallback, Events
 from engine.settings import IpcMode, Settings
 from engine.stats import Stats
 from engine.supervisor import Supervisor
+from engine.worker.user_process import Target, check_target
 from engine.worker_api import Runtime, WorkerApi
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Server:
         self.worker_pid = 0
         self.master_pid = 0
         self._events = Events()
+        self.processes: dict[str, Target] = {}
+        """What `add_process` was given, by name, in the order of their worker ids."""
         self._worker: WorkerApi | None = None
         """The worker that this process is; None in the manager."""
         self._runtime: Runtime | None = None
@@ -55,6 +58,23 @@ class Server:
 
         return register if callback is None else register(callback)
 
+    def add_process(self, name: str, target: Target) -> int:
+        """Have a process of the program's own beside the workers, for what has to live there, such as a connection to
+        a message centre or a consumer of a queue. Before the start. Its worker id, which comes after those of task
+        workers.
+
+        `async def target(server)` runs in it, on an event loop; `pipe_message` is called there for what others say by
+        `send_message`, while it is away once it is back. There is never more than one of a name: in a reload the old
+        one is gone before the new one starts. One that ends, whichever way, is started again. It stops after task
+        workers and before event workers; then its target is cancelled, and may take `max_wait_time` to clean up.
+        Raises UsageError.
+        """
+        if self._runtime is not None:
+            raise UsageError("add_process() belongs before start()")
+        check_target(name, target, list(self.processes))
+        self.processes[name] = target
+        return self.settings.worker_num + self.settings.task_worker_num + len(self.processes) - 1
+
     def start(self) -> None:
         """Run until SIGTERM, SIGINT or SIGHUP. Main thread only.
 
@@ -67,7 +87,7 @@ class Server:
         if self._runtime is not None:
             self._runtime.refuse_start()
         self.check_callbacks()
-        self._runtime = supervisor = Supervisor(self, self.settings, self._events)
+        self._runtime = supervisor = Supervisor(self, self.settings, self._events, self.processes)
         try:
             supervisor.run()
         except StartError:
@@ -104,12 +124,12 @@ class Server:
     @property
     def _here(self) -> WorkerApi:
         if self._worker is None:
-            raise UsageError("this call works inside event workers and task workers only")
+            raise UsageError("this call works inside event workers, task workers and user processes only")
         return self._worker
 
     @property
     def worker_id(self) -> int:
-        """Event workers 0 … worker_num-1, task workers after them; -1 in the manager."""
+        """Event workers 0 … worker_num-1, then task workers, then user processes; -1 in the manager."""
         return self._runtime.worker_id if self._runtime else -1
 
     @property
@@ -180,7 +200,7 @@ class Server:
 
     def send_message(self, message: Any, worker_id: int) -> None:
         """Send anything that can be pickled to another worker, where `pipe_message` gets it."""
-        workers = self.settings.worker_num + self.settings.task_worker_num
+        workers = self.settings.worker_num + self.settings.task_worker_num + len(self.processes)
         here = self._here
         if type(worker_id) is not int or not 0 <= worker_id < workers or worker_id == self.worker_id:
             raise UnknownWorker(worker_id, f"others here are 0 to {workers - 1} without {self.worker_id}")

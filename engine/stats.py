@@ -4,6 +4,7 @@ import fcntl
 import mmap
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -65,6 +66,17 @@ class TaskWorkerStats:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessStats:
+    """One user process; `pid` is 0 while there is none."""
+
+    worker_id: int
+    name: str
+    pid: int
+    rss: int
+    """Resident memory, bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """The server in numbers, the same from every process.
 
@@ -95,19 +107,31 @@ class Stats:
     """Tasks that wait for a task worker, files included."""
     spill_files: int
     task_workers: tuple[TaskWorkerStats, ...]
+    processes: tuple[ProcessStats, ...] = ()
+    """Those of `add_process`."""
 
 
 class Board:
     """A row of cells for each place.
 
     Each worker id has two places, one for each seat: 0, and 1 for the one that takes over while the other still works.
-    Event workers' places come first. Made before the first fork. The process in a place alone writes its row, and the
+    Event workers' places come first, then those of task workers; then one for each user process, which is alone.
+    Made before the first fork. The process in a place alone writes its row, and the
     manager when that is dead.
     """
 
-    def __init__(self, worker_num: int, task_worker_num: int, max_conn: int = 1000, concurrency: int = 0) -> None:
+    def __init__(
+        self,
+        worker_num: int,
+        task_worker_num: int,
+        max_conn: int = 1000,
+        concurrency: int = 0,
+        processes: Sequence[str] = (),
+    ) -> None:
         self.worker_num = worker_num
         self.task_worker_num = task_worker_num
+        self.processes = tuple(processes)
+        """The names of user processes, whose worker ids come after those of task workers."""
         self.concurrency = concurrency
         """Tasks at once in one task worker, where they may be coroutines; 0 where each runs one after the other."""
         self.start_time = time.time()
@@ -115,8 +139,10 @@ class Board:
         self.event_places = range(2 * worker_num)
         self._first_task_place = 2 * worker_num
         workers = worker_num + task_worker_num
-        self._seat_base = 2 * workers * _ROW
-        cells = self._seat_base + workers
+        self._first_process = workers
+        self._first_process_place = 2 * workers
+        self._seat_base = (2 * workers + len(self.processes)) * _ROW
+        cells = self._seat_base + workers + len(self.processes)
         self._memory = mmap.mmap(-1, (cells + 1) * 8)
         self.cells = memoryview(self._memory).cast("Q")
         self._lock = os.memfd_create("board", os.MFD_CLOEXEC)
@@ -124,7 +150,9 @@ class Board:
     # ── who is where ────────────────────────────────────────────────────────────────────────────
 
     def place(self, worker_id: int, seat: int) -> int:
-        """The place of a worker id's seat, 0 or 1."""
+        """The place of a worker id's seat, 0 or 1; a user process has one place."""
+        if worker_id >= self._first_process:
+            return self._first_process_place + worker_id - self._first_process
         if worker_id < self.worker_num:
             return seat * self.worker_num + worker_id
         return self._first_task_place + seat * self.task_worker_num + worker_id - self.worker_num
@@ -137,6 +165,8 @@ class Board:
         return first + (place - first + count) % (2 * count)
 
     def worker_id(self, place: int) -> int:
+        if place >= self._first_process_place:
+            return self._first_process + place - self._first_process_place
         if place < self._first_task_place:
             return place % self.worker_num
         return self.worker_num + (place - self._first_task_place) % self.task_worker_num
@@ -147,6 +177,11 @@ class Board:
 
     def note_current(self, worker_id: int, seat: int) -> None:
         self.cells[self._seat_base + worker_id] = seat
+
+    @property
+    def inboxes(self) -> int:
+        """How many inboxes there are: see ipc/channel.py."""
+        return len(self.event_places) + self.task_worker_num + len(self.processes)
 
     # ── rows ────────────────────────────────────────────────────────────────────────────────────
 
@@ -229,7 +264,12 @@ class Board:
             queue_bytes=total(Cell.QUEUE_BYTES),
             spill_files=spill_files,
             task_workers=tuple(helpers),
+            processes=tuple(map(self._process, range(len(self.processes)))),
         )
+
+    def _process(self, number: int) -> ProcessStats:
+        pid = self.get(self._first_process_place + number, Cell.PID)
+        return ProcessStats(self._first_process + number, self.processes[number], pid, resident_bytes(pid))
 
     def _running(self, place: int) -> int:
         return self.get(place, Cell.RUNNING) or int(self.get(place, Cell.STATE) == State.BUSY)

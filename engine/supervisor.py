@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ from engine.stats import Cell, State, Stats
 from engine.task_worker.coroutines import CoroutineWorker
 from engine.task_worker.task_worker import TaskWorker
 from engine.wire.tls import Certificates
+from engine.worker.user_process import Target, UserProcess
 from engine.worker.worker import EventWorker
 from engine.worker_api import WorkerApi
 
@@ -52,12 +54,13 @@ class Program(Protocol):
 class Supervisor:
     """One run of a server, from its start to its stop. Its copy in each child tells that child's worker id."""
 
-    def __init__(self, server: Program, settings: Settings, events: Events) -> None:
+    def __init__(self, server: Program, settings: Settings, events: Events, processes: Mapping[str, Target]) -> None:
         self.worker_id = -1
         self.taskworker = False
         self._server = server
         self._settings = settings
         self._events = events
+        self._processes = dict(processes)
         self._is_running = False
         self._listener: socket.socket
         self._shared: Shared
@@ -68,8 +71,8 @@ class Supervisor:
         self._is_running = True
         try:
             self._certificates = Certificates(self._settings)
-            workers = self._settings.worker_num + self._settings.task_worker_num
-            make_room(open_files(self._settings), self._settings.max_conn, workers)
+            workers = self._settings.worker_num + self._settings.task_worker_num + len(self._processes)
+            make_room(open_files(self._settings, len(self._processes)), self._settings.max_conn, workers)
             self._server.master_pid = os.getpid()
             self._listener = listen(self._server.host, self._server.port, self._settings.backlog)
             try:
@@ -84,7 +87,7 @@ class Supervisor:
         with ExitStack() as held:
             claims = [held.enter_context(claim(path)) for path in self._directories()]
             try:
-                self._shared = Shared(self._settings, claims[0].path, self._concurrency)
+                self._shared = Shared(self._settings, claims[0].path, self._concurrency, list(self._processes))
             except OSError as error:
                 raise StartError(f"cannot make what workers share in {claims[0].path}: {error}") from error
             try:
@@ -119,8 +122,18 @@ class Supervisor:
         event_workers = Role(
             lambda slot: f"{name}: worker {slot}", range(events), self._be_event_worker, self._no_more_answers
         )
+        names = list(self._processes)
+        first = events + tasks
+        processes = Role(
+            lambda slot: f"{name}: {names[slot - first]}",
+            range(first, first + len(names)),
+            self._be_user_process,
+            is_exclusive=True,
+            outlasts_previous=True,
+        )
+        everybody = [task_workers, processes, event_workers]
         manager = Manager(
-            [task_workers, event_workers],
+            everybody,
             max_wait_s=self._settings.max_wait_time,
             on_ready=self._on_ready,
             on_stop=self._on_stop,
@@ -129,7 +142,7 @@ class Supervisor:
             on_gone=self._on_gone,
             before_reload=self._before_reload,
             after_reload=lambda: self._call("after_reload"),
-            reloads={signal.SIGUSR1: [task_workers, event_workers], signal.SIGUSR2: [task_workers]},
+            reloads={signal.SIGUSR1: everybody, signal.SIGUSR2: [task_workers]},
         )
         setproctitle(f"{name}: manager")
         self._call("manager_start")
@@ -176,6 +189,8 @@ class Supervisor:
         was_at_work = board.get(place, Cell.STATE) == State.BUSY or board.get(place, Cell.RUNNING) > 0
         for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0), (Cell.ROOM, 0)):
             board.put(place, cell, value)
+        if slot >= board.worker_num + board.task_worker_num:
+            return False  # the next one in this place goes on with what it left
         other = board.other(place)
         if board.get(other, Cell.PID):
             self._tell(other if slot < board.worker_num else inbox_of(board, slot), Kind.ADOPT)
@@ -203,6 +218,15 @@ class Supervisor:
         worker = kind(self._server, place, self._settings, self._events, self._shared)
         self._become(slot, worker, taskworker=True)
         return worker.run(readiness)
+
+    def _be_user_process(self, slot: int, seat: int, readiness: Readiness) -> int:
+        self._listener.close()
+        place = self._shared.board.place(slot, seat)
+        name = list(self._processes)[slot - self._settings.worker_num - self._settings.task_worker_num]
+        target = self._processes[name]
+        process = UserProcess(self._server, place, self._settings, self._events, self._shared, name, target)
+        self._become(slot, process, taskworker=False)
+        return process.run(readiness)
 
     def _call(self, event: str, *args: Any) -> None:
         self._server.call_in_manager(event, *args)

@@ -18,7 +18,7 @@ def place_of(board: Board, fd: int) -> int:
 
 
 class Channel(Protocol):
-    """Inboxes: one for each place of an event worker, then one for each task worker.
+    """Inboxes: one for each place of an event worker, then one for each task worker and each user process.
 
     Made before the first fork; each process uses its copy. Packets arrive whole and in the order in which one process
     sent them. What a dead process did not take stays for the one that follows it.

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import sysv_ipc  # type: ignore[import-not-found]
@@ -30,11 +31,11 @@ _QUEUE_NOTE = "queue"
 """File that holds the key of a private queue, so that the next start can remove it after a kill -9."""
 
 
-def open_files(settings: Settings) -> int:
+def open_files(settings: Settings, processes: int = 0) -> int:
     """How many files the processes of such a server share: both ends of each inbox, and with a key what lies in files,
     which costs one for the file and one for the memory; of what the queue held at the start, the file stays open."""
     events, tasks = 2 * settings.worker_num, settings.task_worker_num
-    inboxes = 2 * (events + tasks)
+    inboxes = 2 * (events + tasks + processes)
     in_files = 0 if settings.message_queue_key is None else 2 * (events + 2 * tasks) + 1
     return inboxes + in_files + _ALWAYS
 
@@ -44,18 +45,18 @@ class Shared:
 
     way: TaskWay
 
-    def __init__(self, settings: Settings, path: Path, concurrency: int = 0) -> None:
-        """`path`: the directory for files, ours alone. `concurrency`: see Board. Raises StartError, and OSError when
-        it is full."""
+    def __init__(self, settings: Settings, path: Path, concurrency: int = 0, processes: Sequence[str] = ()) -> None:
+        """`path`: the directory for files, ours alone. `concurrency`, `processes`: see Board. Raises StartError, and
+        OSError when it is full."""
         self._settings = settings
         self._path = path
         self._queue: sysv_ipc.MessageQueue | None = None
         self._folder: Folder | None = None
         self.discards_tasks = False
         """Whether what waits at the end is not to stay for the next start."""
-        self.board = Board(settings.worker_num, settings.task_worker_num, settings.max_conn, concurrency)
+        self.board = Board(settings.worker_num, settings.task_worker_num, settings.max_conn, concurrency, processes)
         self._places = len(self.board.event_places)
-        self.channel = UnixSocketChannel(self._places + settings.task_worker_num)
+        self.channel = UnixSocketChannel(self.board.inboxes)
         self.spill = SpillDirectory(path)
         self._remove_private_queue()
         if settings.message_queue_key is None:
@@ -124,6 +125,8 @@ class Shared:
             backlog = fill(make, place, share, settings.task_queue_max_bytes, settings.task_worker_num)
             self.desks.append(Desk(backlog, Reading(anonymous("", reading.REGION_BYTES).view)))
             self.board.put(place, Cell.SUBMITTED, len(share))
+
+        self.process_readings = [Reading(anonymous("", reading.REGION_BYTES).view) for _ in self.board.processes]
 
     def _ring(self, number: int, is_named: bool) -> None:
         """Wake task worker `number` if it waits or has room; else, where any may do it, another that does."""

@@ -20,6 +20,10 @@ class Role:
     main: Callable[[int, int, Readiness], int]
     on_previous_gone: Callable[[], None] = field(default=lambda: None)
     """Called while stopping, once every child of the roles before this one is gone."""
+    is_exclusive: bool = False
+    """See Slot."""
+    outlasts_previous: bool = False
+    """Its children are told to stop only when those of the roles before are gone, who need them until then."""
 
 
 class Crew:
@@ -28,7 +32,7 @@ class Crew:
     def __init__(self, roles: Sequence[Role], mailbox: Mailbox, on_gone: Callable[[int, int], bool]) -> None:
         """`on_gone(slot, seat)`: the process in that seat is gone, and another may be started there; whether it had a
         task in hand."""
-        self.slots = [Slot(number) for role in roles for number in role.slots]
+        self.slots = [Slot(number, role.is_exclusive) for role in roles for number in role.slots]
         self._slot_by_number = {slot.number: slot for slot in self.slots}
         self._role_of = {number: role for role in roles for number in role.slots}
         self._mailbox = mailbox

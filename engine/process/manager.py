@@ -153,7 +153,7 @@ class Manager:
             how = f"was killed by signal {killed_by}" if killed_by else f"ended with exit code {exit_code}"
             raise StartError(f"{self._crew.title(child.slot)} cannot start, it {how}")
         slot = self._crew.slot(child.slot)
-        slot.failures = after_death(slot.failures, death, time.monotonic())
+        slot.failures = after_death(slot.failures, death, time.monotonic(), is_exclusive=slot.is_exclusive)
         facts["delay_s"] = slot.failures.delay_s if slot.failures else 0.0
         if death.was_successor:
             log.warning("successor died at its start, the child before it goes on", extra=facts)

@@ -27,7 +27,7 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Tell the child in this seat to leave; its successor is ready."""
+    """Tell the child in this seat to leave; its successor is ready, or may not start before it is gone."""
 
     slot: int
     seat: int
@@ -50,6 +50,7 @@ def plan(slots: Sequence[Slot], now: float) -> list[Step]:
     A slot without a child gets one where the last one sat. A child of an old generation works on until its successor
     in the other seat is ready. One successor starts at a time, in the order of `slots`. One that cannot start holds
     up those behind it, which run well as they are; a seat that is not free yet holds up its own slot only.
+    An exclusive slot is without a child from the end of the old one until the new one is ready.
     """
     steps = [step for slot in slots for step in _steps_of(slot, now)]
     if (slot := _next_to_renew(slots)) and _may_start(slot, now):
@@ -67,6 +68,8 @@ def _steps_of(slot: Slot, now: float) -> Iterator[Step]:
         yield Retire(slot.number, slot.home)
     elif slot.own.is_ready and not slot.own.is_current:
         yield Promote(slot.number, slot.home)
+    elif slot.is_exclusive and _is_outdated(slot) and slot.own.is_current and slot.own.leave_by is None:
+        yield Retire(slot.number, slot.home)
     for child in slot.children:
         if child.leave_by is not None and now >= child.leave_by:
             yield Kill(slot.number, child.seat)
@@ -79,7 +82,11 @@ def _next_to_renew(slots: Sequence[Slot]) -> Slot | None:
 
 
 def _waits_for_successor(slot: Slot) -> bool:
-    return slot.own is not None and slot.own.generation < slot.generation and slot.other is None
+    return not slot.is_exclusive and _is_outdated(slot) and slot.other is None
+
+
+def _is_outdated(slot: Slot) -> bool:
+    return slot.own is not None and slot.own.generation < slot.generation
 
 
 def _may_start(slot: Slot, now: float) -> bool:
@@ -96,18 +103,19 @@ def next_look(slots: Sequence[Slot]) -> float | None:
     return min((at for at in times if at < float("inf")), default=None)
 
 
-def after_death(before: Failures | None, death: Death, now: float) -> Failures | None:
+def after_death(before: Failures | None, death: Death, now: float, *, is_exclusive: bool = False) -> Failures | None:
     """A slot's record once this child is gone; None when it had begun its work in good order.
 
     One that was told to leave says nothing about its slot. One that leaves by itself may do so soon: it is replaced
-    at once, as it wished. So is one that died with a task in hand, however soon: the task waits for who follows, and
-    it has its own limit of attempts.
+    at once, as it wished, unless it is alone in its slot, and has no work that it could have done. So is one that died
+    with a task in hand, however soon: the task waits for who follows, and it has its own limit of attempts.
     """
     if death.was_told:
         return before
     lived_s = now - death.child.started_at
     began_well = death.child.is_ready and not death.was_successor and (lived_s >= QUICK_DEATH_S or death.was_at_work)
-    return None if began_well or death.was_in_order else one_more(before, now)
+    was_wished = death.was_in_order and not is_exclusive
+    return None if began_well or was_wished else one_more(before, now)
 
 
 def one_more(before: Failures | None, now: float) -> Failures:

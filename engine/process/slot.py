@@ -77,6 +77,8 @@ class Slot:
     a child of a former generation that was told to leave, or nobody. Nobody at home means no successor either."""
 
     number: int
+    is_exclusive: bool = False
+    """Never two of its children at once: a successor starts when the one before is gone."""
     home: int = 0
     """The seat of its own child; while it has none, the seat where the next one is started."""
     seats: list[Child | None] = field(default_factory=lambda: [None, None])

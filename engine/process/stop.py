@@ -23,13 +23,18 @@ def is_stop(numbers: Sequence[int]) -> bool:
 def stop(crew: Crew, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float) -> None:
     """Ask all to leave, wait for role after role, kill who stays too long. A second signal ends the patience.
 
+    A role that outlasts those before it is asked when they are gone.
+
     `max_wait_s`: how long they may take, 0 is for ever. Those that a reload started or sent away are treated alike.
     """
-    crew.signal(signal.SIGTERM, crew.children)
+    last = {number for role in roles if role.outlasts_previous for number in role.slots}
+    crew.signal(signal.SIGTERM, [child for child in crew.children if child.slot not in last])
     told_at = time.monotonic()
     deadline = told_at + max_wait_s if max_wait_s else float("inf")
     for role in roles:
         role.on_previous_gone()
+        if role.outlasts_previous:
+            crew.signal(signal.SIGTERM, [child for child in crew.children if child.slot in role.slots])
         deadline = max(deadline, time.monotonic() + _LAST_WORDS_S)
         while left := [child for child in crew.children if child.slot in role.slots]:
             rest_s = deadline - time.monotonic()

@@ -7,9 +7,10 @@ from typing import Any
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import inbox_of, place_of
+from engine.ipc.channel import inbox_of
 from engine.ipc.hand import LEAD_BYTES
 from engine.ipc.message import Kind, packets
+from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.shared import Shared
 from engine.settings import Settings
 from engine.stats import Cell, resident_bytes
@@ -19,7 +20,7 @@ from engine.task_worker.share import Share
 log = logging.getLogger(__name__)
 
 
-class Life:
+class Life(RemoteClients):
     """One process. The methods at the end are what callbacks reach through `Server`."""
 
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, shared: Shared) -> None:
@@ -79,21 +80,6 @@ class Life:
 
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 
-    def send_message(self, message: Any, worker_id: int) -> None:
-        self._post(inbox_of(self._board, worker_id), Kind.PIPE, 0, message)
-
-    def send(self, fd: int, data: bytes) -> bool:
-        if fd not in self._board.connections:
-            return False
-        self._post(place_of(self._board, fd), Kind.SEND, fd, data)
-        return True
-
-    def close(self, fd: int) -> bool:
-        if fd not in self._board.connections:
-            return False
-        self._post(place_of(self._board, fd), Kind.CLOSE, fd, b"")
-        return True
-
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
         for packet in packets([self._bodies.frame(kind, number, data)]):
             self._answers.push(to, packet)
@@ -103,13 +89,3 @@ class Life:
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
         raise UsageError("task_wait() cannot be called in a task worker; send_message() an event worker that does")
-
-    @property
-    def connections(self) -> list[int]:
-        raise UsageError("only event workers have connections")
-
-    def exists(self, fd: int) -> bool:
-        return fd in self._board.connections
-
-    def get_client_info(self, fd: int) -> dict[str, Any] | None:
-        return self._board.connections.info(fd)

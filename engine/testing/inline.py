@@ -1,6 +1,7 @@
 """`InlineServer`: a program's callbacks in one process, without sockets, for its unit tests."""
 
 import asyncio
+import logging
 import os
 from contextlib import ExitStack
 from types import TracebackType
@@ -17,6 +18,9 @@ from engine.testing.role import MANAGER, Role, playing
 from engine.testing.runtime import InlineRuntime
 from engine.testing.tasks import Tasks
 from engine.worker.callbacks import Callbacks
+from engine.worker.user_process import Target
+
+log = logging.getLogger(__name__)
 
 
 class InlineServer:
@@ -35,6 +39,7 @@ class InlineServer:
     What is played: one process is every worker by turns, so what a program keeps in its modules is shared where
     production has a copy for each process. `server.worker_id` and `server.taskworker` are right in every callback.
     Tasks wait until `run_tasks`, then run one by one in the order they were given, by the task workers in turn. The
+    The targets of `add_process` run on the one loop; one that ends is not started again. The
     clock of the loop stands still: `advance` moves it, so a `sleep`, a timeout or a timer costs a test no time.
 
     What is missing: other processes, and with them reload, shutdown and time limits of processes; signals; limits of
@@ -53,6 +58,7 @@ class InlineServer:
         self._clients: Clients
         self._tasks: Tasks
         self._place: Place
+        self._processes: list[asyncio.Task[None]] = []
         self._end = ExitStack()
 
     # ── what a test does ────────────────────────────────────────────────────────────────────────
@@ -102,6 +108,7 @@ class InlineServer:
             self._call_in_manager("manager_start")
             for worker_id in self._worker_ids():
                 self._start_worker(worker_id)
+            self._start_processes()
             self._call_in_manager("start")
             self._end = end.pop_all()
         return self
@@ -116,6 +123,7 @@ class InlineServer:
             for worker_id in range(self._settings.worker_num):
                 self._emit(worker_id, "worker_exit")
             self._loop.advance(self._settings.max_wait_time)
+            self._end_processes()
             for worker_id in self._worker_ids():
                 self._emit(worker_id, "worker_stop")
             self._loop.advance(self._settings.max_wait_time)
@@ -141,14 +149,34 @@ class InlineServer:
             vars(server).update(before)
 
         end.callback(restore)
-        server._runtime = InlineRuntime(self._place, self._settings.worker_num)
+        server._runtime = InlineRuntime(self._place, self._task_workers)
         server.worker_pid = server.master_pid = os.getpid()
         server.become(self._place)
 
     def _worker_ids(self) -> list[int]:
         """In the order of their start."""
-        events, tasks = self._settings.worker_num, self._settings.task_worker_num
-        return [*range(events, events + tasks), *range(events)]
+        return [*self._task_workers, *range(self._settings.worker_num)]
+
+    @property
+    def _task_workers(self) -> range:
+        return range(self._settings.worker_num, self._settings.worker_num + self._settings.task_worker_num)
+
+    def _start_processes(self) -> None:
+        for worker_id, (name, target) in enumerate(self.server.processes.items(), self._task_workers.stop):
+            with playing(Role(worker_id)):
+                self._processes.append(self._loop.create_task(self._live(name, target)))
+        self._loop.settle()
+
+    async def _live(self, name: str, target: Target) -> None:
+        try:
+            await target(self.server)
+        except Exception:
+            log.exception("user process ended by an error", extra={"title": name})
+
+    def _end_processes(self) -> None:
+        for process in self._processes:
+            process.cancel()
+        self._loop.advance(self._settings.max_wait_time)
 
     def _start_worker(self, worker_id: int) -> None:
         """An event worker begins inside its loop, a task worker has none."""

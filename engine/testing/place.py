@@ -42,7 +42,11 @@ class Place:
 
     @property
     def _is_task_worker(self) -> bool:
-        return current().worker_id >= self._settings.worker_num
+        return self._settings.worker_num <= current().worker_id < self._first_process
+
+    @property
+    def _first_process(self) -> int:
+        return self._settings.worker_num + self._settings.task_worker_num
 
     @property
     def timers(self) -> LoopTimers:
@@ -91,7 +95,7 @@ class Place:
 
     @property
     def connections(self) -> list[int]:
-        if self._is_task_worker:
+        if current().worker_id >= self._settings.worker_num:
             raise UsageError("only event workers have connections")
         here = current().worker_id
         return [fd for fd, client in self._clients.open.items() if client.worker_id == here and not client.closed]

@@ -11,9 +11,10 @@ from engine.testing.role import MANAGER, current
 class InlineRuntime:
     """The program's own server object tells by it who it is: the role at work. Nothing reaches for other processes."""
 
-    def __init__(self, place: Place, worker_num: int) -> None:
+    def __init__(self, place: Place, task_workers: range) -> None:
+        """`task_workers`: their worker ids."""
         self._place = place
-        self._worker_num = worker_num
+        self._task_workers = task_workers
 
     @property
     def worker_id(self) -> int:
@@ -21,7 +22,7 @@ class InlineRuntime:
 
     @property
     def taskworker(self) -> bool:
-        return current().worker_id >= self._worker_num
+        return current().worker_id in self._task_workers
 
     def stats(self) -> Stats:
         return self._place.stats()

@@ -94,8 +94,7 @@ class EventWorker:
 
     async def _live(self, readiness: Readiness) -> int:
         self._loop = asyncio.get_running_loop()
-        inboxes = len(self._board.event_places) + self._board.task_worker_num
-        self._outbox = Outbox(self._loop, self._channel, inboxes)
+        self._outbox = Outbox(self._loop, self._channel, self._board.inboxes)
         self._tasks = Tasks(
             self._place,
             self._board,

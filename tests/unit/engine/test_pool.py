@@ -196,3 +196,40 @@ def test_a_death_at_the_start_counts_and_leaving_in_good_order_does_not(
 @pytest.mark.parametrize("before", [None, Failures(4, at=0.0)])
 def test_a_child_that_was_told_to_leave_says_nothing_about_its_slot(before: Failures | None) -> None:
     assert after_death(before, death(leaving(), killed_by=9), now=50.0) == before
+
+
+# ── a slot that never has two children ──────────────────────────────────────────────────────────
+
+
+def exclusive(*children: Child, generation: int = 0) -> Slot:
+    made = slot(0, *children, generation=generation)
+    made.is_exclusive = True
+    return made
+
+
+def test_an_exclusive_child_of_an_old_generation_is_sent_away_before_another_starts() -> None:
+    assert plan([exclusive(at_work(), generation=1)], now=0.0) == [Retire(0, 0)]
+
+
+def test_an_exclusive_slot_gets_its_next_child_once_the_old_one_is_gone() -> None:
+    assert plan([exclusive(leaving(), generation=1)], now=0.0) == []
+    assert plan([exclusive(generation=1)], now=0.0) == [Spawn(0, 0)]
+
+
+def test_an_exclusive_child_that_is_starting_is_replaced_only_once_it_is_ready() -> None:
+    assert plan([exclusive(starting(), generation=1)], now=0.0) == []
+
+
+def test_an_exclusive_slot_holds_up_no_other_one() -> None:
+    other = slot(1, at_work(), generation=1)
+    other.number = 1
+
+    assert plan([exclusive(at_work(), generation=1), other], now=0.0) == [Retire(0, 0), Spawn(1, 1)]
+
+
+def test_an_exclusive_child_that_leaves_by_itself_at_once_is_a_failure_and_one_that_lived_is_none() -> None:
+    left = death(at_work())
+
+    assert after_death(None, left, QUICK_DEATH_S / 2, is_exclusive=True) == Failures(1, QUICK_DEATH_S / 2)
+    assert after_death(None, left, QUICK_DEATH_S, is_exclusive=True) is None
+    assert after_death(None, left, QUICK_DEATH_S / 2) is None

@@ -1,0 +1,170 @@
+"""A process of the program's own beside the workers: its coroutine on an event loop, and messages from all others."""
+
+import asyncio
+import inspect
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvloop
+
+from engine.errors import UsageError
+from engine.events import Events
+from engine.ipc.bodies import Bodies
+from engine.ipc.channel import inbox_of
+from engine.ipc.message import Kind, Message
+from engine.ipc.remote_clients import RemoteClients
+from engine.ipc.shared import Shared
+from engine.process.child import START_FAILED, Readiness
+from engine.process.signals import listen_in_loop
+from engine.settings import Settings
+from engine.stats import Cell
+from engine.timers import LoopTimers
+from engine.worker.callbacks import Callbacks
+from engine.worker.hearing import Hearing
+from engine.worker.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+Target = Callable[[Any], Awaitable[Any]]
+"""What such a process runs: an `async def` that is given the server."""
+FAILED = 1
+"""Exit code of a process whose target raised."""
+_PACKETS_A_TURN = 64
+
+
+def check_target(name: str, target: object, others: list[str]) -> None:
+    """Raises UsageError for a process that cannot be added."""
+    if not isinstance(name, str) or not name.isprintable() or not name.strip() or len(name) > 64:
+        raise UsageError(f"a process cannot be named {name!r}, must be printable text of 1 to 64 characters")
+    if name in others:
+        raise UsageError(f"there is a process named {name!r} already")
+    if not any(map(inspect.iscoroutinefunction, (target, type(target).__call__))):
+        raise UsageError(f"the target of process {name!r} is {target!r}, must be an async def that takes the server")
+
+
+class UserProcess(RemoteClients):
+    """One process; there is never another one of its name. What is said to it waits in its inbox while it is away."""
+
+    attempt = 1
+
+    def __init__(
+        self, server: Any, place: int, settings: Settings, events: Events, shared: Shared, name: str, target: Target
+    ) -> None:
+        self.stopping = False
+        """Whether this process was told to leave."""
+        self._server = server
+        self._place = place
+        self._max_wait_s = settings.max_wait_time
+        self._name = name
+        self._target = target
+        self._board = board = shared.board
+        self._spill = shared.spill
+        self._channel = shared.channel
+        self._inbox = inbox_of(board, board.worker_id(place))
+        self._reading = shared.process_readings[board.worker_id(place) - board.worker_num - board.task_worker_num]
+        self._bodies = Bodies(shared.spill, place)
+        self._callbacks = Callbacks(server, events)
+        self._hearing = Hearing(self._bodies, settings.task_max_attempts, self._obey)
+        self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
+        self._outbox: Outbox
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, readiness: Readiness) -> int:
+        """Run the target until it ends or is told to leave; the exit code."""
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(self._live(readiness))
+
+    async def _live(self, readiness: Readiness) -> int:
+        loop = asyncio.get_running_loop()
+        self._outbox = Outbox(loop, self._channel, self._board.inboxes)
+        told = asyncio.Event()
+        listen_in_loop(loop, signal.SIGTERM, told.set, self._note_stop)
+        self._clean_up_after_the_dead()
+        self._board.put(self._place, Cell.PID, os.getpid())
+        work = asyncio.ensure_future(self._target(self._server))
+        await asyncio.sleep(0)  # what it does wrong before it waits for anything is a start that failed
+        if work.done() and self._has_failed(work):
+            return START_FAILED
+        self._hearing.go_on(self._reading)
+        loop.add_reader(self._channel.readable(self._inbox), self._read_inbox)
+        readiness.announce()
+        waiting = asyncio.ensure_future(told.wait())
+        await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        loop.remove_reader(self._channel.readable(self._inbox))
+        if not work.done():
+            await self._leave(work)
+        self.timers.clear_all()
+        await self._finish_callbacks()
+        await self._empty_outbox()
+        return FAILED if self._has_failed(work) else 0
+
+    def _note_stop(self) -> None:
+        self.stopping = True
+
+    async def _leave(self, work: asyncio.Future[Any]) -> None:
+        """Let the target go, by cancelling it. It may take its time: the manager kills who takes too long."""
+        if self._board.is_stopping:  # who follows would read it; nobody follows
+            self._read_inbox()
+            await self._finish_callbacks()
+        work.cancel()
+        await asyncio.wait((work,))
+
+    async def _finish_callbacks(self) -> None:
+        """Callbacks that are at work may need what the target holds; but not for ever."""
+        if self._callbacks.at_work:
+            await asyncio.wait(self._callbacks.at_work, timeout=self._max_wait_s / 2 or None)
+
+    async def _empty_outbox(self) -> None:
+        self._outbox.flush()
+        while not self._outbox.is_empty():  # noqa: ASYNC110  the others read as long as they live
+            await asyncio.sleep(0.005)
+
+    def _has_failed(self, work: asyncio.Future[Any]) -> bool:
+        """Whether the target raised, which is logged once."""
+        if work.cancelled() or (error := work.exception()) is None:
+            return False
+        log.error("user process ended by an error", exc_info=error, extra={"title": self._name, "pid": os.getpid()})
+        return True
+
+    def _clean_up_after_the_dead(self) -> None:
+        """Remove files of the process before that nobody was told of."""
+        if maker := self._board.get(self._place, Cell.FILES_OF):
+            self._spill.discard(maker, self._board.get(self._place, Cell.FILES_SENT))
+        self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
+        self._board.put(self._place, Cell.FILES_SENT, 0)
+
+    # ── what other processes say ────────────────────────────────────────────────────────────────
+
+    def _read_inbox(self) -> None:
+        for _ in range(_PACKETS_A_TURN):
+            messages = self._reading.take(self._receive_into)
+            if messages is None:
+                return
+            self._hearing.go_through(self._reading, messages)
+
+    def _receive_into(self, room: memoryview) -> int:
+        return self._channel.receive_into(self._inbox, room)
+
+    def _obey(self, message: Message, is_foreign: bool) -> None:
+        if message.kind == Kind.PIPE:
+            self._callbacks.emit("pipe_message", self._board.worker_id(message.source), self._bodies.read(message))
+
+    # ── what callbacks reach ────────────────────────────────────────────────────────────────────
+
+    def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
+        self._outbox.post(to, self._bodies.pack(kind, number, data))
+        self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
+
+    def task(self, data: Any, target: int, callback: object) -> int:
+        raise UsageError("task() cannot be called in a user process; send_message() an event worker that calls it")
+
+    async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
+        raise UsageError("task_wait() cannot be called in a user process; send_message() an event worker that does")
+
+    def finish(self, data: Any) -> None:
+        raise UsageError("finish() belongs into a task handler, and this is a user process")
