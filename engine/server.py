@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import socket
@@ -22,6 +21,7 @@ from engine.ipc.channel import inbox_of
 from engine.ipc.message import Kind, Message, packets, to_bytes
 from engine.ipc.shared import Shared, open_files
 from engine.ipc.spill import claim, default_path
+from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.crew import Role
 from engine.process.listener import listen
@@ -33,7 +33,7 @@ from engine.task_worker.task_worker import TaskWorker
 from engine.wire.tls import Certificates
 from engine.worker.worker import EventWorker
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class _Place(Protocol):

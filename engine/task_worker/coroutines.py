@@ -1,7 +1,6 @@
 """A task worker of coroutines: up to task_max_concurrency tasks at once, each in a hand of its own, on one loop."""
 
 import asyncio
-import logging
 import os
 import signal
 import time
@@ -14,6 +13,7 @@ from engine.events import Events
 from engine.ipc.hand import Hand, Held
 from engine.ipc.message import Kind
 from engine.ipc.shared import Shared
+from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
@@ -24,7 +24,7 @@ from engine.task_worker.handling import no_task
 from engine.task_worker.life import Life
 from engine.task_worker.strand import Strand, current, finished
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class CoroutineWorker(Life):
