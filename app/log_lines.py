@@ -23,9 +23,13 @@ def _masked(value: Any) -> Any:
     return value if (safe := mask(text)) == text else safe
 
 
+def _says(sentence: str, key: str) -> bool:
+    return f"({key}=" in sentence or f" {key}=" in sentence
+
+
 class PlainFormatter(logging.Formatter):
-    """Time, level, process and sentence on one line, facts from `extra` at its end as key=value; a traceback follows
-    on lines of its own."""
+    """Time, level, process and sentence on one line, facts from `extra` at its end as key=value, unless the sentence
+    has them already, as the engine's do; a traceback follows on lines of its own."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(process)d %(message)s")
@@ -34,7 +38,7 @@ class PlainFormatter(logging.Formatter):
         return mask(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        facts = " ".join(f"{key}={value}" for key, value in _facts(record).items())
+        facts = " ".join(f"{key}={value}" for key, value in _facts(record).items() if not _says(record.message, key))
         line = super().formatMessage(record)
         return (f"{line} {facts}" if facts else line).replace("\n", "\\n")
 

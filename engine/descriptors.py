@@ -1,12 +1,12 @@
 """How many files each process may have open: a connection is one, an end of an inbox another."""
 
-import logging
 import os
 import resource
 
 from engine.errors import StartError
+from engine.log_lines import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SPARE = 64
 """What a worker opens besides its connections: files of tasks, an event loop, what the program itself needs."""

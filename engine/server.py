@@ -1,20 +1,20 @@
 """`Server`: what a program holds, and what its callbacks call."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from engine.errors import StartError, UnknownWorker, UsageError
 from engine.events import IN_MANAGER, AnyCallback, Events
+from engine.log_lines import get_logger
 from engine.settings import IpcMode, Settings
 from engine.stats import Stats
 from engine.supervisor import Supervisor
 from engine.worker.user_process import Target, check_target
 from engine.worker_api import Runtime, WorkerApi
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Server:

@@ -1,7 +1,6 @@
 """Runs a server's program in processes: makes what they share, starts them through the manager, judges what happens."""
 
 import gc
-import logging
 import os
 import signal
 import socket
@@ -20,6 +19,7 @@ from engine.ipc.channel import inbox_of
 from engine.ipc.message import Kind, Message, packets, to_bytes
 from engine.ipc.shared import Shared, open_files
 from engine.ipc.spill import claim, default_path
+from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.crew import Role
 from engine.process.listener import listen
@@ -33,7 +33,7 @@ from engine.worker.user_process import Target, UserProcess
 from engine.worker.worker import EventWorker
 from engine.worker_api import WorkerApi
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Program(Protocol):

@@ -1,7 +1,6 @@
 """Everything that the processes of one server share. Made by the manager before the first fork."""
 
 import contextlib
-import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +19,11 @@ from engine.ipc.spill import SpillDirectory
 from engine.ipc.sysv_queue import QueueWay, open_queue, remove_queue, unused_key
 from engine.ipc.unix_socket import UnixSocketChannel
 from engine.ipc.way import SocketWay, TaskWay
+from engine.log_lines import get_logger
 from engine.settings import IpcMode, Settings
 from engine.stats import Board, Cell, State
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _ALWAYS = 4
 """Files: the counter of task ids, the board, and twice the table of connections."""

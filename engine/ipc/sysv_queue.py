@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import errno
-import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -13,8 +12,9 @@ import sysv_ipc  # type: ignore[import-not-found]
 
 from engine.errors import StartError, UsageError
 from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, PACKET_HEAD, Message
+from engine.log_lines import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.msgrcv.restype = ctypes.c_ssize_t

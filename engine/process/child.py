@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import logging
 import os
 import signal
 import sys
@@ -10,9 +9,10 @@ from collections.abc import Callable
 
 from setproctitle import setproctitle
 
+from engine.log_lines import get_logger
 from engine.process.signals import blocked, reset_in_child
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -50,6 +50,10 @@ class Crew:
     def title(self, number: int) -> str:
         return self._role_of[number].title(number)
 
+    def facts(self, child: Child) -> dict[str, object]:
+        """Which one it is, for the log."""
+        return {"title": self.title(child.slot), "slot": child.slot, "seat": child.seat, "pid": child.pid}
+
     @property
     def children(self) -> list[Child]:
         return [child for slot in self.slots for child in slot.children]

@@ -1,11 +1,11 @@
 """Keeps the children alive, renews them, and ends them in order. Runs in the program's own process, without threads."""
 
-import logging
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from engine.errors import StartError
+from engine.log_lines import get_logger
 from engine.process.crew import Crew, Role
 from engine.process.pool import Kill, Promote, Retire, Spawn, Step, after_death, next_look, one_more, plan
 from engine.process.reload import Reloads
@@ -13,7 +13,7 @@ from engine.process.signals import Mailbox, listening
 from engine.process.slot import Death
 from engine.process.stop import is_stop, stop
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
@@ -106,12 +106,12 @@ class Manager:
             case Retire(slot, seat):
                 child = self._crew.child(slot, seat)
                 child.leave_by = time.monotonic() + self._max_wait_s if self._max_wait_s else float("inf")
-                log.info("child told to leave", extra={"slot": slot, "seat": seat, "pid": child.pid})
+                log.info("child told to leave", extra=self._crew.facts(child))
                 self._crew.signal(signal.SIGTERM, [child])
             case Kill(slot, seat):
                 child = self._crew.child(slot, seat)
                 child.leave_by = float("inf")
-                log.warning("child did not leave in time, killed", extra={"slot": slot, "seat": seat, "pid": child.pid})
+                log.warning("child did not leave in time, killed", extra=self._crew.facts(child))
                 self._crew.signal(signal.SIGKILL, [child])
 
     def _spawn(self, number: int, seat: int) -> None:
@@ -122,7 +122,8 @@ class Manager:
                 raise StartError(f"{self._crew.title(number)} cannot start: {error}") from error
             slot = self._crew.slot(number)
             slot.failures = one_more(slot.failures, time.monotonic())
-            facts = {"slot": number, "seat": seat, "error": str(error), "delay_s": slot.failures.delay_s}
+            facts = {"title": self._crew.title(number), "slot": number, "seat": seat}
+            facts |= {"error": str(error), "delay_s": slot.failures.delay_s}
             log.error("child cannot be started", extra=facts)
 
     # ── what happened ───────────────────────────────────────────────────────────────────────────
@@ -144,8 +145,7 @@ class Manager:
     def _judge(self, death: Death) -> None:
         """What a death means for its slot, and for the log."""
         child, exit_code, killed_by = death.child, death.exit_code, death.killed_by
-        facts: dict[str, float] = {"slot": child.slot, "seat": child.seat, "pid": child.pid}
-        facts |= {"exit_code": exit_code, "signal": killed_by}
+        facts = self._crew.facts(child) | {"exit_code": exit_code, "signal": killed_by}
         if death.was_told or self._stopping:
             log.info("child left", extra=facts)
             return

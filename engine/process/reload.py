@@ -1,12 +1,12 @@
 """Reloads: one runs, the others wait for its end."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 
+from engine.log_lines import get_logger
 from engine.process.slot import Slot
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Wish = frozenset[int]
 """The slots that are to get a new child."""

@@ -1,14 +1,14 @@
 """The end: everybody is told to leave, role after role, and who stays too long is killed."""
 
-import logging
 import signal
 import time
 from collections.abc import Sequence
 
+from engine.log_lines import get_logger
 from engine.process.crew import Crew, Role
 from engine.process.signals import Mailbox
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _ONE_WISH_S = 0.5
 _LAST_WORDS_S = 1.0
@@ -39,9 +39,12 @@ def stop(crew: Crew, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float)
         while left := [child for child in crew.children if child.slot in role.slots]:
             rest_s = deadline - time.monotonic()
             if rest_s <= 0:
-                log.warning(
-                    "children did not stop in time, killed", extra={"slots": sorted({child.slot for child in left})}
-                )
+                facts = {
+                    "titles": [crew.title(child.slot) for child in left],
+                    "slots": sorted({child.slot for child in left}),
+                    "pids": [child.pid for child in left],
+                }
+                log.warning("children did not stop in time, killed", extra=facts)
                 crew.signal(signal.SIGKILL, left)
                 rest_s = 0.05
             again = is_stop(mailbox.wait(min(rest_s, 0.5)))

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import logging
 import os
 import signal
 import time
@@ -16,6 +15,7 @@ from engine.events import Events
 from engine.ipc.hand import Hand, Held
 from engine.ipc.message import Kind
 from engine.ipc.shared import Shared
+from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
@@ -27,7 +27,7 @@ from engine.task_worker.life import Life
 from engine.task_worker.strand import Strand, current, finished
 from engine.timers import LoopTimers
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class CoroutineWorker(Life):

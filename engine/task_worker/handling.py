@@ -1,17 +1,17 @@
 """One message in hand: what its handler reaches, and how it is answered."""
 
 import inspect
-import logging
 from typing import Any
 
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.bodies import Bodies
 from engine.ipc.message import WANTED, Kind, Message, failure
+from engine.log_lines import get_logger
 from engine.stats import Board, Cell
 from engine.task_worker.answers import Answers
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Handling:

@@ -1,6 +1,5 @@
 """What a task worker of either kind is: who it is, how it begins, when it ends, what its callbacks reach."""
 
-import logging
 import os
 from typing import Any
 
@@ -12,12 +11,13 @@ from engine.ipc.hand import LEAD_BYTES
 from engine.ipc.message import Kind, packets
 from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.shared import Shared
+from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.stats import Cell, resident_bytes
 from engine.task_worker.answers import Answers
 from engine.task_worker.share import Share
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Life(RemoteClients):

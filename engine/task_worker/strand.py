@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -11,11 +10,12 @@ from engine.events import Events
 from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand, Held
 from engine.ipc.message import SPILLED, Kind, Message, decode
+from engine.log_lines import get_logger
 from engine.stats import Board, Cell
 from engine.task_worker.answers import Answers
 from engine.task_worker.handling import Handling
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _current: ContextVar["Strand | None"] = ContextVar("strand", default=None)
 

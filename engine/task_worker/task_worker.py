@@ -1,6 +1,5 @@
 """A task worker: takes tasks one by one, runs them, sends the answers. Blocks on purpose."""
 
-import logging
 import os
 import signal
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Any
 from engine.events import Events
 from engine.ipc.hand import Hand, Held
 from engine.ipc.shared import Shared
+from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import Mailbox, listening
 from engine.settings import Settings
@@ -18,7 +18,7 @@ from engine.task_worker.life import Life
 from engine.task_worker.work import Work
 from engine.timers import Timers
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class TaskWorker(Life):

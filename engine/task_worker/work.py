@@ -1,6 +1,5 @@
 """Does what a task worker has in hand, one thing after the other."""
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,13 +10,14 @@ from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand, Held
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.ipc.way import TaskWay
+from engine.log_lines import get_logger
 from engine.stats import Board, Cell, State
 from engine.task_worker.answers import Answers
 from engine.task_worker.handback import HandBack, goes_back, may_go
 from engine.task_worker.handling import Handling, refuse_coroutine
 from engine.task_worker.share import Share
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _ANSWER_WITHIN_NS = 500_000
 """Answers of quick tasks travel together, but none waits longer than this before the next task begins."""

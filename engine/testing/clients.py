@@ -1,8 +1,7 @@
 """The connections of an inline server: real framing, no sockets."""
 
-import logging
-
 from engine.errors import BadFrameLength
+from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.testing.client import InlineClient
 from engine.testing.loop import StandingLoop
@@ -10,7 +9,7 @@ from engine.testing.role import Role, playing
 from engine.wire.framing import guess
 from engine.worker.callbacks import Callbacks
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Clients:

@@ -1,13 +1,13 @@
 """`InlineServer`: a program's callbacks in one process, without sockets, for its unit tests."""
 
 import asyncio
-import logging
 import os
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from engine.errors import UnknownWorker, UsageError
+from engine.log_lines import get_logger
 from engine.server import Server
 from engine.stats import Stats
 from engine.testing.client import InlineClient
@@ -20,7 +20,7 @@ from engine.testing.tasks import Tasks
 from engine.worker.callbacks import Callbacks
 from engine.worker.user_process import Target
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class InlineServer:

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from typing import Any
 from engine.errors import TaskLost, TaskQueueFull, TaskTimeout, UsageError
 from engine.ipc.backlog import NOTED_BYTES
 from engine.ipc.message import HEAD_BYTES, Kind, decode, encode, failure
+from engine.log_lines import get_logger
 from engine.server import Server
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Answer, Role, current, playing
 from engine.worker.callbacks import Callbacks
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -1,14 +1,14 @@
 """The server's TLS: version 1.2 and up, with the certificates that the settings name."""
 
 import hashlib
-import logging
 import ssl
 from pathlib import Path
 
 from engine.errors import StartError
+from engine.log_lines import get_logger
 from engine.settings import Settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _FILES = ("ssl_cert_file", "ssl_key_file", "ssl_client_cert_file")
 

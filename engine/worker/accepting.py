@@ -2,16 +2,16 @@
 
 import asyncio
 import errno
-import logging
 import socket
 import ssl
 from collections.abc import Collection
 from typing import Protocol
 
+from engine.log_lines import get_logger
 from engine.worker.clients import Clients
 from engine.worker.connection import Connection
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 HANDSHAKE_S = 10.0
 """A client that wants TLS must have agreed on it in this time."""

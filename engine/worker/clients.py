@@ -1,20 +1,20 @@
 """The connections of one event worker, by session number."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from engine.ipc.channel import place_of
 from engine.ipc.message import Kind
+from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.stats import Board, Cell
 from engine.worker.callbacks import Callbacks
 from engine.worker.connection import Connection
 from engine.worker.silence import disconnect_silent, drop_unreachable, patience
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Clients:

@@ -1,18 +1,18 @@
 """One client: bytes in, frames to `receive`, bytes out."""
 
 import asyncio
-import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
 from engine.errors import BadFrameLength, SendBufferFull
+from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.wire.framing import framing_for, guess
 from engine.worker.intake import Intake
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LINGER_S = 1.0
 """How long a client that was closed may go on sending before its socket is closed."""

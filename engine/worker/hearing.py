@@ -1,13 +1,13 @@
 """Handles what is said to an event worker, so that its death at any moment leaves nothing unheard, and no file."""
 
-import logging
 from collections.abc import Callable
 
 from engine.ipc.bodies import Bodies
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.reading import Reading
+from engine.log_lines import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Hearing:

@@ -1,13 +1,13 @@
 """Clients that keep silent too long, or in the middle of a frame: who is to be disconnected, and when to look."""
 
-import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.worker.connection import Connection
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _SHORTEST_LOOK_S = 0.05
 _LONGEST_LOOK_S = 1.0

@@ -1,7 +1,6 @@
 """The tasks of one event worker: kept, sent away, answered."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +10,13 @@ from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
 from engine.ipc.message import ANY, SPILLED, WANTED, Kind, Message, decode, encode, failure, frame, to_bytes
 from engine.ipc.way import TaskWay
+from engine.log_lines import get_logger
 from engine.stats import Board, Cell
 from engine.worker.callbacks import Callbacks
 from engine.worker.giving import Giving
 from engine.worker.outstanding import Outstanding
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _IDS_AT_ONCE = 32
 Want = Callable[..., Any] | asyncio.Future[Any] | None

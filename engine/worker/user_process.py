@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -17,6 +16,7 @@ from engine.ipc.channel import inbox_of
 from engine.ipc.message import Kind, Message
 from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.shared import Shared
+from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
@@ -26,7 +26,7 @@ from engine.worker.callbacks import Callbacks
 from engine.worker.hearing import Hearing
 from engine.worker.outbox import Outbox
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Target = Callable[[Any], Awaitable[Any]]
 """What such a process runs: an `async def` that is given the server."""

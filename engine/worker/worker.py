@@ -1,7 +1,6 @@
 """An event worker: clients on one side, task workers on the other, one loop that never blocks."""
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from engine.ipc.bodies import Bodies
 from engine.ipc.channel import inbox_of
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.shared import Shared
+from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
@@ -29,7 +29,7 @@ from engine.worker.hearing import Hearing
 from engine.worker.outbox import Outbox
 from engine.worker.tasks import Tasks
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _QUIET_S = 0.25
 """A client of a worker that leaves, and that says nothing for so long, is disconnected once no task is unanswered."""
@@ -184,9 +184,8 @@ class EventWorker:
                     await asyncio.wait(self._callbacks.at_work)
         except TimeoutError:
             if self._callbacks.at_work:
-                log.warning(
-                    "callbacks were still at work when the worker left", extra={"count": len(self._callbacks.at_work)}
-                )
+                facts = {"slot": self._id, "count": len(self._callbacks.at_work)}
+                log.warning("callbacks were still at work when the worker left", extra=facts)
         self.timers.clear_all()
         self._clients.stop_reading()
         self._tell_of_tasks()
@@ -199,7 +198,8 @@ class EventWorker:
                 while self._clients:  # noqa: ASYNC110  until the last answers are with their clients
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            log.warning("clients did not take all that was sent", extra={"count": len(self._clients)})
+            facts = {"slot": self._id, "count": len(self._clients)}
+            log.warning("clients did not take all that was sent", extra=facts)
 
     def _is_idle(self, accepting: Accepting) -> bool:
         """Whether nobody needs this process any more."""
@@ -210,9 +210,11 @@ class EventWorker:
         waiting, under_way = self._tasks.waiting, self._tasks.under_way
         if self._board.is_stopping and self.settings.message_queue_key is None:
             if waiting + under_way:
-                log.warning("tasks were not answered when the worker left", extra={"count": waiting + under_way})
+                facts = {"slot": self._id, "count": waiting + under_way}
+                log.warning("tasks were not answered when the worker left", extra=facts)
         elif waiting + under_way:
-            log.info("tasks are left to the process that follows", extra={"waiting": waiting, "under_way": under_way})
+            facts = {"slot": self._id, "waiting": waiting, "under_way": under_way}
+            log.info("tasks are left to the process that follows", extra=facts)
 
     async def _wait_a_moment(self) -> None:
         try:

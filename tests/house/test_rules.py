@@ -103,6 +103,14 @@ def test_a_file_that_logs_has_its_own_logger(source: Source) -> None:
     assert found == set()
 
 
+@of("engine")
+def test_the_engines_lines_have_their_facts_in_the_text(source: Source) -> None:
+    if source.path == "engine/log_lines.py":
+        return
+
+    assert uses(source, "logging.getLogger") == set(), "use engine.log_lines.get_logger"
+
+
 # ── the rules themselves ────────────────────────────────────────────────────────────────────────
 
 

@@ -68,6 +68,7 @@ def test_a_task_worker_killed_in_the_middle_of_a_task_does_it_again_and_loses_no
         assert (line["level"], line["task_id"], line["attempt"]) == ("WARNING", 3, 2)
         (line,) = server.log("child died, starting another")
         assert (line["pid"], line["signal"], line["exit_code"]) == (dead, signal.SIGKILL, 0)
+        assert f"(title='{server.name}: task worker 0' slot=1 seat=0 pid={dead} exit_code=0 signal=9" in line["said"]
 
 
 def die_once() -> None:

@@ -37,6 +37,13 @@ def test_the_facts_stand_behind_the_sentence():
     assert "INFO" in text
 
 
+def test_facts_that_the_sentence_has_already_are_not_repeated():
+    """The engine's lines have theirs in the text."""
+    text = PlainFormatter().format(record("child died (%s)", "slot=3 pid=7", slot=3, pid=7, lot=1))
+
+    assert text.endswith(" child died (slot=3 pid=7) lot=1")
+
+
 def test_a_sentence_may_be_without_facts():
     assert line("server ready").endswith("server ready")
 

@@ -192,7 +192,7 @@ def test_a_task_whose_file_went_with_its_answer_is_not_delivered_again(
 
     assert ids(now) == [1]
     assert [record.message for record in caplog.records] == [
-        "tasks without their files are not delivered, they were done"
+        "tasks without their files are not delivered, they were done (count=1)"
     ]
 
 

@@ -1,0 +1,44 @@
+"""The engine's log lines: a fixed sentence, and what it is about both in the text and in the record's `extra`.
+
+An operator reads the text, whatever formatter the program has; programs read the facts, each under its own key.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+
+def get_logger(name: str) -> "Lines":
+    """The logger of this name; what is given as `extra` stands at the end of the line, too."""
+    return Lines(logging.getLogger(name), None)
+
+
+class Lines(logging.LoggerAdapter[logging.Logger]):
+    """`log.warning("child died", extra={"pid": 7})` reads `child died (pid=7)`."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        if not self.isEnabledFor(level):
+            return
+        if facts := kwargs.get("extra"):
+            sentence = str(msg) if args else str(msg).replace("%", "%%")
+            msg, args = f"{sentence} (%s)", (*args, _Facts(facts))
+        # the line is the caller's, not ours: 2 is who called log.info, whose own frames logging skips
+        self.logger.log(level, msg, *args, stacklevel=kwargs.pop("stacklevel", 1) + 1, **kwargs)
+
+
+class _Facts:
+    """Written out only where somebody formats the line."""
+
+    def __init__(self, facts: Mapping[str, object]) -> None:
+        self._facts = facts
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={_text(value)}" for name, value in self._facts.items())
+
+    __repr__ = __str__
+
+
+def _text(value: object) -> str:
+    """On one line, and quoted where one could not see its end."""
+    text = str(value)
+    return repr(text) if isinstance(value, str) and (not text.isprintable() or " " in text or not text) else text
