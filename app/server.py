@@ -249,6 +249,7 @@ def build(config: Config, database: Engine) -> Server:
             package_length_offset=0,
             package_body_offset=protocol.HEADER_BYTES,
             package_max_length=protocol.MAX_FRAME_BYTES,
+            heartbeat_idle_time=0,  # who watches a paused campaign hears nothing for hours, and says nothing
             ssl_cert_file=_path(config.sms_tls_cert),
             ssl_key_file=_path(config.sms_tls_key),
             ssl_client_cert_file=_path(config.sms_tls_client_ca),

@@ -4,6 +4,7 @@ An operator reads the text, whatever formatter the program has; programs read th
 """
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,3 +43,31 @@ def _text(value: object) -> str:
     """On one line, and quoted where one could not see its end."""
     text = str(value)
     return repr(text) if isinstance(value, str) and (not text.isprintable() or " " in text or not text) else text
+
+
+class Few:
+    """Lines that strangers can cause: of each kind few are written, and the next one tells how many were left out."""
+
+    def __init__(self, log: Lines, most: int = 20, per_s: float = 10.0) -> None:
+        """At most `most` lines of one sentence in `per_s` seconds."""
+        self._log = log
+        self._most = most
+        self._per_s = per_s
+        self._kinds: dict[str, tuple[float, int]] = {}
+        """By sentence: when its time began, and how many there were since."""
+
+    def info(self, sentence: str, extra: Mapping[str, object]) -> None:
+        self._write(logging.INFO, sentence, extra)
+
+    def warning(self, sentence: str, extra: Mapping[str, object]) -> None:
+        self._write(logging.WARNING, sentence, extra)
+
+    def _write(self, level: int, sentence: str, extra: Mapping[str, object]) -> None:
+        began_at, count = self._kinds.get(sentence, (0.0, 0))
+        left_out = 0
+        if (now := time.monotonic()) >= began_at + self._per_s:
+            left_out, began_at, count = max(0, count - self._most), now, 0
+        self._kinds[sentence] = began_at, count + 1
+        if count < self._most:
+            facts = {**extra, "left_out": left_out} if left_out else extra
+            self._log.log(level, sentence, extra=facts, stacklevel=3)

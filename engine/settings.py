@@ -99,12 +99,19 @@ class Settings:
     """Send small answers at once (TCP_NODELAY)."""
     max_conn: int = 10_000
     """Most connections at once, over all event workers: 1 to 2**20. One more is closed at once, with a log line."""
-    heartbeat_idle_time: float = 0
-    """Seconds without a byte from a client after which it is disconnected; 0 is never, or twice
-    heartbeat_check_interval where that is set."""
+    connection_max_concurrency: int = 64
+    """Most `async def receive` at work for one connection, 1 to 65,536. At so many nothing more is read from it until
+    one is through."""
+    receive_buffer_max_bytes: int | None = None
+    """Most bytes that an event worker keeps of what clients sent and it did not hand out, over all connections:
+    package_max_length to 2**36. Beyond it a connection is closed whose frame waits longest for its end, of those that
+    hold much. Default: 64 MiB, or twice package_max_length where that is more."""
+    heartbeat_idle_time: float | None = None
+    """Seconds after which an idle client is disconnected: one that sent nothing, and was sent nothing; 0 is never.
+    Default: twice heartbeat_check_interval, or 600 where that is not set."""
     heartbeat_check_interval: float = 0
     """Seconds between looks for idle clients. Default: half of heartbeat_idle_time."""
-    frame_timeout_s: float = 0
+    frame_timeout_s: float = 60
     """Seconds in which a frame must be complete once its first byte is here; 0 is no limit."""
     ssl_cert_file: str = ""
     """Certificate chain, PEM; given, the server speaks TLS 1.2 and up, and nothing else. A reload reads it anew."""
@@ -130,6 +137,7 @@ class Settings:
             "task_max_concurrency": (1, 64),
             "max_wait_time": (0, 86_400),
             "max_conn": (1, 2**20),
+            "connection_max_concurrency": (1, 2**16),
             "heartbeat_idle_time": (0, 86_400),
             "heartbeat_check_interval": (0, 86_400),
             "frame_timeout_s": (0, 86_400),
@@ -143,13 +151,19 @@ class Settings:
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             whole = isinstance(value, int) and not isinstance(value, bool)
+            if value is None and name == "heartbeat_idle_time":
+                continue
             number = whole or (name in _SECONDS and isinstance(value, float))
             if not number or not low <= value <= high:
                 problems.append(f"{name} is {value!r}, must be a number from {low} to {high}")
         if isinstance(self.task_ipc_mode, bool) or self.task_ipc_mode not in list(IpcMode):
             known = ", ".join(f"{mode.value} ({mode.name})" for mode in IpcMode)
             problems.append(f"task_ipc_mode is {self.task_ipc_mode!r}, must be one of {known}")
-        optional = {"message_queue_key": (1, 2**31 - 1), "task_max_request_grace": (0, 2**31)}
+        optional = {
+            "message_queue_key": (1, 2**31 - 1),
+            "task_max_request_grace": (0, 2**31),
+            "receive_buffer_max_bytes": (1, 2**36),
+        }
         for name, (low, high) in optional.items():
             value = getattr(self, name)
             if value is not None and (type(value) is not int or not low <= value <= high):
@@ -186,6 +200,8 @@ class Settings:
                 not self.open_length_check or self.package_max_length >= smallest,
             "open_length_check is True, so open_eof_check and open_eof_split must be False":
                 not (self.open_length_check and (self.open_eof_check or self.open_eof_split)),
+            f"receive_buffer_max_bytes is {self.receive_buffer_max_bytes}, must be at least package_max_length":
+                (self.receive_buffer_max_bytes or 2**36) >= self.package_max_length,
             "message_queue_key is set, so task_ipc_mode must be QUEUE or PREEMPTIVE":
                 self.message_queue_key is None or self.task_ipc_mode != IpcMode.SOCKET,
             "task_max_request_grace is set, so task_max_request must be above 0":

@@ -14,8 +14,15 @@ class Framing(Protocol):
     def is_begun(self) -> bool:
         """Whether a frame is here in part: it waits for more to come."""
 
+    @property
+    def held_bytes(self) -> int:
+        """What is kept of what arrived."""
+
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
+
+    def drop(self) -> None:
+        """Forget what is kept: nobody asks for another frame."""
 
     def next_frame(self) -> bytes | None:
         """The next whole frame, header included; None until more is fed. Raises ProtocolError for good."""
@@ -30,6 +37,13 @@ class Raw:
     @property
     def is_begun(self) -> bool:
         return False
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self._data)
+
+    def drop(self) -> None:
+        self._data = b""
 
     def feed(self, data: bytes) -> None:
         self._data += data
@@ -58,6 +72,13 @@ class LengthPrefixed:
     def is_begun(self) -> bool:
         return self._start < len(self._buffer)
 
+    @property
+    def held_bytes(self) -> int:
+        return len(self._buffer)
+
+    def drop(self) -> None:
+        self._buffer, self._start = bytearray(), 0
+
     def feed(self, data: bytes) -> None:
         if self._start:
             del self._buffer[: self._start]
@@ -78,6 +99,8 @@ class LengthPrefixed:
         end = self._start + frame_bytes
         frame = bytes(memoryview(self._buffer)[self._start : end])
         self._start = end
+        if have == frame_bytes:
+            self.drop()
         return frame
 
 
@@ -98,6 +121,13 @@ class EofDelimited:
     @property
     def is_begun(self) -> bool:
         return bool(self._buffer)
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self._buffer)
+
+    def drop(self) -> None:
+        self._buffer, self._searched = bytearray(), 0
 
     def feed(self, data: bytes) -> None:
         self._buffer += data

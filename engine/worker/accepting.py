@@ -7,11 +7,11 @@ import ssl
 from collections.abc import Collection
 from typing import Protocol
 
-from engine.log_lines import get_logger
+from engine.log_lines import Few, get_logger
 from engine.worker.clients import Clients
 from engine.worker.connection import Connection
 
-log = get_logger(__name__)
+few = Few(get_logger(__name__))
 
 HANDSHAKE_S = 10.0
 """A client that wants TLS must have agreed on it in this time."""
@@ -87,7 +87,7 @@ class TlsPort:
         except BlockingIOError:
             return  # another event worker was quicker
         except OSError as error:
-            log.warning("a client could not be accepted", extra={"reason": str(error)})
+            few.warning("a client could not be accepted", extra={"reason": str(error)})
             if error.errno in _RAN_OUT:
                 self._loop.remove_reader(self._listener)
                 self._rest = self._loop.call_later(_REST_S, self._open)
@@ -108,4 +108,4 @@ class TlsPort:
                 lambda: Connection(self._clients), client, ssl=self._tls, ssl_handshake_timeout=HANDSHAKE_S
             )
         except OSError as error:  # SSLError is one, and so is what a time limit raises
-            log.warning("TLS handshake failed", extra={"peer": peer, "reason": str(error) or type(error).__name__})
+            few.warning("TLS handshake failed", extra={"peer": peer, "reason": str(error) or type(error).__name__})

@@ -7,14 +7,16 @@ from typing import Any
 
 from engine.ipc.channel import place_of
 from engine.ipc.message import Kind
-from engine.log_lines import get_logger
+from engine.log_lines import Few, get_logger
 from engine.settings import Settings
 from engine.stats import Board, Cell
 from engine.worker.callbacks import Callbacks
-from engine.worker.connection import Connection
+from engine.worker.connection import TURN_S, Connection
 from engine.worker.silence import disconnect_silent, drop_unreachable, patience
 
-log = get_logger(__name__)
+few = Few(get_logger(__name__))
+
+_LEAST_HELD = 64 * 2**20
 
 
 class Clients:
@@ -38,6 +40,10 @@ class Clients:
         self._connections: dict[int, Connection] = {}
         self._ending: set[Connection] = set()
         self._is_paused = False
+        self._to_resume: dict[int, Connection] = {}
+        """Those that were paused and had no turn yet, in order."""
+        self._held_bytes = 0
+        self._most_held = settings.receive_buffer_max_bytes or max(_LEAST_HELD, 2 * settings.package_max_length)
         self._patience = patience(settings)
         self._is_looking = False
 
@@ -54,7 +60,7 @@ class Clients:
 
     def refuse(self, peer: str) -> None:
         """Say that this one had to go."""
-        log.warning("connection refused, max_conn is reached", extra={"peer": peer, "limit": self.settings.max_conn})
+        few.warning("connection refused, max_conn is reached", extra={"peer": peer, "limit": self.settings.max_conn})
 
     # ── what a connection tells (see connection.Owner) ──────────────────────────────────────────
 
@@ -90,6 +96,33 @@ class Clients:
 
     def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.Handle:
         return asyncio.get_running_loop().call_later(delay_s, call)
+
+    def holds(self, more_bytes: int) -> None:
+        self._held_bytes += more_bytes
+        if more_bytes > 0 and self._held_bytes > self._most_held:
+            self._make_room()
+        elif self._is_paused and more_bytes > 0 and self._held_bytes > self._most_held // 2:
+            self._hold_all()
+
+    def _make_room(self) -> None:
+        """Close whose frames wait for their end: what we keep from being handed out ourselves is no client's fault."""
+        holders = [each for each in self._connections.values() if each.begun_at and each.is_listening]
+        while holders and self._held_bytes > self._most_held:
+            fair_bytes = sum(each.held_bytes for each in holders) / len(holders)
+            connection = min(
+                (each for each in holders if each.held_bytes >= fair_bytes), key=lambda each: each.begun_at
+            )
+            holders.remove(connection)
+            few.warning(
+                "connection closed, receive_buffer_max_bytes is reached and its frame waits longest",
+                extra={"peer": connection.address, "held_bytes": connection.held_bytes, "limit": self._most_held},
+            )
+            connection.close()
+
+    def _hold_all(self) -> None:
+        """Not even what each may be read once more during a pause has room now."""
+        for connection in self._connections.values():
+            connection.hold()
 
     def _look(self) -> None:
         """One timer for all clients, as long as there are any."""
@@ -147,21 +180,32 @@ class Clients:
         """
         if not self._is_paused:
             self._is_paused = True
+            self._to_resume.clear()
             for connection in self._connections.values():
                 connection.pause()
+            if self._held_bytes > self._most_held // 2:
+                self._hold_all()
 
     def resume(self) -> None:
-        """Hand out the frames that came before the pause, then read on. A callback may pause again in the middle;
-        those whose turn did not come are the first next time."""
+        """Hand out the frames that came before the pause, then read on, some in this loop turn and the others later. A
+        callback may pause again in the middle; those whose turn did not come are the first next time."""
         if not self._is_paused:
             return
         self._is_paused = False
-        for fd, connection in list(self._connections.items()):
-            if self._is_paused:
-                return
+        self._to_resume = dict(self._connections)
+        self._resume_some()
+
+    def _resume_some(self) -> None:
+        until = time.monotonic() + TURN_S
+        while self._to_resume and not self._is_paused:
+            fd = next(iter(self._to_resume))
+            connection = self._to_resume.pop(fd)
             connection.resume()
             if self._connections.pop(fd, None):
                 self._connections[fd] = connection  # to the end
+            if self._to_resume and time.monotonic() > until:
+                self.later(0, self._resume_some)
+                return
 
     def stop_reading(self) -> None:
         """Leave in the kernel what clients send from now on; what was read is still handed out."""

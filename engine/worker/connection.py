@@ -7,17 +7,22 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
 from engine.errors import BadFrameLength, SendBufferFull
-from engine.log_lines import get_logger
+from engine.log_lines import Few, get_logger
 from engine.settings import Settings
 from engine.wire.framing import framing_for, guess
+from engine.worker.connection_state import Event, State, after
 from engine.worker.intake import Intake
 
-log = get_logger(__name__)
+few = Few(get_logger(__name__))
 
 LINGER_S = 1.0
 """How long a client that was closed may go on sending before its socket is closed."""
 COROUTINES_AT_ONCE = 16
 """Frames that become coroutines before these get to run: they may find that there is too much to do already."""
+TURN_S = 0.005
+"""How long one connection hands out frames before others have their turn."""
+_FRAMES_A_LOOK = 16
+"""To look at the clock for each would cost as much as some handlers."""
 
 
 class Owner(Protocol):
@@ -43,6 +48,9 @@ class Owner(Protocol):
     def closed(self, connection: "Connection") -> None:
         """Its socket is gone."""
 
+    def holds(self, more_bytes: int) -> None:
+        """It keeps so many more bytes that were not handed out, or fewer. Connections may be closed by that."""
+
 
 class Connection(asyncio.Protocol):
     """A client's connection. `fd` is its session number, given when it opens."""
@@ -52,20 +60,23 @@ class Connection(asyncio.Protocol):
         self._framing = framing_for(owner.settings)
         self._transport: asyncio.Transport | None = None
         self._intake: Intake
+        self._state = State.OPEN
         self._at_work = 0  # frames whose coroutine is not through
-        self._takes_frames = True  # neither paused nor ended
+        self._most_at_work = owner.settings.connection_max_concurrency
+        self._is_full = False
+        """So many are at work that the next frame waits for the end of one."""
         self._is_handing_out = False
-        self._is_paused = False
-        self._is_ended = False
-        self._reads_no_more = False
-        self._peer_is_done = False
-        self._lingering: asyncio.Handle | None = None
         self._next_turn: asyncio.Handle | None = None
-        """Set while frames are here that the next loop turn hands out."""
+        """Set while frames are here that a later loop turn hands out."""
+        self._lingering: asyncio.Handle | None = None
+        self.held_bytes = 0
+        """What was read and not handed out; the owner was told of so many."""
         self.fd = 0
         self.connected_at = time.time()
         self.heard_at = time.monotonic()
         """When the last byte came, or the count began anew after a pause or with its end."""
+        self.sent_at = 0.0
+        """When something was sent last: who is spoken to need not speak, and who is gone does not take it for long."""
         self.begun_at = 0.0
         """When the first byte came of the frame that is here in part; 0 when there is none."""
         self.peer: tuple[str, int] = ("", 0)
@@ -80,68 +91,59 @@ class Connection(asyncio.Protocol):
         self.peer = (transport.get_extra_info("peername") or ("", 0))[:2]
         self.fd = self._owner.admit(self)
         if not self.fd:
-            self._is_ended = True
+            self._state = State.ENDED
             self._transport.abort()
             return
         self._owner.opened(self)
         self._intake.begin()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_ended:
+        if self._state is State.ENDED:
             return  # see close
         self.heard_at = time.monotonic()
         self._framing.feed(data)
-        if self._is_paused:
+        if self._state.is_paused:
             self._intake.hold()  # see pause
         self._hand_out()
+        self._tell_held()
 
     def eof_received(self) -> bool:
         """A client may say its last word and still wait for answers: stay until its frames are dealt with.
 
         Not over TLS: the transport ends there with the client's close_notify, whatever is returned here.
         """
-        self._peer_is_done = True
+        self._note(Event.LAST_WORD)
         if self._transport is None or not self._transport.can_write_eof():
             return False
-        return not self._close_when_done() and not self._is_ended
+        return not self._close_when_done() and self._state is not State.ENDED
 
     def resume_writing(self) -> None:
         """What waited is sent."""
-        if self._is_ended:
+        if self._state is State.ENDED:
             self._linger()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         if self._lingering:
             self._lingering.cancel()
-        while self._next_turn:  # no later turn is ours
-            self._next_turn.cancel()
-            self._next_turn = None
-            self._hand_out()
-        if not self._is_paused:  # or it still has frames to give, see resume
+        self._note(Event.LOSE)
+        if self._state is State.ENDED:
             self._finish()
+        else:
+            self._see_to_the_end()
 
     # ── frames ──────────────────────────────────────────────────────────────────────────────────
 
     def _hand_out(self) -> None:
         """Give the owner the frames that are here. It may pause or close us in the middle."""
-        if self._is_handing_out or self._next_turn:
-            return  # resumed by a callback of ours: the loop below, or the next turn, goes on, in order
+        if self._is_handing_out or self._has_more:
+            return  # resumed by a callback of ours: the loop below, or a later turn, goes on, in order
         self._is_handing_out = True
-        is_new, begun = self.begun_at == 0.0, 0
+        is_new = self.begun_at == 0.0
         try:
-            while self._takes_frames and (frame := self._framing.next_frame()) is not None:
-                is_new = True
-                if work := self._owner.received(self.fd, frame):
-                    self._at_work += 1
-                    asyncio.ensure_future(work).add_done_callback(self._work_done)
-                    begun += 1
-                    if begun == COROUTINES_AT_ONCE:
-                        self._intake.hold()
-                        self._next_turn = self._owner.later(0, self._go_on)
-                        break
+            is_new = self._hand_out_for_a_turn() or is_new
         except BadFrameLength as error:
-            log.warning(
+            few.warning(
                 "connection closed, its frame length cannot be",
                 extra={
                     "peer": self.address,
@@ -159,23 +161,62 @@ class Connection(asyncio.Protocol):
         elif is_new:
             self.begun_at = self.heard_at
 
+    def _hand_out_for_a_turn(self) -> bool:
+        """Hand out for as long as others can wait; whether there was a frame. Raises BadFrameLength."""
+        handed = coroutines = 0
+        until = 0.0
+        while self._state.takes_frames and (frame := self._framing.next_frame()) is not None:
+            handed += 1
+            if work := self._owner.received(self.fd, frame):
+                self._at_work += 1
+                asyncio.ensure_future(work).add_done_callback(self._work_done)
+                coroutines += 1
+                if self._at_work >= self._most_at_work:
+                    self._is_full = True
+                    self._intake.hold()
+                    break
+                if coroutines == COROUTINES_AT_ONCE:
+                    self._go_on_later()
+                    break
+            if handed % _FRAMES_A_LOOK == 0:
+                now = time.monotonic()
+                until = until or now + TURN_S
+                if now >= until:
+                    self._go_on_later()
+                    break
+        return handed > 0
+
+    def _go_on_later(self) -> None:
+        self._intake.hold()
+        self._next_turn = self._owner.later(0, self._go_on)
+
     def _go_on(self) -> None:
-        """The coroutines that were begun have run until they wait for something."""
+        """Others had their turn, and the coroutines that were begun have run until they wait for something."""
         self._next_turn = None
-        if self._is_paused or self._is_ended:
+        if not self._state.takes_frames:
             return
         self._hand_out()
-        if not (self._next_turn or self._is_paused or self._reads_no_more or self._peer_is_done or self._is_ended):
+        self._tell_held()
+        if self._state is State.OPEN and not self._has_more:
             self._intake.let()
         self._see_to_the_end()
 
     def _work_done(self, _work: object) -> None:
         self._at_work -= 1
-        if self._peer_is_done:
+        if self._is_full:
+            self._is_full = False
+            self._next_turn = self._owner.later(0, self._go_on)
+        elif self._state is State.HALF_CLOSED:
             self._close_when_done()
 
     def _close_when_done(self) -> bool:
-        return not (self._at_work or self._next_turn or self._is_paused) and self.close()
+        return not (self._at_work or self._has_more or self._state.is_paused) and self.close()
+
+    def _tell_held(self) -> None:
+        held_bytes = self._framing.held_bytes
+        if more := held_bytes - self.held_bytes:
+            self.held_bytes = held_bytes
+            self._owner.holds(more)
 
     # ── how it is ───────────────────────────────────────────────────────────────────────────────
 
@@ -187,7 +228,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_listening(self) -> bool:
         """Whether the client's silence is its own: it may speak, and we would hear it."""
-        return not (self._is_paused or self._is_ended or self._reads_no_more or self._peer_is_done)
+        return self._state is State.OPEN
 
     @property
     def has_work(self) -> bool:
@@ -196,19 +237,28 @@ class Connection(asyncio.Protocol):
         A task that a frame was made into is nothing the connection knows of.
         """
         waiting = self._transport.get_write_buffer_size() if self._transport else 0
-        return bool(self._is_paused or self._at_work or self._next_turn or waiting or self._framing.is_begun)
+        return bool(self._state.is_paused or self._at_work or self._has_more or waiting or self._framing.is_begun)
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether frames may be here that a later turn hands out."""
+        return self._is_full or self._next_turn is not None
+
+    def _note(self, event: Event) -> None:
+        self._state = after(self._state, event)
 
     # ── what the worker asks ────────────────────────────────────────────────────────────────────
 
     def send(self, data: bytes) -> bool:
         """Hand bytes to the transport; False when it is closed. Raises SendBufferFull when too much waits."""
-        if self._is_ended or self._transport is None or self._transport.is_closing():
+        if self._state is State.ENDED or self._transport is None or self._transport.is_closing():
             return False
         waiting = self._transport.get_write_buffer_size()
         limit = self._owner.settings.buffer_output_size
         if waiting and waiting + len(data) > limit:
             raise SendBufferFull(self.fd, waiting, limit)
         self._transport.write(data)
+        self.sent_at = time.monotonic()
         return True
 
     def pause(self) -> None:
@@ -217,38 +267,42 @@ class Connection(asyncio.Protocol):
         Once, so that a client of few words has its turn at the next `resume`: its bytes are here then, and it is not
         overtaken again and again by one whose bytes always are.
         """
-        if not (self._is_paused or self._is_ended):
-            self._is_paused = True
-            self._takes_frames = False
+        if self._state.takes_frames:
+            self._note(Event.PAUSE)
             if self._is_handing_out:
                 self._intake.hold()
 
+    def hold(self) -> None:
+        """While it is paused: read not even once more."""
+        if self._state.is_paused:
+            self._intake.hold()
+
     def resume(self) -> None:
         """Hand out what came before the pause, and read on. It may be paused again by that."""
-        if not self._is_paused:
+        if not self._state.is_paused:
             return
-        self._is_paused = False
-        self._takes_frames = True
+        self._note(Event.RESUME)
         self.heard_at = time.monotonic()
         self.begun_at = 0.0
-        if not (self._reads_no_more or self._peer_is_done):
+        if self._state is State.OPEN and not self._has_more:
             self._intake.let()
         self._hand_out()
+        self._tell_held()
         self._see_to_the_end()
 
     def _see_to_the_end(self) -> None:
         """The client may be gone, or have said its last word, before all its frames were handed out."""
-        if self._is_handing_out or self._next_turn or self._is_paused or self._is_ended:
+        if self._is_handing_out or self._has_more:
             return
-        if self._transport is None:
+        if self._state is State.LOST:
             self._finish()
-        elif self._peer_is_done:
+        elif self._state is State.HALF_CLOSED:
             self._close_when_done()
 
     def stop_reading(self) -> None:
         """Leave what the client sends from now on in the kernel, until it is closed."""
-        self._reads_no_more = True
-        if not self._is_ended:
+        self._note(Event.STOP_READING)
+        if self._state is not State.ENDED and self._transport:
             self._intake.hold()
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────
@@ -260,9 +314,9 @@ class Connection(asyncio.Protocol):
         LINGER_S is over. Closing the socket with its bytes unread would send a reset, and a client that gets one may
         lose the answer that came before. Source: RFC 1122 section 4.2.2.13, RFC 2525 section 2.17.
         """
-        if self._is_ended:
+        if self._state is State.ENDED:
             return False
-        transport = self._transport
+        transport, peer_is_done = self._transport, self._state.peer_is_done
         is_gone = transport is None or transport.is_closing()
         self._end()
         if transport is None:
@@ -270,7 +324,7 @@ class Connection(asyncio.Protocol):
         elif not transport.can_write_eof():  # TLS has no half-close; it drops what comes until the client says good-bye
             self._intake.let_drain()
             transport.close()
-        elif self._peer_is_done:
+        elif peer_is_done:
             transport.close()
         elif not is_gone:
             transport.write_eof()
@@ -291,9 +345,10 @@ class Connection(asyncio.Protocol):
             self._lingering = self._owner.later(LINGER_S, self._transport.close)
 
     def _end(self) -> None:
-        if not self._is_ended:
-            self._is_ended = True
-            self._takes_frames = self._is_paused = False
+        if self._state is not State.ENDED:
+            self._note(Event.END)
+            self._framing.drop()
+            self._tell_held()
             self.heard_at = time.monotonic()
             self._owner.ended(self)
 

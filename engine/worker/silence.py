@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from engine.log_lines import get_logger
+from engine.log_lines import Few, get_logger
 from engine.settings import Settings
 from engine.worker.connection import Connection
 
-log = get_logger(__name__)
+few = Few(get_logger(__name__))
 
 _SHORTEST_LOOK_S = 0.05
 _LONGEST_LOOK_S = 1.0
+_USUAL_IDLE_S = 600.0
+_LONGEST_IDLE_LOOK_S = 30.0
 _LOOKS_A_FRAME = 4
 """So a slow frame ends at most a quarter of frame_timeout_s late."""
 
@@ -29,11 +31,13 @@ def patience(settings: Settings) -> Patience:
     A look over 10,000 connections takes 1 ms. A timer for each connection would be set and cancelled at every frame
     that comes in two pieces, on the way of every byte.
     """
-    idle_s = settings.heartbeat_idle_time or 2 * settings.heartbeat_check_interval
+    idle_s = settings.heartbeat_idle_time
+    if idle_s is None:
+        idle_s = 2 * settings.heartbeat_check_interval or _USUAL_IDLE_S
     frame_s = settings.frame_timeout_s
     looks = []
     if idle_s:
-        looks.append(settings.heartbeat_check_interval or idle_s / 2)
+        looks.append(settings.heartbeat_check_interval or min(idle_s / 2, _LONGEST_IDLE_LOOK_S))
     if frame_s:
         looks.append(min(_LONGEST_LOOK_S, frame_s / _LOOKS_A_FRAME))
     return Patience(idle_s, frame_s, max(_SHORTEST_LOOK_S, min(looks)) if looks else 0)
@@ -44,14 +48,15 @@ def disconnect_silent(connections: Iterable[Connection], limits: Patience, now: 
     heard_before = now - limits.idle_s if limits.idle_s else 0.0
     begun_before = now - limits.frame_s if limits.frame_s else 0.0
     for connection in connections:
-        if connection.heard_at < heard_before and connection.is_listening:
-            silent_s = round(now - connection.heard_at, 3)
+        active_at = max(connection.heard_at, connection.sent_at)
+        if active_at < heard_before and connection.is_listening:
+            silent_s = round(now - active_at, 3)
             connection.close()
-            log.info("client kept silent, disconnected", extra={"peer": connection.address, "silent_s": silent_s})
+            few.info("idle client disconnected", extra={"peer": connection.address, "silent_s": silent_s})
         elif 0 < connection.begun_at < begun_before and connection.is_listening:
             waited_s = round(now - connection.begun_at, 3)
             connection.close()
-            log.warning(
+            few.warning(
                 "frame was not complete in time, connection closed",
                 extra={"peer": connection.address, "waited_s": waited_s},
             )

@@ -86,7 +86,7 @@ def test_a_silent_client_is_disconnected_and_one_that_speaks_is_not(tmp_path: Pa
         def said() -> list[dict[str, Any]]:
             speaking.send("x")
             assert speaking.read(5) == framed(b"x")
-            return server.log("client kept silent")
+            return server.log("idle client disconnected")
 
         (line,) = wait_until(said, "a line in the log")
         assert silent.recv(1) == b""

@@ -79,6 +79,7 @@ class Worker:
         self.timers: list[Timer] = []
         self.ends = 0
         self.gone = 0
+        self.held_bytes = 0
         self.on_frame: Callable[[bytes], Awaitable[Any] | None] = lambda frame: None
 
     def admit(self, connection: Connection) -> int:
@@ -99,3 +100,6 @@ class Worker:
 
     def closed(self, connection: Connection) -> None:
         self.gone += 1
+
+    def holds(self, more_bytes: int) -> None:
+        self.held_bytes += more_bytes

@@ -23,7 +23,8 @@ class House:
     """Clients of event worker 0, what their callbacks were told, and what was said to other workers."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = Settings(open_length_check=True, package_body_offset=4, **settings)
+        without_timers = {"heartbeat_idle_time": 0, "frame_timeout_s": 0}
+        self.settings = Settings(open_length_check=True, package_body_offset=4, **(without_timers | settings))
         self.told: list[tuple[Any, ...]] = []
         self.posted: list[tuple[int, Kind, int, Any]] = []
         self.on_frame: Callable[[int, bytes], Any] = lambda fd, body: None
@@ -264,3 +265,122 @@ def test_a_client_may_be_closed_by_the_callback_that_hears_of_it(house: House) -
 
     assert house.clients.numbers == []
     assert house.transports[connection.fd].said_eof
+
+
+# ── memory ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def begun(house: House, size: int) -> Connection:
+    """A client in the middle of a frame, with so many bytes here."""
+    connection = house.connect()
+    connection.data_received((100_000).to_bytes(4, "big") + bytes(size - 4))
+    return connection
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> House:
+    house = House(receive_buffer_max_bytes=150_000, package_max_length=150_000)
+    monkeypatch.setattr(house.clients, "later", lambda delay_s, call: call() if delay_s == 0 else None)
+    return house
+
+
+def test_half_frames_of_many_clients_are_kept_within_the_budget(small: House, caplog: pytest.LogCaptureFixture) -> None:
+    connections = [begun(small, 40_000) for _ in range(10)]
+    for number, each in enumerate(connections):
+        each.begun_at = number + 1.0
+
+    begun(small, 40_000)
+
+    assert sum(each.held_bytes for each in connections) <= 150_000
+    assert small.clients._held_bytes <= 150_000
+    assert len(caplog.records) <= 20
+    assert all(each.getMessage().startswith("connection closed, receive_buffer_max_bytes") for each in caplog.records)
+
+
+def test_beyond_the_budget_the_frame_that_waits_longest_goes_and_not_a_small_one(small: House) -> None:
+    tiny, oldest, younger, newest = (begun(small, size) for size in (10, 60_000, 60_000, 20_000))
+    for number, each in enumerate((tiny, oldest, younger, newest)):
+        each.begun_at = number + 1.0
+
+    newest.data_received(bytes(30_000))
+
+    assert small.clients.get(oldest.fd) is None
+    assert [small.clients.get(each.fd) for each in (tiny, younger, newest)] == [tiny, younger, newest]
+    assert small.clients._held_bytes == 10 + 60_000 + 50_000
+
+
+def test_a_frame_as_large_as_the_budget_arrives(small: House) -> None:
+    connection = small.connect()
+    body = bytes(149_000)
+    whole = frame(body)
+
+    for at in range(0, len(whole), 1000):
+        connection.data_received(whole[at : at + 1000])
+
+    assert small.frames == [(connection.fd, body)]
+    assert (connection.held_bytes, small.clients._held_bytes) == (0, 0)
+
+
+def test_what_a_connection_kept_is_given_back_when_it_ends(small: House) -> None:
+    first, second = begun(small, 5000), begun(small, 6000)
+
+    first.close()
+    second.connection_lost(None)
+
+    assert small.clients._held_bytes == 0
+
+
+def test_what_we_hold_back_ourselves_closes_nobody_and_once_there_is_much_of_it_no_more_is_read(small: House) -> None:
+    connections = [small.connect() for _ in range(4)]
+    small.clients.pause()
+
+    connections[0].data_received(frame(bytes(40_000)))
+    connections[1].data_received(frame(bytes(40_000)))
+
+    assert small.reading == [False] * 4
+    assert [small.clients.get(each.fd) for each in connections] == connections
+    small.clients.resume()
+    assert len(small.frames) == 2
+    assert small.reading == [True] * 4
+
+
+def test_a_resume_of_many_gives_others_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    turns: list[Callable[[], None]] = []
+    monkeypatch.setattr(house.clients, "later", lambda delay_s, call: turns.append(call))
+    clock = iter(range(1000))
+    connections = [house.connect() for _ in range(3)]
+    house.clients.pause()
+    for each in connections:
+        each.data_received(frame(b"x"))
+    monkeypatch.setattr("engine.worker.clients.time.monotonic", lambda: float(next(clock)))
+
+    house.clients.resume()
+    assert len(house.frames) == 1
+    turns.pop()()
+    turns.pop()()
+
+    assert [fd for fd, _ in house.frames] == [each.fd for each in connections]
+    assert turns == []
+
+
+def test_a_pause_in_the_middle_of_a_resume_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    turns: list[Callable[[], None]] = []
+    monkeypatch.setattr(house.clients, "later", lambda delay_s, call: turns.append(call))
+    monkeypatch.setattr("engine.worker.clients.TURN_S", -1.0)
+    connections = [house.connect() for _ in range(3)]
+    house.clients.pause()
+    for each in connections:
+        each.data_received(frame(b"x"))
+
+    house.clients.resume()
+    house.clients.pause()
+    for turn in turns:
+        turn()
+    assert len(house.frames) == 1
+    house.clients.resume()
+    while turns:
+        turns.pop()()
+
+    assert [fd for fd, _ in house.frames] == [each.fd for each in connections]

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import SendBufferFull
 from engine.settings import Settings
-from engine.worker.connection import LINGER_S, Connection
+from engine.worker.connection import LINGER_S, TURN_S, Connection
 from tests.unit.engine.stand_ins import Transport, Worker
 
 
@@ -414,3 +414,150 @@ def test_after_a_pause_a_frame_in_part_has_all_its_time_again() -> None:
 
     assert connection.begun_at > began
     assert connection.heard_at > heard
+
+
+# ── turns, and callbacks at work ────────────────────────────────────────────────────────────────
+
+
+def test_a_burst_of_frames_gives_others_their_turn_and_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, transport, worker = connected()
+    now = [0.0]
+    monkeypatch.setattr("engine.worker.connection.time.monotonic", lambda: now[0])
+
+    def slow(body: bytes) -> None:
+        now[0] += TURN_S / 20
+
+    worker.on_frame = slow
+    bodies = [frame(b"%d" % number) for number in range(100)]
+
+    connection.data_received(b"".join(bodies))
+    assert 16 <= len(worker.frames) <= 48
+    assert not transport.is_reading
+    turns = 0
+    while worker.timers:
+        worker.timers.pop().call()
+        turns += 1
+
+    assert worker.frames == bodies
+    assert 2 <= turns <= 6
+    assert transport.is_reading
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_burst_is_heard_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, _, worker = connected()
+    monkeypatch.setattr("engine.worker.connection.TURN_S", 0.0)
+    bodies = [frame(b"%d" % number) for number in range(40)]
+
+    connection.data_received(b"".join(bodies))
+    connection.connection_lost(None)
+    assert (len(worker.frames), worker.gone) == (16, 0)
+    while worker.timers:
+        worker.timers.pop().call()
+
+    assert worker.frames == bodies
+    assert worker.gone == 1
+
+
+def held(worker: Worker) -> list[asyncio.Future[None]]:
+    """The callbacks of this worker are at work until their future is done."""
+    works: list[asyncio.Future[None]] = []
+
+    def begin(body: bytes) -> asyncio.Future[None]:
+        works.append(asyncio.get_running_loop().create_future())
+        return works[-1]
+
+    worker.on_frame = begin
+    return works
+
+
+async def end(work: asyncio.Future[None], worker: Worker) -> None:
+    work.set_result(None)
+    await asyncio.sleep(0)
+    while worker.timers:
+        worker.timers.pop(0).call()
+
+
+def test_a_connection_has_no_more_callbacks_at_work_than_allowed_and_is_not_read_meanwhile() -> None:
+    async def talk() -> None:
+        connection, transport, worker = connected(connection_max_concurrency=3)
+        works = held(worker)
+        bodies = [frame(b"%d" % number) for number in range(8)]
+
+        connection.data_received(b"".join(bodies))
+        assert (len(works), transport.is_reading) == (3, False)
+        await end(works[1], worker)
+        assert (len(works), transport.is_reading) == (4, False)
+        for number in (0, 2, 3, 4, 5):
+            await end(works[number], worker)
+
+        assert worker.frames == bodies
+        assert (len(works), transport.is_reading) == (8, True)
+
+    asyncio.run(talk())
+
+
+def test_a_client_that_leaves_while_its_callbacks_are_at_work_is_heard_to_its_end() -> None:
+    async def talk() -> None:
+        connection, _, worker = connected(connection_max_concurrency=1)
+        works = held(worker)
+
+        connection.data_received(frame(b"one") + frame(b"two"))
+        connection.connection_lost(None)
+        assert (len(works), worker.gone) == (1, 0)
+        await end(works[0], worker)
+
+        assert (len(works), worker.gone) == (2, 0)
+        await end(works[1], worker)
+        assert worker.gone == 1
+
+    asyncio.run(talk())
+
+
+def test_a_client_that_said_its_last_word_is_closed_once_all_its_frames_were_at_work() -> None:
+    async def talk() -> None:
+        connection, transport, worker = connected(connection_max_concurrency=1)
+        works = held(worker)
+
+        connection.data_received(frame(b"one") + frame(b"two"))
+        assert connection.eof_received()
+        await end(works[0], worker)
+        assert (len(works), transport.is_closed) == (2, False)
+        await end(works[1], worker)
+
+        assert transport.is_closed
+
+    asyncio.run(talk())
+
+
+def test_a_connection_that_is_closed_hands_out_nothing_that_waited_for_callbacks() -> None:
+    async def talk() -> None:
+        connection, _, worker = connected(connection_max_concurrency=1)
+        works = held(worker)
+
+        connection.data_received(frame(b"one") + frame(b"two"))
+        connection.close()
+        await end(works[0], worker)
+
+        assert worker.frames == [frame(b"one")]
+        assert worker.held_bytes == 0
+
+    asyncio.run(talk())
+
+
+def test_a_pause_and_a_full_connection_bear_each_other() -> None:
+    async def talk() -> None:
+        connection, transport, worker = connected(connection_max_concurrency=1)
+        works = held(worker)
+
+        connection.data_received(frame(b"one") + frame(b"two") + frame(b"three"))
+        connection.pause()
+        await end(works[0], worker)
+        assert len(works) == 1
+        connection.resume()
+        assert (len(works), transport.is_reading) == (2, False)
+        await end(works[1], worker)
+        await end(works[2], worker)
+
+        assert (len(works), transport.is_reading) == (3, True)
+
+    asyncio.run(talk())

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from engine.log_lines import get_logger
+from engine.log_lines import Few, get_logger
 
 log = get_logger("engine.test")
 
@@ -71,3 +71,27 @@ def test_what_nobody_wants_to_read_is_not_written_out(lines: pytest.LogCaptureFi
     log.debug("it is so", extra={"fact": Unreadable()})
 
     assert lines.records == []
+
+
+def test_lines_that_strangers_cause_are_few_and_tell_how_many_were_left_out(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    now = [100.0]
+    monkeypatch.setattr("engine.log_lines.time.monotonic", lambda: now[0])
+    few = Few(get_logger("engine.test"), most=3, per_s=10.0)
+
+    for number in range(1000):
+        few.warning("go away", extra={"number": number})
+    few.info("something else", extra={})
+    now[0] += 10
+    few.warning("go away", extra={"number": 1000})
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "go away (number=0)",
+        "go away (number=1)",
+        "go away (number=2)",
+        "something else",
+        "go away (number=1000 left_out=997)",
+    ]
+    assert {record.filename for record in caplog.records} == {"test_log_lines.py"}

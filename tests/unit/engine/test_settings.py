@@ -22,7 +22,7 @@ BAD = {
     "task_enable_coroutine": [None, "yes", 1],
     "task_max_concurrency": [0, 65, 1.5, "3", None],
     "max_conn": [0, 2**20 + 1, 1.5, "3", None],
-    "heartbeat_idle_time": [-0.1, 86_401, float("nan"), "3", None],
+    "heartbeat_idle_time": [-0.1, 86_401, float("nan"), "3"],
     "heartbeat_check_interval": [-0.1, 86_401, float("nan"), "3", None],
     "frame_timeout_s": [-0.1, 86_401, float("nan"), "3", None],
     "ssl_cert_file": [None, 5, b"cert.pem", Path("cert.pem"), "nul\0byte"],

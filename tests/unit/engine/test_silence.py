@@ -22,15 +22,17 @@ def connected() -> tuple[Connection, Transport]:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, (0, 0, 0)),
-        ({"heartbeat_idle_time": 60}, (60, 0, 30)),
-        ({"heartbeat_check_interval": 10}, (20, 0, 10)),
-        ({"heartbeat_idle_time": 60, "heartbeat_check_interval": 10}, (60, 0, 10)),
-        ({"frame_timeout_s": 2}, (0, 2, 0.5)),
-        ({"frame_timeout_s": 30}, (0, 30, 1)),
+        ({}, (600, 60, 1)),
+        ({"heartbeat_idle_time": 0, "frame_timeout_s": 0}, (0, 0, 0)),
+        ({"frame_timeout_s": 0}, (600, 0, 30)),
+        ({"heartbeat_idle_time": 60, "frame_timeout_s": 0}, (60, 0, 30)),
+        ({"heartbeat_check_interval": 10, "frame_timeout_s": 0}, (20, 0, 10)),
+        ({"heartbeat_idle_time": 60, "heartbeat_check_interval": 10, "frame_timeout_s": 0}, (60, 0, 10)),
+        ({"heartbeat_idle_time": 0, "frame_timeout_s": 2}, (0, 2, 0.5)),
+        ({"heartbeat_idle_time": 0, "frame_timeout_s": 30}, (0, 30, 1)),
         ({"heartbeat_idle_time": 60, "frame_timeout_s": 30}, (60, 30, 1)),
         ({"heartbeat_idle_time": 1, "frame_timeout_s": 30}, (1, 30, 0.5)),
-        ({"frame_timeout_s": 0.001}, (0, 0.001, 0.05)),
+        ({"heartbeat_idle_time": 0, "frame_timeout_s": 0.001}, (0, 0.001, 0.05)),
     ],
 )
 def test_one_look_comes_as_often_as_the_stricter_limit_needs(
