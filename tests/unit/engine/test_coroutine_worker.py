@@ -5,6 +5,8 @@ import itertools
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -480,6 +482,31 @@ def test_another_process_in_the_other_place_keeps_its_own(world: World, monkeypa
         return inherit(worker, *hands)
 
     monkeypatch.setattr(coroutines.CoroutineWorker, "_inherit", too_late)
+
+    world.live()
+
+    assert world.left() == left
+
+
+def test_nothing_is_adopted_while_the_look_and_the_move_are_not_one_step(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that begins in the other seat enters its PID under the same lock."""
+
+    async def task(world: World, *args: Any) -> None:
+        raise Killed
+
+    @contextmanager
+    def too_late(place: int) -> Iterator[None]:
+        if world.lives == 2:
+            world.board.put(OTHER_SEAT, Cell.PID, 1)
+        yield
+
+    world.events.register("task", task)
+    submit(world, *"abc")
+    world.live(place=OTHER_SEAT)
+    left = world.left()
+    monkeypatch.setattr(world.board, "seats_locked", too_late)
 
     world.live()
 
