@@ -4,7 +4,8 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -218,14 +219,29 @@ class Board:
         if self.worker_num == 1:
             return True
         try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
         except (BlockingIOError, PermissionError):  # POSIX allows either
             return False
         return True
 
     def unlock(self) -> None:
         if self.worker_num > 1:
-            fcntl.lockf(self._lock, fcntl.LOCK_UN)
+            fcntl.lockf(self._lock, fcntl.LOCK_UN, 1)
+
+    @contextmanager
+    def seats_locked(self, place: int) -> Iterator[None]:
+        """Keep whoever sits, or begins, in the other seat of this worker id from beginning and from adopting meanwhile.
+
+        A process enters its PID, and one that adopts looks at the other's PID and takes what was left there, under this
+        lock: what a dead process left belongs to exactly one of them. Blocks for as long as such a step takes; a record
+        lock, which dies with its process.
+        """
+        start = 1 + self.worker_id(place)  # byte 0 is the one of `try_lock`
+        fcntl.lockf(self._lock, fcntl.LOCK_EX, 1, start)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN, 1, start)
 
     @property
     def connection_num(self) -> int:

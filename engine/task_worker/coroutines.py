@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import os
 import signal
 import time
 from collections import deque
@@ -42,8 +41,8 @@ class CoroutineWorker(Life):
         self._most = shared.board.concurrency
         self._empty: list[Hand] = []
         self._waiting: deque[tuple[Hand, list[Held]]] = deque()
-        self._inherited: deque[Hand] = deque()
-        """Hands of the other place that a process left full."""
+        self._is_adopting = False
+        """Whether hands of the other seat may be full, of a process that is gone."""
         self._at_work: dict[asyncio.Task[bool], Hand] = {}
         self._running: dict[asyncio.Task[bool], tuple[int, int]] = {}
         """Those of them that do a task: its id, and since when (monotonic ns)."""
@@ -75,9 +74,7 @@ class CoroutineWorker(Life):
     async def _live(self, readiness: Readiness) -> int:
         self._end = self._loop.create_future()
         listen_in_loop(self._loop, signal.SIGTERM, self._look, self._note_stop)  # a handler that blocks may ask
-        self._clean_up_after_the_dead(self._place)
-        self._board.put(self._place, Cell.PID, os.getpid())
-        self._board.put(self._place, Cell.STATE, State.AWAY)
+        self._take_seat()
         try:
             await finished(self._call("worker_start"))
         except Exception:
@@ -177,8 +174,8 @@ class CoroutineWorker(Life):
 
     def _take_one(self, hand: Hand) -> bool:
         """Take a packet into an empty hand; False when there is none."""
-        if self._inherited and self._room():
-            return self._inherit(self._inherited.popleft(), hand)
+        if self._is_adopting and self._room() and self._inherit(hand):
+            return True
         held = hand.take(self._take)
         if not self._taken_bytes:
             return False
@@ -198,19 +195,22 @@ class CoroutineWorker(Life):
         return self._taken_bytes
 
     def _adopt(self) -> None:
-        """See what the process in the other place had in hand, if that is gone."""
-        other = self._board.other(self._place)
-        if not self._board.get(other, Cell.PID) and not self._is_to_leave():
-            self._clean_up_after_the_dead(other)
-            left = [hand for hand in self._hands[other] if hand.leftover()]
-            self._inherited = deque(sorted(left, key=lambda hand: hand.leftover()[0].message.id))
+        """The process in the other seat may be gone: take over what it had in hand, one by one as there is room."""
+        self._is_adopting = not self._is_to_leave()
 
-    def _inherit(self, left: Hand, hand: Hand) -> bool:
-        """Take over what is in one of its hands, unless another process sits there by now, and does it itself."""
-        if self._board.get(self._board.other(self._place), Cell.PID):
-            self._inherited.clear()
-            return True
-        left.move(hand)
+    def _inherit(self, hand: Hand) -> bool:
+        """Move what one of its hands holds, the oldest first, into an empty one of ours; False when there is nothing
+        more, or when another process sits there by now, and does it itself."""
+        other = self._board.other(self._place)
+        with self._board.seats_locked(self._place):
+            left = []
+            if not self._board.get(other, Cell.PID):
+                self._clean_up_after_the_dead(other)
+                left = [each for each in self._hands[other] if each.leftover()]
+            self._is_adopting = bool(left)
+            if not left:
+                return False
+            min(left, key=lambda each: each.leftover()[0].message.id).move(hand)
         self._empty.remove(hand)
         self._waiting.append((hand, hand.leftover()))
         return True

@@ -13,7 +13,7 @@ from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.shared import Shared
 from engine.log_lines import get_logger
 from engine.settings import Settings
-from engine.stats import Cell, resident_bytes
+from engine.stats import Cell, State, resident_bytes
 from engine.task_worker.answers import Answers
 from engine.task_worker.share import Share
 
@@ -55,6 +55,13 @@ class Life(RemoteClients):
         if not self._told_to_stop:
             facts = {"slot": self._id, "pid": os.getpid(), "tasks": self.tasks}
             log.info("task worker has done its share", extra={**facts, "rss": resident_bytes(os.getpid())})
+
+    def _take_seat(self) -> None:
+        """From here on what is in our hands is ours alone, and nobody else adopts it."""
+        with self._board.seats_locked(self._place):
+            self._clean_up_after_the_dead(self._place)
+            self._board.put(self._place, Cell.PID, os.getpid())
+            self._board.put(self._place, Cell.STATE, State.AWAY)
 
     def _clean_up_after_the_dead(self, place: int) -> None:
         """Remove the files that an earlier process in this place had no time to remove."""

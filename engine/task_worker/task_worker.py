@@ -1,6 +1,5 @@
 """A task worker: takes tasks one by one, runs them, sends the answers. Blocks on purpose."""
 
-import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -44,9 +43,7 @@ class TaskWorker(Life):
     def run(self, readiness: Readiness) -> int:
         """Work until told to stop, or until enough is done; the exit code. The task in hand is finished first."""
         with listening([signal.SIGTERM]) as self._mailbox:
-            self._clean_up_after_the_dead(self._place)
-            self._board.put(self._place, Cell.PID, os.getpid())
-            self._board.put(self._place, Cell.STATE, State.AWAY)
+            self._take_seat()
             self._mailbox.watch(self._channel.readable(self._inbox))
             try:
                 refuse_coroutine("worker_start", self._call("worker_start"))
@@ -56,11 +53,11 @@ class TaskWorker(Life):
             readiness.announce()
             (hand,) = self._hands[self._place]
             self._work.off(hand, hand.leftover())
-            self._adopt()
+            self._adopt(hand)
             while not self._is_to_leave_between():
                 self._work.off(hand, hand.take(self._take) or self._wait(hand))
                 if self._work.adopt_is_due:
-                    self._adopt()
+                    self._adopt(hand)
             self._tell_why()
             self._board.put(self._place, Cell.STATE, State.AWAY)
             try:
@@ -105,14 +102,22 @@ class TaskWorker(Life):
         except Exception:
             log.exception("callback raised", extra={"event": "timer"})
 
-    def _adopt(self) -> None:
-        """Do what the process in the other place had in hand, if that is gone."""
+    def _adopt(self, hand: Hand) -> None:
+        """Do what the process in the other seat had in hand, if that is gone. It is moved into our own hand first: a
+        process that is started in that seat meanwhile has its own to itself, and our death leaves what we adopted here.
+        """
         self._work.adopt_is_due = False
+        if self._is_to_leave():
+            return
         other = self._board.other(self._place)
-        if not self._board.get(other, Cell.PID) and not self._is_to_leave():
+        with self._board.seats_locked(self._place):
+            if self._board.get(other, Cell.PID):
+                return  # another process sits there by now, and does it itself
             self._clean_up_after_the_dead(other)
-            for hand in self._hands[other]:
-                self._work.off(hand, hand.leftover())
+            (left,) = self._hands[other]
+            if left.leftover():
+                left.move(hand)
+        self._work.off(hand, hand.leftover())
 
     def _wait(self, hand: Hand) -> list[Held]:
         """What comes next, once there is something; nothing when it is time to leave."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from engine.ipc.channel import Channel
 from engine.ipc.message import Message, packets, to_bytes
@@ -10,8 +11,16 @@ from engine.ipc.message import Message, packets, to_bytes
 class Outbox:
     """Messages on their way out, in order for each receiver. A full inbox is tried again when it has room."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, channel: Channel, receivers: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        channel: Channel,
+        receivers: int,
+        note_files: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`note_files()` is called before messages are sent: from now on somebody is told of the files they name."""
         self._loop = loop
+        self._note_files = note_files
         self._channel = channel
         self._messages: list[list[bytes]] = [[] for _ in range(receivers)]
         self._packets: list[deque[bytes]] = [deque() for _ in range(receivers)]
@@ -36,6 +45,9 @@ class Outbox:
     def flush(self) -> None:
         """Send what was posted."""
         receivers, self._to_flush = self._to_flush, set()
+        if receivers:
+            # before and not after: a file too many stays until the next start, one too few is a message nobody can read
+            self._note_files()
         for to in receivers:
             messages, self._messages[to] = self._messages[to], []
             stuck = bool(self._packets[to])

@@ -80,7 +80,7 @@ class UserProcess(RemoteClients):
 
     async def _live(self, readiness: Readiness) -> int:
         loop = asyncio.get_running_loop()
-        self._outbox = Outbox(loop, self._channel, self._board.inboxes)
+        self._outbox = Outbox(loop, self._channel, self._board.inboxes, self._note_files)
         told = asyncio.Event()
         listen_in_loop(loop, signal.SIGTERM, told.set, self._note_stop)
         self._clean_up_after_the_dead()
@@ -158,6 +158,8 @@ class UserProcess(RemoteClients):
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
         self._outbox.post(to, self._bodies.pack(kind, number, data))
+
+    def _note_files(self) -> None:
         self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
 
     def task(self, data: Any, target: int, callback: object) -> int:

@@ -94,7 +94,7 @@ class EventWorker:
 
     async def _live(self, readiness: Readiness) -> int:
         self._loop = asyncio.get_running_loop()
-        self._outbox = Outbox(self._loop, self._channel, self._board.inboxes)
+        self._outbox = Outbox(self._loop, self._channel, self._board.inboxes, self._note_files)
         self._tasks = Tasks(
             self._place,
             self._board,
@@ -274,6 +274,9 @@ class EventWorker:
             else:
                 data = self._bodies.read(message)
                 self._callbacks.guard("send", lambda: connection.send(data))
+
+    def _note_files(self) -> None:
+        self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
         self._outbox.post(to, self._bodies.pack(kind, number, data))

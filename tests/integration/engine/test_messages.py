@@ -1,12 +1,18 @@
 """send_message: from any process to any other."""
 
+import asyncio
+import os
 import pickle
+import signal
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine import Server, UnknownWorker
+from tests.integration.engine import inside
 from tests.integration.engine.inside import note
 from tests.integration.engine.servers import Running, running, wait_until
 
@@ -114,3 +120,36 @@ def test_a_callback_that_raises_is_logged_and_the_worker_lives(office: Running, 
     assert line["event"] == "pipe_message"
     assert "ValueError: in pipe_message" in line["trace"]
     assert office.processes() == pids
+
+
+def large_words_of_one_that_dies(server: Server) -> None:
+    server.on("receive", lambda *args: None)
+
+    @server.on("worker_start")
+    def worker_start(server: Server, worker_id: int) -> None:
+        note("worker_start", worker_id)
+        if worker_id == 0 and len([1 for line in _notes() if '"worker_start", 0]' in line]) == 1:
+            server.task("hold the task worker up")
+
+    @server.on("task")
+    def task(server: Server, task_id: int, src_worker_id: int, data: str) -> None:
+        server.send_message("say something", 0)
+        while sum('"worker_start", 0]' in line for line in _notes()) < 2:
+            time.sleep(0.005)
+
+    @server.on("pipe_message")
+    def pipe_message(server: Server, src_worker_id: int, message: str) -> None:
+        if server.taskworker:
+            note("heard", len(message))
+        else:
+            server.send_message("x" * 20_000, 1)
+            asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGKILL)
+
+
+def _notes() -> list[str]:
+    return inside._notes_path.read_text().splitlines()
+
+
+def test_a_large_message_of_an_event_worker_that_dies_before_it_is_read_arrives(tmp_path: Path) -> None:
+    with running(large_words_of_one_that_dies, tmp_path) as server:
+        assert server.wait_for_notes("heard")[0] == [20_000]

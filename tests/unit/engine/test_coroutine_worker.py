@@ -5,6 +5,8 @@ import itertools
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from engine.errors import UsageError
 from engine.ipc.message import Kind
 from engine.stats import Cell, State
-from engine.task_worker import coroutines
+from engine.task_worker import coroutines, share
 from tests.unit.engine.lives import OTHER_SEAT, TASK_WORKER, Fate, Killed, World
 
 SMALL, LARGE = "small", "large" * 10_000
@@ -484,3 +486,73 @@ def test_another_process_in_the_other_place_keeps_its_own(world: World, monkeypa
     world.live()
 
     assert world.left() == left
+
+
+def test_nothing_is_adopted_while_the_look_and_the_move_are_not_one_step(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that begins in the other seat enters its PID under the same lock."""
+
+    async def task(world: World, *args: Any) -> None:
+        raise Killed
+
+    @contextmanager
+    def too_late(place: int) -> Iterator[None]:
+        if world.lives == 2:
+            world.board.put(OTHER_SEAT, Cell.PID, 1)
+        yield
+
+    world.events.register("task", task)
+    submit(world, *"abc")
+    world.live(place=OTHER_SEAT)
+    left = world.left()
+    monkeypatch.setattr(world.board, "seats_locked", too_late)
+
+    world.live()
+
+    assert world.left() == left
+
+
+@pytest.mark.parametrize("why", ["it is full", "it leaves"])
+def test_one_that_takes_no_more_lets_another_look_for_what_it_was_woken_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    passed_on: list[int] = []
+    monkeypatch.setattr(world.way, "pass_on", passed_on.append)
+    before_the_end: list[int] = []
+
+    async def task(world: World, task_id: int, source: int, data: Any) -> None:
+        if why == "it leaves":
+            signal.raise_signal(signal.SIGTERM)
+            return
+        for _ in range(20):
+            await asyncio.sleep(0)
+        before_the_end.append(len(passed_on))
+        if task_id == MOST - 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    world.stops_when_empty = False
+    world.events.register("task", task)
+    submit(world, *map(str, range(MOST if why == "it is full" else 1)))
+
+    world.live()
+
+    assert passed_on
+    assert set(passed_on) == {0}
+    assert all(before_the_end)
+
+
+def test_memory_that_a_coroutine_took_is_seen_while_nothing_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = [10**6, 10**9]
+    monkeypatch.setattr(share, "resident_bytes", lambda pid: sizes.pop(0) if len(sizes) > 1 else sizes[0])
+    world = World(tmp_path, concurrency=MOST, task_max_memory=10**8)
+    world.stops_when_empty = False
+    world.events.register("task", handle)
+    submit(world, "looked at", "too soon to look again")
+
+    assert world.live()
+
+    assert not world.was_told_to_stop
+    assert sorted(task_id for _, task_id, _ in world.answers()) == [0, 1]

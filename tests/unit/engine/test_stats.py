@@ -1,6 +1,8 @@
 """engine/stats.py: the board that all processes share."""
 
 import os
+import signal
+import threading
 import time
 
 import pytest
@@ -134,3 +136,39 @@ def test_a_busy_task_worker_tells_its_task_and_since_when() -> None:
     assert busy.since_s == pytest.approx(2, abs=1)
     assert busy.rss > 1_000_000
     assert (away.worker_id, away.task_id, away.since_s, away.rss) == (2, None, None, 0)
+
+
+# ── who takes what a dead process left ──────────────────────────────────────────────────────────
+
+
+def test_one_of_a_worker_ids_two_seats_waits_for_the_other_one_and_not_for_one_that_died() -> None:
+    board = Board(worker_num=1, task_worker_num=2)
+    is_held, tells = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with board.seats_locked(board.place(1, seat=0)):
+                os.write(tells, b"!")
+                signal.pause()
+        finally:
+            os._exit(1)  # nothing of the test runs twice
+    assert os.read(is_held, 1) == b"!"
+    came_in = threading.Event()
+
+    def enter() -> None:
+        with board.seats_locked(board.place(1, seat=1)):
+            came_in.set()
+
+    with board.seats_locked(board.place(2, seat=0)):  # another worker id's, which nobody has
+        assert board.try_lock()
+    waiting = threading.Thread(target=enter, daemon=True)
+    waiting.start()
+    assert not came_in.wait(0.05)
+
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+    assert came_in.wait(10)
+    waiting.join(10)
+    os.close(is_held)
+    os.close(tells)

@@ -4,17 +4,20 @@ import itertools
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.ipc.message import Kind
+from engine.ipc.hand import LEAD_BYTES
+from engine.ipc.message import Kind, Message
 from engine.stats import Cell, State
 from engine.task_worker import handback, work
 from engine.task_worker.task_worker import TaskWorker
 from tests.unit.engine.lives import EVENT_WORKER, OTHER_SEAT, TASK_WORKER, Fate, Killed, World
+from tests.unit.engine.starts import packet_of
 
 
 @pytest.fixture(autouse=True)
@@ -424,3 +427,75 @@ def test_another_callback_that_is_async_def_is_said_and_harms_no_task(
     (line,) = [each for each in caplog.records if each.exc_info]
     assert f"{event} is async def" in str(line.exc_info[1])  # type: ignore[index]
     assert world.answers() == [(Kind.FINISH, 0, "SMALL")]
+
+
+# ── two seats ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_task_left_in_the_other_seat_is_in_our_own_hand_while_we_do_it(world: World) -> None:
+    there: list[list[int]] = []
+
+    def task(world: World, task_id: int, source: int, data: Any) -> Any:
+        if world.lives == 1:
+            raise Killed
+        there.append([each.message.id for each in world.hands[OTHER_SEAT][0].leftover()])
+        return data
+
+    world.events.register("task", task)
+    world.submit("one")
+    world.live(place=OTHER_SEAT)
+
+    world.live_on(TASK_WORKER)
+
+    assert there == [[]]
+    assert world.answers() == [(Kind.FINISH, 0, "one")]
+
+
+def test_a_process_that_begins_in_the_other_seat_while_we_do_what_was_left_there_keeps_its_own_notes(
+    world: World,
+) -> None:
+    def task(world: World, task_id: int, source: int, data: Any) -> Any:
+        if world.lives == 1:
+            raise Killed
+        (hand,) = world.hands[OTHER_SEAT]
+        packet = packet_of(Message(Kind.TASK, 0, EVENT_WORKER, 7, b"its own"))
+
+        def receive_into(room: memoryview) -> int:
+            room[LEAD_BYTES : LEAD_BYTES + len(packet)] = packet
+            return len(packet)
+
+        hand.take(receive_into)
+        hand.begin(0)
+        return data
+
+    world.events.register("task", task)
+    world.submit("one")
+    world.live(place=OTHER_SEAT)
+
+    world.live_on(TASK_WORKER)
+
+    assert world.left() == [7]
+
+
+def test_nothing_is_adopted_from_a_process_that_took_the_other_seat_before_us(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have begun between the message that the seat is empty and our look."""
+
+    @contextmanager
+    def too_late(place: int) -> Iterator[None]:
+        if world.lives == 2:
+            world.board.put(OTHER_SEAT, Cell.PID, 1)
+        yield
+
+    def task(world: World, *args: Any) -> None:
+        raise Killed
+
+    world.events.register("task", task)
+    world.submit("one")
+    world.live(place=OTHER_SEAT)
+    monkeypatch.setattr(world.board, "seats_locked", too_late)
+
+    assert world.live(place=TASK_WORKER)
+
+    assert world.left() == [0]
