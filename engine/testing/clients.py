@@ -45,9 +45,10 @@ class Clients:
         self._loop.settle()
 
     def _read(self, client: InlineClient) -> None:
-        """Hand out the frames that are whole."""
+        """Hand out the frames that are whole, as many as may be at work at once."""
+        most = self._settings.connection_max_concurrency
         try:
-            while not client.closed and (frame := client.framing.next_frame()) is not None:
+            while not client.closed and client.at_work < most and (frame := client.framing.next_frame()) is not None:
                 with playing(Role(client.worker_id)):
                     work = self._callbacks.emit("receive", client.fd, client.worker_id, frame)
                 if work:
@@ -62,6 +63,7 @@ class Clients:
 
     def _worked(self, client: InlineClient) -> None:
         client.at_work -= 1
+        self._read(client)
         if client.has_left and not client.at_work:
             self.close(client)
 

@@ -70,6 +70,29 @@ def test_a_client_that_leaves_still_gets_the_answer_to_its_last_word(inline: Inl
     assert client.closed
 
 
+def test_a_client_gets_no_more_coroutines_than_may_be_at_work_and_the_rest_in_order(inline: Inline) -> None:
+    begun = []
+
+    async def receive(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
+        begun.append(data)
+        await asyncio.sleep(1)
+        server.send(fd, data)
+
+    server = inline({"open_eof_split": True, "package_eof": b";", "connection_max_concurrency": 2}, receive=receive)
+    client = server.connect()
+    client.send(b"a;b;c;d;e;")
+    client.close()
+
+    seen = [len(begun)]
+    for _ in range(3):
+        server.advance(1)
+        seen.append(len(begun))
+
+    assert seen == [2, 4, 5, 5]
+    assert client.received == b"a;b;c;d;e;"
+    assert client.closed
+
+
 def test_session_numbers_are_never_used_again_and_tell_their_worker(inline: Inline) -> None:
     server = inline()
     first, second = server.connect(0), server.connect(1)
