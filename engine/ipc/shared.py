@@ -20,7 +20,7 @@ from engine.ipc.sysv_queue import QueueWay, open_queue, remove_queue, unused_key
 from engine.ipc.unix_socket import UnixSocketChannel
 from engine.ipc.way import SocketWay, TaskWay
 from engine.settings import IpcMode, Settings
-from engine.stats import Board, Cell, State
+from engine.stats import BLOCKED_WITH_TASKS, Board, Cell, State
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Shared:
         self.spill.sweep()
         self.task_ids = SharedCounter()
         if self._settings.task_ipc_mode == IpcMode.SOCKET:
-            self.way = SocketWay(self.channel, self._places)
+            self.way = SocketWay(self.channel, self._places, self.board.blocked, self._ring)
         else:
             key = unused_key()
             (self._path / _QUEUE_NOTE).write_text(str(key))
@@ -137,9 +137,11 @@ class Shared:
         return self.board.get(self.board.current(self.board.worker_num + number), cell)
 
     def wake_another(self, number: int) -> None:
-        """Task worker `number` is gone, and may have been woken for a task in the queue: wake another that waits."""
-        if self.way.is_shared:
-            self._ring(number, False)
+        """Task worker `number` is gone, and may have been woken for a task: wake another that waits."""
+        for each, is_blocked in enumerate(self.board.blocked):
+            if is_blocked:  # it may have been about to note the opposite, and died before it looked once more
+                self.board.blocked[each] = BLOCKED_WITH_TASKS
+        self.way.pass_on(number)
 
     # ── at the end ──────────────────────────────────────────────────────────────────────────────
 

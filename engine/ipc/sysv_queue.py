@@ -12,7 +12,7 @@ from pathlib import Path
 import sysv_ipc  # type: ignore[import-not-found]
 
 from engine.errors import StartError, UsageError
-from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, PACKET_HEAD, Message
+from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, PACKET_HEAD
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,11 @@ class QueueWay:
     def pass_on(self, number: int) -> None:
         self._ring(number, False)
 
-    def returned(self, task: Message) -> Message:
-        return task
+    def give_back(self, number: int, packet: bytes) -> bool:
+        return self._put(packet, _ANYBODY)
 
-    def give_back(self, source: int, packet: bytes) -> bool:
-        return self.send(0, packet, is_named=False)
+    def readable(self, number: int) -> None:
+        """A queue has no descriptor: whoever sends wakes the one that waits."""
 
     def _put(self, packet: bytes, kind: int) -> bool:
         try:

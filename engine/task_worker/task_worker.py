@@ -45,6 +45,8 @@ class TaskWorker(Life):
             self._board.put(self._place, Cell.PID, os.getpid())
             self._board.put(self._place, Cell.STATE, State.AWAY)
             self._mailbox.watch(self._channel.readable(self._inbox))
+            if (descriptor := self._way.readable(self._number)) is not None:
+                self._mailbox.watch(descriptor)
             try:
                 refuse_coroutine("worker_start", self._call("worker_start"))
             except Exception:
@@ -60,6 +62,7 @@ class TaskWorker(Life):
                     self._adopt()
             self._tell_why()
             self._board.put(self._place, Cell.STATE, State.AWAY)
+            self._way.pass_on(self._number)
             try:
                 refuse_coroutine("worker_stop", self._call("worker_stop"))
             except Exception:

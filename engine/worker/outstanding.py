@@ -79,11 +79,6 @@ class Outstanding:
         self.counts[number] -= 1
         return True
 
-    def returned(self, task_id: int) -> None:
-        """A task worker gives a task back that it did not begin: it is the next to be sent."""
-        self.answered(task_id)
-        self._anywhere.appendleft(task_id)
-
     def withdraw(self, task_id: int) -> None:
         """Strike a task off that waits."""
         for queue in (self._anywhere, *self._named):

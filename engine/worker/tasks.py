@@ -143,14 +143,6 @@ class Tasks:
         self._outstanding.submit(message.id, -1 if message.target == ANY else message.target)
         self.giving.came_in(message.id, _file_of(message))
 
-    def returned(self, message: Message, *, is_foreign: bool = False) -> None:
-        """A task worker is in a long task and gives back what it has not begun."""
-        if message.id in self._backlog or self._is_double(message.id, is_foreign):
-            return
-        self._backlog.append(message.id, to_bytes(message._replace(kind=Kind.TASK, source=self._place)))
-        self._outstanding.returned(message.id)
-        self.giving.came_in(message.id, _file_of(message))
-
     # ── out ─────────────────────────────────────────────────────────────────────────────────────
 
     def _is_double(self, task_id: int, is_foreign: bool) -> bool:

@@ -201,18 +201,6 @@ def test_no_task_is_lost_doubled_or_overtaken(data: st.DataObject) -> None:
         assert target == -1 or mine == sorted(mine)
 
 
-def test_a_task_that_comes_back_is_the_next_to_be_sent_to_whoever_has_room() -> None:
-    outstanding = submitted(2, 2)
-    away = QUICK_IN_A_LONG_ONE
-    assert outstanding.assign([IDLE_QUICK, away]) == [Gift(0, False, [0, 1])]
-    outstanding.submit(2, -1)
-
-    outstanding.returned(1)
-
-    assert outstanding.counts == [1, 0]
-    assert outstanding.assign([away, IDLE_QUICK]) == [Gift(1, False, [1, 2])]
-
-
 def test_a_gift_says_whether_it_is_for_one_alone() -> None:
     outstanding = Outstanding(1)
     outstanding.submit(0, 0)

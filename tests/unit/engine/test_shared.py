@@ -8,6 +8,7 @@ import pytest
 import sysv_ipc
 
 from engine.errors import StartError
+from engine.ipc import hand
 from engine.ipc.message import EMPTY_PACKET
 from engine.ipc.shared import Shared
 from engine.ipc.sysv_queue import QueueWay, remove_queue
@@ -243,10 +244,17 @@ def test_when_the_one_that_was_woken_dies_another_is_woken(tmp_path: Path, queue
     assert rung(shared) == [1]
 
 
-def test_with_sockets_nobody_is_woken_for_another(tmp_path: Path) -> None:
-    shared = start(tmp_path, None, task_ipc_mode=IpcMode.SOCKET)
+def test_with_sockets_another_is_woken_for_what_the_one_that_is_gone_did_not_take(tmp_path: Path) -> None:
+    shared = start(tmp_path, None, task_ipc_mode=IpcMode.SOCKET, task_worker_num=2)
     shared.board.put(shared.board.current(2), Cell.STATE, State.IDLE)
 
     shared.wake_another(0)
-
     assert rung(shared) == []
+
+    shared.way.send(0, packet_of(task(7)), is_named=False)
+    assert rung(shared) == [1]
+    assert shared.way.take(1, memoryview(bytearray(hand.REGION_BYTES)))
+
+    shared.way.send(1, packet_of(task(8)), is_named=False)
+    shared.wake_another(1)
+    assert rung(shared) == [1]
