@@ -89,7 +89,7 @@ class Shared:
 
     def _queue_way(self, key: int) -> QueueWay:
         self._queue = open_queue(key)
-        return QueueWay(self._queue, self._ring)
+        return QueueWay(self._queue, self.board.blocked, self._ring)
 
     def _furnish(self, make: Maker, tasks: list[Message]) -> None:
         """Hands and desks for all places; `tasks` wait at the desks in equal shares."""

@@ -110,10 +110,13 @@ class Giving:
         elif self._is_holding:
             self._look_at_clients()
 
-    def _give(self) -> None:
+    def _give_late(self) -> None:
+        """Nobody told us anything for a while."""
+        self._look_again = None
+        self._give(is_late=True)
+
+    def _give(self, *, is_late: bool = False) -> None:
         self.is_due = False
-        if self._look_again:
-            self._look_again.cancel()
         if self.is_stopped:
             return
         for waiting in self._stuck:
@@ -123,7 +126,8 @@ class Giving:
                 self.soon()
                 return
             try:
-                gifts = self._outstanding.assign([self._load(number) for number in range(self._board.task_worker_num)])
+                loads = [self._load(number) for number in range(self._board.task_worker_num)]
+                gifts = self._outstanding.assign(loads, is_late=is_late)
                 self._call(gifts)
             finally:
                 self._board.unlock()
@@ -132,7 +136,11 @@ class Giving:
         self._note_bytes()
         self._look_at_clients()
         if self._outstanding.has_waiting or any(self._stuck):
-            self._look_again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._give)
+            if not self._look_again:
+                self._look_again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._give_late)
+        elif self._look_again:
+            self._look_again.cancel()
+            self._look_again = None
 
     def _load(self, number: int) -> Load:
         cells = self._board.cells

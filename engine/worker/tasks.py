@@ -49,7 +49,8 @@ class Tasks:
         self._task_ids = task_ids
         self._upcoming_id = self._ids_end = 0
         self._first_task_id = task_ids.upcoming()
-        self._outstanding = Outstanding(board.task_worker_num)
+        first = board.worker_id(place) * board.task_worker_num // board.worker_num
+        self._outstanding = Outstanding(board.task_worker_num, first)
         self.giving = Giving(place, board, self._outstanding, backlog, bodies, way, max_bytes)
         self._wants: dict[int, Want] = {}
         self._former: list[Message] = []
