@@ -52,6 +52,12 @@ class State(IntEnum):
     BUSY = 2
 
 
+BLOCKED = 1
+"""A task worker takes nothing for now, and nothing waits for it."""
+BLOCKED_WITH_TASKS = 2
+"""The same, and something may wait for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskWorkerStats:
     """One task worker. `task_id` and `since_s` (seconds in this task) are None while it is not busy."""
@@ -143,9 +149,13 @@ class Board:
         self._first_process = workers
         self._first_process_place = 2 * workers
         self._seat_base = (2 * workers + len(self.processes)) * _ROW
-        cells = self._seat_base + workers + len(self.processes)
+        blocked_base = self._seat_base + workers + len(self.processes)
+        cells = blocked_base + task_worker_num
         self._memory = mmap.mmap(-1, (cells + 1) * 8)
         self.cells = memoryview(self._memory).cast("Q")
+        self.blocked = self.cells[blocked_base:cells]
+        """For each task worker, by its number from 0: whether it takes nothing for now, being in a long task, full,
+        leaving or gone. What waits for it, and is not for it alone, others may take."""
         self._lock = os.memfd_create("board", os.MFD_CLOEXEC)
 
     # ── who is where ────────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,7 @@ from engine.ipc.unix_socket import UnixSocketChannel
 from engine.ipc.way import SocketWay, TaskWay
 from engine.log_lines import get_logger
 from engine.settings import IpcMode, Settings
-from engine.stats import Board, Cell, State
+from engine.stats import BLOCKED_WITH_TASKS, Board, Cell, State
 
 log = get_logger(__name__)
 
@@ -35,7 +35,8 @@ def open_files(settings: Settings, processes: int = 0) -> int:
     """How many files the processes of such a server share: both ends of each inbox, and with a key what lies in files,
     which costs one for the file and one for the memory; of what the queue held at the start, the file stays open."""
     events, tasks = 2 * settings.worker_num, settings.task_worker_num
-    inboxes = 2 * (events + tasks + processes)
+    ways = 2 * tasks if settings.task_ipc_mode == IpcMode.SOCKET else 0
+    inboxes = 2 * (events + tasks + processes) + ways
     in_files = 0 if settings.message_queue_key is None else 2 * (events + 2 * tasks) + 1
     return inboxes + in_files + _ALWAYS
 
@@ -71,7 +72,7 @@ class Shared:
         self.spill.sweep()
         self.task_ids = SharedCounter()
         if self._settings.task_ipc_mode == IpcMode.SOCKET:
-            self.way = SocketWay(self.channel, self._places)
+            self.way = SocketWay(self.channel, self._places, self.board.blocked, self._ring)
         else:
             key = unused_key()
             (self._path / _QUEUE_NOTE).write_text(str(key))
@@ -101,7 +102,7 @@ class Shared:
 
     def _queue_way(self, key: int) -> QueueWay:
         self._queue = open_queue(key)
-        return QueueWay(self._queue, self._ring)
+        return QueueWay(self._queue, self.board.blocked, self._ring)
 
     def _furnish(self, make: Maker, tasks: list[Message]) -> None:
         """Hands and desks for all places; `tasks` wait at the desks in equal shares."""
@@ -151,9 +152,11 @@ class Shared:
         return self.board.get(self.board.current(self.board.worker_num + number), cell)
 
     def wake_another(self, number: int) -> None:
-        """Task worker `number` is gone, and may have been woken for a task in the queue: wake another that waits."""
-        if self.way.is_shared:
-            self._ring(number, False)
+        """Task worker `number` is gone, and may have been woken for a task: wake another that waits."""
+        for each, is_blocked in enumerate(self.board.blocked):
+            if is_blocked:  # it may have been about to note the opposite, and died before it looked once more
+                self.board.blocked[each] = BLOCKED_WITH_TASKS
+        self.way.pass_on(number)
 
     # ── at the end ──────────────────────────────────────────────────────────────────────────────
 

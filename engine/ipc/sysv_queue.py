@@ -11,8 +11,9 @@ from pathlib import Path
 import sysv_ipc  # type: ignore[import-not-found]
 
 from engine.errors import StartError, UsageError
-from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, PACKET_HEAD, Message
+from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, PACKET_HEAD
 from engine.log_lines import get_logger
+from engine.stats import BLOCKED
 
 log = get_logger(__name__)
 
@@ -39,8 +40,10 @@ class QueueWay:
 
     is_shared = True
 
-    def __init__(self, queue: sysv_ipc.MessageQueue, ring: Callable[[int, bool], None]) -> None:
-        """`ring(number, is_named)` wakes task worker `number` if it waits; without a name, another that does."""
+    def __init__(self, queue: sysv_ipc.MessageQueue, blocked: memoryview, ring: Callable[[int, bool], None]) -> None:
+        """`blocked`: see Board. `ring(number, is_named)` wakes task worker `number` if it waits; without a name,
+        another that does."""
+        self._blocked = blocked
         self.packet_bytes = min(limit("msgmax"), int(queue.max_size), PACKET_BYTES)  # a hand has no more room
         self.inline_bytes = min(INLINE_BYTES, self.packet_bytes - HEAD_BYTES - PACKET_HEAD.size)
         self._queue = queue
@@ -50,17 +53,19 @@ class QueueWay:
     def send(self, number: int, packet: bytes, *, is_named: bool) -> bool:
         if not self._put(packet, number + 2 if is_named else _ANYBODY):
             return False
-        self._ring(number, is_named)
+        # one that is at work looks again by itself, unless it takes long
+        self._ring(number, is_named or not self._blocked[number])
         return True
 
     def pass_on(self, number: int) -> None:
+        self._blocked[number] = BLOCKED
         self._ring(number, False)
 
-    def returned(self, task: Message) -> Message:
-        return task
+    def give_back(self, number: int, packet: bytes) -> bool:
+        return self._put(packet, _ANYBODY)
 
-    def give_back(self, source: int, packet: bytes) -> bool:
-        return self.send(0, packet, is_named=False)
+    def readable(self, number: int) -> None:
+        """A queue has no descriptor: whoever sends wakes the one that waits."""
 
     def _put(self, packet: bytes, kind: int) -> bool:
         try:
@@ -70,6 +75,8 @@ class QueueWay:
         return True
 
     def take(self, number: int, room: memoryview) -> int:
+        if self._blocked[number]:
+            self._blocked[number] = 0
         return self._take(room, number + 2) or self._take(room, _ANYBODY)
 
     def take_any(self, room: memoryview) -> int:

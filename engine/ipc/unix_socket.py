@@ -44,6 +44,14 @@ class UnixSocketChannel:
         except BlockingIOError:
             return 0
 
+    def is_empty(self, worker_id: int) -> bool:
+        """Whether nothing is in this inbox now."""
+        try:
+            self._pairs[worker_id][1].recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        return False
+
     def readable(self, worker_id: int) -> int:
         return self._pairs[worker_id][1].fileno()
 

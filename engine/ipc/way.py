@@ -1,10 +1,13 @@
 """The way of tasks to task workers, whatever carries them."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from engine.ipc.channel import Channel
 from engine.ipc.hand import LEAD_BYTES
-from engine.ipc.message import INLINE_BYTES, PACKET_BYTES, Kind, Message
+from engine.ipc.message import INLINE_BYTES, PACKET_BYTES
+from engine.ipc.unix_socket import UnixSocketChannel
+from engine.stats import BLOCKED, BLOCKED_WITH_TASKS
 
 
 class TaskWay(Protocol):
@@ -28,39 +31,84 @@ class TaskWay(Protocol):
         is none. Never blocks. Once it is taken, it is in `room`, even if the process is killed at that moment."""
 
     def pass_on(self, number: int) -> None:
-        """Task worker `number` takes no more: whoever else has room is to look whether something is there."""
+        """Task worker `number` takes nothing for now: whoever else has room is to look whether something is there.
 
-    def returned(self, task: Message) -> Message:
-        """What `give_back` sends for a task that was not begun."""
+        It holds until that one takes again.
+        """
 
-    def give_back(self, source: int, packet: bytes) -> bool:
-        """Send such a message on, so that another does the task; False when there is no room. `source` is the place
-        that sent the task."""
+    def give_back(self, number: int, packet: bytes) -> bool:
+        """Put back tasks that task worker `number` took and did not begin, so that another does them; False when there
+        is no room. Call `pass_on` behind it."""
+
+    def readable(self, number: int) -> int | None:
+        """Descriptor that is readable when tasks for this task worker are there; None where it is woken by a packet in
+        its inbox."""
 
 
 class SocketWay:
-    """IpcMode.SOCKET: tasks go into the inbox of their task worker, among what else is said to it."""
+    """IpcMode.SOCKET: a socket for each task worker, with the tasks that were sent to it and that any other may do.
+
+    Whoever has nothing to do takes from the sockets of those that are blocked, see Board. Such a packet goes from the
+    socket into his hand, as one of his own does, so at no moment is it nowhere. What is for one alone goes into its
+    inbox, among what else is said to it.
+    """
 
     inline_bytes = INLINE_BYTES
     packet_bytes = PACKET_BYTES
     is_shared = False
 
-    def __init__(self, channel: Channel, first_inbox: int) -> None:
-        """`first_inbox`: that of task worker 0."""
+    def __init__(
+        self,
+        channel: Channel,
+        first_inbox: int,
+        blocked: memoryview,
+        ring: Callable[[int, bool], None],
+    ) -> None:
+        """`first_inbox`: that of task worker 0. `blocked`: see Board. `ring`: as in QueueWay."""
         self._channel = channel
         self._first = first_inbox
+        self._blocked = blocked
+        self._ring = ring
+        self._tasks = UnixSocketChannel(len(blocked))
 
     def send(self, number: int, packet: bytes, *, is_named: bool) -> bool:
-        return self._channel.send(self._first + number, packet)
+        if is_named:
+            return self._channel.send(self._first + number, packet)
+        if not self._tasks.send(number, packet):
+            return False
+        if self._blocked[number]:  # nobody else knows of this packet yet
+            self._blocked[number] = BLOCKED_WITH_TASKS
+            self._ring(number, False)
+        return True
 
     def take(self, number: int, room: memoryview) -> int:
-        return self._channel.receive_into(self._first + number, room[LEAD_BYTES:])
+        blocked, packet = self._blocked, room[LEAD_BYTES:]
+        if blocked[number]:
+            blocked[number] = 0
+        size = self._tasks.receive_into(number, packet)
+        if not size and BLOCKED_WITH_TASKS in blocked:
+            size = self._take_from_blocked(packet)
+        return size
+
+    def _take_from_blocked(self, packet: memoryview) -> int:
+        blocked, receive_into = self._blocked, self._tasks.receive_into
+        for number, state in enumerate(blocked):
+            if state == BLOCKED_WITH_TASKS:
+                if size := receive_into(number, packet):
+                    return size
+                blocked[number] = BLOCKED
+                if size := receive_into(number, packet):  # sent between the two: its sender thinks that we know
+                    blocked[number] = BLOCKED_WITH_TASKS
+                    return size
+        return 0
 
     def pass_on(self, number: int) -> None:
-        """What is in its inbox, nobody else can take."""
+        self._blocked[number] = BLOCKED_WITH_TASKS
+        if not self._tasks.is_empty(number):
+            self._ring(number, False)
 
-    def returned(self, task: Message) -> Message:
-        return task._replace(kind=Kind.RETURNED)
+    def give_back(self, number: int, packet: bytes) -> bool:
+        return self._tasks.send(number, packet)
 
-    def give_back(self, source: int, packet: bytes) -> bool:
-        return self._channel.send(source, packet)
+    def readable(self, number: int) -> int:
+        return self._tasks.readable(number)

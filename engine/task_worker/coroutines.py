@@ -20,7 +20,6 @@ from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.stats import Cell, State
 from engine.task_worker.answers import Answers
-from engine.task_worker.handback import goes_back, may_go
 from engine.task_worker.handling import no_task
 from engine.task_worker.life import Life
 from engine.task_worker.strand import Strand, current, finished
@@ -32,8 +31,8 @@ log = get_logger(__name__)
 class CoroutineWorker(Life):
     """One process. A packet goes from an empty hand through `_waiting` into a strand; the hand is empty again after it.
 
-    There is one hand more than tasks at once, to hear what is said while all are busy. A task that comes all the same
-    goes back to who sent it; one that is for us alone waits in that hand.
+    There is one hand more than tasks at once, to hear what is said while all are busy. A task that is for us alone
+    waits in that hand; the others stay where they are, for whoever has room.
     """
 
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, shared: Shared) -> None:
@@ -50,7 +49,7 @@ class CoroutineWorker(Life):
         """One that does the last attempt at a task; nothing else is begun meanwhile."""
         self._tasks = 0
         self._taken_bytes = 0
-        self._is_watching = False
+        self._watched: set[int] = set()
         self._next_look: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Future[None]
@@ -149,18 +148,20 @@ class CoroutineWorker(Life):
             self._tell()
         if (took and not self._room()) or self._is_to_leave():
             self._way.pass_on(self._number)
-        self._watch(bool(self._empty) and not self._is_to_leave())
+        self._watch(self._channel.readable(self._inbox), bool(self._empty) and not self._is_to_leave())
+        if (descriptor := self._way.readable(self._number)) is not None:
+            self._watch(descriptor, self._room() > 0)
         if self._is_to_leave() and not self._at_work and not self._end.done():
             self._end.set_result(None)
 
-    def _watch(self, is_wanted: bool) -> None:
+    def _watch(self, descriptor: int, is_wanted: bool) -> None:
         """Look whenever something comes, or do not: what nobody takes would wake us for ever."""
-        if is_wanted != self._is_watching:
-            self._is_watching = is_wanted
-            if is_wanted:
-                self._loop.add_reader(self._channel.readable(self._inbox), self._look)
-            else:
-                self._loop.remove_reader(self._channel.readable(self._inbox))
+        if is_wanted and descriptor not in self._watched:
+            self._watched.add(descriptor)
+            self._loop.add_reader(descriptor, self._look)
+        elif not is_wanted and descriptor in self._watched:
+            self._watched.remove(descriptor)
+            self._loop.remove_reader(descriptor)
 
     # ── in ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -179,8 +180,6 @@ class CoroutineWorker(Life):
         held = hand.take(self._take)
         if not self._taken_bytes:
             return False
-        if not self._room():
-            held = [each for each in held if not (may_go(each) and goes_back(self._way, hand, each))]
         if held:
             self._empty.remove(hand)
             self._waiting.append((hand, held))
@@ -189,9 +188,8 @@ class CoroutineWorker(Life):
         return True
 
     def _take(self, room: memoryview) -> int:
-        """Tasks only as long as there is room for them, where others might take them."""
-        is_open = not self._way.is_shared or self._room() > 0
-        self._taken_bytes = super()._take(room) if is_open else self._hear(room)
+        """Tasks only as long as there is room for them: others might take them."""
+        self._taken_bytes = super()._take(room) if self._room() else self._hear(room)
         return self._taken_bytes
 
     def _adopt(self) -> None:

@@ -1,16 +1,16 @@
-"""Gives back what waits behind a long task.
+"""Sees to it that nothing waits behind a long task while another task worker is idle.
 
-Quick tasks travel many in a packet. When one of them turns out to be long, those behind it go back, so that somebody
-idle finds them, and the answers of those before it are sent.
+Quick tasks travel many in a packet, and several packets may be on their way. When a task turns out to be long, those
+behind it in its packet go back to where packets come from, others are told that they may take what is there, and the
+answers of those before it are sent.
 """
 
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from engine.ipc.hand import Hand, Held
-from engine.ipc.message import ANY, Kind, packets, to_bytes
+from engine.ipc.message import ANY, Kind, packets, to_bytes, unpack
 from engine.ipc.way import TaskWay
 
 LONG_S = 0.002
@@ -19,46 +19,49 @@ _LOOKS_BEFORE_REST = 50
 
 
 class HandBack:
-    """Watches the packet in hand from a thread of its own, which begins with the first packet of several messages.
+    """Watches the message in hand from a thread of its own, which begins with the first packet.
 
     A handler that keeps the interpreter's lock, deep in a C extension, holds it up until it lets go.
     """
 
-    def __init__(self, give_back: Callable[[], Any], has_behind: Callable[[], bool]) -> None:
-        """`give_back()` is called, under the lock, when the message in hand is found to be long and `has_behind()`."""
+    def __init__(self, on_long: Callable[[], bool], is_at_work: Callable[[], bool]) -> None:
+        """`on_long()` is called, under the lock, when the message in hand is found to be long; again and again until
+        it gives True, or the next message is begun. `is_at_work()`: whether a message is in hand."""
         self.lock = threading.Lock()
         """Held while answers are sent and tasks given back."""
         self.begun = 0
-        """How many messages were begun; whoever begins one raises it."""
-        self._give_back = give_back
-        self._has_behind = has_behind
+        """How many packets and messages were begun; whoever begins a message raises it."""
+        self._on_long = on_long
+        self._is_at_work = is_at_work
         self._is_needed = threading.Event()
         self._thread: threading.Thread | None = None
 
     def watch(self) -> None:
-        """A packet of several messages is in hand."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._look, name="hand-back", daemon=True)
-            self._thread.start()
+        """A packet is in hand."""
+        self.begun += 1  # before we look whether the thread rests: it rests before it looks at this
         if not self._is_needed.is_set():
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name="hand-back", daemon=True)
+                self._thread.start()
             self._is_needed.set()
 
     def _look(self) -> None:
         """Look now and then while there is something; to be woken for each packet would cost more than the tasks."""
-        seen, quiet = -1, 0
+        seen, quiet, is_seen_to = -1, 0, False
         while self._is_needed.wait():
             time.sleep(LONG_S)
-            is_the_same = self.begun == seen
-            seen = self.begun
-            quiet = quiet + 1 if is_the_same else 0
-            if is_the_same and self._has_behind():
+            if self.begun != seen:
+                seen, quiet, is_seen_to = self.begun, 0, False
+                continue
+            quiet += 1
+            if not is_seen_to and self._is_at_work():
                 quiet = 0
                 with self.lock:
                     if self.begun == seen:
-                        self._give_back()
+                        is_seen_to = self._on_long()
             elif quiet > _LOOKS_BEFORE_REST:
                 self._is_needed.clear()
-                if self._has_behind():  # a packet that came at this moment
+                if self.begun != seen:  # one that came at this moment
                     self._is_needed.set()
 
 
@@ -67,10 +70,15 @@ def may_go(held: Held) -> bool:
     return held.message.kind == Kind.TASK and held.message.target == ANY and not held.begun
 
 
-def goes_back(way: TaskWay, hand: Hand, held: Held) -> bool:
-    """Give it back, and note that in the hand; False when there is no room for it."""
-    (packet,) = packets([to_bytes(way.returned(held.message))])
-    if not way.give_back(held.message.source, packet):
-        return False
-    hand.give_back(held.place)
-    return True
+def give_back(way: TaskWay, number: int, hand: Hand, tasks: list[Held]) -> list[Held]:
+    """Give these back, in order, and note that in the hand; the last ones, for which there is no room."""
+    if not tasks:
+        return []
+    room = 0
+    for packet in packets([to_bytes(each.message) for each in tasks], way.packet_bytes):
+        if not way.give_back(number, packet):
+            break
+        for _ in unpack(packet):
+            hand.give_back(tasks[room].place)
+            room += 1
+    return tasks[room:]

@@ -45,6 +45,8 @@ class TaskWorker(Life):
         with listening([signal.SIGTERM]) as self._mailbox:
             self._take_seat()
             self._mailbox.watch(self._channel.readable(self._inbox))
+            if (descriptor := self._way.readable(self._number)) is not None:
+                self._mailbox.watch(descriptor)
             try:
                 refuse_coroutine("worker_start", self._call("worker_start"))
             except Exception:
@@ -60,6 +62,7 @@ class TaskWorker(Life):
                     self._adopt(hand)
             self._tell_why()
             self._board.put(self._place, Cell.STATE, State.AWAY)
+            self._way.pass_on(self._number)
             try:
                 refuse_coroutine("worker_stop", self._call("worker_stop"))
             except Exception:
@@ -89,10 +92,11 @@ class TaskWorker(Life):
         return self._is_to_leave()
 
     def _run_timers(self) -> bool:
-        """Whether there were any; nobody gives us a task meanwhile."""
+        """Whether there were any; nobody gives us a task meanwhile, and others may take what waits for us."""
         if self.timers.next_in_s() != 0:
             return False
         self._board.put(self._place, Cell.STATE, State.AWAY)
+        self._way.pass_on(self._number)
         self.timers.run_due()
         return True
 

@@ -13,7 +13,7 @@ from engine.ipc.way import TaskWay
 from engine.log_lines import get_logger
 from engine.stats import Board, Cell, State
 from engine.task_worker.answers import Answers
-from engine.task_worker.handback import HandBack, goes_back, may_go
+from engine.task_worker.handback import HandBack, give_back, may_go
 from engine.task_worker.handling import Handling, refuse_coroutine
 from engine.task_worker.share import Share
 
@@ -48,6 +48,7 @@ class Work(Handling):
         self._share = share
         self._is_to_leave = is_to_leave
         self._cells = board.cells
+        self._number = board.worker_id(place) - board.worker_num
         row = board.row(place)
         self._state, self._task_id, self._since = row + Cell.STATE, row + Cell.TASK_ID, row + Cell.SINCE_NS
         self._done, self._mean = row + Cell.DONE, row + Cell.MEAN_NS
@@ -56,7 +57,9 @@ class Work(Handling):
         self._hand: Hand
         self._rest: deque[Held] = deque()
         """What is not begun. We take from the left, the thread that gives back from the right: each goes to one."""
-        self.hand_back = HandBack(self._give_back, lambda: bool(self._rest))
+        self._is_in_hand = False
+        """Whether a packet is. Only then may the thread send answers and note them in the hand."""
+        self.hand_back = HandBack(self._makes_others_wait, lambda: self._is_in_hand)
 
     @property
     def tasks(self) -> int:
@@ -71,8 +74,8 @@ class Work(Handling):
         self._hand, self._at = hand, held[0].place
         rest, hand_back, cells = self._rest, self.hand_back, self._cells
         rest.extend(held)
-        if len(held) > 1:
-            hand_back.watch()
+        self._is_in_hand = True
+        hand_back.watch()
         unsent, most_together = 0, self._most_together()
         sent_at_ns = now_ns = time.monotonic_ns()
         while True:
@@ -82,6 +85,7 @@ class Work(Handling):
                 with hand_back.lock:
                     if rest:
                         continue  # the thread had them in its hands, and they are to stay
+                    self._is_in_hand = False
                     self._answers.send(hand, held[-1].place + 1)
                     hand.clear()
                 return
@@ -110,6 +114,7 @@ class Work(Handling):
                 unsent, sent_at_ns = 0, now_ns
                 if self._is_to_leave():
                     with hand_back.lock:
+                        self._is_in_hand = False
                         rest.clear()
                     return
                 most_together = self._most_together()
@@ -159,15 +164,21 @@ class Work(Handling):
         finally:
             self._current = None
 
-    def _give_back(self) -> None:
-        """The message in hand takes long: send what is answered, and give back what others may do."""
+    def _makes_others_wait(self) -> bool:
+        """The message in hand takes long: send what is answered, and let others do what they may. Whether that is
+        all."""
+        if not self._is_in_hand:
+            return True
         self._answers.send(self._hand, self._at)
-        stay = []
+        stay: list[Held] = []
+        go: list[Held] = []
         while self._rest:
             try:
                 held = self._rest.pop()
             except IndexError:
                 break
-            if not (may_go(held) and goes_back(self._way, self._hand, held)):
-                stay.append(held)
-        self._rest.extendleft(stay)
+            (go if may_go(held) else stay).append(held)
+        stuck = give_back(self._way, self._number, self._hand, go[::-1])
+        self._rest.extendleft(sorted(stay + stuck, key=lambda held: held.place, reverse=True))
+        self._way.pass_on(self._number)
+        return not stuck

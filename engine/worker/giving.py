@@ -110,10 +110,13 @@ class Giving:
         elif self._is_holding:
             self._look_at_clients()
 
-    def _give(self) -> None:
+    def _give_late(self) -> None:
+        """Nobody told us anything for a while."""
+        self._look_again = None
+        self._give(is_late=True)
+
+    def _give(self, *, is_late: bool = False) -> None:
         self.is_due = False
-        if self._look_again:
-            self._look_again.cancel()
         if self.is_stopped:
             return
         for waiting in self._stuck:
@@ -123,7 +126,8 @@ class Giving:
                 self.soon()
                 return
             try:
-                gifts = self._outstanding.assign([self._load(number) for number in range(self._board.task_worker_num)])
+                loads = [self._load(number) for number in range(self._board.task_worker_num)]
+                gifts = self._outstanding.assign(loads, is_late=is_late)
                 self._call(gifts)
             finally:
                 self._board.unlock()
@@ -132,7 +136,11 @@ class Giving:
         self._note_bytes()
         self._look_at_clients()
         if self._outstanding.has_waiting or any(self._stuck):
-            self._look_again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._give)
+            if not self._look_again:
+                self._look_again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._give_late)
+        elif self._look_again:
+            self._look_again.cancel()
+            self._look_again = None
 
     def _load(self, number: int) -> Load:
         cells = self._board.cells
@@ -141,14 +149,19 @@ class Giving:
             return Load(False, sys.maxsize, 0)
         state = cells[row + Cell.STATE]
         if most := self._board.concurrency:
-            # in a queue others may take what was meant for this one; in an inbox what is under way takes up its room
-            left = most if self._way.is_shared else most - self._outstanding.counts[number]
-            return Load(state == State.IDLE, 0, 0, max(0, min(cells[row + Cell.ROOM], left)))
+            # In a queue others may take what was meant for this one. In a socket what is on its way takes up its room,
+            # but one that is idle has some: others, that found it blocked, may have taken what we sent.
+            is_idle = state == State.IDLE
+            left = most if self._way.is_shared else max(int(is_idle), most - self._outstanding.counts[number])
+            return Load(is_idle, 0, 0, max(0, min(cells[row + Cell.ROOM], left)))
         if state == State.BUSY:
             return Load(False, time.monotonic_ns() - cells[row + Cell.SINCE_NS], cells[row + Cell.MEAN_NS])
-        called_ns = cells[row + Cell.CALLED_NS]
-        is_idle = state == State.IDLE and (not called_ns or time.monotonic_ns() - called_ns > _CALL_ENDS_NS)
-        return Load(is_idle, 0 if is_idle else sys.maxsize, cells[row + Cell.MEAN_NS])  # nobody knows when it is back
+        if state == State.IDLE:
+            called_ns = cells[row + Cell.CALLED_NS]
+            since_ns = time.monotonic_ns() - called_ns if called_ns else 0
+            is_called = 0 < since_ns < _CALL_ENDS_NS  # and takes more at once, when it wakes soon
+            return Load(not is_called, since_ns if is_called else 0, cells[row + Cell.MEAN_NS])
+        return Load(False, sys.maxsize, 0)  # nobody knows when it is back
 
     def _call(self, gifts: list[Gift]) -> None:
         """Note who will be at work, before others look: an idle task worker needs a while to wake."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from engine.ipc.bodies import Bodies
-from engine.ipc.message import SPILLED, Kind, Message
+from engine.ipc.message import SPILLED, Message
 from engine.ipc.reading import Reading
 from engine.log_lines import get_logger
 
@@ -36,16 +36,12 @@ class Hearing:
             handled += 1
             reading.handled(handled)
             if message.codec & SPILLED:
-                self._let_go(message)
+                self._bodies.drop(message)
         reading.clear()
 
     def go_on(self, reading: Reading, *, is_foreign: bool = False) -> None:
         """Handle what the process that had the packet in `reading` did not."""
         messages, handled = reading.leftover(self._most_deaths)
         for message in reading.handled_before():
-            self._let_go(message)
-        self.go_through(reading, messages, handled, is_foreign=is_foreign)
-
-    def _let_go(self, message: Message) -> None:
-        if message.kind != Kind.RETURNED:  # that file is the task's, which waits again
             self._bodies.drop(message)
+        self.go_through(reading, messages, handled, is_foreign=is_foreign)

@@ -1,7 +1,7 @@
 """Which tasks of this event worker wait, which are under way, and who gets the next one. Pure: sends nothing."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +9,10 @@ MOST_UNDER_WAY = 64
 """Quick tasks that one task worker may have from one event worker."""
 QUICK_NS = 1_000_000
 """As many tasks are sent ahead to a task worker as it does in this time; one that takes longer travels alone."""
+WORTH_WAKING_NS = 100_000
+"""So much work is worth one task worker more: to wake it costs both sides about as much as it saves."""
+_TOGETHER = 16
+"""So many quick tasks are worth a packet in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,20 @@ def room(load: Load, under_way: int) -> int:
     return max(least, min(MOST_UNDER_WAY, QUICK_NS // load.mean_ns) - under_way)
 
 
+def usual_ns(loads: Sequence[Load]) -> int:
+    """How long a task takes, nanoseconds: the least of the means. 0 where nothing is known.
+
+    The others are those of task workers that were seldom awake, with cold caches, or that were held up for a moment.
+    """
+    return min((load.mean_ns for load in loads if load.mean_ns), default=0)
+
+
 class Outstanding:
     """The tasks of one event worker, by id, from submission to answer."""
 
-    def __init__(self, task_workers: int) -> None:
+    def __init__(self, task_workers: int, first: int = 0) -> None:
+        """`first`: the task worker that quick tasks go to while one is enough; each event worker has its own."""
+        self._first = first
         self._anywhere: deque[int] = deque()
         self._named: list[deque[int]] = [deque() for _ in range(task_workers)]
         self._under_way: dict[int, int] = {}
@@ -79,11 +93,6 @@ class Outstanding:
         self.counts[number] -= 1
         return True
 
-    def returned(self, task_id: int) -> None:
-        """A task worker gives a task back that it did not begin: it is the next to be sent."""
-        self.answered(task_id)
-        self._anywhere.appendleft(task_id)
-
     def withdraw(self, task_id: int) -> None:
         """Strike a task off that waits."""
         for queue in (self._anywhere, *self._named):
@@ -94,10 +103,12 @@ class Outstanding:
     def has_waiting(self) -> bool:
         return bool(self._anywhere) or any(self._named)
 
-    def assign(self, loads: Sequence[Load]) -> list[Gift]:
+    def assign(self, loads: Sequence[Load], *, is_late: bool = False) -> list[Gift]:
         """Give out what may be given out now, and count it as under way.
 
-        What is for one task worker alone comes first there. The rest goes to who has room, in turn, in equal shares.
+        What is for one task worker alone comes first there. The rest goes to who has room, in equal shares, but to no
+        more of them than there is work worth waking one for. Quick tasks wait until there are as many of them as there
+        are still before them, so that they travel together; `is_late` is to say that they have waited for long.
         """
         rooms = [room(load, count) for load, count in zip(loads, self.counts, strict=True)]
         gifts = []
@@ -112,15 +123,33 @@ class Outstanding:
         for number, queue in enumerate(self._named):
             if queue:
                 give(queue, number, MOST_UNDER_WAY, True)
+        mean_ns = usual_ns(loads)
         while self._anywhere and (takers := [number for number, space in enumerate(rooms) if space]):
+            self._sort(takers, loads, mean_ns)
+            if not is_late and self._may_wait(takers[0], loads, mean_ns):
+                break
             share = max(1, len(self._anywhere) // len(takers))
-            for number in sorted(takers, key=self._preference(loads)):
+            for number in takers:
                 give(self._anywhere, number, share, False)
         return gifts
 
-    def _preference(self, loads: Sequence[Load]) -> Callable[[int], tuple[bool, int, int]]:
-        """Idle first, then who has least to do, then in turn."""
-        return lambda n: (not loads[n].is_idle, self.counts[n], (n - self._turn) % len(loads))
+    def _sort(self, takers: list[int], loads: Sequence[Load], mean_ns: int) -> None:
+        """Leave as many as our tasks are work for, those under way among them, and always the same ones, so that the
+        others can sleep. Who has least to do comes first; where all are needed, who is idle, and then in turn."""
+        is_quick = 0 < mean_ns < WORTH_WAKING_NS
+        enough = max(1, len(self) * mean_ns // WORTH_WAKING_NS) if is_quick else len(loads)
+        if enough < len(takers):
+            takers.sort(key=lambda n: (n - self._first) % len(loads))
+            del takers[enough:]
+            takers.sort(key=lambda n: self.counts[n])
+        else:
+            takers.sort(key=lambda n: (not loads[n].is_idle, self.counts[n], (n - self._turn) % len(loads)))
+
+    def _may_wait(self, number: int, loads: Sequence[Load], mean_ns: int) -> bool:
+        """Whether this one has enough to do for now, so that what waits for it may wait for more."""
+        if loads[number].is_idle or not 0 < mean_ns < WORTH_WAKING_NS:
+            return False
+        return len(self._anywhere) < min(_TOGETHER, self.counts[number])
 
     def _send_off(self, queue: deque[int], number: int, count: int) -> list[int]:
         ids = [queue.popleft() for _ in range(count)]

@@ -49,7 +49,8 @@ class Tasks:
         self._task_ids = task_ids
         self._upcoming_id = self._ids_end = 0
         self._first_task_id = task_ids.upcoming()
-        self._outstanding = Outstanding(board.task_worker_num)
+        first = board.worker_id(place) * board.task_worker_num // board.worker_num
+        self._outstanding = Outstanding(board.task_worker_num, first)
         self.giving = Giving(place, board, self._outstanding, backlog, bodies, way, max_bytes)
         self._wants: dict[int, Want] = {}
         self._former: list[Message] = []
@@ -141,14 +142,6 @@ class Tasks:
 
     def _wait_again(self, message: Message) -> None:
         self._outstanding.submit(message.id, -1 if message.target == ANY else message.target)
-        self.giving.came_in(message.id, _file_of(message))
-
-    def returned(self, message: Message, *, is_foreign: bool = False) -> None:
-        """A task worker is in a long task and gives back what it has not begun."""
-        if message.id in self._backlog or self._is_double(message.id, is_foreign):
-            return
-        self._backlog.append(message.id, to_bytes(message._replace(kind=Kind.TASK, source=self._place)))
-        self._outstanding.returned(message.id)
         self.giving.came_in(message.id, _file_of(message))
 
     # ── out ─────────────────────────────────────────────────────────────────────────────────────

@@ -258,8 +258,6 @@ class EventWorker:
         kind = message.kind
         if kind <= Kind.LOST:
             self._tasks.answered(message, is_foreign=is_foreign)
-        elif kind == Kind.RETURNED:
-            self._tasks.returned(message, is_foreign=is_foreign)
         elif kind == Kind.BODILESS:
             self._tasks.bodiless(message)
         elif kind == Kind.PIPE:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from engine import IpcMode, Server, TaskFailed
-from engine.ipc.message import Message
-from engine.worker.outstanding import Load, Outstanding
+from engine.worker.outstanding import Gift, Load, Outstanding
 from tests.integration.engine.servers import Running, running, wait_until
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
 
@@ -193,8 +192,8 @@ def slow_to_decide(server: Server) -> None:
     workshop(server)
     decide = Outstanding.assign
 
-    def assign(self: Outstanding, loads: Sequence[Load]) -> list[tuple[int, list[Message]]]:
-        given = decide(self, loads)
+    def assign(self: Outstanding, loads: Sequence[Load], *, is_late: bool = False) -> list[Gift]:
+        given = decide(self, loads, is_late=is_late)
         if given:
             time.sleep(0.2)
         return given

@@ -98,7 +98,7 @@ class World:
         self.settings = Settings(worker_num=1, task_worker_num=1, **settings)
         self.board = Board(1, 1, concurrency=concurrency)
         self.channel = UnixSocketChannel(3)
-        self.way = way or SocketWay(self.channel, INBOX)
+        self.way = way or SocketWay(self.channel, INBOX, self.board.blocked, lambda number, is_named: None)
         self.spill = SpillDirectory(directory)
         self.hands = {
             place: hands_in(anonymous("hand", (concurrency + 1) * REGION_BYTES).view)
@@ -179,9 +179,6 @@ class World:
         heard = []
         while packet := self.channel.receive(EVENT_WORKER):
             for message in unpack(packet):
-                if message.kind == Kind.RETURNED:
-                    heard.append((Kind.RETURNED, message.id, decode(message.codec, message.body)))
-                    continue
                 body = message.body
                 if message.codec & SPILLED:
                     with suppress(FileNotFoundError):

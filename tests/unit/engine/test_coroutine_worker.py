@@ -5,7 +5,7 @@ import itertools
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.ipc.message import Kind
+from engine.ipc.hand import LEAD_BYTES, REGION_BYTES
+from engine.ipc.message import Kind, unpack
 from engine.stats import Cell, State
 from engine.task_worker import coroutines, share
 from tests.unit.engine.lives import OTHER_SEAT, TASK_WORKER, Fate, Killed, World
@@ -46,11 +47,13 @@ class Gathering:
         self._is_complete = asyncio.Event()
         self.at_work: list[int] = []
         self.most_at_work = 0
+        self.when_all_are_at_work: Callable[[], object] = lambda: None
 
     async def __call__(self, world: World, task_id: int, source: int, data: Any) -> Any:
         self.at_work.append(task_id)
         self.most_at_work = max(self.most_at_work, len(self.at_work))
         if len(self.at_work) == self._count:
+            self.when_all_are_at_work()
             self._is_complete.set()
         async with asyncio.timeout(10):
             await self._is_complete.wait()
@@ -93,7 +96,7 @@ def test_what_is_told_of_it_is_how_many_run_and_how_many_more_it_would_begin(wor
     world.stops_when_empty = False
     world.events.register("task", task)
     world.events.register("pipe_message", lambda *args: signal.raise_signal(signal.SIGTERM))
-    submit(world, "one", "two")
+    submit(world, "one", "two", target=0)
     world.submit("stop", kind=Kind.PIPE)
 
     world.live()
@@ -121,19 +124,21 @@ def test_room_is_told_while_tasks_run(world: World) -> None:
     assert told == [MOST - 2, MOST - 1]
 
 
-def test_a_task_too_many_goes_back_and_one_that_is_for_us_alone_waits(world: World) -> None:
+def test_a_task_too_many_stays_for_whoever_has_room_and_one_that_is_for_us_alone_waits_here(world: World) -> None:
+    others = memoryview(bytearray(REGION_BYTES))
+    taken: list[int] = []
     gathering = Gathering(MOST)
     world.events.register("task", gathering)
     submit(world, *"abcd")
     submit(world, "for us", target=0, first=4)
-    gathering._count = MOST
+    gathering.when_all_are_at_work = lambda: taken.append(world.way.take(0, others))
 
     world.live_until_empty()
 
-    answers = world.answers()
-    assert answers[0] == (Kind.RETURNED, 3, "d")
-    assert sorted(answers[1:]) == [(Kind.FINISH, 0, "a"), (Kind.FINISH, 1, "b"), (Kind.FINISH, 2, "c"),
-                                   (Kind.FINISH, 4, "for us")]  # fmt: skip
+    assert [message.id for message in unpack(others[LEAD_BYTES:])] == [2]
+    assert len(taken) == 1
+    assert sorted(world.answers()) == [(Kind.FINISH, 0, "a"), (Kind.FINISH, 1, "b"), (Kind.FINISH, 3, "d"),
+                                       (Kind.FINISH, 4, "for us")]  # fmt: skip
     assert world.left() == []
 
 

@@ -80,15 +80,6 @@ def test_an_event_worker_may_die_at_any_step_and_all_is_heard_and_no_file_left(
     assert caplog.records == []
 
 
-def test_a_task_that_comes_back_keeps_its_file(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    house.say(house.bodies.pack(Kind.RETURNED, 1, LARGE))
-
-    assert house.live(Fate(), is_first=True)
-
-    assert house.spill.count() == 1
-
-
 def test_the_file_of_a_message_that_is_passed_over_goes(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.say(house.bodies.pack(Kind.PIPE, 1, LARGE))

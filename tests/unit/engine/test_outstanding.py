@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.worker.outstanding import MOST_UNDER_WAY, QUICK_NS, Gift, Load, Outstanding, room
+from engine.worker.outstanding import MOST_UNDER_WAY, QUICK_NS, WORTH_WAKING_NS, Gift, Load, Outstanding, room
 
 IDLE_NEW = Load(is_idle=True, busy_ns=0, mean_ns=0)
 IDLE_QUICK = Load(is_idle=True, busy_ns=0, mean_ns=1000)
 IDLE_LONG = Load(is_idle=True, busy_ns=0, mean_ns=10**9)
 BUSY_NEW = Load(is_idle=False, busy_ns=10, mean_ns=0)
 BUSY_QUICK = Load(is_idle=False, busy_ns=10, mean_ns=1000)
+IDLE_100_US = Load(is_idle=True, busy_ns=0, mean_ns=100_000)
+BUSY_100_US = Load(is_idle=False, busy_ns=10, mean_ns=100_000)
 BUSY_LONG = Load(is_idle=False, busy_ns=10**9, mean_ns=10**9)
 QUICK_IN_A_LONG_ONE = Load(is_idle=False, busy_ns=10**9, mean_ns=1000)
 
@@ -78,7 +80,7 @@ def test_four_tasks_go_to_four_idle_workers() -> None:
 
 
 def test_a_task_goes_to_the_idle_one_and_not_behind_a_busy_one() -> None:
-    assert given_out(submitted(1, 3), [BUSY_QUICK, BUSY_LONG, IDLE_QUICK]) == {2: [0]}
+    assert given_out(submitted(1, 3), [BUSY_100_US, BUSY_LONG, IDLE_100_US]) == {2: [0]}
 
 
 def test_with_everyone_in_a_long_task_nothing_is_given_out() -> None:
@@ -90,9 +92,69 @@ def test_with_everyone_in_a_long_task_nothing_is_given_out() -> None:
 
 
 def test_quick_tasks_travel_many_at_a_time_in_fair_shares() -> None:
-    got = given_out(submitted(40, 4), [IDLE_QUICK] * 4)
+    got = given_out(submitted(40, 4), [IDLE_100_US] * 4)
 
     assert {number: len(ids) for number, ids in got.items()} == {0: 10, 1: 10, 2: 10, 3: 10}
+
+
+@pytest.mark.parametrize(
+    ("count", "mean_us", "expected"),
+    [
+        pytest.param(64, 1, 1, id="64 of a microsecond: one is awake, and the others sleep"),
+        pytest.param(10, 20, 2, id="work for two"),
+        pytest.param(64, 20, 4, id="work for all"),
+        pytest.param(2, 99, 1, id="less than a wake-up costs"),
+        pytest.param(2, 100, 2, id="as much as a wake-up costs, each"),
+        pytest.param(3, 500, 3, id="one each"),
+        pytest.param(2, 0, 2, id="nothing is known: as if they were long"),
+    ],
+)
+def test_no_more_are_woken_than_there_is_work_worth_waking_them_for(count: int, mean_us: int, expected: int) -> None:
+    got = given_out(submitted(count, 4), [Load(True, 0, mean_us * 1000)] * 4)
+
+    assert len(got) == expected
+    assert sum(map(len, got.values())) == count
+
+
+def test_what_comes_later_goes_to_those_that_are_awake_already() -> None:
+    outstanding = Outstanding(4, first=2)
+    used = set()
+    for number in range(50):
+        outstanding.submit(number, -1)
+        (gift,) = outstanding.assign([IDLE_QUICK] * 4)
+        used.add(gift.number)
+
+    assert used == {2}
+
+
+def test_one_that_was_held_up_for_a_moment_wakes_nobody() -> None:
+    """Its mean, of a task with cold caches, is what it was at its last task."""
+    got = given_out(submitted(64, 4), [IDLE_QUICK, Load(True, 0, 300_000), IDLE_QUICK, Load(True, 0, 50_000)])
+
+    assert list(got) == [0]
+
+
+def test_quick_tasks_wait_for_company_while_the_one_they_are_for_has_enough_to_do() -> None:
+    outstanding = submitted(10, 1)
+    outstanding.assign([IDLE_QUICK])
+    for number in range(10, 19):
+        outstanding.submit(number, -1)
+        assert outstanding.assign([BUSY_QUICK]) == []
+
+    outstanding.submit(19, -1)
+
+    assert outstanding.assign([BUSY_QUICK]) == [Gift(0, False, list(range(10, 20)))]
+
+
+@pytest.mark.parametrize(
+    ("load", "is_late"), [(IDLE_QUICK, False), (BUSY_QUICK, True), (Load(False, 10, WORTH_WAKING_NS), False)]
+)
+def test_but_not_when_it_is_idle_nor_for_long_nor_when_they_are_not_so_quick(load: Load, is_late: bool) -> None:
+    outstanding = submitted(5, 1)
+    outstanding.assign([IDLE_QUICK])
+    outstanding.submit(5, -1)
+
+    assert outstanding.assign([load], is_late=is_late) == [Gift(0, False, [5])]
 
 
 def test_each_worker_gets_its_tasks_in_the_order_they_were_submitted() -> None:
@@ -199,18 +261,6 @@ def test_no_task_is_lost_doubled_or_overtaken(data: st.DataObject) -> None:
     for target in range(-1, task_workers):
         mine = [each for each in seen if targets[each] == target]
         assert target == -1 or mine == sorted(mine)
-
-
-def test_a_task_that_comes_back_is_the_next_to_be_sent_to_whoever_has_room() -> None:
-    outstanding = submitted(2, 2)
-    away = QUICK_IN_A_LONG_ONE
-    assert outstanding.assign([IDLE_QUICK, away]) == [Gift(0, False, [0, 1])]
-    outstanding.submit(2, -1)
-
-    outstanding.returned(1)
-
-    assert outstanding.counts == [1, 0]
-    assert outstanding.assign([away, IDLE_QUICK]) == [Gift(1, False, [1, 2])]
 
 
 def test_a_gift_says_whether_it_is_for_one_alone() -> None:

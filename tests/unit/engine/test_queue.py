@@ -38,7 +38,7 @@ def bell() -> Bell:
 
 @pytest.fixture
 def way(queue: sysv_ipc.MessageQueue, bell: Bell) -> QueueWay:
-    return QueueWay(queue, bell)
+    return QueueWay(queue, memoryview(bytearray(8)), bell)
 
 
 def taken(way: QueueWay, number: int) -> list[int]:
@@ -102,14 +102,27 @@ def test_a_packet_that_is_on_its_way_wakes_somebody(way: QueueWay, bell: Bell) -
     way.send(3, packet_of(1), is_named=False)
     way.send(4, packet_of(2), is_named=True)
 
-    assert bell.rung == [(3, False), (4, True)]
+    assert bell.rung == [(3, True), (4, True)]
+
+
+def test_a_packet_for_one_in_a_long_task_wakes_another_unless_it_is_for_that_one_alone(
+    way: QueueWay, bell: Bell
+) -> None:
+    way.pass_on(3)
+
+    way.send(3, packet_of(1), is_named=False)
+    way.send(3, packet_of(2), is_named=True)
+    assert taken(way, 3) == [2]
+    way.send(3, packet_of(3), is_named=False)
+
+    assert bell.rung == [(3, False), (3, False), (3, True), (3, True)]
 
 
 def test_a_full_queue_says_so_wakes_nobody_and_takes_again_once_there_is_room(
     queue: sysv_ipc.MessageQueue, bell: Bell
 ) -> None:
     queue.max_size = 4096
-    way = QueueWay(queue, bell)
+    way = QueueWay(queue, memoryview(bytearray(8)), bell)
     sent = 0
     while way.send(0, packet_of(sent), is_named=False):
         sent += 1
@@ -124,16 +137,17 @@ def test_a_full_queue_says_so_wakes_nobody_and_takes_again_once_there_is_room(
 
 def test_what_is_given_back_is_a_task_for_anybody(way: QueueWay, bell: Bell) -> None:
     task = Message(Kind.TASK, 0, 0, 7, b"body")
-    (packet,) = packets([to_bytes(way.returned(task))])
+    (packet,) = packets([to_bytes(task)])
 
     assert way.give_back(0, packet)
+    way.pass_on(0)
 
     assert taken(way, 5) == [7]
-    assert [is_named for _, is_named in bell.rung] == [False]
+    assert bell.rung == [(0, False)]
 
 
 def test_a_queue_that_is_gone_is_an_error_and_not_an_empty_one(queue: sysv_ipc.MessageQueue, bell: Bell) -> None:
-    way = QueueWay(queue, bell)
+    way = QueueWay(queue, memoryview(bytearray(8)), bell)
     queue.remove()
 
     with pytest.raises(OSError, match="System V queue"):
@@ -176,7 +190,7 @@ def test_packets_are_what_the_kernel_and_a_hand_can_take(
 
     monkeypatch.setattr(sysv_queue, "limit", lambda name: msgmax)
 
-    way = QueueWay(Wide(), bell)
+    way = QueueWay(Wide(), memoryview(bytearray(8)), bell)
 
     assert (way.packet_bytes, way.inline_bytes) == (packet, inline)
 
@@ -184,7 +198,7 @@ def test_packets_are_what_the_kernel_and_a_hand_can_take(
 def test_packets_are_no_larger_than_the_whole_queue(queue: sysv_ipc.MessageQueue, bell: Bell) -> None:
     queue.max_size = 1000
 
-    way = QueueWay(queue, bell)
+    way = QueueWay(queue, memoryview(bytearray(8)), bell)
 
     assert (way.packet_bytes, way.inline_bytes) == (1000, 1000 - HEAD_BYTES - PACKET_HEAD.size)
 

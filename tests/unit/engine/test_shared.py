@@ -9,12 +9,13 @@ import pytest
 import sysv_ipc
 
 from engine.errors import StartError
+from engine.ipc import hand
 from engine.ipc.message import EMPTY_PACKET
 from engine.ipc.shared import Shared, open_files
 from engine.ipc.sysv_queue import QueueWay, remove_queue
 from engine.ipc.way import SocketWay
 from engine.settings import IpcMode, Settings
-from engine.stats import Cell, State
+from engine.stats import BLOCKED, Cell, State
 from tests.unit.engine.starts import hold, keep, packet_of, start, task
 
 pytestmark = pytest.mark.usefixtures("light_collections")
@@ -179,7 +180,7 @@ def rung(shared: Shared) -> list[int]:
     ("idle", "number", "is_named", "expected"),
     [
         pytest.param([0, 1, 2], 1, False, [1], id="the one that is meant, when it is idle"),
-        pytest.param([2], 1, False, [2], id="else another that is idle"),
+        pytest.param([2], 1, False, [2], id="else another that is idle, when that one takes nothing"),
         pytest.param([0, 2], 1, True, [], id="but nobody else for a named task"),
         pytest.param([1], 1, True, [1], id="a named one that is idle"),
         pytest.param([], 1, False, [], id="nobody when all are at work: they look before they rest"),
@@ -192,6 +193,8 @@ def test_a_task_in_the_queue_wakes_one(
     for each in idle:
         shared.board.note_current(1 + each, each % 2)
         shared.board.put(shared.board.current(1 + each), Cell.STATE, State.IDLE)
+
+    shared.board.blocked[number] = number not in idle
 
     shared.way.send(number, packet_of(task(0)), is_named=is_named)
 
@@ -206,6 +209,9 @@ def test_tasks_for_one_that_is_busy_wake_one_after_the_other_so_that_none_sleeps
     for number in (1, 2, 3):
         shared.board.put(shared.board.current(1 + number), Cell.STATE, State.IDLE)
     shared.board.put(shared.board.current(1 + 1), Cell.CALLED_NS, 1)
+    shared.way.pass_on(0)
+    assert rung(shared) == [2]
+    shared.board.put(shared.board.current(1 + 2), Cell.CALLED_NS, 0)
 
     for number in range(2):
         shared.way.send(0, packet_of(task(number)), is_named=False)
@@ -221,6 +227,7 @@ def test_one_of_coroutines_is_woken_while_it_has_room_though_it_is_busy(tmp_path
         place = shared.board.current(1 + number)
         shared.board.put(place, Cell.STATE, State.BUSY)
         shared.board.put(place, Cell.ROOM, room)
+    shared.board.blocked[0] = BLOCKED
 
     shared.way.send(0, packet_of(task(0)), is_named=False)
     assert rung(shared) == [1]
@@ -244,13 +251,20 @@ def test_when_the_one_that_was_woken_dies_another_is_woken(tmp_path: Path, queue
     assert rung(shared) == [1]
 
 
-def test_with_sockets_nobody_is_woken_for_another(tmp_path: Path) -> None:
-    shared = start(tmp_path, None, task_ipc_mode=IpcMode.SOCKET)
+def test_with_sockets_another_is_woken_for_what_the_one_that_is_gone_did_not_take(tmp_path: Path) -> None:
+    shared = start(tmp_path, None, task_ipc_mode=IpcMode.SOCKET, task_worker_num=2)
     shared.board.put(shared.board.current(2), Cell.STATE, State.IDLE)
 
     shared.wake_another(0)
-
     assert rung(shared) == []
+
+    shared.way.send(0, packet_of(task(7)), is_named=False)
+    assert rung(shared) == [1]
+    assert shared.way.take(1, memoryview(bytearray(hand.REGION_BYTES)))
+
+    shared.way.send(1, packet_of(task(8)), is_named=False)
+    shared.wake_another(1)
+    assert rung(shared) == [1]
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from tests.unit.engine.starts import packet_of
 
 @pytest.fixture(autouse=True)
 def nothing_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that gives tasks back would outlive a death that is an exception."""
-    monkeypatch.setattr(handback, "LONG_S", 3600.0)
+    """The thread that looks for long tasks would outlive a death that is an exception."""
+    monkeypatch.setattr(handback.HandBack, "watch", lambda self: None)
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_a_look_between_two_tasks_makes_no_answered_one_unanswered(
 
     def looked_at(worker: TaskWorker) -> bool:
         if worker.tasks:
-            worker._work._give_back()
+            worker._work._makes_others_wait()
         return is_to_leave(worker)
 
     monkeypatch.setattr(TaskWorker, "_is_to_leave", looked_at)
@@ -272,7 +272,7 @@ def test_a_look_before_the_first_task_of_a_packet_counts_none_of_it_as_answered(
 
     def look_and_die(watching: handback.HandBack) -> None:
         if next(packets) == 2:
-            watching._give_back()
+            watching._on_long()
             raise Killed
 
     monkeypatch.setattr(handback.HandBack, "watch", look_and_die)
