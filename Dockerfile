@@ -1,4 +1,4 @@
-# One image for the server, the seed and the migrations. mysqlclient is compiled in the first stage.
+# One image for the server, the seed and the migrations. mysqlclient and the engine are compiled in the first stage.
 FROM python:3.13-slim AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev libmariadb-dev pkg-config \
@@ -13,6 +13,11 @@ RUN python3 -m venv /opt/venv \
     && python3 -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 print("\n".join(p["dependencies"] + p["optional-dependencies"]["fast"]))' > requirements.txt \
     && /opt/venv/bin/pip install --no-cache-dir -r requirements.txt
+# Then the engine, compiled.
+COPY setup.py ./
+COPY engine engine
+RUN ENGINE_COMPILE=1 /opt/venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
+    && /opt/venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 
 FROM python:3.13-slim
 RUN apt-get update \
@@ -21,7 +26,6 @@ RUN apt-get update \
     && useradd --uid 1000 --create-home sms
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
-COPY engine engine
 COPY app app
 COPY migrations migrations
 COPY seed seed

@@ -4,10 +4,10 @@ CUSTOMERS ?= 2000000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check chaos bench bench-campaign bench-duplicates picture clean
+.PHONY: help demo serve test test-compiled check chaos bench bench-campaign bench-duplicates picture clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/runtime ## seed 2,000,000 customers into SQLite, greet them all, check the logs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" CUSTOMERS=$(CUSTOMERS) sh examples/demo.sh
@@ -17,6 +17,12 @@ serve: .venv/runtime ## run the server on DATABASE_URL until Ctrl-C
 
 test: .venv/dev ## run every test; MySQL ones need Docker, TEST_DATABASE_URL or a mysqld
 	$(BIN)/python -m pytest
+
+test-compiled: .venv/dev ## the engine's integration tests on its compiled form, built in a copy; needs a C compiler
+	rm -rf build/compiled && mkdir -p build/compiled
+	git ls-files -z | xargs -0 cp --parents -t build/compiled
+	cd build/compiled && ENGINE_COMPILE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
+	cd build/compiled && ../../$(BIN)/python -m pytest tests/integration/engine
 
 check: .venv/dev ## ruff, mypy, import-linter and the house rules
 	$(BIN)/ruff check .

@@ -82,13 +82,9 @@ class Work(Handling):
             try:
                 place, message, begun, deaths = rest.popleft()
             except IndexError:
-                with hand_back.lock:
-                    if rest:
-                        continue  # the thread had them in its hands, and they are to stay
-                    self._is_in_hand = False
-                    self._answers.send(hand, held[-1].place + 1)
-                    hand.clear()
-                return
+                if self._is_over(held[-1].place + 1):
+                    return
+                continue
             hand_back.begun += 1
             self._at = place
             if begun:
@@ -118,6 +114,16 @@ class Work(Handling):
                         rest.clear()
                     return
                 most_together = self._most_together()
+
+    def _is_over(self, count: int) -> bool:
+        """Whether nothing is left to begin: all is answered then, and the hand is empty."""
+        with self.hand_back.lock:
+            if self._rest:
+                return False  # the thread had them in its hands, and they are to stay
+            self._is_in_hand = False
+            self._answers.send(self._hand, count)
+            self._hand.clear()
+            return True
 
     def _most_together(self) -> int:
         """After how many messages answers are sent, and is looked whether to leave."""

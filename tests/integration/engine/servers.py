@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine import Client, Server
+from engine.ipc import message
 
 ROOT = Path(__file__).parents[3]
 T = TypeVar("T")
@@ -211,3 +212,8 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def is_compiled() -> bool:
+    """Whether the engine's hot modules are C here, see setup.py."""
+    return not str(message.__file__).endswith(".py")
