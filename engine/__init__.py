@@ -5,6 +5,7 @@ from engine.client import Client
 from engine.errors import (
     BadFrameLength,
     EngineError,
+    InboxFull,
     ProtocolError,
     SendBufferFull,
     SettingsError,
@@ -26,6 +27,7 @@ __all__ = [
     "BadFrameLength",
     "Client",
     "EngineError",
+    "InboxFull",
     "IpcMode",
     "ProtocolError",
     "SendBufferFull",

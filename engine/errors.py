@@ -72,6 +72,18 @@ class SendBufferFull(EngineError):
         return f"connection {self.fd} has {self.waiting_bytes} bytes waiting, limit is {self.limit_bytes}"
 
 
+class InboxFull(EngineError):
+    """Another worker does not read what it is told: so much waits for it, or for others like it, already. Try later."""
+
+    def __init__(self, waiting_bytes: int, limit_bytes: int) -> None:
+        self.waiting_bytes = waiting_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(waiting_bytes, limit_bytes)
+
+    def __str__(self) -> str:
+        return f"messages of {self.waiting_bytes} bytes wait for workers that do not read, limit is {self.limit_bytes}"
+
+
 class TaskQueueFull(EngineError):
     """Too many tasks wait in this event worker: `task_queue_max_bytes`. Answer the client, and try later."""
 

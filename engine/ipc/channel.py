@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from engine.stats import Board
+from engine.stats import Board, Cell
 
 
 def inbox_of(board: Board, worker_id: int) -> int:
@@ -15,6 +15,14 @@ def inbox_of(board: Board, worker_id: int) -> int:
 def place_of(board: Board, fd: int) -> int:
     """The place of the event worker that has, or had, this session."""
     return (fd - 1) % len(board.event_places)
+
+
+def has_reader(board: Board, inbox: int) -> bool:
+    """Whether a process is there that reads this inbox."""
+    if inbox < len(board.event_places):
+        return bool(board.get(inbox, Cell.PID))
+    worker_id = inbox - len(board.event_places) + board.worker_num
+    return any(board.get(board.place(worker_id, seat), Cell.PID) for seat in (0, 1))
 
 
 class Channel(Protocol):

@@ -77,6 +77,7 @@ class Crew:
             return
         try:
             child.is_ready = os.read(child.ready_fd, 1) != b""  # empty: it ended, `reap` reads how
+            self.slot(child.slot).was_ready |= child.is_ready
         except BlockingIOError:
             return
         self._mailbox.forget(child.ready_fd)

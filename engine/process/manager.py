@@ -90,7 +90,7 @@ class Manager:
                 self._carry_out(step)
 
     def _note_progress(self) -> None:
-        if not self._started and all(slot.is_served for slot in self._crew.slots):
+        if not self._started and all(slot.was_ready for slot in self._crew.slots):
             self._started = True
             self._on_ready()
         if self._started:

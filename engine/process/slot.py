@@ -85,6 +85,8 @@ class Slot:
     generation: int = 0
     """A child of an earlier one is to be replaced."""
     failures: Failures | None = None
+    was_ready: bool = False
+    """Whether one of its children ever was."""
 
     @property
     def children(self) -> list[Child]:
@@ -102,11 +104,6 @@ class Slot:
     def successor(self) -> Child | None:
         """The child that is starting to take the place of `own`."""
         return self.other if self.other and self.other.leave_by is None else None
-
-    @property
-    def is_served(self) -> bool:
-        """Its own child is ready."""
-        return self.own is not None and self.own.is_current
 
     @property
     def is_renewed(self) -> bool:

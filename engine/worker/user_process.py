@@ -12,7 +12,7 @@ import uvloop
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import inbox_of
+from engine.ipc.channel import has_reader, inbox_of
 from engine.ipc.message import Kind, Message
 from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.shared import Shared
@@ -121,7 +121,7 @@ class UserProcess(RemoteClients):
 
     async def _empty_outbox(self) -> None:
         self._outbox.flush()
-        while not self._outbox.is_empty():  # noqa: ASYNC110  the others read as long as they live
+        while any(has_reader(self._board, each) for each in self._outbox.waiting_for()):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
     def _has_failed(self, work: asyncio.Future[Any]) -> bool:
@@ -157,7 +157,7 @@ class UserProcess(RemoteClients):
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        self._outbox.post(to, self._bodies.pack(kind, number, data))
+        self._outbox.tell(to, self._bodies, kind, number, data)
 
     def _note_files(self) -> None:
         self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)

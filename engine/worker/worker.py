@@ -13,7 +13,7 @@ import uvloop
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import inbox_of
+from engine.ipc.channel import has_reader, inbox_of
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.shared import Shared
 from engine.log_lines import get_logger
@@ -195,11 +195,18 @@ class EventWorker:
         self._clients.close_all()
         try:
             async with asyncio.timeout(self.settings.max_wait_time or None):
-                while self._clients:  # noqa: ASYNC110  until the last answers are with their clients
+                # until the last answers are with their clients, and the last messages with who is there to read them
+                while self._clients or self._unread():  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            facts = {"slot": self._id, "count": len(self._clients)}
-            log.warning("clients did not take all that was sent", extra=facts)
+            if self._clients:
+                facts = {"slot": self._id, "count": len(self._clients)}
+                log.warning("clients did not take all that was sent", extra=facts)
+        if unread := self._outbox.waiting_for():
+            log.warning("messages to other workers were not delivered", extra={"slot": self._id, "inboxes": unread})
+
+    def _unread(self) -> bool:
+        return any(has_reader(self._board, each) for each in self._outbox.waiting_for())
 
     def _is_idle(self, accepting: Accepting) -> bool:
         """Whether nobody needs this process any more."""
@@ -277,7 +284,7 @@ class EventWorker:
         self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        self._outbox.post(to, self._bodies.pack(kind, number, data))
+        self._outbox.tell(to, self._bodies, kind, number, data)
 
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 

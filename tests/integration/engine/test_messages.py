@@ -153,3 +153,35 @@ def _notes() -> list[str]:
 def test_a_large_message_of_an_event_worker_that_dies_before_it_is_read_arrives(tmp_path: Path) -> None:
     with running(large_words_of_one_that_dies, tmp_path) as server:
         assert server.wait_for_notes("heard")[0] == [20_000]
+
+
+def flooding(server: Server) -> None:
+    """Event worker 0 says so much to a task worker that sleeps that the most of it waits here, and is then renewed."""
+    server.on("receive", lambda *args: None)
+    server.on("task", lambda server, task_id, src_worker_id, seconds: time.sleep(seconds))
+    flooded = Path(server.settings.task_tmpdir).parent / "flooded"
+
+    @server.on("worker_start")
+    def worker_start(server: Server, worker_id: int) -> None:
+        if worker_id == 0 and not flooded.exists():
+            server.task(1.5)
+            server.after(300, flood)
+
+    def flood() -> None:
+        for number in range(3000):
+            server.send_message((number, b"x" * 4000), 1)
+        flooded.touch()
+        note("flooded")
+        server.reload()
+
+    @server.on("pipe_message")
+    def pipe_message(server: Server, src_worker_id: int, message: tuple[int, bytes]) -> None:
+        note("heard", message[0])
+
+
+def test_what_an_event_worker_said_is_delivered_though_it_leaves_before_it_is_read(tmp_path: Path) -> None:
+    with running(flooding, tmp_path, max_wait_time=20) as server:
+        server.wait_for_notes("flooded")
+        server.wait_for_notes("heard", 3000, within_s=40)
+
+        assert sorted(number for (number,) in server.notes("heard")) == list(range(3000))

@@ -88,8 +88,8 @@ def test_a_client_faster_than_the_tasks_is_held_back_and_loses_nothing(
         flood = flood_on(server, 0, [BODY[:size]] * count)
         flood.start()
 
-        wait_until(lambda: is_held_back(flood, neighbour), "the client is held back", 30)
-        assert LIMIT // 2 < neighbour.stats()["queue_bytes"] <= LIMIT
+        wait_until(lambda: is_held_back(flood, neighbour), "the client is held back", 60)
+        assert neighbour.stats()["queue_bytes"] <= LIMIT
         behind = desk.ask("here", "1")  # waits like every client of this worker
         gate.touch()
 
@@ -105,10 +105,12 @@ def test_a_client_faster_than_the_tasks_is_held_back_and_loses_nothing(
 
 
 def is_held_back(flood: Flood, desk: Desk) -> bool:
-    """Neither the client nor the server gets on."""
+    """Neither the client nor the server gets on, though much waits; on a busy machine a client may rest on its own."""
     before = flood.sent, desk.stats()["tasks_submitted"]
     for _ in range(50):
         desk.do("here", "1")
+    if desk.stats()["queue_bytes"] <= LIMIT // 2:
+        return False
     return before == (flood.sent, desk.stats()["tasks_submitted"]) and 1 < before[1] < len(flood.bodies)
 
 

@@ -2,10 +2,14 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 import pytest
 
-from engine.ipc.message import PACKET_BYTES, Message, unpack
+from engine.errors import InboxFull
+from engine.ipc.bodies import Bodies
+from engine.ipc.message import PACKET_BYTES, Kind, Message, unpack
+from engine.ipc.spill import SpillDirectory
 from engine.ipc.unix_socket import UnixSocketChannel
 from engine.worker.outbox import Outbox
 
@@ -89,7 +93,7 @@ def test_the_messages_of_one_turn_travel_in_one_packet() -> None:
         outbox = Outbox(asyncio.get_running_loop(), channel, 2)
         for number in range(50):
             outbox.post(1, task(number))
-        await until(outbox.is_empty)
+        await until(lambda: not outbox.waiting_for())
 
     asyncio.run(post())
 
@@ -111,13 +115,54 @@ def test_a_full_inbox_keeps_the_order_and_loses_nothing(count: int) -> None:
             if number % 100 == 0:
                 await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert not outbox.is_empty()
+        assert outbox.waiting_for() == [0]
         while len(got) < count:
             if packet := channel.receive(0):
                 got.extend(each.id for each in unpack(packet))
             await asyncio.sleep(0)
-        await until(outbox.is_empty)
+        await until(lambda: not outbox.waiting_for())
 
     asyncio.run(asyncio.wait_for(post_then_read(), 30))
 
     assert got == list(range(count))
+
+
+def test_what_waits_for_workers_that_do_not_read_is_bounded_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.worker.outbox.MOST_BYTES", 1_000_000)
+    channel, spill = UnixSocketChannel(2), SpillDirectory(tmp_path)
+
+    async def post() -> int:
+        outbox = Outbox(asyncio.get_running_loop(), channel, 2)
+        taken = 0
+        with pytest.raises(InboxFull) as caught:
+            while taken < 10_000:
+                outbox.tell(taken % 2, Bodies(spill, 0), Kind.PIPE, 0, b"x" * 4000)
+                taken += 1
+                if taken % 50 == 0:
+                    await asyncio.sleep(0)
+        assert caught.value.limit_bytes == 1_000_000
+        with pytest.raises(InboxFull):
+            outbox.tell(0, Bodies(spill, 0), Kind.PIPE, 0, b"y" * 8000)
+        await until(lambda: not (channel.receive(0) or channel.receive(1) or outbox.waiting_for()))
+        outbox.tell(0, Bodies(spill, 0), Kind.PIPE, 0, b"again")
+        return taken
+
+    taken = asyncio.run(asyncio.wait_for(post(), 30))
+
+    assert 250 <= taken < 10_000
+    assert spill.count() == 0
+
+
+def test_one_message_of_any_size_goes_where_nothing_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.worker.outbox.MOST_BYTES", 100)
+    channel = UnixSocketChannel(1)
+
+    async def post() -> None:
+        outbox = Outbox(asyncio.get_running_loop(), channel, 1)
+        outbox.tell(0, Bodies(SpillDirectory(tmp_path), 0), Kind.PIPE, 0, b"x" * 4000)
+        outbox.flush()
+        outbox.tell(0, Bodies(SpillDirectory(tmp_path), 0), Kind.PIPE, 0, b"x" * 4000)
+
+    asyncio.run(post())

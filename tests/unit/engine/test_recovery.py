@@ -237,10 +237,10 @@ def leave_something_everywhere(path: Path, key: int) -> list[Message]:
     return [large, task(1), task(2), task(3), task(4, deaths=2), task(5), task(6), task(7, target=1)]
 
 
-@pytest.mark.parametrize("first", [1, 21, 41, 61])
+@pytest.mark.parametrize("first", [1, 2, 3, 4])
 def test_a_start_that_is_killed_at_any_line_loses_nothing(tmp_path: Path, queue_key: int, first: int) -> None:
     """Two starts are, at the same line; the second one finds more to do."""
-    for line in itertools.count(first, 79):
+    for line in itertools.count(first, 4):
         path = tmp_path / str(line)
         path.mkdir()
         expected = leave_something_everywhere(path, queue_key)
