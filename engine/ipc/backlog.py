@@ -65,8 +65,11 @@ class Backlog:
         return task_id in self._places
 
     def append(self, task_id: int, message: bytes) -> None:
-        """Keep a message. Raises OSError when it lies in a file and the disk is full."""
+        """Keep a message. Raises OSError when it lies in a file and the disk is full, OverflowError when there is no
+        room for it: its user looks before."""
         full = self._end + len(message) > self._half_bytes
+        if full and self.bytes + len(message) > self._half_bytes:
+            raise OverflowError(f"{len(message)} bytes do not fit behind {self.bytes} of {self._half_bytes}")
         if full or (self._end > _WORTH_RELEASING and self.bytes < self._end // 4):
             self._change_halves()
         start = self._base + self._end
@@ -123,8 +126,9 @@ class Backlog:
             at += end - start
         self._cells[_END + other] = at - base
         self._cells[_USED] = other
-        self._release(self._base, self._end)
+        left = self._base, self._end
         self._places, self._base, self._end = places, base, at - base
+        self._release(*left)
 
     def _release(self, base: int, used: int) -> None:
         """After much was here, the memory is the system's again."""

@@ -54,6 +54,8 @@ class Giving:
         """Called when too much waits."""
         self.let_clients_go_on: Callable[[], None] = lambda: None
         """Called when there is room again."""
+        self.take_more: Callable[[], None] | None = None
+        """Called when tasks were sent: others wait elsewhere until there is room for them here."""
         self.is_stopped = False
         """Set when tasks are to stay where they are."""
 
@@ -66,9 +68,13 @@ class Giving:
 
     def check_room(self, body_bytes: int) -> None:
         """Raises TaskQueueFull when a task with such a body has none. An empty backlog takes one of any size."""
+        if not self.has_room(body_bytes):
+            raise TaskQueueFull(self.waiting_bytes, self._max_bytes)
+
+    def has_room(self, body_bytes: int) -> bool:
+        """Whether a task with such a body may come in."""
         waiting = self.waiting_bytes
-        if waiting and waiting + NOTED_BYTES + HEAD_BYTES + body_bytes > self._max_bytes:
-            raise TaskQueueFull(waiting, self._max_bytes)
+        return not waiting or waiting + NOTED_BYTES + HEAD_BYTES + body_bytes <= self._max_bytes
 
     def came_in(self, task_id: int, file: bytes | None) -> None:
         """A task is in the backlog now; a large one has a file."""
@@ -133,6 +139,8 @@ class Giving:
                 self._board.unlock()
             for gift in gifts:
                 self._send(gift)
+        if self.take_more:
+            self.take_more()
         self._note_bytes()
         self._look_at_clients()
         if self._outstanding.has_waiting or any(self._stuck):

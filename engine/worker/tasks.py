@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from engine.errors import TaskLost, TaskTimeout
-from engine.ipc.backlog import Backlog
+from engine.ipc.backlog import NOTED_BYTES, Backlog
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
 from engine.ipc.message import ANY, SPILLED, WANTED, Kind, Message, decode, encode, failure, frame, to_bytes
@@ -133,12 +134,35 @@ class Tasks:
         self._former = []
 
     def adopt(self, other: Backlog) -> None:
-        """Take what the process in the other place of this worker id kept and did not send; it is gone."""
-        for message in other.load():
-            if message.id not in self._backlog:
-                self._backlog.append(message.id, to_bytes(message._replace(source=self._place)))
-                self._wait_again(message)
-            other.remove([message.id])
+        """Take what the process in the other place of this worker id kept and did not send; it is gone.
+
+        What there is no room for stays there, and is taken as room comes, or by the process that comes there next.
+        """
+        inherited = deque(other.load())
+
+        def take() -> None:
+            """As much as there is room for."""
+            other_place = self._board.other(self._place)
+            if self._board.get(other_place, Cell.PID):
+                inherited.clear()  # somebody sits there again, and has them
+            while inherited and self.giving.has_room(self._bytes_of(inherited[0])):
+                message = inherited.popleft()
+                if message.id not in self._backlog:
+                    self._backlog.append(message.id, to_bytes(message._replace(source=self._place)))
+                    self._wait_again(message)
+                other.remove([message.id])
+            if inherited:
+                self._board.put(other_place, Cell.QUEUE_BYTES, other.bytes + NOTED_BYTES * len(other))
+            elif self.giving.take_more:
+                self.giving.take_more = None
+                self._board.put(other_place, Cell.QUEUE_BYTES, 0)
+
+        self.giving.take_more = take
+        take()
+
+    def _bytes_of(self, message: Message) -> int:
+        file = _file_of(message)
+        return self._bodies.size(file) if file else len(message.body)
 
     def _wait_again(self, message: Message) -> None:
         self._outstanding.submit(message.id, -1 if message.target == ANY else message.target)

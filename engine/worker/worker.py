@@ -108,9 +108,9 @@ class EventWorker:
         self._told_to_stop = asyncio.Event()
         self._last_answer_came = asyncio.Event()
         self._loop.add_signal_handler(signal.SIGTERM, self._told_to_stop.set)
+        self._board.put(self._place, Cell.PID, os.getpid())  # from here on nobody else takes what is kept here
         self._close_row(self._place)
         self._tasks.load()
-        self._board.put(self._place, Cell.PID, os.getpid())
         self._board.put(self._place, Cell.LAST_PID, os.getpid())
         try:
             if (starting := self._callbacks.call("worker_start", self._id)) is not None:
