@@ -104,7 +104,7 @@ class Server:
         """Run until SIGTERM or SIGINT. Main thread only.
 
         Raises UsageError for a missing callback and StartError for a port, directory or certificate that cannot be
-        used. Ends the program with exit code 3 when a worker cannot begin.
+        used. Ends the program with exit code 3 when a worker cannot begin, with 4 when its queue was removed.
         """
         if threading.current_thread() is not threading.main_thread():
             raise UsageError("start() belongs into the main thread, to which the system sends signals")
@@ -127,6 +127,7 @@ class Server:
                         claims[0].is_to_be_emptied = True
         finally:
             self._listener.close()
+        self._shared.check_queue()
 
     def _directories(self) -> list[Path]:
         """Where files go; with a key, the place named after it as well, so that no two servers have one key."""

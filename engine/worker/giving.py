@@ -1,6 +1,7 @@
 """How the tasks that wait in one event worker get to task workers, as many as there is room for."""
 
 import asyncio
+import logging
 import sys
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from engine.ipc.message import HEAD_BYTES
 from engine.ipc.way import TaskWay
 from engine.stats import Board, Cell, State
 from engine.worker.outstanding import Gift, Load, Outstanding
+
+log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 0.002
 """While tasks wait for a task worker that somebody else keeps busy, nobody tells us when it is free."""
@@ -46,6 +49,8 @@ class Giving:
         """Bytes of tasks that wait and lie in files, by task id."""
         self._file_bytes = 0
         self._stuck: list[deque[tuple[Gift, bytes]]] = [deque() for _ in range(board.task_worker_num)]
+        self._failure = ""
+        """Why sending failed at last; that was said."""
         self.is_due = False
         """Whether tasks came in this loop turn; they are sent at its end."""
         self._look_again: asyncio.TimerHandle | None = None
@@ -126,7 +131,8 @@ class Giving:
         if self.is_stopped:
             return
         for waiting in self._stuck:
-            self._push(waiting)
+            if waiting:
+                self._push(waiting)
         if self._outstanding.has_waiting and not (self._way.is_shared and any(self._stuck)):
             if not self._board.try_lock():
                 self.soon()
@@ -138,7 +144,9 @@ class Giving:
             finally:
                 self._board.unlock()
             for gift in gifts:
-                self._send(gift)
+                self._pack(gift)
+            for gift in gifts:
+                self._push(self._stuck[gift.number])
         if self.take_more:
             self.take_more()
         self._note_bytes()
@@ -177,24 +185,28 @@ class Giving:
             row = self._board.row(self._board.current(self._board.worker_num + gift.number))
             self._board.cells[row + Cell.CALLED_NS] = time.monotonic_ns()
 
-    def _send(self, gift: Gift) -> None:
-        """Put tasks into packets, and those on their way. Each is in the backlog until it is."""
-        waiting = self._stuck[gift.number]
+    def _pack(self, gift: Gift) -> None:
+        """Put tasks into packets, behind those that are not sent yet."""
+        number, is_named, ids = gift
         most_bytes = 0 if self._board.concurrency else self._way.packet_bytes  # coroutines travel alone
-        for ids, packet in self._backlog.packets(gift.ids, most_bytes):
-            if waiting or not self._way.send(gift.number, packet, is_named=gift.is_named):
-                waiting.append((gift._replace(ids=ids), packet))
-            else:
-                self._gone(ids)
+        self._stuck[number].extend(
+            (Gift(number, is_named, part), packet) for part, packet in self._backlog.packets(ids, most_bytes)
+        )
 
     def _push(self, waiting: deque[tuple[Gift, bytes]]) -> None:
-        """Try what did not fit before."""
-        while waiting:
-            gift, packet = waiting[0]
-            if not self._way.send(gift.number, packet, is_named=gift.is_named):
-                return
-            waiting.popleft()
-            self._gone(gift.ids)
+        """Send packets as long as there is room. Each task is in the backlog until it is sent; what cannot be sent is
+        tried again, whatever the reason."""
+        try:
+            while waiting:
+                gift, packet = waiting[0]
+                if not self._way.send(gift.number, packet, is_named=gift.is_named):
+                    return
+                waiting.popleft()
+                self._gone(gift.ids)
+        except OSError as error:
+            if str(error) != self._failure:
+                self._failure = str(error)
+                log.error("tasks could not be sent, they wait", extra={"reason": str(error)})
 
     def _look_at_clients(self) -> None:
         if self._is_holding and self.waiting_bytes <= self._low:
