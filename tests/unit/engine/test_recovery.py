@@ -52,6 +52,18 @@ def test_what_was_begun_has_one_death_more(tmp_path: Path, queue_key: int) -> No
     assert waiting(start(tmp_path, queue_key)) == [task(0), task(1, deaths=2), task(2)]
 
 
+@pytest.mark.parametrize("name", ["backlog-0", "backlog-1", f"hand-{FIRST_HAND}", "drained"])
+def test_a_file_that_a_start_was_killed_before_it_had_a_size_is_no_harm(
+    tmp_path: Path, queue_key: int, name: str
+) -> None:
+    keep(start(tmp_path, queue_key), 0, task(1))
+    file = tmp_path / f"2-{name}.{queue_key}.memory"
+    file.touch(mode=0o600)
+
+    assert waiting(start(tmp_path, queue_key)) == [task(1)]
+    assert not file.exists() or file.stat().st_size
+
+
 def test_every_hand_of_a_task_worker_of_coroutines_is_looked_into(tmp_path: Path, queue_key: int) -> None:
     former = start(tmp_path, queue_key, concurrency=3)
     assert len(former.hands[FIRST_HAND]) == 4
