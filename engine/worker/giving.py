@@ -69,7 +69,7 @@ class Giving:
     @property
     def waiting_bytes(self) -> int:
         """With what is noted of each, or a flood of tiny tasks would take ten times what it may."""
-        return self._backlog.bytes + self._file_bytes + NOTED_BYTES * len(self._backlog)
+        return self._backlog.kept_bytes + self._file_bytes
 
     def check_room(self, body_bytes: int) -> None:
         """Raises TaskQueueFull when a task with such a body has none. An empty backlog takes one of any size."""
@@ -78,7 +78,7 @@ class Giving:
 
     def has_room(self, body_bytes: int) -> bool:
         """Whether a task with such a body may come in."""
-        waiting = self.waiting_bytes
+        waiting = self._backlog.kept_bytes + self._file_bytes
         return not waiting or waiting + NOTED_BYTES + HEAD_BYTES + body_bytes <= self._max_bytes
 
     def came_in(self, task_id: int, file: bytes | None) -> None:
@@ -86,11 +86,12 @@ class Giving:
         if file:
             self._in_files[task_id] = size = self._bodies.size(file)
             self._file_bytes += size
-        if self.waiting_bytes > self._high and not self._is_holding:
+        if self._backlog.kept_bytes + self._file_bytes > self._high and not self._is_holding:
             self._is_holding = True
             self._note_bytes()
             self.hold_clients()
-        self.soon()
+        if not self.is_due:
+            self.soon()
 
     def withdraw(self, task_id: int) -> None:
         """A task that waits is not to be sent."""

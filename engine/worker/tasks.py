@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import TaskLost, TaskTimeout
-from engine.ipc.backlog import NOTED_BYTES, Backlog
+from engine.ipc.backlog import Backlog
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
 from engine.ipc.message import ANY, SPILLED, WANTED, Kind, Message, decode, encode, failure, frame, to_bytes
@@ -152,7 +152,7 @@ class Tasks:
                     self._wait_again(message)
                 other.remove([message.id])
             if inherited:
-                self._board.put(other_place, Cell.QUEUE_BYTES, other.bytes + NOTED_BYTES * len(other))
+                self._board.put(other_place, Cell.QUEUE_BYTES, other.kept_bytes)
             elif self.giving.take_more:
                 self.giving.take_more = None
                 self._board.put(other_place, Cell.QUEUE_BYTES, 0)
