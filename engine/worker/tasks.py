@@ -20,6 +20,8 @@ from engine.worker.outstanding import Outstanding
 log = logging.getLogger(__name__)
 
 _IDS_AT_ONCE = 32
+_FINISH, _DONE = int(Kind.FINISH), int(Kind.DONE)
+"""Kinds up to DONE are of tasks that ended well."""
 Want = Callable[..., Any] | asyncio.Future[Any] | None
 """Who wants the end of a task, where that is not `finish`."""
 
@@ -52,6 +54,7 @@ class Tasks:
         self._first_task_id = task_ids.upcoming()
         first = board.worker_id(place) * board.task_worker_num // board.worker_num
         self._outstanding = Outstanding(board.task_worker_num, first)
+        self._under_way_at = self._outstanding.under_way_at
         self.giving = Giving(place, board, self._outstanding, backlog, bodies, way, max_bytes)
         self._wants: dict[int, Want] = {}
         self._former: list[Message] = []
@@ -171,24 +174,22 @@ class Tasks:
     # ── out ─────────────────────────────────────────────────────────────────────────────────────
 
     def _is_double(self, task_id: int, is_foreign: bool) -> bool:
-        """Whether this task's end came already: a task worker that dies before it notes its answer does it again."""
-        if self._outstanding.is_under_way(task_id):
-            return False
-        return task_id in self._seen if self._is_older(task_id, is_foreign) else True
+        """Whether the end of a task that is not under way here came already: a task worker that dies before it notes
+        its answer does it again."""
+        return task_id in self._seen if is_foreign or task_id < self._first_task_id else True
 
-    def _is_older(self, task_id: int, is_foreign: bool) -> bool:
-        return is_foreign or task_id < self._first_task_id
-
-    def answered(self, message: Message, *, is_foreign: bool = False) -> None:
+    def answered(self, message: Message, is_foreign: bool = False) -> None:
         """A task is over. One that an earlier process of this worker id asked for goes to `finish`, too.
 
         `is_foreign`: it was said to the other place of this worker id.
         """
         kind, codec, _, task_id, body, _, _ = message
-        if self._is_double(task_id, is_foreign):
-            return
-        if task_id in self._backlog and not self._outstanding.is_under_way(task_id):
-            self.giving.withdraw(task_id)  # sent by a process that died before it noted that
+        is_ours = task_id in self._under_way_at
+        if not is_ours:
+            if self._is_double(task_id, is_foreign):
+                return
+            if task_id in self._backlog:
+                self.giving.withdraw(task_id)  # sent by a process that died before it noted that
         if codec & SPILLED:
             try:
                 codec, body = codec & ~SPILLED, self._bodies.content(message)
@@ -201,16 +202,17 @@ class Tasks:
         except Exception as error:
             log.exception("result cannot be unpacked", extra={"task_id": task_id})
             kind, found = Kind.FAILED, failure(error)
-        self._outstanding.answered(task_id)
-        if self._is_older(task_id, is_foreign):
+        if is_ours:
+            self._outstanding.answered(task_id)
+        if is_foreign or task_id < self._first_task_id:
             self._seen.add(task_id)
         want = self._wants.pop(task_id, None) if codec & WANTED else None
         if want is None and codec & WANTED:
             self._board.add(self._place, Cell.ORPHANED)
         # Counted behind the callback, next to where the message is noted as handled: whoever follows a process that
         # died in between hears the message again, and counts it again.
-        if kind in (Kind.FINISH, Kind.DONE):
-            self._ended_well(task_id, want, found, has_result=kind == Kind.FINISH)
+        if kind <= _DONE:
+            self._ended_well(task_id, want, found, kind == _FINISH)
             self._cells[self._done] += 1
         else:
             self._ended_badly(task_id, want, found, is_lost=kind == Kind.LOST)
@@ -226,7 +228,7 @@ class Tasks:
         if self._outstanding.is_under_way(message.id):
             self.answered(message._replace(kind=Kind.FAILED))
 
-    def _ended_well(self, task_id: int, want: Want, result: Any, *, has_result: bool) -> None:
+    def _ended_well(self, task_id: int, want: Want, result: Any, has_result: bool) -> None:
         """To who waits, to its own callback, or to `finish`; without a result nobody is called."""
         if isinstance(want, asyncio.Future):
             self._tell(want, lambda waiter: waiter.set_result(result if has_result else None))

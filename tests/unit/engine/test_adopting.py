@@ -68,7 +68,7 @@ class EventWorker:
         self.way.is_open = True
         async with asyncio.timeout(10):
             while len(self.own) or len(self.other):
-                for task_id in list(self.tasks._outstanding._under_way):
+                for task_id in list(self.tasks._outstanding.under_way_at):
                     self.tasks._outstanding.answered(task_id)
                 self.tasks.giving.again()
                 assert self.tasks.giving.waiting_bytes <= MAX_BYTES
@@ -103,7 +103,7 @@ def test_what_another_left_is_its_successors_once_that_is_there(tmp_path: Path) 
         worker.way.is_open = True
         async with asyncio.timeout(10):
             while len(worker.own):
-                for task_id in list(worker.tasks._outstanding._under_way):
+                for task_id in list(worker.tasks._outstanding.under_way_at):
                     worker.tasks._outstanding.answered(task_id)
                 worker.tasks.giving.again()
                 await asyncio.sleep(0)
