@@ -73,12 +73,13 @@ class Giving:
 
     def check_room(self, body_bytes: int) -> None:
         """Raises TaskQueueFull when a task with such a body has none. An empty backlog takes one of any size."""
-        if not self.has_room(body_bytes):
-            raise TaskQueueFull(self.waiting_bytes, self._max_bytes)
+        waiting = self._backlog.kept_bytes + self._file_bytes
+        if waiting + NOTED_BYTES + HEAD_BYTES + body_bytes > self._max_bytes and waiting:
+            raise TaskQueueFull(waiting, self._max_bytes)
 
     def has_room(self, body_bytes: int) -> bool:
         """Whether a task with such a body may come in."""
-        waiting = self._backlog.kept_bytes + self._file_bytes
+        waiting = self.waiting_bytes
         return not waiting or waiting + NOTED_BYTES + HEAD_BYTES + body_bytes <= self._max_bytes
 
     def came_in(self, task_id: int, file: bytes | None) -> None:

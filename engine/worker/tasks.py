@@ -49,6 +49,7 @@ class Tasks:
         self._bodies = bodies
         self._backlog = backlog
         self._way = way
+        self._inline_bytes = way.inline_bytes
         self._task_ids = task_ids
         self._upcoming_id = self._ids_end = 0
         self._first_task_id = task_ids.upcoming()
@@ -94,12 +95,15 @@ class Tasks:
         codec, body = encode(data)
         self.giving.check_room(len(body))
         file = None
-        if len(body) > self._way.inline_bytes:
+        if len(body) > self._inline_bytes:
             codec, file = codec | SPILLED, self._bodies.spill(body)
             body = file
         if want is not None:
             codec |= WANTED
-        task_id = self._next_id()
+        if self._upcoming_id == self._ids_end:
+            self._draw_ids()
+        task_id = self._upcoming_id
+        self._upcoming_id = task_id + 1
         message = frame(Kind.TASK, codec, self._place, task_id, body, ANY if target < 0 else target)
         try:
             self._backlog.append(task_id, message)
@@ -116,14 +120,11 @@ class Tasks:
         self.giving.came_in(task_id, file)
         return task_id
 
-    def _next_id(self) -> int:
-        """In a flood from a block of our own: to draw each would take a fifth of a round trip."""
-        if self._upcoming_id == self._ids_end:
-            count = _IDS_AT_ONCE if self.giving.is_due else 1
-            self._upcoming_id = self._task_ids.draw(count)
-            self._ids_end = self._upcoming_id + count
-        self._upcoming_id += 1
-        return self._upcoming_id - 1
+    def _draw_ids(self) -> None:
+        """In a flood a block of them: to draw each would take a fifth of a round trip."""
+        count = _IDS_AT_ONCE if self.giving.is_due else 1
+        self._upcoming_id = self._task_ids.draw(count)
+        self._ids_end = self._upcoming_id + count
 
     def load(self) -> None:
         """Look what an earlier process in this place kept and did not send; before the first task of ours."""
