@@ -80,7 +80,7 @@ class Server:
 
         Raises UsageError for a missing callback and StartError for a port, directory or certificate that cannot be
         used, or for a limit of open files that is too low. Ends the program with exit code 3 when a worker cannot
-        begin.
+        begin, with 4 when its queue was removed.
         """
         if threading.current_thread() is not threading.main_thread():
             raise UsageError("start() belongs into the main thread, to which the system sends signals")

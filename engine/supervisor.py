@@ -82,6 +82,7 @@ class Supervisor:
                 self._listener.close()
         finally:
             self._is_running = False
+        self._shared.check_queue()
 
     def _share_and_serve(self) -> None:
         with ExitStack() as held:

@@ -42,21 +42,26 @@ class Backlog:
         """Start and end of each message, by task id."""
         self._base = 0
         self._end = 0
+        self._end_cell = _END
         self.bytes = 0
         """What the messages have together."""
+        self.kept_bytes = 0
+        """That, and what an event worker keeps of each beside it."""
         self.load()
 
     def load(self) -> list[Message]:
         """Look at the memory anew, which another process may have written to: the messages, in order."""
         self._region.forget_reserved()
         self._base = _HEADER_BYTES + self._cells[_USED] * self._half_bytes
-        self._end = self._cells[_END + self._cells[_USED]]
+        self._end_cell = _END + self._cells[_USED]
+        self._end = self._cells[self._end_cell]
         found = []
         self._places = {}
         for start, message in entries(self._view):
             self._places[message.id] = start, start + HEAD_BYTES + len(message.body)
             found.append(message)
         self.bytes = sum(end - start for start, end in self._places.values())
+        self.kept_bytes = self.bytes + NOTED_BYTES * len(self._places)
         return found
 
     def __len__(self) -> int:
@@ -66,18 +71,24 @@ class Backlog:
         return task_id in self._places
 
     def append(self, task_id: int, message: bytes) -> None:
-        """Keep a message. Raises OSError when it lies in a file and the disk is full."""
-        full = self._end + len(message) > self._half_bytes
-        if full or (self._end > _WORTH_RELEASING and self.bytes < self._end // 4):
+        """Keep a message. Raises OSError when it lies in a file and the disk is full, OverflowError when there is no
+        room for it: its user looks before."""
+        size = len(message)
+        if self._end + size > self._half_bytes:
+            if self.bytes + size > self._half_bytes:
+                raise OverflowError(f"{size} bytes do not fit behind {self.bytes} of {self._half_bytes}")
+            self._change_halves()
+        elif self._end > _WORTH_RELEASING and self.bytes < self._end // 4:
             self._change_halves()
         start = self._base + self._end
-        end = start + len(message)
+        end = start + size
         if self._is_in_file:
             self._region.reserve(start, end)
         self._view[start:end] = message
-        self._end += len(message)
-        self.bytes += len(message)
-        self._cells[_END + self._cells[_USED]] = self._end
+        self._end += size
+        self.bytes += size
+        self.kept_bytes += size + NOTED_BYTES
+        self._cells[self._end_cell] = self._end
         self._places[task_id] = start, end
 
     def packets(self, task_ids: Sequence[int], most_bytes: int) -> Iterator[tuple[Sequence[int], bytes]]:
@@ -106,8 +117,9 @@ class Backlog:
             start, end = places.pop(task_id)
             view[start] = 0
             self.bytes -= end - start
+            self.kept_bytes -= end - start + NOTED_BYTES
         if not places:
-            self._cells[_END + self._cells[_USED]] = 0
+            self._cells[self._end_cell] = 0
             self._release(self._base, self._end)
             self._end = 0
 
@@ -122,10 +134,12 @@ class Backlog:
             self._view[at : at + end - start] = self._view[start:end]
             places[task_id] = at, at + end - start
             at += end - start
-        self._cells[_END + other] = at - base
+        self._end_cell = _END + other
+        self._cells[self._end_cell] = at - base
         self._cells[_USED] = other
-        self._release(self._base, self._end)
+        left = self._base, self._end
         self._places, self._base, self._end = places, base, at - base
+        self._release(*left)
 
     def _release(self, base: int, used: int) -> None:
         """After much was here, the memory is the system's again."""

@@ -23,6 +23,7 @@ _LEAD_AT = (_GONE_AT + _PLACES + 7) // 8 * 8
 _PACKET_AT = _LEAD_AT + LEAD_BYTES
 REGION_BYTES = _PACKET_AT + 2 * PACKET_BYTES
 _MOST = 255
+_new = tuple.__new__  # a NamedTuple's own costs twice as much
 
 
 def hands_in(memory: memoryview) -> list["Hand"]:
@@ -60,17 +61,19 @@ class Hand:
         if not receive_into(self._room):
             return []
         messages = unpack(self._packet)
-        held = [Held(place, message, message.deaths, message.deaths) for place, message in enumerate(messages)]
+        held = [_new(Held, (place, message, message[6], message[6])) for place, message in enumerate(messages)]
         self._count = len(held)
         return held
 
     def begin(self, place: int) -> None:
         """Note that the message at `place` is being handled."""
-        self._begun[place] = min(_MOST, self._begun[place] + 1)
+        if (times := self._begun[place]) < _MOST:
+            self._begun[place] = times + 1
 
     def end(self, place: int) -> None:
         """Note that its handler is through, well or not."""
-        self._ended[place] = min(_MOST, self._ended[place] + 1)
+        if (times := self._ended[place]) < _MOST:
+            self._ended[place] = times + 1
 
     def give_back(self, place: int) -> None:
         """Note that the message at `place` is somebody else's again."""

@@ -1,11 +1,14 @@
 """Memory that several processes share, and that the death of any of them leaves as it is."""
 
+import logging
 import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import StartError
+
+log = logging.getLogger(__name__)
 
 _STEP = 2**20
 _SUFFIX = ".memory"
@@ -19,6 +22,8 @@ class Region:
         self.view = memoryview(mmap.mmap(-1 if descriptor is None else descriptor, size))
         self._descriptor = descriptor
         self._reserved: set[int] = set()
+        self._keeps_all = False
+        """Whether giving back failed; that was said."""
 
     @property
     def is_in_file(self) -> bool:
@@ -41,10 +46,16 @@ class Region:
         self._reserved.clear()
 
     def release(self, start: int, end: int) -> None:
-        """Give these bytes, whole pages, back to the system; they are zeros from now on."""
+        """Give these bytes, whole pages, back to the system, where it takes them: not every file system does."""
         memory = self.view.obj
-        memory.madvise(mmap.MADV_REMOVE, start, end - start)  # type: ignore[attr-defined]
-        self._reserved -= set(range(start // _STEP, -(-end // _STEP)))
+        try:
+            memory.madvise(mmap.MADV_REMOVE, start, end - start)  # type: ignore[attr-defined]
+        except OSError as error:
+            if not self._keeps_all:
+                self._keeps_all = True
+                log.warning("memory that is free cannot be given back to the system", extra={"reason": str(error)})
+        else:
+            self._reserved -= set(range(start // _STEP, -(-end // _STEP)))
 
 
 Maker = Callable[[str, int], Region]

@@ -1,6 +1,8 @@
 """Everything that the processes of one server share. Made by the manager before the first fork."""
 
 import contextlib
+import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +29,8 @@ log = get_logger(__name__)
 
 _ALWAYS = 4
 """Files: the counter of task ids, the board, and twice the table of connections."""
+QUEUE_REMOVED = 4
+"""Exit code of a server that stopped because somebody removed its queue: whoever watches over it starts it again."""
 _QUEUE_NOTE = "queue"
 """File that holds the key of a private queue, so that the next start can remove it after a kill -9."""
 
@@ -53,6 +57,9 @@ class Shared:
         self._path = path
         self._queue: sysv_ipc.MessageQueue | None = None
         self._folder: Folder | None = None
+        self._manager_pid = os.getpid()
+        self._removals = SharedCounter()
+        """How often a process found that somebody had removed the queue."""
         self.discards_tasks = False
         """Whether what waits at the end is not to stay for the next start."""
         self.board = Board(settings.worker_num, settings.task_worker_num, settings.max_conn, concurrency, processes)
@@ -102,7 +109,7 @@ class Shared:
 
     def _queue_way(self, key: int) -> QueueWay:
         self._queue = open_queue(key)
-        return QueueWay(self._queue, self.board.blocked, self._ring)
+        return QueueWay(self._queue, self.board.blocked, self._ring, self._on_queue_removed)
 
     def _furnish(self, make: Maker, tasks: list[Message]) -> None:
         """Hands and desks for all places; `tasks` wait at the desks in equal shares."""
@@ -158,6 +165,20 @@ class Shared:
                 self.board.blocked[each] = BLOCKED_WITH_TASKS
         self.way.pass_on(number)
 
+    def _on_queue_removed(self) -> None:
+        """Stop the server, once: another queue would have to be told to every process, and nobody knows why it went."""
+        if self._removals.draw(1) == 0:
+            log.error(
+                "System V queue was removed by somebody else, the server stops; tasks that were in it are lost",
+                extra={"key": self._settings.message_queue_key},
+            )
+            os.kill(self._manager_pid, signal.SIGTERM)
+
+    def check_queue(self) -> None:
+        """At the very end: raises SystemExit when somebody removed the queue."""
+        if self._removals.upcoming():
+            raise SystemExit(QUEUE_REMOVED)
+
     # ── at the end ──────────────────────────────────────────────────────────────────────────────
 
     def close(self) -> bool:
@@ -167,14 +188,22 @@ class Shared:
             return True
         count = sum(len(desk.backlog.load()) for desk in self.desks)
         count += sum(len(each.leftover()) for hands in self.hands.values() for each in hands)
-        if not self.discards_tasks and ((self._queue and self._queue.current_messages) or count):
-            log.info("tasks stay for the next start", extra={"key": self._settings.message_queue_key})
+        if not self.discards_tasks and (self._in_queue() or count):
+            facts = {"key": self._settings.message_queue_key, "count": count, "packets": self._in_queue()}
+            log.info("tasks stay for the next start", extra=facts)
             return False
         for name in self._folder.names():
             self._folder.remove(name)
         if self._queue:
-            self._queue.remove()
+            with contextlib.suppress(sysv_ipc.ExistentialError):
+                self._queue.remove()
         return True
+
+    def _in_queue(self) -> int:
+        """How many packets are in the queue."""
+        with contextlib.suppress(sysv_ipc.ExistentialError):
+            return int(self._queue.current_messages) if self._queue else 0
+        return 0
 
     def _remove_private_queue(self) -> None:
         note = self._path / _QUEUE_NOTE

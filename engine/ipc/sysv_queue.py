@@ -40,9 +40,17 @@ class QueueWay:
 
     is_shared = True
 
-    def __init__(self, queue: sysv_ipc.MessageQueue, blocked: memoryview, ring: Callable[[int, bool], None]) -> None:
+    def __init__(
+        self,
+        queue: sysv_ipc.MessageQueue,
+        blocked: memoryview,
+        ring: Callable[[int, bool], None],
+        on_removed: Callable[[], None],
+    ) -> None:
         """`blocked`: see Board. `ring(number, is_named)` wakes task worker `number` if it waits; without a name,
-        another that does."""
+        another that does. `on_removed()` is called whenever the queue turns out to be gone; it then takes nothing and
+        gives nothing."""
+        self._on_removed = on_removed
         self._blocked = blocked
         self.packet_bytes = min(limit("msgmax"), int(queue.max_size), PACKET_BYTES)  # a hand has no more room
         self.inline_bytes = min(INLINE_BYTES, self.packet_bytes - HEAD_BYTES - PACKET_HEAD.size)
@@ -72,7 +80,19 @@ class QueueWay:
             self._queue.send(packet, block=False, type=kind)
         except sysv_ipc.BusyError:
             return False
+        except (sysv_ipc.ExistentialError, OSError):
+            if not self._is_removed():
+                raise
+            return False
         return True
+
+    def _is_removed(self) -> bool:
+        """Whether the queue is gone; EINVAL alone may have other reasons."""
+        try:
+            return self._queue.max_size is None
+        except sysv_ipc.ExistentialError:
+            self._on_removed()
+            return True
 
     def take(self, number: int, room: memoryview) -> int:
         if self._blocked[number]:
@@ -90,6 +110,8 @@ class QueueWay:
         if size >= 0:
             return int(size)
         if (error := ctypes.get_errno()) in (errno.ENOMSG, errno.EINTR):
+            return 0
+        if error in (errno.EIDRM, errno.EINVAL) and self._is_removed():
             return 0
         raise OSError(error, f"System V queue {self._id}: {os.strerror(error)}")
 

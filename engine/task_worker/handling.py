@@ -6,7 +6,7 @@ from typing import Any
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.bodies import Bodies
-from engine.ipc.message import WANTED, Kind, Message, failure
+from engine.ipc.message import SPILLED, WANTED, Kind, Message, failure
 from engine.log_lines import get_logger
 from engine.stats import Board, Cell
 from engine.task_worker.answers import Answers
@@ -58,10 +58,12 @@ class Handling:
         log.warning("delivered again", extra={"task_id": message.id, "attempt": attempt})
 
     def _answer(self, task: Message, kind: Kind, data: Any) -> None:
-        answer = self._bodies.frame(kind, task.id, data, task.codec & WANTED)
+        _, codec, source, task_id, _, _, _ = task
+        answer = self._bodies.frame(kind, task_id, data, codec & WANTED)
         self._is_answered = True
-        self._answers.add(task.source, answer)
-        self._answers.put_aside(self._at, task)
+        self._answers.add(source, answer)
+        if codec & SPILLED:
+            self._answers.put_aside(self._at, task)
 
     def _open(self, task: Message, attempt: int) -> bytes | None:
         """Take a task in hand, and give its body; None when its file is gone, and that is answered."""

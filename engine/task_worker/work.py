@@ -19,10 +19,15 @@ from engine.task_worker.share import Share
 
 log = get_logger(__name__)
 
+_TASK = int(Kind.TASK)
 _ANSWER_WITHIN_NS = 500_000
 """Answers of quick tasks travel together, but none waits longer than this before the next task begins."""
 _MOST_TOGETHER = 16
 """Nor for more tasks than this, so that the event worker has something to do while we do the next."""
+
+
+def _no_handler(*_: object) -> None:
+    """A server without task workers needs none."""
 
 
 class Work(Handling):
@@ -52,6 +57,8 @@ class Work(Handling):
         row = board.row(place)
         self._state, self._task_id, self._since = row + Cell.STATE, row + Cell.TASK_ID, row + Cell.SINCE_NS
         self._done, self._mean = row + Cell.DONE, row + Cell.MEAN_NS
+        self._handler: Callable[..., Any] = _no_handler
+        self._worker_ids = [board.worker_id(each) for each in board.event_places]
         self._done_before = self._cells[self._done]
         self._failed = 0
         self._hand: Hand
@@ -71,11 +78,9 @@ class Work(Handling):
         if not held:
             hand.clear()
             return
-        self._hand, self._at = hand, held[0].place
         rest, hand_back, cells = self._rest, self.hand_back, self._cells
-        rest.extend(held)
-        self._is_in_hand = True
-        hand_back.watch()
+        self._begin(hand, held)
+        since, mean = self._since, self._mean
         unsent, most_together = 0, self._most_together()
         sent_at_ns = now_ns = time.monotonic_ns()
         while True:
@@ -94,14 +99,17 @@ class Work(Handling):
                 self._give_up(message, deaths)
             else:
                 hand.begin(place)
-                cells[self._since] = now_ns
-                self._do(message, begun + 1)
+                cells[since] = now_ns
+                if begun or message[0] != _TASK:
+                    self._do(message, begun + 1)
+                else:
+                    self._do_task(message, 1)
                 hand.end(place)
             began_ns, now_ns = now_ns, time.monotonic_ns()
             took_ns = now_ns - began_ns
-            mean_ns = cells[self._mean]
+            mean_ns = cells[mean]
             # one long task counts at once, quick ones win trust back over a few
-            cells[self._mean] = took_ns if took_ns > mean_ns else (3 * mean_ns + took_ns) // 4
+            cells[mean] = took_ns if took_ns > mean_ns else (3 * mean_ns + took_ns) // 4
             unsent += 1
             if unsent >= most_together or now_ns - sent_at_ns > _ANSWER_WITHIN_NS:
                 with hand_back.lock:
@@ -124,6 +132,14 @@ class Work(Handling):
             self._answers.send(self._hand, count)
             self._hand.clear()
             return True
+
+    def _begin(self, hand: Hand, held: list[Held]) -> None:
+        """Take a packet in hand."""
+        self._handler = self._events.get("task") or _no_handler  # worker_start may have given another one
+        self._hand, self._at = hand, held[0].place
+        self._rest.extend(held)
+        self._is_in_hand = True
+        self.hand_back.watch()
 
     def _most_together(self) -> int:
         """After how many messages answers are sent, and is looked whether to leave."""
@@ -154,13 +170,19 @@ class Work(Handling):
         cells = self._cells
         cells[self._task_id] = message.id
         cells[self._state] = State.BUSY
-        if (body := self._open(message, attempt)) is None:
-            return
+        _, codec, source, task_id, body, _, _ = message
+        if codec & SPILLED:
+            if (content := self._open(message, attempt)) is None:
+                return
+            codec, body = codec & ~SPILLED, content
+        else:
+            self.attempt, self._current, self._is_answered = attempt, message, False
         try:
-            source = self._board.worker_id(message.source)
-            result = self._call("task", message.id, source, decode(message.codec & ~SPILLED, body))
+            result = self._handler(self._server, task_id, self._worker_ids[source], decode(codec, body))
             if result is not None:
-                self.finish(result)
+                if self._is_answered:
+                    self.finish(result)  # which says that it is too late
+                self._answer(message, Kind.FINISH, result)
             elif not self._is_answered:
                 self._answer(message, Kind.DONE, b"")
             cells[self._done] += 1

@@ -32,7 +32,13 @@ class Callbacks:
 
     def run(self, event: str, callback: Callable[..., Any], *args: Any) -> None:
         """Call a callback that was given for one occasion; `event` is its name in the log."""
-        self.guard(event, lambda: callback(self._server, *args))
+        try:
+            result = callback(self._server, *args)
+        except Exception:
+            log.exception("callback raised", extra={"event": event})
+        else:
+            if result is not None and inspect.iscoroutine(result):
+                self._go_on(event, result)
 
     def guard(self, event: str, call: Callable[[], Any]) -> asyncio.Future[None] | None:
         """Log what `call` raises, now or in the coroutine that it gives."""
@@ -41,8 +47,9 @@ class Callbacks:
         except Exception:
             log.exception("callback raised", extra={"event": event})
             return None
-        if not inspect.iscoroutine(result):
-            return None
+        return self._go_on(event, result) if inspect.iscoroutine(result) else None
+
+    def _go_on(self, event: str, result: Coroutine[Any, Any, Any]) -> asyncio.Future[None]:
         work = asyncio.get_running_loop().create_task(self._finish(event, result))
         self.at_work.add(work)
         work.add_done_callback(self.at_work.discard)

@@ -1,6 +1,7 @@
 """How the tasks that wait in one event worker get to task workers, as many as there is room for."""
 
 import asyncio
+import logging
 import sys
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from engine.ipc.message import HEAD_BYTES
 from engine.ipc.way import TaskWay
 from engine.stats import Board, Cell, State
 from engine.worker.outstanding import Gift, Load, Outstanding
+
+log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 0.002
 """While tasks wait for a task worker that somebody else keeps busy, nobody tells us when it is free."""
@@ -46,6 +49,8 @@ class Giving:
         """Bytes of tasks that wait and lie in files, by task id."""
         self._file_bytes = 0
         self._stuck: list[deque[tuple[Gift, bytes]]] = [deque() for _ in range(board.task_worker_num)]
+        self._failure = ""
+        """Why sending failed at last; that was said."""
         self.is_due = False
         """Whether tasks came in this loop turn; they are sent at its end."""
         self._look_again: asyncio.TimerHandle | None = None
@@ -54,6 +59,8 @@ class Giving:
         """Called when too much waits."""
         self.let_clients_go_on: Callable[[], None] = lambda: None
         """Called when there is room again."""
+        self.take_more: Callable[[], None] | None = None
+        """Called when tasks were sent: others wait elsewhere until there is room for them here."""
         self.is_stopped = False
         """Set when tasks are to stay where they are."""
 
@@ -62,24 +69,30 @@ class Giving:
     @property
     def waiting_bytes(self) -> int:
         """With what is noted of each, or a flood of tiny tasks would take ten times what it may."""
-        return self._backlog.bytes + self._file_bytes + NOTED_BYTES * len(self._backlog)
+        return self._backlog.kept_bytes + self._file_bytes
 
     def check_room(self, body_bytes: int) -> None:
         """Raises TaskQueueFull when a task with such a body has none. An empty backlog takes one of any size."""
-        waiting = self.waiting_bytes
-        if waiting and waiting + NOTED_BYTES + HEAD_BYTES + body_bytes > self._max_bytes:
+        waiting = self._backlog.kept_bytes + self._file_bytes
+        if waiting + NOTED_BYTES + HEAD_BYTES + body_bytes > self._max_bytes and waiting:
             raise TaskQueueFull(waiting, self._max_bytes)
+
+    def has_room(self, body_bytes: int) -> bool:
+        """Whether a task with such a body may come in."""
+        waiting = self.waiting_bytes
+        return not waiting or waiting + NOTED_BYTES + HEAD_BYTES + body_bytes <= self._max_bytes
 
     def came_in(self, task_id: int, file: bytes | None) -> None:
         """A task is in the backlog now; a large one has a file."""
         if file:
             self._in_files[task_id] = size = self._bodies.size(file)
             self._file_bytes += size
-        if self.waiting_bytes > self._high and not self._is_holding:
+        if self._backlog.kept_bytes + self._file_bytes > self._high and not self._is_holding:
             self._is_holding = True
             self._note_bytes()
             self.hold_clients()
-        self.soon()
+        if not self.is_due:
+            self.soon()
 
     def withdraw(self, task_id: int) -> None:
         """A task that waits is not to be sent."""
@@ -120,7 +133,8 @@ class Giving:
         if self.is_stopped:
             return
         for waiting in self._stuck:
-            self._push(waiting)
+            if waiting:
+                self._push(waiting)
         if self._outstanding.has_waiting and not (self._way.is_shared and any(self._stuck)):
             if not self._board.try_lock():
                 self.soon()
@@ -132,7 +146,11 @@ class Giving:
             finally:
                 self._board.unlock()
             for gift in gifts:
-                self._send(gift)
+                self._pack(gift)
+            for gift in gifts:
+                self._push(self._stuck[gift.number])
+        if self.take_more:
+            self.take_more()
         self._note_bytes()
         self._look_at_clients()
         if self._outstanding.has_waiting or any(self._stuck):
@@ -169,24 +187,28 @@ class Giving:
             row = self._board.row(self._board.current(self._board.worker_num + gift.number))
             self._board.cells[row + Cell.CALLED_NS] = time.monotonic_ns()
 
-    def _send(self, gift: Gift) -> None:
-        """Put tasks into packets, and those on their way. Each is in the backlog until it is."""
-        waiting = self._stuck[gift.number]
+    def _pack(self, gift: Gift) -> None:
+        """Put tasks into packets, behind those that are not sent yet."""
+        number, is_named, ids = gift
         most_bytes = 0 if self._board.concurrency else self._way.packet_bytes  # coroutines travel alone
-        for ids, packet in self._backlog.packets(gift.ids, most_bytes):
-            if waiting or not self._way.send(gift.number, packet, is_named=gift.is_named):
-                waiting.append((gift._replace(ids=ids), packet))
-            else:
-                self._gone(ids)
+        self._stuck[number].extend(
+            (Gift(number, is_named, part), packet) for part, packet in self._backlog.packets(ids, most_bytes)
+        )
 
     def _push(self, waiting: deque[tuple[Gift, bytes]]) -> None:
-        """Try what did not fit before."""
-        while waiting:
-            gift, packet = waiting[0]
-            if not self._way.send(gift.number, packet, is_named=gift.is_named):
-                return
-            waiting.popleft()
-            self._gone(gift.ids)
+        """Send packets as long as there is room. Each task is in the backlog until it is sent; what cannot be sent is
+        tried again, whatever the reason."""
+        try:
+            while waiting:
+                gift, packet = waiting[0]
+                if not self._way.send(gift.number, packet, is_named=gift.is_named):
+                    return
+                waiting.popleft()
+                self._gone(gift.ids)
+        except OSError as error:
+            if str(error) != self._failure:
+                self._failure = str(error)
+                log.error("tasks could not be sent, they wait", extra={"reason": str(error)})
 
     def _look_at_clients(self) -> None:
         if self._is_holding and self.waiting_bytes <= self._low:

@@ -3,20 +3,30 @@
 from collections.abc import Callable
 
 from engine.ipc.bodies import Bodies
-from engine.ipc.message import SPILLED, Message
+from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.reading import Reading
 from engine.log_lines import get_logger
 
 log = get_logger(__name__)
 
+_LAST_END = int(Kind.LOST)
+"""Kinds up to this one are ends of tasks."""
+
 
 class Hearing:
     """Goes through the messages of a packet one by one."""
 
-    def __init__(self, bodies: Bodies, most_deaths: int, obey: Callable[[Message, bool], None]) -> None:
-        """`obey(message, is_foreign)` handles one, and lets its file be. One that killed `most_deaths` processes is
-        passed over."""
+    def __init__(
+        self,
+        bodies: Bodies,
+        most_deaths: int,
+        answered: Callable[[Message, bool], None],
+        obey: Callable[[Message, bool], None],
+    ) -> None:
+        """`answered(message, is_foreign)` handles the end of a task, `obey` any other message; they let its file be.
+        One that killed `most_deaths` processes is passed over."""
         self._bodies = bodies
+        self._answered = answered
         self._most_deaths = most_deaths
         self._obey = obey
 
@@ -28,14 +38,19 @@ class Hearing:
         A file goes once its message is noted as handled: the other way round, whoever follows a process that died in
         between would find a message without it.
         """
+        answered, obey, note = self._answered, self._obey, reading.handled
         for message in messages:
+            kind, codec = message[:2]
             try:
-                self._obey(message, is_foreign)
+                if kind <= _LAST_END:
+                    answered(message, is_foreign)
+                else:
+                    obey(message, is_foreign)
             except Exception:
-                log.exception("message could not be handled", extra={"kind": message.kind, "id": message.id})
+                log.exception("message could not be handled", extra={"kind": kind, "id": message.id})
             handled += 1
-            reading.handled(handled)
-            if message.codec & SPILLED:
+            note(handled)
+            if codec & SPILLED:
                 self._bodies.drop(message)
         reading.clear()
 

@@ -65,29 +65,29 @@ class Outstanding:
         self._first = first
         self._anywhere: deque[int] = deque()
         self._named: list[deque[int]] = [deque() for _ in range(task_workers)]
-        self._under_way: dict[int, int] = {}
+        self.under_way_at: dict[int, int] = {}
         """The task worker's number, from 0, by task id."""
         self.counts = [0] * task_workers
         """Tasks under way at each task worker."""
         self._turn = 0
 
     def __len__(self) -> int:
-        return len(self._under_way) + len(self._anywhere) + sum(map(len, self._named))
+        return len(self.under_way_at) + len(self._anywhere) + sum(map(len, self._named))
 
     @property
     def under_way(self) -> int:
-        return len(self._under_way)
+        return len(self.under_way_at)
 
     def submit(self, task_id: int, target: int) -> None:
         """Take a task; `target` is a task worker's number from 0, or -1 for any."""
         (self._anywhere if target < 0 else self._named[target]).append(task_id)
 
     def is_under_way(self, task_id: int) -> bool:
-        return task_id in self._under_way
+        return task_id in self.under_way_at
 
     def answered(self, task_id: int) -> bool:
         """Strike a task off; False when it is not under way here."""
-        number = self._under_way.pop(task_id, None)
+        number = self.under_way_at.pop(task_id, None)
         if number is None:
             return False
         self.counts[number] -= 1
@@ -153,6 +153,6 @@ class Outstanding:
 
     def _send_off(self, queue: deque[int], number: int, count: int) -> list[int]:
         ids = [queue.popleft() for _ in range(count)]
-        self._under_way.update(dict.fromkeys(ids, number))
+        self.under_way_at.update(dict.fromkeys(ids, number))
         self.counts[number] += count
         return ids

@@ -1,6 +1,7 @@
 """The tasks of one event worker: kept, sent away, answered."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from engine.worker.outstanding import Outstanding
 log = get_logger(__name__)
 
 _IDS_AT_ONCE = 32
+_FINISH, _DONE = int(Kind.FINISH), int(Kind.DONE)
+"""Kinds up to DONE are of tasks that ended well."""
 Want = Callable[..., Any] | asyncio.Future[Any] | None
 """Who wants the end of a task, where that is not `finish`."""
 
@@ -46,11 +49,13 @@ class Tasks:
         self._bodies = bodies
         self._backlog = backlog
         self._way = way
+        self._inline_bytes = way.inline_bytes
         self._task_ids = task_ids
         self._upcoming_id = self._ids_end = 0
         self._first_task_id = task_ids.upcoming()
         first = board.worker_id(place) * board.task_worker_num // board.worker_num
         self._outstanding = Outstanding(board.task_worker_num, first)
+        self._under_way_at = self._outstanding.under_way_at
         self.giving = Giving(place, board, self._outstanding, backlog, bodies, way, max_bytes)
         self._wants: dict[int, Want] = {}
         self._former: list[Message] = []
@@ -90,12 +95,15 @@ class Tasks:
         codec, body = encode(data)
         self.giving.check_room(len(body))
         file = None
-        if len(body) > self._way.inline_bytes:
+        if len(body) > self._inline_bytes:
             codec, file = codec | SPILLED, self._bodies.spill(body)
             body = file
         if want is not None:
             codec |= WANTED
-        task_id = self._next_id()
+        if self._upcoming_id == self._ids_end:
+            self._draw_ids()
+        task_id = self._upcoming_id
+        self._upcoming_id = task_id + 1
         message = frame(Kind.TASK, codec, self._place, task_id, body, ANY if target < 0 else target)
         try:
             self._backlog.append(task_id, message)
@@ -112,14 +120,11 @@ class Tasks:
         self.giving.came_in(task_id, file)
         return task_id
 
-    def _next_id(self) -> int:
-        """In a flood from a block of our own: to draw each would take a fifth of a round trip."""
-        if self._upcoming_id == self._ids_end:
-            count = _IDS_AT_ONCE if self.giving.is_due else 1
-            self._upcoming_id = self._task_ids.draw(count)
-            self._ids_end = self._upcoming_id + count
-        self._upcoming_id += 1
-        return self._upcoming_id - 1
+    def _draw_ids(self) -> None:
+        """In a flood a block of them: to draw each would take a fifth of a round trip."""
+        count = _IDS_AT_ONCE if self.giving.is_due else 1
+        self._upcoming_id = self._task_ids.draw(count)
+        self._ids_end = self._upcoming_id + count
 
     def load(self) -> None:
         """Look what an earlier process in this place kept and did not send; before the first task of ours."""
@@ -133,12 +138,35 @@ class Tasks:
         self._former = []
 
     def adopt(self, other: Backlog) -> None:
-        """Take what the process in the other place of this worker id kept and did not send; it is gone."""
-        for message in other.load():
-            if message.id not in self._backlog:
-                self._backlog.append(message.id, to_bytes(message._replace(source=self._place)))
-                self._wait_again(message)
-            other.remove([message.id])
+        """Take what the process in the other place of this worker id kept and did not send; it is gone.
+
+        What there is no room for stays there, and is taken as room comes, or by the process that comes there next.
+        """
+        inherited = deque(other.load())
+
+        def take() -> None:
+            """As much as there is room for."""
+            other_place = self._board.other(self._place)
+            if self._board.get(other_place, Cell.PID):
+                inherited.clear()  # somebody sits there again, and has them
+            while inherited and self.giving.has_room(self._bytes_of(inherited[0])):
+                message = inherited.popleft()
+                if message.id not in self._backlog:
+                    self._backlog.append(message.id, to_bytes(message._replace(source=self._place)))
+                    self._wait_again(message)
+                other.remove([message.id])
+            if inherited:
+                self._board.put(other_place, Cell.QUEUE_BYTES, other.kept_bytes)
+            elif self.giving.take_more:
+                self.giving.take_more = None
+                self._board.put(other_place, Cell.QUEUE_BYTES, 0)
+
+        self.giving.take_more = take
+        take()
+
+    def _bytes_of(self, message: Message) -> int:
+        file = _file_of(message)
+        return self._bodies.size(file) if file else len(message.body)
 
     def _wait_again(self, message: Message) -> None:
         self._outstanding.submit(message.id, -1 if message.target == ANY else message.target)
@@ -147,24 +175,22 @@ class Tasks:
     # ── out ─────────────────────────────────────────────────────────────────────────────────────
 
     def _is_double(self, task_id: int, is_foreign: bool) -> bool:
-        """Whether this task's end came already: a task worker that dies before it notes its answer does it again."""
-        if self._outstanding.is_under_way(task_id):
-            return False
-        return task_id in self._seen if self._is_older(task_id, is_foreign) else True
+        """Whether the end of a task that is not under way here came already: a task worker that dies before it notes
+        its answer does it again."""
+        return task_id in self._seen if is_foreign or task_id < self._first_task_id else True
 
-    def _is_older(self, task_id: int, is_foreign: bool) -> bool:
-        return is_foreign or task_id < self._first_task_id
-
-    def answered(self, message: Message, *, is_foreign: bool = False) -> None:
+    def answered(self, message: Message, is_foreign: bool = False) -> None:
         """A task is over. One that an earlier process of this worker id asked for goes to `finish`, too.
 
         `is_foreign`: it was said to the other place of this worker id.
         """
         kind, codec, _, task_id, body, _, _ = message
-        if self._is_double(task_id, is_foreign):
-            return
-        if task_id in self._backlog and not self._outstanding.is_under_way(task_id):
-            self.giving.withdraw(task_id)  # sent by a process that died before it noted that
+        is_ours = task_id in self._under_way_at
+        if not is_ours:
+            if self._is_double(task_id, is_foreign):
+                return
+            if task_id in self._backlog:
+                self.giving.withdraw(task_id)  # sent by a process that died before it noted that
         if codec & SPILLED:
             try:
                 codec, body = codec & ~SPILLED, self._bodies.content(message)
@@ -177,16 +203,17 @@ class Tasks:
         except Exception as error:
             log.exception("result cannot be unpacked", extra={"task_id": task_id})
             kind, found = Kind.FAILED, failure(error)
-        self._outstanding.answered(task_id)
-        if self._is_older(task_id, is_foreign):
+        if is_ours:
+            self._outstanding.answered(task_id)
+        if is_foreign or task_id < self._first_task_id:
             self._seen.add(task_id)
         want = self._wants.pop(task_id, None) if codec & WANTED else None
         if want is None and codec & WANTED:
             self._board.add(self._place, Cell.ORPHANED)
         # Counted behind the callback, next to where the message is noted as handled: whoever follows a process that
         # died in between hears the message again, and counts it again.
-        if kind in (Kind.FINISH, Kind.DONE):
-            self._ended_well(task_id, want, found, has_result=kind == Kind.FINISH)
+        if kind <= _DONE:
+            self._ended_well(task_id, want, found, kind == _FINISH)
             self._cells[self._done] += 1
         else:
             self._ended_badly(task_id, want, found, is_lost=kind == Kind.LOST)
@@ -202,7 +229,7 @@ class Tasks:
         if self._outstanding.is_under_way(message.id):
             self.answered(message._replace(kind=Kind.FAILED))
 
-    def _ended_well(self, task_id: int, want: Want, result: Any, *, has_result: bool) -> None:
+    def _ended_well(self, task_id: int, want: Want, result: Any, has_result: bool) -> None:
         """To who waits, to its own callback, or to `finish`; without a result nobody is called."""
         if isinstance(want, asyncio.Future):
             self._tell(want, lambda waiter: waiter.set_result(result if has_result else None))

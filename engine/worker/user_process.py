@@ -67,7 +67,7 @@ class UserProcess(RemoteClients):
         self._reading = shared.process_readings[board.worker_id(place) - board.worker_num - board.task_worker_num]
         self._bodies = Bodies(shared.spill, place)
         self._callbacks = Callbacks(server, events)
-        self._hearing = Hearing(self._bodies, settings.task_max_attempts, self._obey)
+        self._hearing = Hearing(self._bodies, settings.task_max_attempts, _no_answer, self._obey)
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
         self._outbox: Outbox
 
@@ -170,3 +170,7 @@ class UserProcess(RemoteClients):
 
     def finish(self, data: Any) -> None:
         raise UsageError("finish() belongs into a task handler, and this is a user process")
+
+
+def _no_answer(message: Message, is_foreign: bool) -> None:
+    """Nobody answers a task to a process that cannot hand one out."""

@@ -75,7 +75,7 @@ class EventWorker:
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
         self._spill = shared.spill
         self._bodies = Bodies(shared.spill, place)
-        self._hearing = Hearing(self._bodies, settings.task_max_attempts, self._obey)
+        self._hearing: Hearing
         self._clients = Clients(place, settings, board, self._callbacks, self._post)
         self._loop: asyncio.AbstractEventLoop
         self._outbox: Outbox
@@ -105,14 +105,15 @@ class EventWorker:
             self._task_ids,
             self.settings.task_queue_max_bytes,
         )
+        self._hearing = Hearing(self._bodies, self.settings.task_max_attempts, self._tasks.answered, self._obey)
         self._tasks.giving.hold_clients = self._clients.pause
         self._tasks.giving.let_clients_go_on = self._clients.resume
         self._told_to_stop = asyncio.Event()
         self._last_answer_came = asyncio.Event()
         listen_in_loop(self._loop, signal.SIGTERM, self._told_to_stop.set)
+        self._board.put(self._place, Cell.PID, os.getpid())  # from here on nobody else takes what is kept here
         self._close_row(self._place)
         self._tasks.load()
-        self._board.put(self._place, Cell.PID, os.getpid())
         self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
         try:
             if (starting := self._callbacks.call("worker_start", self._id)) is not None:
@@ -262,10 +263,9 @@ class EventWorker:
         self._loop.remove_reader(self._channel.readable(other))
 
     def _obey(self, message: Message, is_foreign: bool) -> None:
+        """Handle what is not the end of a task."""
         kind = message.kind
-        if kind <= Kind.LOST:
-            self._tasks.answered(message, is_foreign=is_foreign)
-        elif kind == Kind.BODILESS:
+        if kind == Kind.BODILESS:
             self._tasks.bodiless(message)
         elif kind == Kind.PIPE:
             self._callbacks.emit("pipe_message", self._board.worker_id(message.source), self._bodies.read(message))

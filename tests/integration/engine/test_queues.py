@@ -155,6 +155,38 @@ def test_with_a_key_every_task_that_was_not_done_is_done_by_the_next_start(
     assert queue_of(key) is None
 
 
+def test_when_somebody_removes_the_queue_the_server_says_so_once_and_stops_and_what_waits_is_kept(
+    tmp_path: Path, mode: IpcMode, key: int
+) -> None:
+    settings: dict[str, Any] = {"task_ipc_mode": mode, "message_queue_key": key, **FRAMES}
+    with running(workshop, tmp_path, worker_num=2, task_worker_num=2, **settings) as server:
+        server.errors_are_fine = server.was_killed = True  # its files stay
+        with Desk(server) as desk:
+            desk.do("echo", "before")
+            queue = queue_of(key)
+            assert queue is not None
+            queue.remove()
+            for number in range(20):
+                desk.ask("echo", number)
+
+            assert server.exit_status() == 4
+
+        assert len(server.log("System V queue was removed by somebody else")) == 1
+        assert {line["said"] for line in server.log() if line["level"] == "ERROR"} == {
+            "System V queue was removed by somebody else, the server stops; tasks that were in it are lost"
+        }
+        assert "Traceback" not in server.stderr()
+        begun = len(server.notes("task"))
+        submitted = [line["count"] for line in server.log("tasks stay for the next start")]
+
+    with running(workshop, tmp_path, worker_num=2, task_worker_num=2, **settings) as server:
+        server.errors_are_fine = True  # those of the first
+        (line,) = server.log("tasks of an earlier life are delivered")
+        assert submitted == [line["count"]]
+        assert 0 < line["count"] <= 20
+        wait_until(lambda: len(server.notes("task")) == begun + line["count"], "all that was kept is done")
+
+
 def forgetful_workshop(server: Server) -> None:
     workshop(server)
     server.on("shutdown", lambda server: server.discard_tasks())

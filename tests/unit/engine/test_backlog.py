@@ -213,6 +213,41 @@ def test_a_death_while_a_message_goes_leaves_the_others(last: bool) -> None:
     check_every_line(region, lambda: backlog.remove([1]), [task(1), *others], others)
 
 
+def test_a_message_that_does_not_fit_is_refused_and_changes_nothing() -> None:
+    region = anonymous("", region_bytes(0))
+    backlog = Backlog(region)
+    half = (region.size - mmap.PAGESIZE) // 2
+    large = [task(number, b"x" * 5000) for number in range(half // (HEAD_BYTES + 5000))]
+    append(backlog, *large)
+
+    for _ in range(2):
+        with pytest.raises(OverflowError):
+            append(backlog, task(99, b"y" * 5000))
+
+    assert found(region) == large
+    assert 99 not in backlog
+    backlog.remove([0])
+    append(backlog, task(100, b"z" * 5000))
+    assert found(region) == [*large[1:], task(100, b"z" * 5000)]
+
+
+def test_memory_that_cannot_be_given_back_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every file system can: the messages are in the other half by then, and the next go there as well."""
+    region = anonymous("", region_bytes(4 * 2**20))
+    backlog = Backlog(region)
+    monkeypatch.setattr(mmap, "MADV_REMOVE", -1)
+    body = b"x" * INLINE_BYTES
+    append(backlog, *[task(number, body) for number in range(300)])
+
+    backlog.remove(range(299))
+    append(backlog, task(300, body))
+    assert found(region) == [task(299, body), task(300, body)]
+
+    backlog.remove([299, 300])
+    append(backlog, task(301, body))
+    assert found(region) == [task(301, body)]
+
+
 def test_a_death_while_the_other_half_is_begun_leaves_all() -> None:
     region = anonymous("", region_bytes(0))
     backlog = Backlog(region)

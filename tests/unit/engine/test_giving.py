@@ -204,6 +204,32 @@ def test_a_full_way_keeps_the_order_and_loses_nothing(tmp_path: Path) -> None:
     assert desk.way.forgotten == []
 
 
+def test_what_fails_on_the_way_to_one_is_tried_again_and_holds_up_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act() -> Desk:
+        desk = Desk(tmp_path, task_workers=3)
+        take, failures = desk.way.send, iter([OSError("no memory")] * 3)
+
+        def send(number: int, packet: bytes, *, is_named: bool) -> bool:
+            if number == 1 and (failure := next(failures, None)):
+                raise failure
+            return take(number, packet, is_named=is_named)
+
+        desk.way.send = send  # type: ignore[method-assign]
+        for target in (0, 1, 2, 1):
+            desk.submit(target=target)
+        await turn()
+        assert sorted(desk.sent) == [0, 2]
+        await until(lambda: not len(desk.backlog))
+        return desk
+
+    desk = asyncio.run(act())
+
+    assert desk.way.sent[2:] == [(1, True, [1, 3])]
+    assert [each.getMessage() for each in caplog.records] == ["tasks could not be sent, they wait"]
+
+
 def test_a_full_way_of_one_does_not_hold_up_another(tmp_path: Path) -> None:
     async def act() -> Desk:
         desk = Desk(tmp_path, task_workers=2)

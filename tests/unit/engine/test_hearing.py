@@ -44,7 +44,7 @@ class House:
 
         bodies: Any = Mortal(self.bodies, fate)
         reading: Any = Mortal(self.reading, fate)
-        hearing = Hearing(bodies, 100, obey)
+        hearing = Hearing(bodies, 100, obey, obey)
         try:
             if is_first:
                 hearing.go_through(reading, self.unheard or [])
@@ -84,6 +84,6 @@ def test_the_file_of_a_message_that_is_passed_over_goes(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.say(house.bodies.pack(Kind.PIPE, 1, LARGE))
 
-    Hearing(house.bodies, 1, lambda message, is_foreign: None).go_on(house.reading)
+    Hearing(house.bodies, 1, lambda *_: None, lambda *_: None).go_on(house.reading)
 
     assert house.spill.count() == 0

@@ -26,9 +26,13 @@ class Bell:
 
     def __init__(self) -> None:
         self.rung: list[tuple[int, bool]] = []
+        self.removals = 0
 
     def __call__(self, number: int, is_named: bool) -> None:
         self.rung.append((number, is_named))
+
+    def removed(self) -> None:
+        self.removals += 1
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def bell() -> Bell:
 
 @pytest.fixture
 def way(queue: sysv_ipc.MessageQueue, bell: Bell) -> QueueWay:
-    return QueueWay(queue, memoryview(bytearray(8)), bell)
+    return QueueWay(queue, memoryview(bytearray(8)), bell, bell.removed)
 
 
 def taken(way: QueueWay, number: int) -> list[int]:
@@ -122,7 +126,7 @@ def test_a_full_queue_says_so_wakes_nobody_and_takes_again_once_there_is_room(
     queue: sysv_ipc.MessageQueue, bell: Bell
 ) -> None:
     queue.max_size = 4096
-    way = QueueWay(queue, memoryview(bytearray(8)), bell)
+    way = QueueWay(queue, memoryview(bytearray(8)), bell, bell.removed)
     sent = 0
     while way.send(0, packet_of(sent), is_named=False):
         sent += 1
@@ -146,12 +150,15 @@ def test_what_is_given_back_is_a_task_for_anybody(way: QueueWay, bell: Bell) -> 
     assert bell.rung == [(0, False)]
 
 
-def test_a_queue_that_is_gone_is_an_error_and_not_an_empty_one(queue: sysv_ipc.MessageQueue, bell: Bell) -> None:
-    way = QueueWay(queue, memoryview(bytearray(8)), bell)
+def test_a_queue_that_is_gone_is_told_of_and_neither_takes_nor_gives(queue: sysv_ipc.MessageQueue, bell: Bell) -> None:
+    way = QueueWay(queue, memoryview(bytearray(8)), bell, bell.removed)
     queue.remove()
 
-    with pytest.raises(OSError, match="System V queue"):
-        way.take(0, memoryview(bytearray(hand.REGION_BYTES)))
+    assert not way.send(0, packet_of(1), is_named=False)
+    assert bell.removals == 1
+    assert taken(way, 0) == []
+    assert bell.removals >= 2
+    assert bell.rung == []
 
 
 # ── sizes ───────────────────────────────────────────────────────────────────────────────────────
@@ -190,7 +197,7 @@ def test_packets_are_what_the_kernel_and_a_hand_can_take(
 
     monkeypatch.setattr(sysv_queue, "limit", lambda name: msgmax)
 
-    way = QueueWay(Wide(), memoryview(bytearray(8)), bell)
+    way = QueueWay(Wide(), memoryview(bytearray(8)), bell, bell.removed)
 
     assert (way.packet_bytes, way.inline_bytes) == (packet, inline)
 
@@ -198,7 +205,7 @@ def test_packets_are_what_the_kernel_and_a_hand_can_take(
 def test_packets_are_no_larger_than_the_whole_queue(queue: sysv_ipc.MessageQueue, bell: Bell) -> None:
     queue.max_size = 1000
 
-    way = QueueWay(queue, memoryview(bytearray(8)), bell)
+    way = QueueWay(queue, memoryview(bytearray(8)), bell, bell.removed)
 
     assert (way.packet_bytes, way.inline_bytes) == (1000, 1000 - HEAD_BYTES - PACKET_HEAD.size)
 

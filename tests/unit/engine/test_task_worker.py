@@ -84,6 +84,25 @@ def test_a_second_finish_raises_and_the_first_counts(world: World, attempt: str)
     assert world.answers() == [(Kind.FINISH, 0, "first")]
 
 
+def test_how_long_its_tasks_take_is_told_at_once_for_a_long_one_and_little_by_little_for_quick_ones(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.accumulate([0, 0, 1000, 5000, 1000, 1000])
+    told: list[int] = []
+
+    def task(world: World, *args: Any) -> None:
+        told.append(world.board.get(TASK_WORKER, Cell.MEAN_NS))
+
+    world.events.register("task", task)
+    world.submit(*"abcd")
+    monkeypatch.setattr(work.time, "monotonic_ns", lambda: next(clock))
+
+    world.live()
+
+    told.append(world.board.get(TASK_WORKER, Cell.MEAN_NS))
+    assert told == [0, 0, 1000, 5000, 4000]
+
+
 # ── death at every step ─────────────────────────────────────────────────────────────────────────
 
 

@@ -1,0 +1,130 @@
+"""engine/worker/tasks.py: what another process left is taken as there is room for it, and none of it is lost."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.events import Events
+from engine.ipc.backlog import NOTED_BYTES, Backlog, region_bytes
+from engine.ipc.bodies import Bodies
+from engine.ipc.counter import SharedCounter
+from engine.ipc.memory import anonymous
+from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, Kind, Message, to_bytes, unpack
+from engine.ipc.spill import SpillDirectory
+from engine.stats import Board, Cell, State
+from engine.worker.callbacks import Callbacks
+from engine.worker.tasks import Tasks
+
+MAX_BYTES = 2**20
+OWN, OTHER = 0, 1
+BODY = b"x" * 8000
+AS_MANY_AS_FIT = MAX_BYTES // (NOTED_BYTES + HEAD_BYTES + len(BODY))
+
+
+class Way:
+    """Takes everything once it is open."""
+
+    inline_bytes = INLINE_BYTES
+    packet_bytes = PACKET_BYTES
+    is_shared = False
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.sent: list[int] = []
+
+    def send(self, number: int, packet: bytes, *, is_named: bool) -> bool:
+        if self.is_open:
+            self.sent += [message.id for message in unpack(packet)]
+        return self.is_open
+
+
+class EventWorker:
+    """Our backlog holds tasks up to the limit, and so does that of the process that is gone."""
+
+    def __init__(self, directory: Path) -> None:
+        self.board = Board(1, 1)
+        self.board.put(self.board.current(1), Cell.STATE, State.IDLE)
+        self.board.put(self.board.current(1), Cell.MEAN_NS, 1000)
+        self.own, self.other = (Backlog(anonymous("", region_bytes(MAX_BYTES))) for _ in range(2))
+        self.bodies = Bodies(SpillDirectory(directory), OWN)
+        self.way = Way()
+        self.tasks = Tasks(
+            OWN,
+            self.board,
+            Callbacks(None, Events()),
+            self.bodies,
+            self.own,
+            self.way,  # type: ignore[arg-type]
+            SharedCounter(1000),
+            MAX_BYTES,
+        )
+        for number in range(AS_MANY_AS_FIT):
+            self.own_id = self.tasks.submit(BODY, -1)
+            self.other.append(number, to_bytes(Message(Kind.TASK, 0, OTHER, number, BODY)))
+
+    async def all_is_sent(self) -> None:
+        self.way.is_open = True
+        async with asyncio.timeout(10):
+            while len(self.own) or len(self.other):
+                for task_id in list(self.tasks._outstanding.under_way_at):
+                    self.tasks._outstanding.answered(task_id)
+                self.tasks.giving.again()
+                assert self.tasks.giving.waiting_bytes <= MAX_BYTES
+                await asyncio.sleep(0)
+
+
+def in_a_loop(directory: Path, test: Any) -> None:
+    async def run() -> None:
+        await test(EventWorker(directory))
+
+    asyncio.run(run())
+
+
+def test_what_another_left_is_taken_as_room_comes_and_the_limit_holds(tmp_path: Path) -> None:
+    async def test(worker: EventWorker) -> None:
+        worker.tasks.adopt(worker.other)
+        assert len(worker.other) == AS_MANY_AS_FIT
+        assert worker.board.get(OTHER, Cell.QUEUE_BYTES) > 0
+
+        await worker.all_is_sent()
+
+        assert sorted(worker.way.sent) == [*range(AS_MANY_AS_FIT), *range(1000, 1000 + AS_MANY_AS_FIT)]
+        assert worker.board.get(OTHER, Cell.QUEUE_BYTES) == 0
+
+    in_a_loop(tmp_path, test)
+
+
+def test_what_another_left_is_its_successors_once_that_is_there(tmp_path: Path) -> None:
+    async def test(worker: EventWorker) -> None:
+        worker.tasks.adopt(worker.other)
+        worker.board.put(OTHER, Cell.PID, 4711)
+        worker.way.is_open = True
+        async with asyncio.timeout(10):
+            while len(worker.own):
+                for task_id in list(worker.tasks._outstanding.under_way_at):
+                    worker.tasks._outstanding.answered(task_id)
+                worker.tasks.giving.again()
+                await asyncio.sleep(0)
+
+        assert len(worker.other.load()) == AS_MANY_AS_FIT
+        assert min(worker.way.sent) == 1000
+
+    in_a_loop(tmp_path, test)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_file_of_a_task_counts_before_it_is_taken(tmp_path: Path, count: int) -> None:
+    async def test(worker: EventWorker) -> None:
+        worker.own.remove(range(1000, 1000 + AS_MANY_AS_FIT))
+        worker.other.remove(range(AS_MANY_AS_FIT))
+        for number in range(count):
+            message = Bodies(worker.bodies._spill, OTHER).pack(Kind.TASK, number, b"x" * (MAX_BYTES // 3))
+            worker.other.append(number, to_bytes(message))
+
+        worker.tasks.adopt(worker.other)
+
+        assert (len(worker.own), len(worker.other)) == (2, count - 2)
+
+    in_a_loop(tmp_path, test)
