@@ -36,11 +36,12 @@ class Form:
 
 
 def _cases(loads: tuple[Load, ...], few: tuple[Load, ...], modes: tuple[IpcMode, ...]) -> tuple[Case, ...]:
-    """All loads for one task worker in every mode, a core each; `few` for the other ways to place and share."""
+    """All loads for one task worker in every mode, a core each; `few` for the other ways to place and share, four task
+    workers beside one in every mode."""
     return (
         *(Case(mode, 1, Placement.APART, loads) for mode in modes),
         *(Case(mode, 1, Placement.TOGETHER, few) for mode in modes[:1]),
-        *(Case(mode, workers, Placement.FREE, few) for mode in modes[:1] for workers in (2, 4)),
+        *(Case(mode, workers, Placement.FREE, few) for mode in modes for workers in (1, 4)),
     )
 
 

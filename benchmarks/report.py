@@ -138,14 +138,15 @@ def targets(form: Form, found: Found) -> Section:
 
 def _promises(form: Form, found: Found) -> Iterator[tuple[str, float, float | None]]:
     """Each promise with its least ratio and what was found."""
-    for placement in (Placement.APART, Placement.TOGETHER):
-        for outstanding, least in ((64, 1.2), (1, 0.6)):
-            value = _to_floor(form, found, placement, (SMALL, outstanding))
-            yield f"{outstanding} outstanding, {placement}: to the floor", least, value
+    for outstanding, least in ((64, 0.45), (16, 0.3), (1, 0.5)):
+        value = _to_floor(form, found, Placement.APART, (SMALL, outstanding))
+        yield f"{outstanding} outstanding, a core each: to the floor", least, value
+    for mode in dict.fromkeys(case.mode for case in form.cases):
+        four, one = (_at(form, mode, Placement.FREE, (SMALL, 64), workers) for workers in (4, 1))
+        value = found.ratio(*four, *one) if four and one else None
+        yield f"mode {mode.value}, 64 outstanding: four task workers to one", 0.8, value
     first, second = (_at(form, mode, Placement.APART, (SMALL, 64)) for mode in (IpcMode.SOCKET, IpcMode.QUEUE))
     yield "mode 2 to mode 1, 64 outstanding", 0.5, found.ratio(*second, *first) if first and second else None
-    rival = (("Pool",), (loads_at(form, Placement.APART).index((SMALL, 64)),)) if first else None
-    yield "to Pool.apply_async, 64 outstanding", 10, found.ratio(*first, *rival) if first and rival else None
     yield "10 MB, 1 outstanding: to the file floor", 0.5, _to_floor(form, found, Placement.APART, (LARGE, 1))
 
 
@@ -155,9 +156,11 @@ def _to_floor(form: Form, found: Found, placement: Placement, load: tuple[int, i
     return found.ratio(*mine, ("floor", str(placement)), (loads_at(form, placement).index(load),))
 
 
-def _at(form: Form, mode: IpcMode, placement: Placement, load: tuple[int, int]) -> tuple[Key, tuple[int, ...]] | None:
-    """Where the rate of one task worker under this load is kept; None when it is not in the plan."""
+def _at(
+    form: Form, mode: IpcMode, placement: Placement, load: tuple[int, int], task_workers: int = 1
+) -> tuple[Key, tuple[int, ...]] | None:
+    """Where the rate under this load is kept; None when it is not in the plan."""
     for case in form.cases:
-        if (case.mode, case.task_workers, case.placement) == (mode, 1, placement) and load in case.loads:
+        if (case.mode, case.task_workers, case.placement) == (mode, task_workers, placement) and load in case.loads:
             return case_key(case), (case.loads.index(load), 0)
     return None
