@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import Any, Protocol
 
 from setproctitle import setproctitle
 
 from engine.descriptors import make_room
 from engine.errors import StartError, UnknownWorker, UsageError
-from engine.events import IN_MANAGER, AnyCallback, Events
+from engine.events import IN_MANAGER
 from engine.ipc.channel import inbox_of
 from engine.ipc.message import Kind, Message, packets, to_bytes
 from engine.ipc.shared import Shared
@@ -27,6 +27,7 @@ from engine.process.child import START_FAILED, Readiness
 from engine.process.crew import Role
 from engine.process.listener import listen
 from engine.process.manager import Manager
+from engine.registration import Registration
 from engine.settings import IpcMode, Settings
 from engine.stats import Cell, State, Stats
 from engine.task_worker.coroutines import CoroutineWorker
@@ -56,7 +57,7 @@ class _Place(Protocol):
     def get_client_info(self, fd: int) -> dict[str, Any] | None: ...
 
 
-class Server:
+class Server(Registration):
     """A TCP server with event workers and task workers.
 
     Give it callbacks with `on`, then `start`. In every callback `server` is this object, in the process that calls.
@@ -64,6 +65,7 @@ class Server:
 
     def __init__(self, host: str, port: int, settings: Settings | None = None) -> None:
         """`port` 0 takes a free one; `server.port` tells which, once it has started. Raises UsageError."""
+        super().__init__()
         if not isinstance(host, str):
             raise UsageError(f"host is {host!r}, must be an address or a name, a str")
         if type(port) is not int or not 0 <= port <= 65_535:
@@ -79,26 +81,12 @@ class Server:
         """Whether this process is a task worker."""
         self.worker_pid = 0
         self.master_pid = 0
-        self._events = Events()
         self._place: _Place | None = None
         self._listener: socket.socket
         self._shared: Shared
         self._tls: ssl.SSLContext | None
 
     # ── before the start ────────────────────────────────────────────────────────────────────────
-
-    @overload
-    def on(self, event: str) -> Callable[[AnyCallback], AnyCallback]: ...
-    @overload
-    def on(self, event: str, callback: AnyCallback) -> AnyCallback: ...
-    def on(self, event: str, callback: AnyCallback | None = None) -> AnyCallback | Callable[[AnyCallback], AnyCallback]:
-        """Give the callback of an event: `server.on("receive", f)`, or as a decorator. See engine/events.py."""
-
-        def register(given: AnyCallback) -> AnyCallback:
-            self._events.register(event, given)
-            return given
-
-        return register if callback is None else register(callback)
 
     def start(self) -> None:
         """Run until SIGTERM or SIGINT. Main thread only.

@@ -146,6 +146,32 @@ def pipe_message(server: Server, src_worker_id: int, message: str) -> None:
 server.on("pipe_message", pipe_message)
 
 
+@server.on("WORKER_STOP")
+def worker_stop(server: Server, worker_id: int) -> None:
+    names.pop(worker_id, None)
+
+
+class Ledger:
+    """Callbacks that are methods, given by name."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def close(self, server: Server, fd: int, reactor_id: int) -> None:
+        self.seen.append(f"{fd} left")
+
+    def start(self, server: Server) -> None:
+        self.seen.append(f"port {server.port}")
+
+
+ledger = Ledger()
+server.on("close", ledger.close)
+server.on("before_reload", lambda server: print(server.port))
+server.on("AfterReload", lambda *_: ledger.seen.append("new workers"))
+for event in ("start",):
+    server.on(event, getattr(ledger, event))
+
+
 def ask(host: str, port: int, words: str) -> str:
     """A client's side."""
     with Client(host, port, timeout_s=1.0) as client:
