@@ -113,6 +113,7 @@ class Shared:
             backlog = fill(make, place, share, settings.task_queue_max_bytes, settings.task_worker_num)
             self.desks.append(Desk(backlog, Reading(anonymous("", reading.REGION_BYTES).view)))
             self.board.put(place, Cell.SUBMITTED, len(share))
+            self.board.put(place, Cell.WAITING, len(share))
 
     def _ring(self, number: int, is_named: bool) -> None:
         """Wake task worker `number` if it waits or has room; else, where any may do it, another that does."""

@@ -39,6 +39,8 @@ class Clients:
         self._ending: set[Connection] = set()
         self._is_paused = False
         self._patience = patience(settings)
+        row = board.row(place)
+        self._bytes_in, self._bytes_out, self._requests = row + Cell.BYTES_IN, row + Cell.BYTES_OUT, row + Cell.REQUESTS
         self._is_looking = False
 
     def __len__(self) -> int:
@@ -86,7 +88,14 @@ class Clients:
         self._callbacks.emit("connect", connection.fd, self._id)
 
     def received(self, fd: int, frame: bytes) -> asyncio.Future[None] | None:
+        self._board.cells[self._requests] += 1
         return self._callbacks.emit("receive", fd, self._id, frame)
+
+    def count_in(self, count: int) -> None:
+        self._board.cells[self._bytes_in] += count
+
+    def count_out(self, count: int) -> None:
+        self._board.cells[self._bytes_out] += count
 
     def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.Handle:
         return asyncio.get_running_loop().call_later(delay_s, call)

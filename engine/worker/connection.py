@@ -34,6 +34,12 @@ class Owner(Protocol):
     def received(self, fd: int, frame: bytes) -> Awaitable[Any] | None:
         """Handle a frame; what is returned is still at work on it."""
 
+    def count_in(self, count: int) -> None:
+        """So many bytes came from the client."""
+
+    def count_out(self, count: int) -> None:
+        """So many bytes were given to its transport."""
+
     def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.Handle:
         """Call it then; 0 is as soon as what runs now is through."""
 
@@ -87,6 +93,7 @@ class Connection(asyncio.Protocol):
         self._intake.begin()
 
     def data_received(self, data: bytes) -> None:
+        self._owner.count_in(len(data))
         if self._is_ended:
             return  # see close
         self.heard_at = time.monotonic()
@@ -209,6 +216,7 @@ class Connection(asyncio.Protocol):
         if waiting and waiting + len(data) > limit:
             raise SendBufferFull(self.fd, waiting, limit)
         self._transport.write(data)
+        self._owner.count_out(len(data))
         return True
 
     def pause(self) -> None:

@@ -85,6 +85,7 @@ class Giving:
         """A task that waits is not to be sent."""
         self._outstanding.withdraw(task_id)
         self._gone([task_id])
+        self._note_bytes()
 
     def _gone(self, task_ids: Sequence[int]) -> None:
         self._backlog.remove(task_ids)
@@ -94,6 +95,7 @@ class Giving:
 
     def _note_bytes(self) -> None:
         self._board.put(self._place, Cell.QUEUE_BYTES, self.waiting_bytes)
+        self._board.put(self._place, Cell.WAITING, len(self._backlog))
 
     # ── out ─────────────────────────────────────────────────────────────────────────────────────
 

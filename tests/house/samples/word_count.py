@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from engine import (
     Client,
     EngineError,
+    EventWorkerStats,
     IpcMode,
     SendBufferFull,
     Server,
@@ -110,7 +111,13 @@ def describe(result: object) -> str:
             return repr(result)
 
 
+def load(row: EventWorkerStats) -> int:
+    return row.tasks_waiting + row.tasks_under_way
+
+
 def describe_stats(stats: Stats) -> str:
+    waited_s: float = stats.oldest_waiting_s or 0.0
+    assert max(stats.event_workers, key=load).queue_bytes <= stats.queue_bytes and waited_s <= 60
     busiest = max(stats.task_workers, key=lambda each: each.done)
     return f"{stats.tasks_done} of {stats.tasks_submitted}, most by {busiest.worker_id}\n"
 

@@ -264,3 +264,18 @@ def test_a_client_may_be_closed_by_the_callback_that_hears_of_it(house: House) -
 
     assert house.clients.numbers == []
     assert house.transports[connection.fd].said_eof
+
+
+# ── what is counted ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_requests_and_bytes_of_all_clients_are_counted_in_the_row_of_their_worker() -> None:
+    house = House()
+    for body in (b"one", b"four"):
+        connection = house.connect()
+        connection.data_received(2 * frame(body) + b"\0")
+        connection.send(body)
+
+    counted = [house.board.get(0, cell) for cell in (Cell.REQUESTS, Cell.BYTES_IN, Cell.BYTES_OUT)]
+    assert counted == [4, 2 * 7 + 1 + 2 * 8 + 1, 7]
+    assert [house.board.get(place, Cell.BYTES_IN) for place in (1, 2, 3)] == [0, 0, 0]

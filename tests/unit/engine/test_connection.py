@@ -76,6 +76,18 @@ def test_sending_writes_and_a_closed_connection_takes_nothing() -> None:
     assert transport.written == b"one"
 
 
+def test_bytes_are_counted_as_they_come_and_as_they_are_handed_out() -> None:
+    connection, transport, worker = connected()
+
+    connection.data_received(frame(b"one")[:5])
+    connection.send(b"answer")
+    connection.close()
+    connection.data_received(b"dropped")
+    connection.send(b"not sent")
+
+    assert (worker.came_bytes, worker.went_bytes) == (12, len(transport.written)) == (12, 6)
+
+
 def test_a_lost_connection_takes_nothing_and_is_told_once() -> None:
     connection, transport, worker = connected()
 
