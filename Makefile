@@ -47,7 +47,7 @@ picture: .venv/dev ## draw docs/demo.svg, the terminal in the README, from a run
 	$(BIN)/python -m benchmarks.picture
 
 clean: ## remove the environment and what tools leave behind; var/ stays
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build *.egg-info engine/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/base:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

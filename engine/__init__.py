@@ -21,12 +21,13 @@ from engine.errors import (
 from engine.ipc.sysv_queue import ftok
 from engine.server import Server
 from engine.settings import IpcMode, Settings
-from engine.stats import Stats, TaskWorkerStats
+from engine.stats import EventWorkerStats, Stats, TaskWorkerStats
 
 __all__ = [
     "BadFrameLength",
     "Client",
     "EngineError",
+    "EventWorkerStats",
     "InboxFull",
     "IpcMode",
     "ProtocolError",

@@ -3,11 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import Any
 
 from engine.errors import StartError, UnknownWorker, UsageError
-from engine.events import IN_MANAGER, AnyCallback, Events
+from engine.events import IN_MANAGER
 from engine.log_lines import get_logger
+from engine.registration import Registration
 from engine.settings import IpcMode, Settings
 from engine.stats import Stats
 from engine.supervisor import Supervisor
@@ -17,7 +18,7 @@ from engine.worker_api import Runtime, WorkerApi
 log = get_logger(__name__)
 
 
-class Server:
+class Server(Registration):
     """A TCP server with event workers and task workers.
 
     Give it callbacks with `on`, then `start`. In every callback `server` is this object, in the process that calls.
@@ -25,6 +26,7 @@ class Server:
 
     def __init__(self, host: str, port: int, settings: Settings | None = None) -> None:
         """`port` 0 takes a free one; `server.port` tells which, once it has started. Raises UsageError."""
+        super().__init__()
         if not isinstance(host, str):
             raise UsageError(f"host is {host!r}, must be an address or a name, a str")
         if type(port) is not int or not 0 <= port <= 65_535:
@@ -36,7 +38,6 @@ class Server:
         self.settings = settings or Settings()
         self.worker_pid = 0
         self.master_pid = 0
-        self._events = Events()
         self.processes: dict[str, Target] = {}
         """What `add_process` was given, by name, in the order of their worker ids."""
         self._worker: WorkerApi | None = None
@@ -44,19 +45,6 @@ class Server:
         self._runtime: Runtime | None = None
 
     # ── before the start ────────────────────────────────────────────────────────────────────────
-
-    @overload
-    def on(self, event: str) -> Callable[[AnyCallback], AnyCallback]: ...
-    @overload
-    def on(self, event: str, callback: AnyCallback) -> AnyCallback: ...
-    def on(self, event: str, callback: AnyCallback | None = None) -> AnyCallback | Callable[[AnyCallback], AnyCallback]:
-        """Give the callback of an event: `server.on("receive", f)`, or as a decorator. See engine/events.py."""
-
-        def register(given: AnyCallback) -> AnyCallback:
-            self._events.register(event, given)
-            return given
-
-        return register if callback is None else register(callback)
 
     def add_process(self, name: str, target: Target) -> int:
         """Have a process of the program's own beside the workers, for what has to live there, such as a connection to

@@ -28,6 +28,13 @@ class Cell(IntEnum):
     ORPHANED = 15  # results whose callback was gone with its process
     QUEUE_BYTES = 16  # tasks that wait
     SESSIONS = 7  # how many session numbers were given out
+    BYTES_IN = 21
+    BYTES_OUT = 22
+    REQUESTS = 23  # frames handed to `receive`
+    WAITING = 24  # tasks not sent yet, as of the last loop turn
+    OLDEST_NS = 25  # since when the first of them waits, see worker/pulse.py, monotonic; 0 when not known yet
+    ACCEPT_RATE = 26  # of late, a second, times RATE_UNIT
+    DONE_RATE = 27
     # task workers
     STATE = 8
     TASK_ID = 9
@@ -42,6 +49,10 @@ class Cell(IntEnum):
 
 
 _ROW = len(Cell)
+RATE_UNIT = 1000
+"""A cell holds whole numbers."""
+RATE_WINDOW_S = 10.0
+"""What `of late` is."""
 
 
 class State(IntEnum):
@@ -84,6 +95,26 @@ class ProcessStats:
 
 
 @dataclass(frozen=True, slots=True)
+class EventWorkerStats:
+    """One event worker; a process of its worker id that leaves, or is gone, is counted with it."""
+
+    worker_id: int
+    pid: int
+    """0 while there is none."""
+    connections: int
+    requests: int
+    """Frames that `receive` was called with."""
+    bytes_in: int
+    bytes_out: int
+    tasks_waiting: int
+    """Not sent to a task worker yet."""
+    tasks_under_way: int
+    """Sent and not answered: in hand, or behind what a task worker has in hand."""
+    queue_bytes: int
+    """Tasks that wait, files included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """The server in numbers, the same from every process.
 
@@ -96,6 +127,12 @@ class Stats:
     accept_count: int
     """Also those that were closed at once, over max_conn."""
     close_count: int
+    accepts_per_s: float
+    """Over the last ten seconds; told once a second."""
+    bytes_in: int
+    """From clients, in all, as `receive` gets them: without what TLS adds."""
+    bytes_out: int
+    """Given to the system for clients; the last of it may not have arrived."""
     worker_num: int
     task_worker_num: int
     idle_task_worker_num: int
@@ -103,6 +140,8 @@ class Stats:
     tasks_waiting: int
     tasks_running: int
     tasks_done: int
+    tasks_done_per_s: float
+    """Over the last ten seconds; told once a second."""
     tasks_failed: int
     tasks_lost: int
     tasks_redelivered: int
@@ -112,7 +151,12 @@ class Stats:
     """Ended after the process that had asked, whose callback was gone with it; counted in done, failed or lost, too."""
     queue_bytes: int
     """Tasks that wait for a task worker, files included."""
+    oldest_waiting_s: float | None
+    """How long the longest of these has waited, seconds, up to one too few; None when every task is sent.
+
+    Counted anew where an event worker died and another has its tasks."""
     spill_files: int
+    event_workers: tuple[EventWorkerStats, ...]
     task_workers: tuple[TaskWorkerStats, ...]
     processes: tuple[ProcessStats, ...] = ()
     """Those of `add_process`."""
@@ -275,6 +319,9 @@ class Board:
             connection_num=self.connection_num,
             accept_count=total(Cell.ACCEPTED),
             close_count=total(Cell.CLOSED),
+            accepts_per_s=self._rate(Cell.ACCEPT_RATE),
+            bytes_in=total(Cell.BYTES_IN),
+            bytes_out=total(Cell.BYTES_OUT),
             worker_num=self.worker_num,
             task_worker_num=self.task_worker_num,
             idle_task_worker_num=sum(each.state == "idle" for each in helpers),
@@ -282,13 +329,16 @@ class Board:
             tasks_waiting=unanswered - running,
             tasks_running=running,
             tasks_done=done,
+            tasks_done_per_s=self._rate(Cell.DONE_RATE),
             tasks_failed=failed,
             tasks_lost=lost,
             tasks_redelivered=total(Cell.REDELIVERED, task_places),
             tasks_late=total(Cell.LATE),
             tasks_orphaned=total(Cell.ORPHANED),
             queue_bytes=total(Cell.QUEUE_BYTES),
+            oldest_waiting_s=self._oldest_waiting_s(time.monotonic_ns()),
             spill_files=spill_files,
+            event_workers=tuple(map(self._event_worker, range(self.worker_num))),
             task_workers=tuple(helpers),
             processes=tuple(map(self._process, range(len(self.processes)))),
         )
@@ -299,6 +349,39 @@ class Board:
 
     def _running(self, place: int) -> int:
         return self.get(place, Cell.RUNNING) or int(self.get(place, Cell.STATE) == State.BUSY)
+
+    def _rate(self, cell: Cell) -> float:
+        """Of those who live: who died tells no lower one."""
+        return sum(self.get(each, cell) for each in self.event_places if self.get(each, Cell.PID)) / RATE_UNIT
+
+    def _oldest_waiting_s(self, now_ns: int) -> float | None:
+        holders = [each for each in self.event_places if self.get(each, Cell.WAITING)]
+        return max((self._waits_for_s(each, now_ns) for each in holders), default=None)
+
+    def _waits_for_s(self, place: int, now_ns: int) -> float:
+        since_ns = self.get(place, Cell.OLDEST_NS)
+        return max(0, now_ns - since_ns) / 1e9 if since_ns else 0.0
+
+    def _event_worker(self, worker_id: int) -> EventWorkerStats:
+        place = self.current(worker_id)
+        places = place, self.other(place)
+
+        def total(*cells: Cell) -> int:
+            return sum(self.get(each, cell) for each in places for cell in cells)
+
+        waiting = total(Cell.WAITING)
+        unanswered = total(Cell.SUBMITTED) - total(Cell.DONE, Cell.FAILED, Cell.LOST)
+        return EventWorkerStats(
+            worker_id=worker_id,
+            pid=self.get(place, Cell.PID),
+            connections=total(Cell.ACCEPTED) - total(Cell.CLOSED),
+            requests=total(Cell.REQUESTS),
+            bytes_in=total(Cell.BYTES_IN),
+            bytes_out=total(Cell.BYTES_OUT),
+            tasks_waiting=waiting,
+            tasks_under_way=max(0, unanswered - waiting),
+            queue_bytes=total(Cell.QUEUE_BYTES),
+        )
 
     def _task_worker(self, worker_id: int) -> TaskWorkerStats:
         place = self.current(worker_id)

@@ -70,6 +70,15 @@ class Backlog:
     def __contains__(self, task_id: int) -> bool:
         return task_id in self._places
 
+    @property
+    def first_id(self) -> int:
+        """The task that came first of those here. Takes a while after many were removed."""
+        return next(iter(self._places))
+
+    @property
+    def last_id(self) -> int:
+        return next(reversed(self._places))
+
     def append(self, task_id: int, message: bytes) -> None:
         """Keep a message. Raises OSError when it lies in a file and the disk is full, OverflowError when there is no
         room for it: its user looks before."""

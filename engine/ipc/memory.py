@@ -1,14 +1,14 @@
 """Memory that several processes share, and that the death of any of them leaves as it is."""
 
-import logging
 import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import StartError
+from engine.log_lines import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _STEP = 2**20
 _SUFFIX = ".memory"

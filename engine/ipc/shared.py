@@ -27,8 +27,8 @@ from engine.stats import BLOCKED_WITH_TASKS, Board, Cell, State
 
 log = get_logger(__name__)
 
-_ALWAYS = 4
-"""Files: the counter of task ids, the board, and twice the table of connections."""
+_ALWAYS = 5
+"""Files: the counters of task ids and of removals, the board, and twice the table of connections."""
 QUEUE_REMOVED = 4
 """Exit code of a server that stopped because somebody removed its queue: whoever watches over it starts it again."""
 _QUEUE_NOTE = "queue"
@@ -133,6 +133,7 @@ class Shared:
             backlog = fill(make, place, share, settings.task_queue_max_bytes, settings.task_worker_num)
             self.desks.append(Desk(backlog, Reading(anonymous("", reading.REGION_BYTES).view)))
             self.board.put(place, Cell.SUBMITTED, len(share))
+            self.board.put(place, Cell.WAITING, len(share))
 
         self.process_readings = [Reading(anonymous("", reading.REGION_BYTES).view) for _ in self.board.processes]
 

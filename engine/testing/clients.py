@@ -4,6 +4,7 @@ from engine.errors import BadFrameLength
 from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.testing.client import InlineClient
+from engine.testing.lately import Lately
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Role, playing
 from engine.wire.framing import guess
@@ -24,16 +25,23 @@ class Clients:
         """By session number, until `close` is called back."""
         self.closed = 0
         """How many there were that are not open any more."""
+        self.accepts = Lately(loop)
+        self.requests = [0] * settings.worker_num
+        """By event worker, as what follows."""
+        self.bytes_in = [0] * settings.worker_num
+        self.bytes_out = [0] * settings.worker_num
 
     def connect(self, worker_id: int) -> InlineClient:
         fd = self._sessions[worker_id] * self._settings.worker_num + worker_id + 1  # as engine/worker/clients.py
         self._sessions[worker_id] += 1
         client = self.open[fd] = InlineClient(self, fd, worker_id, self._settings)
+        self.accepts.note()
         self._tell(client, "connect")
         self._loop.settle()
         return client
 
     def arrived(self, client: InlineClient, data: bytes) -> None:
+        self.bytes_in[client.worker_id] += len(data)
         client.framing.feed(data)
         self._loop.call_soon(self._read, client)
         self._loop.settle()
@@ -49,6 +57,7 @@ class Clients:
         most = self._settings.connection_max_concurrency
         try:
             while not client.closed and client.at_work < most and (frame := client.framing.next_frame()) is not None:
+                self.requests[client.worker_id] += 1
                 with playing(Role(client.worker_id)):
                     work = self._callbacks.emit("receive", client.fd, client.worker_id, frame)
                 if work:
@@ -76,6 +85,7 @@ class Clients:
         if not (client := self.get(fd)):
             return False
         client.deliver(data)
+        self.bytes_out[client.worker_id] += len(data)
         return True
 
     def close(self, client: InlineClient) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import UsageError
 from engine.ipc.message import decode, encode
 from engine.settings import Settings
-from engine.stats import Stats, TaskWorkerStats
+from engine.stats import EventWorkerStats, Stats, TaskWorkerStats
 from engine.task_worker.handling import refuse_coroutine
 from engine.testing.clients import Clients
 from engine.testing.loop import StandingLoop
@@ -131,6 +131,9 @@ class Place:
             connection_num=len(clients.open),
             accept_count=len(clients.open) + clients.closed,
             close_count=clients.closed,
+            accepts_per_s=clients.accepts.per_second,
+            bytes_in=sum(clients.bytes_in),
+            bytes_out=sum(clients.bytes_out),
             worker_num=settings.worker_num,
             task_worker_num=settings.task_worker_num,
             idle_task_worker_num=settings.task_worker_num - bool(running),
@@ -138,14 +141,31 @@ class Place:
             tasks_waiting=len(tasks),
             tasks_running=1 if running else 0,
             tasks_done=tasks.done,
+            tasks_done_per_s=tasks.done_lately.per_second,
             tasks_failed=tasks.failed,
             tasks_lost=tasks.lost,
             tasks_redelivered=tasks.redelivered,
             tasks_late=tasks.late,
             tasks_orphaned=0,
             queue_bytes=0,
+            oldest_waiting_s=tasks.oldest_waiting_s,
             spill_files=0,
+            event_workers=tuple(map(self._event_worker_stats, range(settings.worker_num))),
             task_workers=tuple(map(self._task_worker_stats, range(settings.task_worker_num))),
+        )
+
+    def _event_worker_stats(self, worker_id: int) -> EventWorkerStats:
+        tasks, clients = self._tasks, self._clients
+        return EventWorkerStats(
+            worker_id=worker_id,
+            pid=os.getpid(),
+            connections=sum(each.worker_id == worker_id for each in clients.open.values()),
+            requests=clients.requests[worker_id],
+            bytes_in=clients.bytes_in[worker_id],
+            bytes_out=clients.bytes_out[worker_id],
+            tasks_waiting=tasks.waiting_at(worker_id),
+            tasks_under_way=int(tasks.running is not None and tasks.running.source == worker_id),
+            queue_bytes=0,
         )
 
     def _task_worker_stats(self, number: int) -> TaskWorkerStats:

@@ -12,6 +12,7 @@ from engine.ipc.backlog import NOTED_BYTES
 from engine.ipc.message import HEAD_BYTES, Kind, decode, encode, failure
 from engine.log_lines import get_logger
 from engine.server import Server
+from engine.testing.lately import Lately
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Answer, Role, current, playing
 from engine.worker.callbacks import Callbacks
@@ -30,6 +31,8 @@ class Task:
     body: bytes
     callback: Callable[..., Any] | None
     waiter: asyncio.Future[Any] | None
+    submitted_at: float
+    """On the loop's clock."""
 
 
 class Tasks:
@@ -46,12 +49,22 @@ class Tasks:
         self._waiting: deque[Task] = deque()
         self._waiting_bytes = [0] * self._settings.worker_num
         self.running: Task | None = None
+        self.done_lately = Lately(loop)
         self.submitted = self.done = self.failed = self.lost = self.late = self.redelivered = 0
         self.done_by = [0] * self._settings.task_worker_num
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self._waiting)
+
+    def waiting_at(self, worker_id: int) -> int:
+        """How many of this event worker's wait."""
+        return sum(each.source == worker_id for each in self._waiting)
+
+    @property
+    def oldest_waiting_s(self) -> float | None:
+        """How long the next one has waited; None when none does."""
+        return self._loop.time() - self._waiting[0].submitted_at if self._waiting else None
 
     def submit(
         self,
@@ -71,7 +84,7 @@ class Tasks:
         task_id = self.submitted
         number = target if target >= 0 else task_id % self._settings.task_worker_num
         self.submitted += 1
-        self._waiting.append(Task(task_id, role.worker_id, number, codec, body, callback, waiter))
+        self._waiting.append(Task(task_id, role.worker_id, number, codec, body, callback, waiter, self._loop.time()))
         return task_id
 
     async def wait(self, role: Role, data: Any, timeout_s: float, target: int) -> Any:
@@ -145,6 +158,7 @@ class Tasks:
         with playing(Role(task.source)):
             if kind in (Kind.FINISH, Kind.DONE):
                 self.done += 1
+                self.done_lately.note()
                 self._ended_well(task, value, has_result=kind == Kind.FINISH)
             else:
                 self.failed += kind == Kind.FAILED

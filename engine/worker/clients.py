@@ -45,6 +45,8 @@ class Clients:
         self._held_bytes = 0
         self._most_held = settings.receive_buffer_max_bytes or max(_LEAST_HELD, 2 * settings.package_max_length)
         self._patience = patience(settings)
+        row = board.row(place)
+        self._bytes_in, self._bytes_out, self._requests = row + Cell.BYTES_IN, row + Cell.BYTES_OUT, row + Cell.REQUESTS
         self._is_looking = False
 
     def __len__(self) -> int:
@@ -92,7 +94,14 @@ class Clients:
         self._callbacks.emit("connect", connection.fd, self._id)
 
     def received(self, fd: int, frame: bytes) -> asyncio.Future[None] | None:
+        self._board.cells[self._requests] += 1
         return self._callbacks.emit("receive", fd, self._id, frame)
+
+    def count_in(self, count: int) -> None:
+        self._board.cells[self._bytes_in] += count
+
+    def count_out(self, count: int) -> None:
+        self._board.cells[self._bytes_out] += count
 
     def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.Handle:
         return asyncio.get_running_loop().call_later(delay_s, call)
@@ -117,7 +126,7 @@ class Clients:
                 "connection closed, receive_buffer_max_bytes is reached and its frame waits longest",
                 extra={"peer": connection.address, "held_bytes": connection.held_bytes, "limit": self._most_held},
             )
-            connection.close()
+            connection.abort()  # what TLS keeps would stay during a good-bye
 
     def _hold_all(self) -> None:
         """Not even what each may be read once more during a pause has room now."""

@@ -19,6 +19,8 @@ LINGER_S = 1.0
 """How long a client that was closed may go on sending before its socket is closed."""
 COROUTINES_AT_ONCE = 16
 """Frames that become coroutines before these get to run: they may find that there is too much to do already."""
+STUCK_S = 10.0
+"""How long the frames of a client that is gone wait for the end of one of its callbacks, before they are dropped."""
 TURN_S = 0.005
 """How long one connection hands out frames before others have their turn."""
 _FRAMES_A_LOOK = 16
@@ -38,6 +40,12 @@ class Owner(Protocol):
 
     def received(self, fd: int, frame: bytes) -> Awaitable[Any] | None:
         """Handle a frame; what is returned is still at work on it."""
+
+    def count_in(self, count: int) -> None:
+        """So many bytes came from the client."""
+
+    def count_out(self, count: int) -> None:
+        """So many bytes were given to its transport."""
 
     def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.Handle:
         """Call it then; 0 is as soon as what runs now is through."""
@@ -66,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._is_full = False
         """So many are at work that the next frame waits for the end of one."""
         self._is_handing_out = False
+        self._is_finished = False
         self._next_turn: asyncio.Handle | None = None
         """Set while frames are here that a later loop turn hands out."""
         self._lingering: asyncio.Handle | None = None
@@ -98,6 +107,7 @@ class Connection(asyncio.Protocol):
         self._intake.begin()
 
     def data_received(self, data: bytes) -> None:
+        self._owner.count_in(len(data))
         if self._state is State.ENDED:
             return  # see close
         self.heard_at = time.monotonic()
@@ -131,6 +141,7 @@ class Connection(asyncio.Protocol):
             self._finish()
         else:
             self._see_to_the_end()
+            self._limit_the_end()
 
     # ── frames ──────────────────────────────────────────────────────────────────────────────────
 
@@ -174,6 +185,7 @@ class Connection(asyncio.Protocol):
                 if self._at_work >= self._most_at_work:
                     self._is_full = True
                     self._intake.hold()
+                    self._limit_the_end()
                     break
                 if coroutines == COROUTINES_AT_ONCE:
                     self._go_on_later()
@@ -201,10 +213,19 @@ class Connection(asyncio.Protocol):
             self._intake.let()
         self._see_to_the_end()
 
+    def _limit_the_end(self) -> None:
+        """Callbacks of a client that is gone may wait for its `close`, which comes behind its last frame."""
+        if self._state is State.LOST and self._is_full:
+            if self._lingering:
+                self._lingering.cancel()
+            self._lingering = self._owner.later(STUCK_S, self._finish)
+
     def _work_done(self, _work: object) -> None:
         self._at_work -= 1
         if self._is_full:
             self._is_full = False
+            if self._lingering:
+                self._lingering.cancel()
             self._next_turn = self._owner.later(0, self._go_on)
         elif self._state is State.HALF_CLOSED:
             self._close_when_done()
@@ -259,6 +280,7 @@ class Connection(asyncio.Protocol):
             raise SendBufferFull(self.fd, waiting, limit)
         self._transport.write(data)
         self.sent_at = time.monotonic()
+        self._owner.count_out(len(data))
         return True
 
     def pause(self) -> None:
@@ -353,6 +375,9 @@ class Connection(asyncio.Protocol):
             self._owner.ended(self)
 
     def _finish(self) -> None:
-        if self.fd:  # or it was never admitted
+        if self._lingering:
+            self._lingering.cancel()
+        if self.fd and not self._is_finished:  # or it was never admitted
+            self._is_finished = True
             self._end()
             self._owner.closed(self)

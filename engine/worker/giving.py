@@ -1,7 +1,6 @@
 """How the tasks that wait in one event worker get to task workers, as many as there is room for."""
 
 import asyncio
-import logging
 import sys
 import time
 from collections import deque
@@ -12,10 +11,11 @@ from engine.ipc.backlog import NOTED_BYTES, Backlog
 from engine.ipc.bodies import Bodies
 from engine.ipc.message import HEAD_BYTES
 from engine.ipc.way import TaskWay
+from engine.log_lines import get_logger
 from engine.stats import Board, Cell, State
 from engine.worker.outstanding import Gift, Load, Outstanding
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _LOOK_AGAIN_S = 0.002
 """While tasks wait for a task worker that somebody else keeps busy, nobody tells us when it is free."""
@@ -98,6 +98,7 @@ class Giving:
         """A task that waits is not to be sent."""
         self._outstanding.withdraw(task_id)
         self._gone([task_id])
+        self._note_bytes()
 
     def _gone(self, task_ids: Sequence[int]) -> None:
         self._backlog.remove(task_ids)
@@ -107,6 +108,7 @@ class Giving:
 
     def _note_bytes(self) -> None:
         self._board.put(self._place, Cell.QUEUE_BYTES, self.waiting_bytes)
+        self._board.put(self._place, Cell.WAITING, len(self._backlog))
 
     # ── out ─────────────────────────────────────────────────────────────────────────────────────
 

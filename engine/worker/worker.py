@@ -27,6 +27,7 @@ from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
 from engine.worker.hearing import Hearing
 from engine.worker.outbox import Outbox
+from engine.worker.pulse import Pulse
 from engine.worker.tasks import Tasks
 
 log = get_logger(__name__)
@@ -124,6 +125,7 @@ class EventWorker:
         self._take_over()
         self._loop.add_reader(self._channel.readable(self._place), self._read_inbox)
         self._hears = True
+        Pulse(self._place, self._board, self._desk.backlog).begin(self._loop)
         accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
         readiness.announce()
         await self._told_to_stop.wait()
@@ -157,6 +159,7 @@ class EventWorker:
         other = self._other_place
         self._close_row(other)
         self._board.put(other, Cell.QUEUE_BYTES, 0)
+        self._board.put(other, Cell.WAITING, 0)
         self._hearing.go_on(self._other_desk.reading, is_foreign=True)
         self._tasks.adopt(self._other_desk.backlog)
         self._loop.add_reader(self._channel.readable(other), self._read_other_inbox)

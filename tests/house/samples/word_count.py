@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from engine import (
     Client,
     EngineError,
+    EventWorkerStats,
     IpcMode,
     SendBufferFull,
     Server,
@@ -110,7 +111,13 @@ def describe(result: object) -> str:
             return repr(result)
 
 
+def load(row: EventWorkerStats) -> int:
+    return row.tasks_waiting + row.tasks_under_way
+
+
 def describe_stats(stats: Stats) -> str:
+    waited_s: float = stats.oldest_waiting_s or 0.0
+    assert max(stats.event_workers, key=load).queue_bytes <= stats.queue_bytes and waited_s <= 60
     busiest = max(stats.task_workers, key=lambda each: each.done)
     return f"{stats.tasks_done} of {stats.tasks_submitted}, most by {busiest.worker_id}\n"
 
@@ -144,6 +151,32 @@ def pipe_message(server: Server, src_worker_id: int, message: str) -> None:
 
 
 server.on("pipe_message", pipe_message)
+
+
+@server.on("WORKER_STOP")
+def worker_stop(server: Server, worker_id: int) -> None:
+    names.pop(worker_id, None)
+
+
+class Ledger:
+    """Callbacks that are methods, given by name."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def close(self, server: Server, fd: int, reactor_id: int) -> None:
+        self.seen.append(f"{fd} left")
+
+    def start(self, server: Server) -> None:
+        self.seen.append(f"port {server.port}")
+
+
+ledger = Ledger()
+server.on("close", ledger.close)
+server.on("before_reload", lambda server: print(server.port))
+server.on("AfterReload", lambda *_: ledger.seen.append("new workers"))
+for event in ("start",):
+    server.on(event, getattr(ledger, event))
 
 
 def ask(host: str, port: int, words: str) -> str:

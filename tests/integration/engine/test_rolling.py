@@ -173,6 +173,27 @@ def test_tasks_that_wait_in_an_event_worker_that_leaves_are_done_by_the_one_that
             assert stats["tasks_orphaned"] == 0  # they are for `finish`, which is there
 
 
+def test_the_row_of_an_event_worker_has_the_tasks_that_it_took_over_once(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    settings = {**PLACES, "worker_num": 1, "task_worker_num": 1}
+    with running(workshop, tmp_path / "server", max_wait_time=0.5, **settings) as server:
+        with Desk(server) as desk:
+            for _ in range(10):
+                desk.ask("wait for file", str(gate))
+            wait_until(lambda: server.notes("task") and desk.stats()["tasks_submitted"] == 10, "all are submitted")
+
+        reload(server)
+        with Desk(server) as desk:
+            wait_until(lambda: desk.stats()["oldest_waiting_s"], "a beat saw them wait")
+            stats = desk.stats()
+            gate.touch()
+
+        (row,) = stats["event_workers"]
+        assert row["pid"] == server.pid_of("worker 0")
+        assert (row["tasks_waiting"] + row["tasks_under_way"], row["tasks_under_way"] > 0) == (10, True)
+        assert stats["queue_bytes"] == row["queue_bytes"] > 0
+
+
 @pytest.mark.parametrize("how", ["from an event worker", "from a task worker"])
 def test_a_program_can_reload_its_task_workers(tmp_path: Path, how: str) -> None:
     with running(workshop, tmp_path, **PLACES) as server, Desk(server) as desk:

@@ -279,6 +279,50 @@ def test_the_numbers_are_the_same_from_every_process_and_add_up(shop: Running, d
     assert (stats["worker_num"], stats["task_worker_num"], stats["spill_files"]) == (2, 4, 0)
 
 
+def test_each_event_worker_has_a_row_and_rates_and_bytes_are_the_same_from_every_process(
+    shop: Running, desk: Desk
+) -> None:
+    before = quiet(shop, desk)
+    desk.do("echo", "x" * 1000)
+    wait_until(lambda: desk.stats()["accepts_per_s"] > 0 and desk.stats()["tasks_done_per_s"] > 0, "the rates")
+    fields = "('accepts_per_s', 'tasks_done_per_s', 'bytes_in')"
+    expression = f"(server.worker_id, [type(getattr(server.stats(), n)).__name__ for n in {fields}], server.stats())"
+
+    worker_id, kinds, stats = desk.do("here", expression).value
+    there = desk.do("do here", expression).value[2]
+
+    assert kinds == ["float", "float", "int"]
+    assert there.bytes_in > stats.bytes_in > before["bytes_in"] + 1000
+    assert there.bytes_out > stats.bytes_out > before["bytes_out"] + 1000
+    assert [each.worker_id for each in stats.event_workers] == [0, 1]
+    assert [each.pid for each in stats.event_workers] == [shop.pid_of("worker 0"), shop.pid_of("worker 1")]
+    ours = stats.event_workers[worker_id]
+    assert (ours.connections >= 1, ours.requests >= 2, ours.tasks_waiting, ours.queue_bytes) == (True, True, 0, 0)
+    for name in ("bytes_in", "bytes_out", "queue_bytes"):
+        assert sum(getattr(each, name) for each in stats.event_workers) == getattr(stats, name)
+    assert sum(each.connections for each in stats.event_workers) == stats.connection_num
+    assert sum(each.tasks_under_way for each in stats.event_workers) == stats.tasks_waiting + stats.tasks_running
+
+
+@targets_are_kept
+def test_the_longest_wait_of_a_task_can_be_seen(shop: Running, desk: Desk, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    quiet(shop, desk)
+    assert desk.stats()["oldest_waiting_s"] is None
+
+    numbers = [desk.ask("wait for file", str(gate)) for _ in range(10)]
+    wait_until(lambda: sum(each["tasks_waiting"] for each in desk.stats()["event_workers"]) == 6, "four are at work")
+    waited_s = wait_until(lambda: desk.stats()["oldest_waiting_s"], "a beat while they wait")
+    stats = desk.stats()
+    gate.touch()
+
+    assert 0 < waited_s < 60
+    assert stats["oldest_waiting_s"] >= waited_s
+    assert sum(each["tasks_under_way"] for each in stats["event_workers"]) == 4
+    assert [desk.answer(number).kind for number in numbers] == ["finish"] * 10
+    wait_until(lambda: desk.stats()["oldest_waiting_s"] is None, "nothing waits")
+
+
 @targets_are_kept
 def test_a_running_task_can_be_seen(shop: Running, desk: Desk, tmp_path: Path) -> None:
     gate = tmp_path / "gate"

@@ -80,6 +80,7 @@ class Worker:
         self.ends = 0
         self.gone = 0
         self.held_bytes = 0
+        self.came_bytes = self.went_bytes = 0
         self.on_frame: Callable[[bytes], Awaitable[Any] | None] = lambda frame: None
 
     def admit(self, connection: Connection) -> int:
@@ -90,6 +91,12 @@ class Worker:
     def received(self, fd: int, frame: bytes) -> Awaitable[Any] | None:
         self.frames.append(frame)
         return self.on_frame(frame)
+
+    def count_in(self, count: int) -> None:
+        self.came_bytes += count
+
+    def count_out(self, count: int) -> None:
+        self.went_bytes += count
 
     def later(self, delay_s: float, call: Callable[[], None]) -> Timer:
         self.timers.append(Timer(delay_s, call))

@@ -384,3 +384,18 @@ def test_a_pause_in_the_middle_of_a_resume_ends_it(monkeypatch: pytest.MonkeyPat
         turns.pop()()
 
     assert [fd for fd, _ in house.frames] == [each.fd for each in connections]
+
+
+# ── what is counted ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_requests_and_bytes_of_all_clients_are_counted_in_the_row_of_their_worker() -> None:
+    house = House()
+    for body in (b"one", b"four"):
+        connection = house.connect()
+        connection.data_received(2 * frame(body) + b"\0")
+        connection.send(body)
+
+    counted = [house.board.get(0, cell) for cell in (Cell.REQUESTS, Cell.BYTES_IN, Cell.BYTES_OUT)]
+    assert counted == [4, 2 * 7 + 1 + 2 * 8 + 1, 7]
+    assert [house.board.get(place, Cell.BYTES_IN) for place in (1, 2, 3)] == [0, 0, 0]

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import SendBufferFull
 from engine.settings import Settings
-from engine.worker.connection import LINGER_S, TURN_S, Connection
+from engine.worker.connection import LINGER_S, STUCK_S, TURN_S, Connection
 from tests.unit.engine.stand_ins import Transport, Worker
 
 
@@ -74,6 +74,18 @@ def test_sending_writes_and_a_closed_connection_takes_nothing() -> None:
     assert not connection.send(b"two")
     assert not connection.close()
     assert transport.written == b"one"
+
+
+def test_bytes_are_counted_as_they_come_and_as_they_are_handed_out() -> None:
+    connection, transport, worker = connected()
+
+    connection.data_received(frame(b"one")[:5])
+    connection.send(b"answer")
+    connection.close()
+    connection.data_received(b"dropped")
+    connection.send(b"not sent")
+
+    assert (worker.came_bytes, worker.went_bytes) == (12, len(transport.written)) == (12, 6)
 
 
 def test_a_lost_connection_takes_nothing_and_is_told_once() -> None:
@@ -474,7 +486,9 @@ async def end(work: asyncio.Future[None], worker: Worker) -> None:
     work.set_result(None)
     await asyncio.sleep(0)
     while worker.timers:
-        worker.timers.pop(0).call()
+        timer = worker.timers.pop(0)
+        if not timer.is_cancelled and timer.delay_s == 0:
+            timer.call()
 
 
 def test_a_connection_has_no_more_callbacks_at_work_than_allowed_and_is_not_read_meanwhile() -> None:
@@ -509,6 +523,29 @@ def test_a_client_that_leaves_while_its_callbacks_are_at_work_is_heard_to_its_en
         assert (len(works), worker.gone) == (2, 0)
         await end(works[1], worker)
         assert worker.gone == 1
+
+    asyncio.run(talk())
+
+
+def test_callbacks_that_wait_for_the_close_of_a_client_that_is_gone_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk() -> None:
+        connection, _, worker = connected(connection_max_concurrency=2)
+        works = held(worker)
+
+        connection.data_received(frame(b"one") + frame(b"two") + frame(b"three"))
+        connection.connection_lost(None)
+        (timer,) = worker.timers
+        assert (worker.gone, timer.delay_s) == (0, STUCK_S)
+        timer.call()
+        assert (worker.gone, worker.held_bytes) == (1, 0)
+        for each in works:
+            each.set_result(None)
+        await asyncio.sleep(0)
+        for later in worker.timers[1:]:
+            later.call()
+
+        assert worker.gone == 1
+        assert worker.frames == [frame(b"one"), frame(b"two")]
 
     asyncio.run(talk())
 

@@ -227,7 +227,7 @@ def test_what_fails_on_the_way_to_one_is_tried_again_and_holds_up_no_other(
     desk = asyncio.run(act())
 
     assert desk.way.sent[2:] == [(1, True, [1, 3])]
-    assert [each.getMessage() for each in caplog.records] == ["tasks could not be sent, they wait"]
+    assert [each.getMessage() for each in caplog.records] == ["tasks could not be sent, they wait (reason='no memory')"]
 
 
 def test_a_full_way_of_one_does_not_hold_up_another(tmp_path: Path) -> None:
@@ -399,3 +399,22 @@ def test_a_tasks_file_counts_until_the_task_is_sent(tmp_path: Path) -> None:
 
     assert desk.giving.waiting_bytes == 0
     assert desk.board.get(0, Cell.QUEUE_BYTES) == 0
+
+
+def test_how_many_tasks_wait_is_told_when_they_are_sent_and_when_one_is_withdrawn(tmp_path: Path) -> None:
+    async def act() -> list[int]:
+        told = []
+        desk = Desk(tmp_path)
+        desk.put(0, Cell.STATE, State.AWAY)
+        for _ in range(3):
+            desk.submit()
+        await turn()
+        told.append(desk.board.get(0, Cell.WAITING))
+        desk.giving.withdraw(1)
+        told.append(desk.board.get(0, Cell.WAITING))
+        desk.put(0, Cell.STATE, State.IDLE)
+        await until(lambda: desk.sent == [0, 2])
+        told.append(desk.board.get(0, Cell.WAITING))
+        return told
+
+    assert asyncio.run(act()) == [3, 2, 0]

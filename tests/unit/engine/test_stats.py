@@ -138,6 +138,63 @@ def test_a_busy_task_worker_tells_its_task_and_since_when() -> None:
     assert (away.worker_id, away.task_id, away.since_s, away.rss) == (2, None, None, 0)
 
 
+def test_an_event_worker_has_a_row_that_counts_both_its_places() -> None:
+    board = Board(worker_num=2, task_worker_num=1)
+    counts = {
+        **{Cell.ACCEPTED: 9, Cell.CLOSED: 2, Cell.REQUESTS: 40, Cell.BYTES_IN: 500, Cell.BYTES_OUT: 700},
+        **{Cell.SUBMITTED: 30, Cell.DONE: 10, Cell.FAILED: 4, Cell.LOST: 1, Cell.WAITING: 6, Cell.QUEUE_BYTES: 900},
+    }
+    for seat, pid in ((0, 111), (1, 222)):
+        place = board.place(1, seat)
+        board.put(place, Cell.PID, pid)
+        for cell, count in counts.items():
+            board.put(place, cell, count)
+    board.note_current(1, 1)
+
+    none, both = board.snapshot(0).event_workers
+
+    assert (none.worker_id, none.pid, none.connections, none.tasks_under_way) == (0, 0, 0, 0)
+    assert (both.worker_id, both.pid) == (1, 222)
+    assert (both.connections, both.requests, both.bytes_in, both.bytes_out) == (14, 80, 1000, 1400)
+    assert (both.tasks_waiting, both.tasks_under_way, both.queue_bytes) == (12, 18, 1800)
+
+
+def test_bytes_are_those_of_all_event_workers() -> None:
+    board = Board(worker_num=2, task_worker_num=0)
+    for place in board.event_places:
+        board.put(place, Cell.BYTES_IN, 10)
+        board.put(place, Cell.BYTES_OUT, 3)
+
+    stats = board.snapshot(0)
+
+    assert (stats.bytes_in, stats.bytes_out) == (40, 12)
+
+
+def test_a_rate_ends_with_its_process() -> None:
+    board = Board(worker_num=2, task_worker_num=0)
+    for place, pid in ((0, 111), (1, 0)):
+        board.put(place, Cell.PID, pid)
+        board.put(place, Cell.ACCEPT_RATE, 2500)
+        board.put(place, Cell.DONE_RATE, 500)
+
+    stats = board.snapshot(0)
+
+    assert (stats.accepts_per_s, stats.tasks_done_per_s) == (2.5, 0.5)
+
+
+def test_the_oldest_waiting_task_is_that_of_all_event_workers() -> None:
+    board = Board(worker_num=3, task_worker_num=1)
+    assert board.snapshot(0).oldest_waiting_s is None
+
+    board.put(0, Cell.WAITING, 1)
+    assert board.snapshot(0).oldest_waiting_s == 0, "nobody looked since when"
+
+    for place, seconds in ((0, 20), (1, 50), (2, 90)):
+        board.put(place, Cell.OLDEST_NS, time.monotonic_ns() - seconds * 10**9)
+    board.put(1, Cell.WAITING, 7)  # and those of the third are sent meanwhile
+    assert board.snapshot(0).oldest_waiting_s == pytest.approx(50, abs=5)
+
+
 # ── who takes what a dead process left ──────────────────────────────────────────────────────────
 
 

@@ -244,3 +244,49 @@ def test_the_numbers_add_up(inline: Inline) -> None:
     assert (seen[0].tasks_running, seen[0].tasks_waiting, seen[0].idle_task_worker_num) == (1, 2, 1)
     assert seen[0].task_workers[0].state == "busy"
     assert seen[0].task_workers[0].task_id == 0
+
+
+def test_each_event_worker_has_a_row_and_bytes_are_counted(inline: Inline) -> None:
+    server = inline()
+    first, second = server.connect(0), server.connect(1)
+    first.send(b"ab")
+    second.send(b"abc")
+    second.send(b"d")
+
+    server.run_tasks(most=1)
+    stats = server.stats()
+
+    assert (stats.bytes_in, stats.bytes_out) == (6, 2)
+    rows = [
+        (each.worker_id, each.connections, each.requests, each.bytes_in, each.bytes_out, each.tasks_waiting)
+        for each in stats.event_workers
+    ]
+    assert rows == [(0, 1, 1, 2, 2, 0), (1, 1, 2, 4, 0, 2)]
+
+
+def test_a_task_under_way_is_counted_with_the_event_worker_that_asked(inline: Inline) -> None:
+    seen: list[Any] = []
+    server = inline(task=lambda server, task_id, source, data: seen.append(server.stats()))
+    server.connect(1).send(b"x")
+
+    server.run_tasks()
+
+    assert [each.tasks_under_way for each in seen[0].event_workers] == [0, 1]
+
+
+def test_rates_and_the_oldest_waiting_task_follow_the_clock_of_the_test(inline: Inline) -> None:
+    server = inline()
+    client = server.connect()
+    assert (server.stats().oldest_waiting_s, server.stats().accepts_per_s) == (None, 0)
+    client.send(b"a")
+    server.advance(2)
+    client.send(b"b")
+    server.advance(2)
+    assert server.stats().oldest_waiting_s == 4
+
+    server.run_tasks(most=1)
+    stats = server.stats()
+    assert (stats.oldest_waiting_s, stats.accepts_per_s, stats.tasks_done_per_s) == (2, 0.25, 0.25)
+
+    server.advance(6)
+    assert (server.stats().accepts_per_s, server.stats().tasks_done_per_s) == (0, 0.1)
