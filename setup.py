@@ -12,8 +12,8 @@ from setuptools import setup
 
 COMPILED = (
     "engine/events.py",
-    "engine/stats.py",
     "engine/ipc/backlog.py",
+    "engine/ipc/board.py",
     "engine/ipc/bodies.py",
     "engine/ipc/hand.py",
     "engine/ipc/message.py",

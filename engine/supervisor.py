@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from setproctitle import setproctitle
 
-from engine.descriptors import make_room
 from engine.errors import StartError, UsageError
 from engine.events import Events
+from engine.ipc.board import Cell, State
 from engine.ipc.channel import inbox_of
 from engine.ipc.message import Kind, Message, packets, to_bytes
 from engine.ipc.shared import Shared, open_files
@@ -22,10 +22,11 @@ from engine.ipc.spill import claim, default_path
 from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.crew import Role
+from engine.process.limits import make_room
 from engine.process.listener import listen
 from engine.process.manager import Manager
 from engine.settings import Settings
-from engine.stats import Cell, State, Stats
+from engine.stats import Stats
 from engine.task_worker.coroutines import CoroutineWorker
 from engine.task_worker.task_worker import TaskWorker
 from engine.wire.tls import Certificates

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from engine.stats import Board, Cell
+from engine.ipc.board import Board, Cell
 
 
 def inbox_of(board: Board, worker_id: int) -> int:

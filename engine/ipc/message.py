@@ -55,7 +55,7 @@ _new = tuple.__new__  # a NamedTuple's own costs twice as much
 
 
 class Message(NamedTuple):
-    """One thing said. `source` is the place, see stats.Board, of the process that said it."""
+    """One thing said. `source` is the place, see ipc/board.py, of the process that said it."""
 
     kind: int
     codec: int

@@ -3,9 +3,9 @@
 from typing import Any
 
 from engine.errors import UsageError
+from engine.ipc.board import Board
 from engine.ipc.channel import inbox_of, place_of
 from engine.ipc.message import Kind
-from engine.stats import Board
 
 
 class RemoteClients:

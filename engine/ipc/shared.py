@@ -10,6 +10,7 @@ from pathlib import Path
 import sysv_ipc  # type: ignore[import-not-found]
 
 from engine.ipc import hand, reading
+from engine.ipc.board import BLOCKED_WITH_TASKS, Board, Cell, State
 from engine.ipc.channel import inbox_of
 from engine.ipc.counter import SharedCounter
 from engine.ipc.hand import hands_in
@@ -23,7 +24,6 @@ from engine.ipc.unix_socket import UnixSocketChannel
 from engine.ipc.way import SocketWay, TaskWay
 from engine.log_lines import get_logger
 from engine.settings import IpcMode, Settings
-from engine.stats import BLOCKED_WITH_TASKS, Board, Cell, State
 
 log = get_logger(__name__)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import sysv_ipc  # type: ignore[import-not-found]
 
 from engine.errors import StartError, UsageError
+from engine.ipc.board import BLOCKED
 from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, PACKET_HEAD
 from engine.log_lines import get_logger
-from engine.stats import BLOCKED
 
 log = get_logger(__name__)
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from engine.ipc.board import BLOCKED, BLOCKED_WITH_TASKS
 from engine.ipc.channel import Channel
 from engine.ipc.hand import LEAD_BYTES
 from engine.ipc.message import INLINE_BYTES, PACKET_BYTES
 from engine.ipc.unix_socket import UnixSocketChannel
-from engine.stats import BLOCKED, BLOCKED_WITH_TASKS
 
 
 class TaskWay(Protocol):

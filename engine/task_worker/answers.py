@@ -2,11 +2,11 @@
 
 import select
 
+from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import Channel
 from engine.ipc.hand import Hand
 from engine.ipc.message import SPILLED, Message, packets
-from engine.stats import Board, Cell
 
 _NOBODY_READS_S = 1.0
 

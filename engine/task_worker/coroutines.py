@@ -11,6 +11,7 @@ from typing import Any
 import uvloop
 
 from engine.events import Events
+from engine.ipc.board import Cell, State
 from engine.ipc.hand import Hand, Held
 from engine.ipc.message import Kind
 from engine.ipc.shared import Shared
@@ -18,7 +19,6 @@ from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
-from engine.stats import Cell, State
 from engine.task_worker.answers import Answers
 from engine.task_worker.handling import no_task
 from engine.task_worker.life import Life

@@ -5,10 +5,10 @@ from typing import Any
 
 from engine.errors import UsageError
 from engine.events import Events
+from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.message import SPILLED, WANTED, Kind, Message, failure
 from engine.log_lines import get_logger
-from engine.stats import Board, Cell
 from engine.task_worker.answers import Answers
 
 log = get_logger(__name__)

@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.errors import UsageError
 from engine.events import Events
+from engine.ipc.board import Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import inbox_of
 from engine.ipc.hand import LEAD_BYTES
@@ -13,7 +14,7 @@ from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.shared import Shared
 from engine.log_lines import get_logger
 from engine.settings import Settings
-from engine.stats import Cell, State, resident_bytes
+from engine.stats import resident_bytes
 from engine.task_worker.answers import Answers
 from engine.task_worker.share import Share
 

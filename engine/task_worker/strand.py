@@ -7,11 +7,11 @@ from contextvars import ContextVar
 from typing import Any
 
 from engine.events import Events
+from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand, Held
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.log_lines import get_logger
-from engine.stats import Board, Cell
 from engine.task_worker.answers import Answers
 from engine.task_worker.handling import Handling
 

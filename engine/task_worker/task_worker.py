@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.events import Events
+from engine.ipc.board import Cell, State
 from engine.ipc.hand import Hand, Held
 from engine.ipc.shared import Shared
 from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import Mailbox, listening
 from engine.settings import Settings
-from engine.stats import Cell, State
 from engine.task_worker.handling import refuse_coroutine
 from engine.task_worker.life import Life
 from engine.task_worker.work import Work

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.events import Events
+from engine.ipc.board import Board, Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.hand import Hand, Held
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.ipc.way import TaskWay
 from engine.log_lines import get_logger
-from engine.stats import Board, Cell, State
 from engine.task_worker.answers import Answers
 from engine.task_worker.handback import HandBack, give_back, may_go
 from engine.task_worker.handling import Handling, refuse_coroutine

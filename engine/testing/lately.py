@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from engine.stats import RATE_WINDOW_S
+from engine.ipc.board import RATE_WINDOW_S
 from engine.testing.loop import StandingLoop
 
 

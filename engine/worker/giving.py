@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 from engine.errors import TaskQueueFull
 from engine.ipc.backlog import NOTED_BYTES, Backlog
+from engine.ipc.board import Board, Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.message import HEAD_BYTES
 from engine.ipc.way import TaskWay
 from engine.log_lines import get_logger
-from engine.stats import Board, Cell, State
 from engine.worker.outstanding import Gift, Load, Outstanding
 
 log = get_logger(__name__)

@@ -8,7 +8,7 @@ import time
 from collections import deque
 
 from engine.ipc.backlog import Backlog
-from engine.stats import RATE_UNIT, RATE_WINDOW_S, Board, Cell
+from engine.ipc.board import RATE_UNIT, RATE_WINDOW_S, Board, Cell
 
 BEAT_S = 1.0
 MOST_MARKS = 600

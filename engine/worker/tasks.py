@@ -7,12 +7,12 @@ from typing import Any
 
 from engine.errors import TaskLost, TaskTimeout
 from engine.ipc.backlog import Backlog
+from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
 from engine.ipc.message import ANY, SPILLED, WANTED, Kind, Message, decode, encode, failure, frame, to_bytes
 from engine.ipc.way import TaskWay
 from engine.log_lines import get_logger
-from engine.stats import Board, Cell
 from engine.worker.callbacks import Callbacks
 from engine.worker.giving import Giving
 from engine.worker.outstanding import Outstanding

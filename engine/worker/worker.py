@@ -12,6 +12,7 @@ import uvloop
 
 from engine.errors import UsageError
 from engine.events import Events
+from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import has_reader, inbox_of
 from engine.ipc.message import SPILLED, Kind, Message
@@ -20,7 +21,6 @@ from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
-from engine.stats import Cell
 from engine.timers import LoopTimers
 from engine.worker.accepting import Accepting, accept
 from engine.worker.callbacks import Callbacks

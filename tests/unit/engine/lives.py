@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from engine.events import Events
+from engine.ipc.board import Board, Cell, State
 from engine.ipc.hand import REGION_BYTES, hands_in
 from engine.ipc.memory import anonymous
 from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, Kind, Message, decode, encode, packets, to_bytes, unpack
@@ -17,7 +18,6 @@ from engine.ipc.spill import SpillDirectory
 from engine.ipc.unix_socket import UnixSocketChannel
 from engine.ipc.way import SocketWay, TaskWay
 from engine.settings import Settings
-from engine.stats import Board, Cell, State
 from engine.task_worker.coroutines import CoroutineWorker
 from engine.task_worker.task_worker import TaskWorker
 

@@ -8,12 +8,12 @@ import pytest
 
 from engine.events import Events
 from engine.ipc.backlog import NOTED_BYTES, Backlog, region_bytes
+from engine.ipc.board import Board, Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
 from engine.ipc.memory import anonymous
 from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, Kind, Message, to_bytes, unpack
 from engine.ipc.spill import SpillDirectory
-from engine.stats import Board, Cell, State
 from engine.worker.callbacks import Callbacks
 from engine.worker.tasks import Tasks
 

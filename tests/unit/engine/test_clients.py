@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from engine.events import Events
+from engine.ipc.board import Board, Cell
 from engine.ipc.message import Kind
 from engine.settings import Settings
-from engine.stats import Board, Cell
 from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
 from engine.worker.connection import Connection

@@ -1,4 +1,4 @@
-"""engine/conn_table.py: every connection is found, and no other, whoever wrote it."""
+"""engine/ipc/conn_table.py: every connection is found, and no other, whoever wrote it."""
 
 import os
 import time
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.conn_table import ConnTable
+from engine.ipc.conn_table import ConnTable
 
 
 def add(table: ConnTable, fd: int, owner: int = 0, peer: tuple[str, int] = ("192.0.2.7", 4711)) -> None:

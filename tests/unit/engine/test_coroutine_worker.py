@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
+from engine.ipc.board import Cell, State
 from engine.ipc.hand import LEAD_BYTES, REGION_BYTES
 from engine.ipc.message import Kind, unpack
-from engine.stats import Cell, State
 from engine.task_worker import coroutines, share
 from tests.unit.engine.lives import OTHER_SEAT, TASK_WORKER, Fate, Killed, World
 

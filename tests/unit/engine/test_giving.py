@@ -9,11 +9,11 @@ import pytest
 
 from engine.errors import TaskQueueFull
 from engine.ipc.backlog import NOTED_BYTES, Backlog, region_bytes
+from engine.ipc.board import Board, Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.memory import anonymous
 from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, SPILLED, Kind, to_bytes, unpack
 from engine.ipc.spill import SpillDirectory
-from engine.stats import Board, Cell, State
 from engine.worker.giving import Giving
 from engine.worker.outstanding import QUICK_NS, Outstanding
 

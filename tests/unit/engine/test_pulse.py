@@ -3,9 +3,9 @@
 import pytest
 
 from engine.ipc.backlog import Backlog, region_bytes
+from engine.ipc.board import Board, Cell
 from engine.ipc.memory import anonymous
 from engine.ipc.message import Kind, frame
-from engine.stats import Board, Cell
 from engine.worker.pulse import MOST_MARKS, Age, Pulse, Rate
 
 SECOND_NS = 1_000_000_000

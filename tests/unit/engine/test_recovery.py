@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import StartError
+from engine.ipc.board import Cell
 from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, Kind, Message
 from engine.ipc.shared import Shared
-from engine.stats import Cell
 from tests.unit.engine.starts import death_at_line, hold, ids, keep, packet_of, start, task, waiting
 
 pytestmark = pytest.mark.usefixtures("light_collections")

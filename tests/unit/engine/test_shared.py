@@ -10,12 +10,12 @@ import sysv_ipc
 
 from engine.errors import StartError
 from engine.ipc import hand
+from engine.ipc.board import BLOCKED, Cell, State
 from engine.ipc.message import EMPTY_PACKET
 from engine.ipc.shared import Shared, open_files
 from engine.ipc.sysv_queue import QueueWay, remove_queue
 from engine.ipc.way import SocketWay
 from engine.settings import IpcMode, Settings
-from engine.stats import BLOCKED, Cell, State
 from tests.unit.engine.starts import hold, keep, packet_of, start, task
 
 pytestmark = pytest.mark.usefixtures("light_collections")

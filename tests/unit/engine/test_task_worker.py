@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from engine.ipc.board import Cell, State
 from engine.ipc.hand import LEAD_BYTES
 from engine.ipc.message import Kind, Message
-from engine.stats import Cell, State
 from engine.task_worker import handback, work
 from engine.task_worker.task_worker import TaskWorker
 from tests.unit.engine.lives import EVENT_WORKER, OTHER_SEAT, TASK_WORKER, Fate, Killed, World

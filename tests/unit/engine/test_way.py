@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from engine.ipc import hand
+from engine.ipc.board import BLOCKED, BLOCKED_WITH_TASKS, Board
 from engine.ipc.hand import LEAD_BYTES
 from engine.ipc.message import PACKET_BYTES, unpack
 from engine.ipc.unix_socket import UnixSocketChannel
 from engine.ipc.way import SocketWay
-from engine.stats import BLOCKED, BLOCKED_WITH_TASKS, Board
 from tests.unit.engine.starts import packet_of, task
 
 FIRST_INBOX = 2

@@ -1,4 +1,4 @@
-"""engine/descriptors.py: the limit of open files fits what the server is to hold. Each test is a process of its own."""
+"""engine/process/limits.py: the limit of open files fits what the server is to hold, each test in its own process."""
 
 import os
 import re
@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.descriptors import SPARE, make_room
 from engine.errors import StartError
+from engine.process.limits import SPARE, make_room
 
 
 def in_a_child(work: Callable[[], bool]) -> bool:

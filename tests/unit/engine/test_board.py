@@ -1,4 +1,4 @@
-"""engine/stats.py: the board that all processes share."""
+"""engine/ipc/board.py: the board that all processes share."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from engine.stats import Board, Cell, State
+from engine.ipc.board import Board, Cell, State
 
 TASK_WORKER_0 = 2
 """The place of task worker 0, in its first seat, behind one event worker with its two."""
