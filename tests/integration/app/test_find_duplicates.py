@@ -13,7 +13,8 @@ from app.domain.mobile import normalise
 from app.errors import LogUnusable, ShardTaken
 from app.services import find_duplicates as module
 from app.services.find_duplicates import find_duplicates
-from app.store import duplicates, number_runs, numbers
+from app.store import campaigns, duplicates, number_runs, numbers
+from app.store.database import writing
 from app.store.duplicates import Duplicates
 from tests.integration.app.campaigns import as_stored, trigger
 from tests.integration.app.people import Row, move_in, person
@@ -298,10 +299,36 @@ def test_a_pause_ends_it_within_a_second(on_sqlite, monkeypatch):
     assert time.monotonic() - paused_at < 1.0
 
 
-def pause(prepared):
-    from app.store import campaigns
-    from app.store.database import writing
+def test_a_pause_right_after_a_look_is_seen_within_a_second_whatever_the_readers_do(on_sqlite, monkeypatch):
+    on_sqlite.begin(same_number([1, 2]))
+    is_seen = threading.Event()
+    real_get, real_page = campaigns.get, numbers.page
+    looks, at = [], {}
 
+    def get(connection, campaign_id):
+        found = real_get(connection, campaign_id)
+        if found.state is State.PAUSED:
+            at["seen"] = time.monotonic()
+            is_seen.set()
+        looks.append(found)
+        if len(looks) == 2:  # the first one is before the readers begin
+            at["paused"] = time.monotonic()
+            with writing(on_sqlite.database) as writer:
+                campaigns.change(writer, campaign_id, Verb.PAUSE)
+        return found
+
+    def page(*arguments):
+        assert is_seen.wait(30)
+        return real_page(*arguments)
+
+    monkeypatch.setattr(campaigns, "get", get)
+    monkeypatch.setattr(numbers, "page", page)
+
+    assert not on_sqlite.find()
+    assert at["seen"] - at["paused"] < 1.0
+
+
+def pause(prepared):
     with writing(prepared.database) as connection:
         campaigns.change(connection, prepared.campaign.id, Verb.PAUSE)
     assert as_stored(prepared.database, prepared.campaign).state is State.PAUSED

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import LogDamaged, LogUnusable, ShardTaken
-from app.gateways.log_file import LogFile, log_path, make_folder
+from app.errors import FolderInUse, LogDamaged, LogUnusable, ShardTaken
+from app.gateways import log_file
+from app.gateways.log_file import LogFile, log_path, make_folder, reserve_folder
 
 
 @pytest.fixture
@@ -143,6 +144,17 @@ def test_a_log_that_became_unusable_while_it_was_opened_is_let_go(folder, monkey
             LogFile(folder, "a", 0)
 
     LogFile(folder, "a", 0).close()
+
+
+def test_the_folder_is_free_for_the_next_server_once_ours_has_ended_however_it_ended(folder, monkeypatch):
+    monkeypatch.setattr(log_file, "FORMER_SERVER_GONE_S", 0.0)
+
+    with reserve_folder(folder), pytest.raises(FolderInUse), reserve_folder(folder):
+        pass
+    with pytest.raises(KeyboardInterrupt), reserve_folder(folder):
+        raise KeyboardInterrupt
+    with reserve_folder(folder):
+        pass
 
 
 def test_nobody_else_can_read_the_logs_whatever_the_umask(folder):
