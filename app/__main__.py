@@ -12,7 +12,7 @@ from app.config import Config
 from app.console import out
 from app.domain.campaign import ShardState, State, Verb, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
-from app.domain.mobile import mask
+from app.domain.mobile import mask_all
 from app.errors import ServerUnreachable
 from app.gateways.log_file import reserve_folder
 from app.preview_view import preview_facts, preview_text
@@ -214,7 +214,7 @@ def logs(
     messages = Messages(_database(settings), settings.sms_log_dir, check_name(name), task)
     try:
         for lines in messages.follow(console.err.print) if follow else messages.read():
-            console.write(mask(lines.decode()).encode() if masked else lines)
+            console.write(mask_all(lines.decode()).encode() if masked else lines)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

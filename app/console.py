@@ -9,6 +9,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import AppError
+from app.wording import harmless
 
 # A file or pipe has no width; tables are then as wide as they need.
 out = Console(highlight=False, soft_wrap=True, markup=False, width=None if sys.stdout.isatty() else 200)
@@ -28,7 +29,9 @@ def print_json(facts: Any) -> None:
 
 
 def write(lines: bytes) -> None:
-    """To stdout as they are, at once."""
+    """To stdout, at once: as they are to a file or a program, without what would steer it to a terminal."""
+    if sys.stdout.isatty():
+        lines = harmless(lines.decode(errors="replace"), keep="\n").encode()
     sys.stdout.buffer.write(lines)
     sys.stdout.buffer.flush()
 

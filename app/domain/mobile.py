@@ -17,11 +17,26 @@ _GAP = "(?:[- \u2010-\u2015\u2212\uff0d]?)"
 _WITHIN_TEXT = re.compile(
     rf"(?<!\d)((?:(?:[0０]{{2}})?[8８][6６]{_GAP})?[1１][3-9３-９]\d{_GAP})\d{{4}}({_GAP}\d{{4}})(?!\d)"
 )
+_RUN = re.compile(r"\d{12,}")
+_WITHIN_RUN = re.compile(r"(?=[1１][3-9３-９]\d{9})")
 
 
 def mask(text: str) -> str:
     """The text with the middle of every number in it made unreadable: `138****0001`."""
     return _WITHIN_TEXT.sub(r"\1****\2", text)
+
+
+def mask_all(text: str) -> str:
+    """The same for a text in which digits of other kinds may touch a number, as in a message that shows id and mobile
+    side by side. What could be one is taken for one: rather some digits too many than one of a number."""
+    return _RUN.sub(_mask_run, mask(text))
+
+
+def _mask_run(run: re.Match[str]) -> str:
+    digits = list(run[0])
+    for found in _WITHIN_RUN.finditer(run[0]):
+        digits[found.start() + 3 : found.start() + 7] = "****"
+    return "".join(digits)
 
 
 def odd_places(mobiles: Sequence[str]) -> list[int]:
