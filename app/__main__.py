@@ -128,7 +128,9 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
-    found = look_ahead(_database(config.load()), template, customer, masked=masked)
+    settings = config.load()
+    added = settings.template_columns
+    found = look_ahead(_database(settings), template, customer, added_columns=added, masked=masked)
     if as_json:
         console.print_json(preview_facts(found))
     else:

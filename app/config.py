@@ -40,6 +40,8 @@ class Config(BaseSettings):
     """Task workers: processes that send, one shard each at a time."""
     sms_shard_size: int = Field(default=500_000, ge=1, le=100_000_000)
     """Ids in one shard. Fixed for a campaign when it is triggered."""
+    sms_template_columns: str = ""
+    """Columns of `customers`, between commas, that messages may show besides those that our own schema has."""
     sms_log_dir: Path = Path("var/logs")
     """Folder of the logs: messages in `<campaign>/task_<shard>.log`, who was rejected in `task_<shard>.rejects.log`."""
     sms_log_format: Literal["plain", "json"] = "plain"
@@ -62,6 +64,11 @@ class Config(BaseSettings):
     """Certificate that the commands show to a server with SMS_TLS_CLIENT_CA, PEM."""
     sms_tls_client_key: Path | None = None
     """Private key to SMS_TLS_CLIENT_CERT, PEM, without a passphrase."""
+
+    @property
+    def template_columns(self) -> list[str]:
+        """SMS_TEMPLATE_COLUMNS, taken apart."""
+        return [name for each in self.sms_template_columns.split(",") if (name := each.strip())]
 
     @field_validator("database_url")
     @classmethod

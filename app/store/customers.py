@@ -1,7 +1,7 @@
 """The people to greet, read in pages by key."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,12 +31,14 @@ _NO_TEXT = (sa.LargeBinary, sa.BINARY, sa.VARBINARY, mysql.BIT, sa.types.NullTyp
 """Types whose values say nothing to people; NullType is what SQLAlchemy does not know, as GEOMETRY."""
 
 
-def columns(connection: Connection) -> list[str]:
-    """The columns that a template may name besides mobile and name, those of ours and those that somebody added."""
+def columns(connection: Connection, added: Collection[str] = ()) -> list[str]:
+    """The columns that a template may name besides mobile and name: those of our own schema, and of those that
+    somebody added the ones in `added`, for the table may have a `password_hash`."""
+    shown = {*customers.columns.keys(), *added} - {*PLACEHOLDERS}
     return [
         each["name"]
         for each in sa.inspect(connection).get_columns(customers.name)
-        if is_placeholder(each["name"]) and each["name"] not in PLACEHOLDERS and not isinstance(each["type"], _NO_TEXT)
+        if each["name"] in shown and is_placeholder(each["name"]) and not isinstance(each["type"], _NO_TEXT)
     ]
 
 
