@@ -25,7 +25,7 @@ from app.services.preview import preview as look_ahead
 from app.services.report import Report
 from app.services.report import report as check_logs
 from app.store.customers import collect_rarely
-from app.store.database import open_database
+from app.store.database import open_configured
 from app.store.readiness import check_ready
 from app.trigger_token import make_token, read_token, token_file
 from app.watch_view import WatchView
@@ -52,7 +52,7 @@ ANSWER_WITHIN_S = 30.0
 
 
 def _database(settings: Config) -> Engine:
-    database = open_database(settings.database_url.get_secret_value())
+    database = open_configured(settings)
     check_ready(database)
     return database
 
@@ -68,7 +68,7 @@ def serve() -> None:
     settings = config.load()
     try:
         with reserve_folder(settings.sms_log_dir):
-            database = open_database(settings.database_url.get_secret_value())
+            database = open_configured(settings)
             server = build(settings, database)
             check_ready(database)
             database.dispose()

@@ -22,6 +22,9 @@ _DRIVERS = frozenset(
 )
 """Without a driver, SQLAlchemy's default one is meant. An asynchronous one would fail at its first statement."""
 
+DatabaseTls = Literal["preferred", "required", "verify_ca", "verify_identity"]
+"""MySQL's own names for it."""
+
 
 class Config(BaseSettings):
     """Read from the environment, then from `.env`; each field is named as its variable, in lower case."""
@@ -30,6 +33,12 @@ class Config(BaseSettings):
 
     database_url: SecretStr = SecretStr("mysql+pymysql://sms:sms@127.0.0.1:3306/sms")
     """Where the customers are: `mysql+pymysql://…`, `mysql+mysqldb://…` (faster, extra `fast`) or `sqlite:///file`."""
+    database_tls: DatabaseTls | None = None
+    """How the way to MySQL is protected: `preferred` encrypts where the server can, and anybody may answer; `required`
+    always encrypts; `verify_ca` trusts DATABASE_TLS_CA or the system's certificates alone, `verify_identity` checks the
+    name in DATABASE_URL, too. Default: `verify_identity` with DATABASE_TLS_CA, else `preferred`."""
+    database_tls_ca: Path | None = None
+    """Certificates, PEM, that MySQL is trusted by. Default: the system's, where they are checked."""
     sms_host: str = "127.0.0.1"
     """Address that the server listens on and the trigger connects to."""
     sms_port: int = Field(default=9501, ge=1, le=65535)
@@ -66,6 +75,11 @@ class Config(BaseSettings):
     """Private key to SMS_TLS_CLIENT_CERT, PEM, without a passphrase."""
 
     @property
+    def tls_of_database(self) -> DatabaseTls:
+        """DATABASE_TLS, or what it is by default."""
+        return self.database_tls or ("verify_identity" if self.database_tls_ca else "preferred")
+
+    @property
     def template_columns(self) -> list[str]:
         """SMS_TEMPLATE_COLUMNS, taken apart."""
         return [name for each in self.sms_template_columns.split(",") if (name := each.strip())]
@@ -98,6 +112,8 @@ class Config(BaseSettings):
                 (self.sms_tls_cert is None) == (self.sms_tls_key is None),
             "SMS_TLS_CLIENT_CA is set, so SMS_TLS_CERT must be":
                 self.sms_tls_client_ca is None or self.sms_tls_cert is not None,
+            "DATABASE_TLS_CA is set, so DATABASE_TLS must be verify_ca or verify_identity":
+                self.database_tls_ca is None or self.tls_of_database.startswith("verify"),
             "SMS_TLS_CLIENT_CERT and SMS_TLS_CLIENT_KEY must be set both or neither":
                 (self.sms_tls_client_cert is None) == (self.sms_tls_client_key is None),
         }  # fmt: skip

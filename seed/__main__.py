@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from app import config, console
 from app.console import err, out
-from app.store.database import open_database
+from app.store.database import open_configured
 from app.wording import counted
 from seed import customers, loader, profile, progress
 from seed.errors import ResetNotConfirmed
@@ -40,7 +40,7 @@ def _seed(count: int, random_seed: int, interruption: Interruption, *, reset: bo
     if count > customers.limit(people):
         most = customers.limit(people)
         raise typer.BadParameter(f"there are only {most:,} different mobiles", param_hint="--customers")
-    engine = open_database(config.load().database_url.get_secret_value(), local_infile=True)
+    engine = open_configured(config.load(), local_infile=True)
     try:
         if reset and ask:
             _ask_before_deleting(engine, interruption)

@@ -13,7 +13,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import NoSuchModuleError
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
+from app.config import Config, DatabaseTls
 from app.errors import DatabaseUnavailable
+from app.store.database_tls import refuse_plain, tls_options
 
 PACKED_PAGE_BYTES = 8 * 2**20
 """Longest GROUP_CONCAT we ask for: a page of customers.py with the longest names and mobiles has half of it."""
@@ -33,21 +35,36 @@ def _forget_connections() -> None:
 os.register_at_fork(after_in_child=_forget_connections)
 
 
-def open_database(url: str, *, local_infile: bool = False) -> Engine:
+def open_configured(settings: Config, *, local_infile: bool = False) -> Engine:
+    """The database that the settings name; see `open_database`."""
+    return open_database(
+        settings.database_url.get_secret_value(),
+        tls=settings.tls_of_database,
+        tls_ca=settings.database_tls_ca,
+        local_infile=local_infile,
+    )
+
+
+def open_database(
+    url: str, *, tls: DatabaseTls = "preferred", tls_ca: Path | None = None, local_infile: bool = False
+) -> Engine:
     """An engine for `url`; connects at first use. A process that is forked from ours gets none of its connections.
 
-    `local_infile` lets the server ask for a file of ours, which LOAD DATA LOCAL needs; MySQL only.
+    `local_infile` lets the server ask for a file of ours, which LOAD DATA LOCAL needs. This and `tls` are for MySQL.
     """
-    database = _open(make_url(url), local_infile=local_infile)
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        database = _open_sqlite(address)
+    else:
+        database = _open_mysql(address, tls, tls_ca, local_infile=local_infile)
     _opened.add(database)
     return database
 
 
-def _open(address: URL, *, local_infile: bool) -> Engine:
+def _open_mysql(address: URL, tls: DatabaseTls, tls_ca: Path | None, *, local_infile: bool) -> Engine:
     try:
-        if address.get_backend_name() == "sqlite":
-            return _open_sqlite(address)
         options: dict[str, Any] = {
+            **tls_options(address.get_driver_name(), tls, tls_ca),
             "charset": "utf8mb4",
             "connect_timeout": 10,
             "init_command": f"SET SESSION group_concat_max_len = {PACKED_PAGE_BYTES}",
@@ -70,6 +87,8 @@ def _open(address: URL, *, local_infile: bool) -> Engine:
         from app.store.pymysql_connection import connect  # noqa: PLC0415  takes 0.1 s, which SQLite need not pay
 
         event.listen(engine, "do_connect", connect)
+    elif tls != "preferred":
+        event.listen(engine, "connect", refuse_plain)
     return engine
 
 
