@@ -148,7 +148,7 @@ def _server(host: str, port: int, admin: str, password: str) -> Server:
 
 @contextmanager
 def private_server(program: str, *more: str) -> Iterator[Server]:
-    """A server of our own from `program`, mysqld or mariadbd, on a free port, with `more` options; it leaves nothing."""
+    """A server of our own from `program`, mysqld or mariadbd, with `more` options; its data goes with it."""
     with tempfile.TemporaryDirectory(prefix="sms-") as folder:  # a socket's path has 107 bytes at most
         home = Path(folder)
         _initialise(program, home)
