@@ -94,6 +94,9 @@ class Config(BaseSettings):
         if address.drivername not in _DRIVERS:
             known = "mysql+pymysql, mysql+mysqldb, the same with mariadb, or sqlite"
             raise ValueError(f"{address.drivername} is not supported; use {known}")
+        if address.get_backend_name() != "sqlite" and value.get_secret_value().count("@") > 1:
+            # What stands between the two would be taken for the host's name, and errors say that.
+            raise ValueError("has more than one @; in a user name or password it is written %40")
         if not address.database:
             raise ValueError("must name a database after the host, or a file for sqlite")
         return value
