@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -149,6 +150,18 @@ def unknown() -> list[str]:
         given = {*os.environ}
     ours = {name.upper() for name in Config.model_fields} | _OTHERS
     return sorted(name for name in given if name.upper().startswith("SMS_") and name.upper() not in ours)
+
+
+def unreadable_lines() -> list[int]:
+    """Numbers of the lines in `.env` that set nothing, for they are not NAME=value."""
+    try:
+        with open(".env", encoding="utf-8") as file:
+            bindings = list(parse_stream(file))
+    except (OSError, UnicodeDecodeError):  # there is none, or `load` says so
+        return []
+    wrong = [each.original for each in bindings if each.error or (each.key and each.value is None)]
+    # The blank lines before it are told as a part of it.
+    return [each.line + each.string[: -len(each.string.lstrip())].count("\n") for each in wrong]
 
 
 def tune_numpy() -> None:
