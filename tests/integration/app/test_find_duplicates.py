@@ -1,8 +1,11 @@
 """Who shares a number with a lower id is found: all of them, nobody else, and whoever is stopped begins again."""
 
+import fcntl
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -232,6 +235,62 @@ def test_numbers_of_campaigns_that_are_over_do_not_stay(on_sqlite):
     on_sqlite.find()
 
     assert not left.exists()
+
+
+def test_what_somebody_else_left_in_the_folder_of_numbers_stays_and_does_no_harm(on_sqlite, logs):
+    on_sqlite.begin(same_number([1, 2]))
+    (logs / ".numbers" / "notes").mkdir(parents=True)
+    (logs / ".numbers" / "stray").touch()
+    (logs / ".numbers" / "78-1.000").touch()
+    (logs / ".numbers" / "79-1.000").symlink_to(logs)
+
+    assert on_sqlite.find()
+
+    assert on_sqlite.found == [2]
+    assert sorted(each.name for each in (logs / ".numbers").iterdir()) == ["78-1.000", "79-1.000", "notes", "stray"]
+
+
+def test_a_folder_that_another_process_removes_at_the_same_moment_is_gone_and_no_more(on_sqlite, logs, monkeypatch):
+    on_sqlite.begin(same_number([1, 2]))
+    (logs / ".numbers" / "77-1.000").mkdir(parents=True)
+    real = campaigns.newest_first
+
+    def newest_first(connection):
+        (logs / ".numbers" / "77-1.000").rmdir()
+        return real(connection)
+
+    monkeypatch.setattr(campaigns, "newest_first", newest_first)
+
+    assert on_sqlite.find()
+
+
+def test_a_folder_that_vanishes_before_it_is_locked_is_made_again(on_sqlite, monkeypatch):
+    on_sqlite.begin(same_number([1, 2]))
+    real = fcntl.flock
+    removed = []
+
+    def flock(descriptor, how):
+        if not removed:
+            removed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            removed[0].rmdir()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    assert on_sqlite.find()
+    assert ".numbers" in removed[0].parts
+    assert on_sqlite.found == [2]
+
+
+def test_many_campaigns_are_prepared_at_once(sqlite, logs):
+    move_in(sqlite, same_number([1, 2]))
+    made = [trigger(sqlite, f"c{number}", 10, allow_duplicates=False) for number in range(40)]
+
+    with ThreadPoolExecutor(8) as pool:
+        prepared = list(pool.map(lambda each: find_duplicates(sqlite, logs, each.id, never), made))
+
+    assert prepared == [True] * len(made)
+    assert list((logs / ".numbers").iterdir()) == []
 
 
 def test_numbers_of_another_campaign_that_is_being_prepared_stay(on_sqlite, monkeypatch):
