@@ -10,7 +10,7 @@ that begin with 13 to 19."""
 _USABLE_RUN = re.compile(rf"(?:{USABLE.pattern}\n)+")
 
 _FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)} | {0xFF0B: "+", 0xFF0D: "-", 0x3000: " "}
-_DASHES = re.compile("[-\u2010-\u2015\u2212]")
+_GAPS = re.compile("[-\u2010-\u2015\u2212\u00a0\u2000-\u200a\u202f\u205f ]")
 _COUNTRY = re.compile(r"(?:\+|00)\s*86\s*")
 
 _GAP = "(?:[- \u2010-\u2015\u2212\uff0d]?)"
@@ -60,11 +60,11 @@ def odd_places(mobiles: Sequence[str]) -> list[int]:
 def normalise(mobile: str) -> str | None:
     """The 11 digits to dial, None where there are none that can be.
 
-    Blanks around it, full-width digits, dashes and the country code (`+86`, `0086`) are put right; anything else that
-    is not a digit makes a number unusable.
+    Blanks around and inside it, full-width digits, dashes and the country code (`+86`, `0086`) are put right; anything
+    else that is not a digit makes a number unusable.
     """
     if USABLE.fullmatch(mobile):
         return mobile
-    plain = _DASHES.sub("", mobile.translate(_FULL_WIDTH)).strip()
+    plain = _GAPS.sub("", mobile.translate(_FULL_WIDTH)).strip()
     plain = _COUNTRY.sub("", plain, count=1) if _COUNTRY.match(plain) else plain
     return plain if USABLE.fullmatch(plain) else None

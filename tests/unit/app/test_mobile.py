@@ -22,6 +22,10 @@ from app.domain.mobile import mask, mask_all, normalise
         "138－0000－0001",
         "138–0000—0001",
         " +86-13800000001 ",
+        "138 0000 0001",
+        "138\u30000000\u00a00001",
+        "+86 138 0000 0001",
+        "00 86 138 - 0000 - 0001",
     ],
 )
 def test_every_way_to_write_a_number_becomes_its_digits(written: str) -> None:
@@ -41,7 +45,9 @@ def test_every_way_to_write_a_number_becomes_its_digits(written: str) -> None:
         "8613800000001",  # without + or 00 it may be anything
         "+8713800000001",
         "+86+8613800000001",
-        "138 0000 0001",
+        "138 0000 000",
+        "138 0000 0001 2",
+        "138\t0000\n0001",
         "138a0000001",
         "١٣٨٠٠٠٠٠٠٠١",
         "13800000001\n13800000002",
