@@ -67,7 +67,10 @@ def counts(connection: Connection, ranges: Sequence[tuple[int, int]]) -> list[in
     in_all = connection.execute(sa.select(sa.func.count()).select_from(customers)).scalar_one()
     if in_all == highest - lowest + 1:
         return [max(0, min(to_id, highest) - max(after_id, lowest - 1)) for after_id, to_id in ranges]
-    return [_count(connection, *each) for each in ranges]
+    return [
+        in_all if after_id < lowest and to_id >= highest else _count(connection, after_id, to_id)
+        for after_id, to_id in ranges
+    ]
 
 
 def _count(connection: Connection, after_id: int, to_id: int) -> int:
