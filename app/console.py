@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
+from app.early import loaded
 from app.errors import AppError
 from app.wording import harmless
 
@@ -40,6 +41,7 @@ def run(cli: typer.Typer) -> None:
     """Run the command. What an operator or sender can mend ends as one line on stderr and exit status 1."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # letters that it cannot take are escaped; stderr does so by itself
         sys.stdout.reconfigure(errors="backslashreplace")
+    loaded()
     try:
         cli()
     except AppError as error:
