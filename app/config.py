@@ -4,6 +4,7 @@ import functools
 import os
 from pathlib import Path
 from typing import Literal, Self
+from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
@@ -52,6 +53,8 @@ class Config(BaseSettings):
     """Ids in one shard. Fixed for a campaign when it is triggered."""
     sms_template_columns: str = ""
     """Columns of `customers`, between commas, that messages may show besides those that our own schema has."""
+    sms_time_zone: str = "UTC"
+    """Time zone in which messages show `{created_at}`, such as `Asia/Shanghai`; not to be changed under way."""
     sms_log_dir: Path = Path("var/logs")
     """Folder of the logs: messages in `<campaign>/task_<shard>.log`, who was rejected in `task_<shard>.rejects.log`."""
     sms_log_format: Literal["plain", "json"] = "plain"
@@ -100,6 +103,15 @@ class Config(BaseSettings):
             raise ValueError("has more than one @; in a user name or password it is written %40")
         if not address.database:
             raise ValueError("must name a database after the host, or a file for sqlite")
+        return value
+
+    @field_validator("sms_time_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):  # KeyError: a name that is not known
+            raise ValueError(f"{value} is no time zone that this machine knows; one is Asia/Shanghai") from None
         return value
 
     @field_validator("sms_trigger_token")

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,8 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import mysql
 
 from app.domain.greeting import PLACEHOLDERS, is_placeholder
+from app.domain.moments import in_zone
 from app.domain.people import People
-from app.store.database import fetch, fetch_packed
+from app.store.database import fetch, fetch_packed, zone_of
 from app.store.tables import customers
 
 # A table that somebody made himself may hold NULL where ours does not.
@@ -122,6 +124,19 @@ def _is_packed(connection: Connection) -> bool:
 
 
 def _read(connection: Connection, after_id: int, to_id: int, limit: int | None, columns: Sequence[str]) -> People:
+    people = _read_as_stored(connection, after_id, to_id, limit, columns)
+    if _MOMENTS.isdisjoint(columns) or (zone := zone_of(connection)).key == "UTC":
+        return people
+    shown = zip(columns, people.values, strict=False)  # of nobody there are no columns
+    return replace(people, values=tuple(in_zone(each, zone) if name in _MOMENTS else each for name, each in shown))
+
+
+_MOMENTS = {name for name, column in customers.columns.items() if isinstance(column.type, sa.TIMESTAMP)}
+
+
+def _read_as_stored(
+    connection: Connection, after_id: int, to_id: int, limit: int | None, columns: Sequence[str]
+) -> People:
     text = "TEXT" if connection.dialect.name == "sqlite" else "CHAR"
     quote = connection.dialect.identifier_preparer.quote_identifier
     # With the table's name before it: SQLite takes a quoted name that it does not know for a string.

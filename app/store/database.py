@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -41,24 +42,38 @@ def open_configured(settings: Config, *, local_infile: bool = False) -> Engine:
         settings.database_url.get_secret_value(),
         tls=settings.tls_of_database,
         tls_ca=settings.database_tls_ca,
+        time_zone=settings.sms_time_zone,
         local_infile=local_infile,
     )
 
 
 def open_database(
-    url: str, *, tls: DatabaseTls = "preferred", tls_ca: Path | None = None, local_infile: bool = False
+    url: str,
+    *,
+    tls: DatabaseTls = "preferred",
+    tls_ca: Path | None = None,
+    time_zone: str = "UTC",
+    local_infile: bool = False,
 ) -> Engine:
     """An engine for `url`; connects at first use. A process that is forked from ours gets none of its connections.
 
-    `local_infile` lets the server ask for a file of ours, which LOAD DATA LOCAL needs. This and `tls` are for MySQL.
+    `time_zone` is the one in which customers.py shows moments; see `zone_of`. `local_infile` lets the server ask for a
+    file of ours, which LOAD DATA LOCAL needs. This and `tls` are for MySQL.
     """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         database = _open_sqlite(address)
     else:
         database = _open_mysql(address, tls, tls_ca, local_infile=local_infile)
+    database.update_execution_options(time_zone=ZoneInfo(time_zone))
     _opened.add(database)
     return database
+
+
+def zone_of(connection: Connection) -> ZoneInfo:
+    """The zone in which moments are shown. The database itself speaks of UTC in all our sessions."""
+    zone = connection.get_execution_options().get("time_zone")
+    return zone if isinstance(zone, ZoneInfo) else ZoneInfo("UTC")
 
 
 def _open_mysql(address: URL, tls: DatabaseTls, tls_ca: Path | None, *, local_infile: bool) -> Engine:
@@ -67,7 +82,7 @@ def _open_mysql(address: URL, tls: DatabaseTls, tls_ca: Path | None, *, local_in
             **tls_options(address.get_driver_name(), tls, tls_ca),
             "charset": "utf8mb4",
             "connect_timeout": 10,
-            "init_command": f"SET SESSION group_concat_max_len = {PACKED_PAGE_BYTES}",
+            "init_command": f"SET SESSION group_concat_max_len = {PACKED_PAGE_BYTES}, time_zone = '+00:00'",
         }
         if local_infile:
             options["local_infile"] = 1

@@ -71,6 +71,19 @@ def test_values_of_every_kind_are_shown_as_the_database_has_them(townsfolk, logs
     assert line.replace("7.50", "7.5") == "2024-02-29 12:34:56 1 1 3 7.5 先生"
 
 
+@pytest.mark.parametrize(("zone", "shown"), [("UTC", "2024-02-29 12:34:56"), ("Asia/Shanghai", "2024-02-29 20:34:56")])
+def test_moments_are_shown_in_the_zone_of_the_setting_whatever_the_databases_is(townsfolk, logs, zone, shown):
+    url = townsfolk.url.render_as_string(hide_password=False)
+    database = open_database(url, time_zone=zone)
+    if townsfolk.dialect.name != "sqlite":
+        with database.connect() as connection:
+            assert connection.execute(sa.text("SELECT @@SESSION.time_zone")).scalar_one() == "+00:00"
+
+    assert messages(database, logs, "{created_at}|{order}") == [f"{shown}|3"] * len(ROWS)
+    assert list(report(database, logs, "a"))[-1].agrees
+    database.dispose()
+
+
 def test_a_report_reads_the_columns_of_the_template_as_well(townsfolk, logs):
     run(townsfolk, logs, "a", 2, "{city}{{{city}}}{created_at}", ADDED)
     *_, whole = report(townsfolk, logs, "a")

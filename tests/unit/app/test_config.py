@@ -201,3 +201,14 @@ def test_an_at_sign_that_is_written_as_it_should_be_is_taken(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "mysql+pymysql://sms:p%40ss@127.0.0.1/sms")
 
     assert config.load().database_url.get_secret_value().endswith("p%40ss@127.0.0.1/sms")
+
+
+@pytest.mark.parametrize("zone", ["Mars", "../etc/passwd", "", "/etc"])
+def test_a_time_zone_that_is_none_is_refused(monkeypatch, zone):
+    monkeypatch.setenv("SMS_TIME_ZONE", zone)
+
+    if zone:
+        with pytest.raises(ConfigError, match=r"SMS_TIME_ZONE: .* is no time zone"):
+            config.load()
+    else:
+        assert config.load().sms_time_zone == "UTC"
