@@ -12,7 +12,7 @@ from app.config import Config
 from app.console import out
 from app.domain.campaign import ShardState, State, Verb, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
-from app.domain.mobile import mask
+from app.domain.mobile import mask_all
 from app.errors import ServerUnreachable
 from app.gateways.log_file import reserve_folder
 from app.preview_view import preview_facts, preview_text
@@ -25,7 +25,7 @@ from app.services.preview import preview as look_ahead
 from app.services.report import Report
 from app.services.report import report as check_logs
 from app.store.customers import collect_rarely
-from app.store.database import open_database
+from app.store.database import open_configured
 from app.store.readiness import check_ready
 from app.trigger_token import make_token, read_token, token_file
 from app.watch_view import WatchView
@@ -52,7 +52,7 @@ ANSWER_WITHIN_S = 30.0
 
 
 def _database(settings: Config) -> Engine:
-    database = open_database(settings.database_url.get_secret_value())
+    database = open_configured(settings)
     check_ready(database)
     return database
 
@@ -68,7 +68,7 @@ def serve() -> None:
     settings = config.load()
     try:
         with reserve_folder(settings.sms_log_dir):
-            database = open_database(settings.database_url.get_secret_value())
+            database = open_configured(settings)
             server = build(settings, database)
             check_ready(database)
             database.dispose()
@@ -128,7 +128,9 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
-    found = look_ahead(_database(config.load()), template, customer, masked=masked)
+    settings = config.load()
+    added = settings.template_columns
+    found = look_ahead(_database(settings), template, customer, added_columns=added, masked=masked)
     if as_json:
         console.print_json(preview_facts(found))
     else:
@@ -214,7 +216,7 @@ def logs(
     messages = Messages(_database(settings), settings.sms_log_dir, check_name(name), task)
     try:
         for lines in messages.follow(console.err.print) if follow else messages.read():
-            console.write(mask(lines.decode()).encode() if masked else lines)
+            console.write(mask_all(lines.decode()).encode() if masked else lines)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

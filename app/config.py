@@ -4,8 +4,10 @@ import functools
 import os
 from pathlib import Path
 from typing import Literal, Self
+from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -22,6 +24,9 @@ _DRIVERS = frozenset(
 )
 """Without a driver, SQLAlchemy's default one is meant. An asynchronous one would fail at its first statement."""
 
+DatabaseTls = Literal["preferred", "required", "verify_ca", "verify_identity"]
+"""MySQL's own names for it."""
+
 
 class Config(BaseSettings):
     """Read from the environment, then from `.env`; each field is named as its variable, in lower case."""
@@ -30,6 +35,12 @@ class Config(BaseSettings):
 
     database_url: SecretStr = SecretStr("mysql+pymysql://sms:sms@127.0.0.1:3306/sms")
     """Where the customers are: `mysql+pymysql://…`, `mysql+mysqldb://…` (faster, extra `fast`) or `sqlite:///file`."""
+    database_tls: DatabaseTls | None = None
+    """How the way to MySQL is protected: `preferred` encrypts where the server can, and anybody may answer; `required`
+    always encrypts; `verify_ca` trusts DATABASE_TLS_CA or the system's certificates alone, `verify_identity` checks the
+    name in DATABASE_URL, too. Default: `verify_identity` with DATABASE_TLS_CA, else `preferred`."""
+    database_tls_ca: Path | None = None
+    """Certificates, PEM, that MySQL is trusted by. Default: the system's, where they are checked."""
     sms_host: str = "127.0.0.1"
     """Address that the server listens on and the trigger connects to."""
     sms_port: int = Field(default=9501, ge=1, le=65535)
@@ -40,6 +51,10 @@ class Config(BaseSettings):
     """Task workers: processes that send, one shard each at a time."""
     sms_shard_size: int = Field(default=500_000, ge=1, le=100_000_000)
     """Ids in one shard. Fixed for a campaign when it is triggered."""
+    sms_template_columns: str = ""
+    """Columns of `customers`, between commas, that messages may show besides those that our own schema has."""
+    sms_time_zone: str = "UTC"
+    """Time zone in which messages show `{created_at}`, such as `Asia/Shanghai`; not to be changed under way."""
     sms_log_dir: Path = Path("var/logs")
     """Folder of the logs: messages in `<campaign>/task_<shard>.log`, who was rejected in `task_<shard>.rejects.log`."""
     sms_log_format: Literal["plain", "json"] = "plain"
@@ -63,6 +78,16 @@ class Config(BaseSettings):
     sms_tls_client_key: Path | None = None
     """Private key to SMS_TLS_CLIENT_CERT, PEM, without a passphrase."""
 
+    @property
+    def tls_of_database(self) -> DatabaseTls:
+        """DATABASE_TLS, or what it is by default."""
+        return self.database_tls or ("verify_identity" if self.database_tls_ca else "preferred")
+
+    @property
+    def template_columns(self) -> list[str]:
+        """SMS_TEMPLATE_COLUMNS, taken apart."""
+        return [name for each in self.sms_template_columns.split(",") if (name := each.strip())]
+
     @field_validator("database_url")
     @classmethod
     def _is_an_address_we_support(cls, value: SecretStr) -> SecretStr:
@@ -73,8 +98,20 @@ class Config(BaseSettings):
         if address.drivername not in _DRIVERS:
             known = "mysql+pymysql, mysql+mysqldb, the same with mariadb, or sqlite"
             raise ValueError(f"{address.drivername} is not supported; use {known}")
+        if address.get_backend_name() != "sqlite" and value.get_secret_value().count("@") > 1:
+            # What stands between the two would be taken for the host's name, and errors say that.
+            raise ValueError("has more than one @; in a user name or password it is written %40")
         if not address.database:
             raise ValueError("must name a database after the host, or a file for sqlite")
+        return value
+
+    @field_validator("sms_time_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):  # KeyError: a name that is not known
+            raise ValueError(f"{value} is no time zone that this machine knows; one is Asia/Shanghai") from None
         return value
 
     @field_validator("sms_trigger_token")
@@ -91,6 +128,8 @@ class Config(BaseSettings):
                 (self.sms_tls_cert is None) == (self.sms_tls_key is None),
             "SMS_TLS_CLIENT_CA is set, so SMS_TLS_CERT must be":
                 self.sms_tls_client_ca is None or self.sms_tls_cert is not None,
+            "DATABASE_TLS_CA is set, so DATABASE_TLS must be verify_ca or verify_identity":
+                self.database_tls_ca is None or self.tls_of_database.startswith("verify"),
             "SMS_TLS_CLIENT_CERT and SMS_TLS_CLIENT_KEY must be set both or neither":
                 (self.sms_tls_client_cert is None) == (self.sms_tls_client_key is None),
         }  # fmt: skip
@@ -123,6 +162,18 @@ def unknown() -> list[str]:
         given = {*os.environ}
     ours = {name.upper() for name in Config.model_fields} | _OTHERS
     return sorted(name for name in given if name.upper().startswith("SMS_") and name.upper() not in ours)
+
+
+def unreadable_lines() -> list[int]:
+    """Numbers of the lines in `.env` that set nothing, for they are not NAME=value."""
+    try:
+        with open(".env", encoding="utf-8") as file:
+            bindings = list(parse_stream(file))
+    except (OSError, UnicodeDecodeError):  # there is none, or `load` says so
+        return []
+    wrong = [each.original for each in bindings if each.error or (each.key and each.value is None)]
+    # The blank lines before it are told as a part of it.
+    return [each.line + each.string[: -len(each.string.lstrip())].count("\n") for each in wrong]
 
 
 def tune_numpy() -> None:

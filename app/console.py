@@ -8,7 +8,9 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
+from app.early import loaded
 from app.errors import AppError
+from app.wording import harmless
 
 # A file or pipe has no width; tables are then as wide as they need.
 out = Console(highlight=False, soft_wrap=True, markup=False, width=None if sys.stdout.isatty() else 200)
@@ -28,7 +30,9 @@ def print_json(facts: Any) -> None:
 
 
 def write(lines: bytes) -> None:
-    """To stdout as they are, at once."""
+    """To stdout, at once: as they are to a file or a program, without what would steer it to a terminal."""
+    if sys.stdout.isatty():
+        lines = harmless(lines.decode(errors="replace"), keep="\n").encode()
     sys.stdout.buffer.write(lines)
     sys.stdout.buffer.flush()
 
@@ -37,6 +41,7 @@ def run(cli: typer.Typer) -> None:
     """Run the command. What an operator or sender can mend ends as one line on stderr and exit status 1."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # letters that it cannot take are escaped; stderr does so by itself
         sys.stdout.reconfigure(errors="backslashreplace")
+    loaded()
     try:
         cli()
     except AppError as error:

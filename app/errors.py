@@ -83,7 +83,9 @@ class UnknownPlaceholder(BadRequest):
 
     def __init__(self, known: Iterable[str]) -> None:
         listed = " ".join(f"{{{each}}}" for each in known)
-        super().__init__("bad_template", f"模板里有未知的占位符,可用的有: {listed}")
+        super().__init__(
+            "bad_template", f"模板里有未知的占位符,表中其他的列须先写进SMS_TEMPLATE_COLUMNS,可用的有: {listed}"
+        )
 
 
 class Refused(AppError):

@@ -1,14 +1,13 @@
 """How a preview looks on a terminal, and for programs."""
 
 from typing import Any
-from unicodedata import category
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from app.services.preview import Estimate, Example, Preview
-from app.wording import counted
+from app.wording import counted, harmless
 
 
 def preview_text(preview: Preview) -> RenderableType:
@@ -22,8 +21,7 @@ def _example(example: Example) -> RenderableType:
     size = counted(len(example.text), "character")
     cost = f"{counted(example.cost.parts, 'SMS', 'SMS')}, {example.cost.encoding}"
     # A message is data: nothing in it is markup, and nothing of a customer's may steer the terminal.
-    shown = "".join("\ufffd" if category(letter) == "Cc" else letter for letter in example.text)
-    return Text(f"{shown}\n  customer {example.customer_id}: {size}, {cost}\n")
+    return Text(f"{harmless(example.text)}\n  customer {example.customer_id}: {size}, {cost}\n")
 
 
 def _estimate(estimate: Estimate) -> RenderableType:

@@ -116,7 +116,9 @@ class Application:
             if isinstance(request, Watch):
                 done = await asyncio.to_thread(look_up, self._database, request)
             else:
-                done = await asyncio.to_thread(dispatch, self._database, request, self._config.sms_shard_size)
+                done = await asyncio.to_thread(
+                    dispatch, self._database, request, self._config.sms_shard_size, self._config.template_columns
+                )
             answer = protocol.accepted if done.created else protocol.exists
             campaign = done.campaign
             server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))

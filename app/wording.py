@@ -5,6 +5,9 @@ from collections.abc import Sequence
 EXAMPLES = 5
 """How many of a list are named."""
 
+_CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\ufffd")
+"""Unicode's category Cc."""
+
 
 def counted(count: int, one: str, many: str = "") -> str:
     """The count and what it counts: `1 customer`, `2,000 customers`; `many` where it is not `one` and an s."""
@@ -23,3 +26,9 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def harmless(text: str, keep: str = "") -> str:
+    """The text for a terminal: what would steer it, Unicode's control characters but those to `keep`, is shown as
+    U+FFFD. It may come from a customer."""
+    return text.translate({code: sign for code, sign in _CONTROLS.items() if chr(code) not in keep})

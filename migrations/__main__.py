@@ -7,14 +7,14 @@ from sqlalchemy import Engine
 
 from app import config, console
 from app.console import out
-from app.store.database import open_database
+from app.store.database import open_configured
 from migrations import schema
 
 cli = console.commands("Make and upgrade the tables in DATABASE_URL.")
 
 
 def _open() -> Engine:
-    return open_database(config.load().database_url.get_secret_value())
+    return open_configured(config.load())
 
 
 @cli.callback(invoke_without_command=True)

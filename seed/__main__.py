@@ -1,6 +1,7 @@
 """`python -m seed`: fill DATABASE_URL with made-up customers, the same ones for the same seed."""
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ from sqlalchemy import Engine
 
 from app import config, console
 from app.console import err, out
-from app.store.database import open_database
+from app.store.database import open_configured
 from app.wording import counted
 from seed import customers, loader, profile, progress
 from seed.errors import ResetNotConfirmed
@@ -28,19 +29,37 @@ def seed(
 ) -> None:
     """Migrate, then write the customers, all or none. A table with rows in it is left as it is."""
     interruption = Interruption()
+    emptied: list[bool] = []
     try:
-        _seed(count, random_seed, interruption, reset=reset, ask=not yes)
+        _seed(count, random_seed, interruption, reset=reset, ask=not yes, on_emptying=lambda: emptied.append(True))
     except KeyboardInterrupt:
-        err.print("interrupted: the customers are all there or none is; run it again")
+        err.print(f"interrupted: {_left(reset=reset, is_emptied=bool(emptied))}; run it again")
         raise typer.Exit(interruption.exit_status) from None
 
 
-def _seed(count: int, random_seed: int, interruption: Interruption, *, reset: bool, ask: bool) -> None:
+def _left(*, reset: bool, is_emptied: bool) -> str:
+    """What an interrupted run leaves."""
+    if is_emptied:
+        return "the customers of before are deleted, and the new ones are all there or none is"
+    if reset:
+        return "the customers are those of before, or all the new ones"
+    return "the customers are all there or none is"
+
+
+def _seed(
+    count: int,
+    random_seed: int,
+    interruption: Interruption,
+    *,
+    reset: bool,
+    ask: bool,
+    on_emptying: Callable[[], None],
+) -> None:
     people = profile.zh_cn()
     if count > customers.limit(people):
         most = customers.limit(people)
         raise typer.BadParameter(f"there are only {most:,} different mobiles", param_hint="--customers")
-    engine = open_database(config.load().database_url.get_secret_value(), local_infile=True)
+    engine = open_configured(config.load(), local_infile=True)
     try:
         if reset and ask:
             _ask_before_deleting(engine, interruption)
@@ -51,6 +70,7 @@ def _seed(count: int, random_seed: int, interruption: Interruption, *, reset: bo
                 reset=reset,
                 say=out.print,
                 on_added=on_added,
+                on_emptying=on_emptying,
                 check=interruption.check,
             )
     finally:

@@ -27,6 +27,9 @@ class Store(Protocol):
     def begin(self) -> None:
         """Open the transaction that everything goes into."""
 
+    clears_for_good: bool
+    """Whether what `clear` deleted is gone, even if nothing is committed after it."""
+
     def clear(self) -> None:
         """Delete every customer; nobody ever sees a part of them."""
 
@@ -58,12 +61,14 @@ def fill(
     reset: bool,
     say: Say,
     on_added: Callable[[int], None],
+    on_emptying: Callable[[], None] = lambda: None,
     check: Check = lambda: None,
 ) -> Filled:
     """Migrate, then write `people` into an empty table, in one transaction; `reset` empties it first.
 
     `on_added` hears the rows written so far: 0 when writing begins, then after every list. `say` hears a
-    sentence where a person would wonder. Two at once on one schema: the second waits for the first.
+    sentence where a person would wonder, `on_emptying` that from now on the former customers are lost. Two at
+    once on one schema: the second waits for the first.
     `check` is called between steps, at least once a second while waiting, and ends it by raising.
     """
     with engine.connect().execution_options(writes=True) as connection:
@@ -78,6 +83,8 @@ def fill(
                 return Filled(there, 0, 0.0)
             started = time.monotonic()
             if there:
+                if store.clears_for_good:
+                    on_emptying()
                 store.clear()
             added = 0
             on_added(added)

@@ -19,6 +19,8 @@ LOCAL_INFILE_IS_OFF = {1148, 2068, 3948, 4166}
 class MySQLStore:
     """A named lock keeps other seeds out; the server drops it with the session, after its rollback."""
 
+    clears_for_good = True
+
     def __init__(self, connection: Connection, say: Callable[[str], None], check: Callable[[], None]) -> None:
         self._connection = connection
         self._say = say

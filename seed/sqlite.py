@@ -16,6 +16,8 @@ POLL_MS = 500
 class SQLiteStore:
     """The write lock is taken before the first look, so that whoever comes second waits."""
 
+    clears_for_good = False
+
     def __init__(self, connection: Connection, say: Callable[[str], None], check: Callable[[], None]) -> None:
         self._connection = connection
         self._say = say

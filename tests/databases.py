@@ -147,8 +147,8 @@ def _server(host: str, port: int, admin: str, password: str) -> Server:
 
 
 @contextmanager
-def private_server(program: str) -> Iterator[Server]:
-    """A server of our own from `program`, mysqld or mariadbd, on a free port; its data goes with it."""
+def private_server(program: str, *more: str) -> Iterator[Server]:
+    """A server of our own from `program`, mysqld or mariadbd, with `more` options; its data goes with it."""
     with tempfile.TemporaryDirectory(prefix="sms-") as folder:  # a socket's path has 107 bytes at most
         home = Path(folder)
         _initialise(program, home)
@@ -162,6 +162,7 @@ def private_server(program: str) -> Iterator[Server]:
             f"--port={port}",
             "--bind-address=127.0.0.1",
             "--local-infile=1",
+            *more,
         ]
         if not _is_mariadb(program):
             options += ["--mysqlx=OFF", "--secure-file-priv=NULL"]  # its folder may be missing, and we need none

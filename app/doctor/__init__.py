@@ -12,8 +12,8 @@ __all__ = ["Finding", "Verdict", "examine"]
 
 def examine(settings: Config, schema_status: SchemaStatus) -> Iterator[Finding]:
     """One finding after the other, as they are made. `schema_status` tells the revision of a database and the newest
-    one. Nothing is changed; a missing SQLite file, though, is made by looking into it."""
-    database = Database(settings.database_url.get_secret_value())
+    one. Nothing is made or changed."""
+    database = Database(settings)
     yield from database.examine(schema_status)
     yield from kernel.examine()
     yield from log_folder.examine(settings.sms_log_dir, database.size)

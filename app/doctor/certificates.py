@@ -11,7 +11,7 @@ from app.config import Config
 from app.doctor.finding import Finding, Verdict, ok, problem, warning
 
 SOON_DAYS = 14
-ONES = ("sms_tls_cert", "sms_tls_client_ca", "sms_tls_ca", "sms_tls_client_cert")
+ONES = ("sms_tls_cert", "sms_tls_client_ca", "sms_tls_ca", "sms_tls_client_cert", "database_tls_ca")
 PAIRS = (("sms_tls_cert", "sms_tls_key"), ("sms_tls_client_cert", "sms_tls_client_key"))
 
 

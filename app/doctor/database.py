@@ -1,5 +1,6 @@
 """Examines the database: whether it answers, what it is, how it is set up, and whether its tables are ours."""
 
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,10 +10,11 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from app.config import Config
 from app.doctor.finding import Finding, Verdict, ok, problem, warning
 from app.errors import AppError
 from app.store import customers
-from app.store.database import PACKED_PAGE_BYTES, open_database
+from app.store.database import PACKED_PAGE_BYTES, open_configured, sqlite_file
 from app.store.tables import metadata, shards
 
 SchemaStatus = Callable[[Connection], tuple[str, str]]
@@ -33,22 +35,28 @@ class Size:
 
 
 class Database:
-    """The database of a URL, examined once."""
+    """The database that the settings name, examined once."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, settings: Config) -> None:
+        self._settings = settings
         self.size: Size | None = None
         """None until it is known."""
 
     def examine(self, schema_status: SchemaStatus) -> Iterator[Finding]:
         """Ends after the first finding when the database cannot be reached."""
-        address = make_url(self._url)
+        address = make_url(self._settings.database_url.get_secret_value())
         where = f"{address.host}:{address.port or 3306}" if address.host else f"file {address.database}"
+        path = sqlite_file(address) if address.get_backend_name() == "sqlite" else None
+        if path and not path.exists():
+            yield problem("database", f"there is no file {path}", "run: python -m migrations, or mend DATABASE_URL")
+            return
         try:
-            database = open_database(self._url)
+            database = open_configured(self._settings)
             try:
                 with database.connect() as connection:
                     yield ok("database", f"{address.get_backend_name()} answers, {where}")
+                    if path and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+                        yield warning("database", f"{path} can be read by others", f"run: chmod go= {path}*")
                     if connection.dialect.name != "sqlite":
                         yield from _examine_server(connection)
                     schema = _examine_schema(connection, schema_status)

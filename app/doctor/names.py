@@ -1,4 +1,4 @@
-"""Examines the names of what is set: one that is misspelt has no effect, and nothing else would say so."""
+"""Examines how settings are written: what is misspelt has no effect, and nothing else would say so."""
 
 import difflib
 from collections.abc import Iterator
@@ -9,12 +9,15 @@ from app.doctor.finding import Finding, ok, warning
 
 
 def examine() -> Iterator[Finding]:
-    """One finding for each name that nobody reads, or one that there is none."""
+    """One finding for each name that nobody reads and each line of `.env` that sets nothing, or one that is well."""
+    unreadable = config.unreadable_lines()
+    for line in unreadable:
+        yield warning("settings", f".env, line {line} cannot be read", "write it as NAME=value")
     known = [name.upper() for name in Config.model_fields]
     unknown = config.unknown()
     for name in unknown:
         close = difflib.get_close_matches(name.upper(), known, 1, cutoff=0.8)
         advice = f"write {close[0]}" if close else "remove it; README.md has a table of all"
         yield warning("settings", f"{name} is set, and is none", advice)
-    if not unknown:
+    if not unknown and not unreadable:
         yield ok("settings", "every name that is set is one")

@@ -9,6 +9,7 @@ from app.doctor.finding import Finding, ok, problem, warning
 from app.errors import AppError, Refused, ServerGone, TokenUnusable
 from app.protocol import Watch
 from app.remote import Remote
+from app.trigger_token import read_token
 
 WITHIN_S = 5.0
 NOBODY = Watch("")
@@ -25,7 +26,7 @@ def examine(settings: Config) -> Iterator[Finding]:
     except TokenUnusable:
         yield warning("port", f"{where} was not asked, for want of the token", "see there")
     except Refused as error:
-        yield _judge(where, error)
+        yield _judge(where, error, has_token=bool(read_token(settings).get_secret_value()))
     except ServerGone as error:
         yield _try_to_listen(settings) or problem(
             "port", f"{where}: {error}", "see which program has the port: ss -ltnp"
@@ -36,9 +37,12 @@ def examine(settings: Config) -> Iterator[Finding]:
         yield problem("port", f"what answers at {where} is not our server", "see which program has the port: ss -ltnp")
 
 
-def _judge(where: str, error: Refused) -> Finding:
+def _judge(where: str, error: Refused, *, has_token: bool) -> Finding:
     if error.code == "bad_name":
         return ok("port", f"our server answers at {where}")
+    if error.code == "forbidden" and not has_token:
+        advice = "set SMS_TRIGGER_TOKEN, SMS_TRIGGER_TOKEN_FILE or SMS_LOG_DIR as it has them"
+        return problem("port", f"our server at {where} asks for a token, and none is set here", advice)
     if error.code == "forbidden":
         return problem("port", f"our server at {where} has another token", "start it anew, or set the same token")
     return warning("port", f"our server at {where} says: {error}", "see its log")

@@ -25,7 +25,7 @@ def examine(settings: Config) -> Iterator[Finding]:
             found = f"none, and others can reach SMS_HOST {host}: the server will not start"
             yield problem("token", found, "run: python -m app token")
         else:
-            yield ok("token", f"none is asked for; only this machine can reach {host}")
+            yield ok("token", f"none is set here, and none is needed: only this machine can reach {host}")
         return
     path = token_file(settings)
     in_file = not settings.sms_trigger_token.get_secret_value()

@@ -1,6 +1,7 @@
 """The gateway that writes messages to a log: `<folder>/<campaign>/task_<shard>.log`, one line each."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -36,7 +37,9 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LogUnusable(f"{path} cannot be used for logs: {error.strerror}") from error
+        is_link = error.errno in {errno.ELOOP, errno.ENOTDIR} and (path.is_symlink() or path.parent.is_symlink())
+        why = "a symbolic link stands in its place" if is_link else error.strerror
+        raise LogUnusable(f"{path} cannot be used for logs: {why}") from error
 
 
 def _make_folder(folder: Path) -> str:
@@ -82,6 +85,16 @@ def _wait_for(descriptor: int, folder: Path) -> None:
             return
 
 
+def open_log(path: Path, flags: int) -> int:
+    """A descriptor of a campaign's log, which has mode 0600 if it is new. Neither the log nor its campaign's folder may
+    be a symbolic link: what is written to and cut would be somebody else's file."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return os.open(path.name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
 class LogFile:
     """One shard's log, locked. Raises ShardTaken when another process has it, LogUnusable when it cannot be opened."""
 
@@ -92,7 +105,7 @@ class LogFile:
         with translated(self._path.parent):
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
         with translated(self._path):
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = open_log(self._path, os.O_RDWR | os.O_CREAT)
             try:
                 self._lock()
                 make_entries_durable(self._path.parent, folder)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from app.domain.reject import Reject
-from app.gateways.log_file import make_entries_durable, translated
+from app.gateways.log_file import make_entries_durable, open_log, translated
 
 
 def reject_log_path(folder: Path, campaign: str, number: int) -> Path:
@@ -44,7 +44,7 @@ class RejectLog:
         rest = memoryview(lines(rejects))
         with translated(self._path):
             if self._descriptor is None:
-                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                self._descriptor = open_log(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
 

@@ -1,5 +1,6 @@
 """Turns a trigger into a campaign with its shards, in one transaction."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
@@ -25,15 +26,16 @@ class Dispatched:
     created: bool
 
 
-def dispatch(database: Engine, trigger: Trigger, shard_size: int) -> Dispatched:
+def dispatch(database: Engine, trigger: Trigger, shard_size: int, added_columns: Collection[str] = ()) -> Dispatched:
     """Make the campaign, or find the one that has the name. Who comes second changes nothing.
 
     Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
-    choice about duplicates; a request that names none of them finds any campaign.
+    choice about duplicates; a request that names none of them finds any campaign. `added_columns`: see
+    checked_template.
     """
     name = check_name(trigger.campaign)
     template = DEFAULT_TEMPLATE if trigger.template is None else trigger.template
-    check_template(database, template)
+    check_template(database, template, added_columns)
     created = _create(database, name, template, shard_size, allow_duplicates=bool(trigger.allow_duplicates))
     found = _find(database, name)
     if found is None:  # it was there a moment ago

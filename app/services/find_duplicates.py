@@ -6,13 +6,15 @@ and the word that the campaign is prepared are one transaction. Whoever begins a
 """
 
 import fcntl
+import logging
 import os
+import re
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,8 @@ from app.store import campaigns, duplicates, numbers, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write
 from app.store.number_runs import Run, RunReader, among, numbers_of
+
+log = logging.getLogger(__name__)
 
 THREADS = 2
 """Who reads. More do not help: the database's own work fills two cores."""
@@ -43,6 +47,10 @@ LOOK_EVERY_S = 0.25
 
 class _Stopped(Exception):
     """Told to stop, or the campaign is not running any more."""
+
+
+class _Removed(Exception):
+    """The folder is not there any more: somebody else was done with it."""
 
 
 class _Watch:
@@ -108,38 +116,53 @@ def _place(log_dir: Path, campaign: Campaign) -> Iterator[Path]:
     make_folder(log_dir)
     folder = log_dir / ".numbers" / _folder_name(campaign)
     folder.parent.mkdir(mode=0o700, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with _locked(folder) as is_ours:
-        if not is_ours:
-            raise ShardTaken(f"campaign {campaign.id} is being prepared by another process")
-        yield folder
+    while True:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with suppress(_Removed), _locked(folder) as is_ours:
+            if not is_ours:
+                raise ShardTaken(f"campaign {campaign.id} is being prepared by another process")
+            yield folder
+            return
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Whether nobody else has this folder; nobody will until the end of the block."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Whether nobody else has this folder; nobody will until the end of the block. Raises _Removed."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise _Removed from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             is_ours = True
         except BlockingIOError:
             is_ours = False
+        if is_ours and not os.fstat(descriptor).st_nlink:  # between our look and our lock
+            raise _Removed
         yield is_ours
     finally:
         os.close(descriptor)
 
 
 def _forget_over(database: Engine, home: Path) -> None:
-    """Remove the folders of campaigns that are not to be prepared any more, as after a `kill -9` and a cancel."""
-    folders = list(home.iterdir())  # first, for a campaign that comes after it would not be among the wanted
+    """Remove the folders of campaigns that are not to be prepared any more, as after a `kill -9` and a cancel. Others
+    do so at the same time. One that cannot be removed stays, for the campaign is prepared all the same."""
+    # First, for a campaign that comes after it would not be among the wanted.
+    folders = [each for each in home.iterdir() if re.fullmatch(_FOLDER_NAME, each.name)]
     with database.connect() as connection:
         wanted = {_folder_name(each) for each in campaigns.newest_first(connection) if each.is_to_be_prepared}
     for each in folders:
         if each.name not in wanted:
-            with _locked(each) as is_nobodys:
-                if is_nobodys:
-                    shutil.rmtree(each)
+            try:
+                with suppress(_Removed), _locked(each) as is_nobodys:
+                    if is_nobodys:
+                        shutil.rmtree(each)
+            except OSError as error:
+                log.warning("numbers of a campaign that is over stay", extra={"folder": each, "error": error.strerror})
+
+
+_FOLDER_NAME = r"\d+-\d+\.\d{3}"
 
 
 def _folder_name(campaign: Campaign) -> str:

@@ -1,7 +1,7 @@
 """What a template comes to before anything is sent: some messages, and an estimate for everybody."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine
@@ -72,12 +72,20 @@ class Preview:
     estimate: Estimate
 
 
-def preview(database: Engine, template_text: str, customer_id: int | None = None, *, masked: bool = False) -> Preview:
+def preview(
+    database: Engine,
+    template_text: str,
+    customer_id: int | None = None,
+    *,
+    added_columns: Collection[str] = (),
+    masked: bool = False,
+) -> Preview:
     """The first, the middle and the last message of a sample, or that of one customer, and an estimate.
 
-    `masked`: the middle of mobiles is made unreadable. Raises BadRequest for the template and UnknownCustomer.
+    `added_columns`: see checked_template. `masked`: the middle of mobiles is made unreadable.
+    Raises BadRequest for the template and UnknownCustomer.
     """
-    template = check_template(database, template_text)
+    template = check_template(database, template_text, added_columns)
     with database.connect() as connection:
         max_id = customers.max_id(connection)
         audience = customers.count(connection, 0, max_id)

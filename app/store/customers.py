@@ -1,7 +1,8 @@
 """The people to greet, read in pages by key."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,8 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import mysql
 
 from app.domain.greeting import PLACEHOLDERS, is_placeholder
+from app.domain.moments import in_zone
 from app.domain.people import People
-from app.store.database import fetch, fetch_packed
+from app.store.database import fetch, fetch_packed, zone_of
 from app.store.tables import customers
 
 # A table that somebody made himself may hold NULL where ours does not.
@@ -31,12 +33,14 @@ _NO_TEXT = (sa.LargeBinary, sa.BINARY, sa.VARBINARY, mysql.BIT, sa.types.NullTyp
 """Types whose values say nothing to people; NullType is what SQLAlchemy does not know, as GEOMETRY."""
 
 
-def columns(connection: Connection) -> list[str]:
-    """The columns that a template may name besides mobile and name, those of ours and those that somebody added."""
+def columns(connection: Connection, added: Collection[str] = ()) -> list[str]:
+    """The columns that a template may name besides mobile and name: those of our own schema, and of those that
+    somebody added the ones in `added`, for the table may have a `password_hash`."""
+    shown = {*customers.columns.keys(), *added} - {*PLACEHOLDERS}
     return [
         each["name"]
         for each in sa.inspect(connection).get_columns(customers.name)
-        if is_placeholder(each["name"]) and each["name"] not in PLACEHOLDERS and not isinstance(each["type"], _NO_TEXT)
+        if each["name"] in shown and is_placeholder(each["name"]) and not isinstance(each["type"], _NO_TEXT)
     ]
 
 
@@ -65,7 +69,10 @@ def counts(connection: Connection, ranges: Sequence[tuple[int, int]]) -> list[in
     in_all = connection.execute(sa.select(sa.func.count()).select_from(customers)).scalar_one()
     if in_all == highest - lowest + 1:
         return [max(0, min(to_id, highest) - max(after_id, lowest - 1)) for after_id, to_id in ranges]
-    return [_count(connection, *each) for each in ranges]
+    return [
+        in_all if after_id < lowest and to_id >= highest else _count(connection, after_id, to_id)
+        for after_id, to_id in ranges
+    ]
 
 
 def _count(connection: Connection, after_id: int, to_id: int) -> int:
@@ -117,6 +124,19 @@ def _is_packed(connection: Connection) -> bool:
 
 
 def _read(connection: Connection, after_id: int, to_id: int, limit: int | None, columns: Sequence[str]) -> People:
+    people = _read_as_stored(connection, after_id, to_id, limit, columns)
+    if _MOMENTS.isdisjoint(columns) or (zone := zone_of(connection)).key == "UTC":
+        return people
+    shown = zip(columns, people.values, strict=False)  # of nobody there are no columns
+    return replace(people, values=tuple(in_zone(each, zone) if name in _MOMENTS else each for name, each in shown))
+
+
+_MOMENTS = {name for name, column in customers.columns.items() if isinstance(column.type, sa.TIMESTAMP)}
+
+
+def _read_as_stored(
+    connection: Connection, after_id: int, to_id: int, limit: int | None, columns: Sequence[str]
+) -> People:
     text = "TEXT" if connection.dialect.name == "sqlite" else "CHAR"
     quote = connection.dialect.identifier_preparer.quote_identifier
     # With the table's name before it: SQLite takes a quoted name that it does not know for a string.

@@ -17,8 +17,9 @@ Result = TypeVar("Result")
 
 TRY_FOR_S = 2.0
 """Longest time that a transaction is tried again; less than a stopping task worker gets."""
-_UNDONE = frozenset([1205, 1213, 1290, 1792, 1836])
-"""Lock wait timeout; deadlock; a server that is read-only for now (its option, the transaction, read-only mode).
+_UNDONE = frozenset([1020, 1205, 1213, 1290, 1792, 1836])
+"""A row that was changed since we read it (MariaDB's innodb_snapshot_isolation, on from 11.6.2); lock wait timeout;
+deadlock; a server that is read-only for now (its option, the transaction, read-only mode).
 Source: MySQL 9 server error message reference; MariaDB has the same numbers."""
 _SQLITE_UNDONE = frozenset([sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED])
 

@@ -38,7 +38,7 @@ class Run:
         keys.sort()
         data = keys.astype("<u8", copy=False).view(np.uint8).data
         part = self.path.with_suffix(".part")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(zlib.crc32(data).to_bytes(8, "little"))
             file.write(data)

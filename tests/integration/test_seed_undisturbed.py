@@ -15,6 +15,7 @@ from seed.errors import RowsLost
 from tests.integration.seeding import connected, count_in, fill, in_the_middle, made_up, rows_in, run, start
 
 INTERRUPTED = "interrupted: the customers are all there or none is; run it again\n"
+RESET = "interrupted: the customers are those of before, or all the new ones; run it again\n"
 
 
 def test_a_killed_seed_leaves_an_empty_table_and_the_next_run_completes(database_url):
@@ -49,6 +50,19 @@ def test_a_terminated_seed_ends_as_an_interrupted_one_with_a_status_of_its_own(s
     assert count_in(sqlite_url) == 0
 
 
+def test_an_interrupted_reset_says_what_became_of_the_customers_of_before(database_url):
+    fill(database_url, 1000)
+    process = in_the_middle(database_url, "--reset", "--yes")
+
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+
+    are_lost = "the customers of before are deleted, and the new ones are all there or none is"
+    said, left = (RESET, 1000) if database_url.startswith("sqlite") else (f"interrupted: {are_lost}; run it again\n", 0)
+    assert (process.returncode, stderr) == (130, said)
+    assert count_in(database_url) == left
+
+
 def test_a_seed_that_is_interrupted_at_its_question_changes_nothing(sqlite_url):
     fill(sqlite_url, 1000)
     ours, theirs = pty.openpty()
@@ -61,7 +75,7 @@ def test_a_seed_that_is_interrupted_at_its_question_changes_nothing(sqlite_url):
     os.close(ours)
     os.close(theirs)
 
-    assert (process.returncode, stderr) == (130, INTERRUPTED)
+    assert (process.returncode, stderr) == (130, RESET)
     assert rows_in(sqlite_url) == made_up(1000)
 
 

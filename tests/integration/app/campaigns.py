@@ -1,6 +1,6 @@
 """Campaigns run in this process, without a server, for tests of one step of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,10 +28,17 @@ def with_tables(url: str) -> Iterator[Engine]:
 
 
 def trigger(
-    database: Engine, name: str, shard_size: int, template: str | None = None, *, allow_duplicates: bool = True
+    database: Engine,
+    name: str,
+    shard_size: int,
+    template: str | None = None,
+    *,
+    allow_duplicates: bool = True,
+    columns: Collection[str] = (),
 ) -> Campaign:
     """A campaign; unless told otherwise one that needs no preparation."""
-    return dispatch(database, Trigger(name, template, allow_duplicates=allow_duplicates), shard_size).campaign
+    request = Trigger(name, template, allow_duplicates=allow_duplicates)
+    return dispatch(database, request, shard_size, columns).campaign
 
 
 def send(
@@ -50,9 +57,16 @@ def after(pages: int) -> Callable[[], bool]:
     return lambda: next(asked, None) is None
 
 
-def run(database: Engine, logs: Path, name: str, shard_size: int, template: str | None = None) -> Campaign:
+def run(
+    database: Engine,
+    logs: Path,
+    name: str,
+    shard_size: int,
+    template: str | None = None,
+    columns: Collection[str] = (),
+) -> Campaign:
     """A campaign from its trigger to its end."""
-    campaign = trigger(database, name, shard_size, template)
+    campaign = trigger(database, name, shard_size, template, columns=columns)
     for shard in shards_of(database, campaign):
         assert send(database, logs, campaign, shard.number) is Outcome.COMPLETE
         with writing(database) as connection:

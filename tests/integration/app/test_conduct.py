@@ -238,6 +238,35 @@ def test_a_database_that_is_away_is_tried_again_until_it_is_back(stage, tmp_path
     stage.play(scene)
 
 
+def test_pauses_between_looks_grow_while_the_database_is_away_and_end_at_a_longest_one(stage, monkeypatch):
+    pauses = []
+
+    class Asyncio:
+        """Asyncio, but for pauses that are noted and do not take their time."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(asyncio, name)
+
+        def timeout(self, delay_s: float) -> asyncio.Timeout:
+            pauses.append(delay_s)
+            return asyncio.timeout(0.001)
+
+    def away(*_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("gone away"))
+
+    async def scene():
+        await stage.until(lambda: len(pauses) >= 5)
+
+    monkeypatch.setattr(conduct, "SWEEP_EVERY_S", 1.0)
+    monkeypatch.setattr(conduct, "LONGEST_AWAY_S", 6.0)
+    monkeypatch.setattr(conduct, "pause_after", lambda failures: 2.0 ** (failures - 1))
+    monkeypatch.setattr(conduct, "asyncio", Asyncio())
+    monkeypatch.setattr(conduct, "close_complete", away)
+    stage.play(scene)
+
+    assert pauses[:5] == [1.0, 2.0, 4.0, 6.0, 6.0]
+
+
 def test_a_closed_campaign_is_told_to_those_who_watch_even_when_its_shard_stays_open(stage, monkeypatch):
     campaign = trigger(stage.database, "a", 100)
 

@@ -78,6 +78,17 @@ def test_ranges_are_counted_whether_ids_are_missing_or_not(sqlite, ids):
     assert counted == [sum(after_id < number <= to_id for number in ids) for after_id, to_id in ranges]
 
 
+def test_everybody_is_counted_once_also_where_ids_are_missing(sqlite):
+    move_in(sqlite, [person(number) for number in (3, 4, 9)])
+    asked = []
+    sa.event.listen(sqlite, "before_cursor_execute", lambda *each: asked.append(each[2]))
+
+    with sqlite.connect() as connection:
+        assert customers.count(connection, 0, 9) == 3
+
+    assert sum("count(" in each for each in asked) == 1
+
+
 def test_counting_no_range_asks_nothing(sqlite):
     with sqlite.connect() as connection:
         assert customers.counts(connection, []) == []

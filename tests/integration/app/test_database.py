@@ -1,5 +1,7 @@
 """How the database is opened."""
 
+import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -10,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.store.database import _warned, fetch_packed, open_database, writing
 from app.store.tables import customers
+from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
 
 
@@ -64,3 +67,26 @@ def test_a_list_that_the_server_cut_is_known_by_its_warning_also_where_the_drive
             connection.exec_driver_sql(statement).cursor.fetchall()
             assert _warned(connection, object()) is is_cut
         connection.invalidate()
+
+
+def test_a_new_sqlite_file_and_those_beside_it_are_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with with_tables(f"sqlite:///{tmp_path / 'new' / 'sms.db'}") as database, database.connect():
+            files = {each.name: stat.S_IMODE(each.stat().st_mode) for each in (tmp_path / "new").iterdir()}
+    finally:
+        os.umask(before)
+
+    assert files == dict.fromkeys(["sms.db", "sms.db-shm", "sms.db-wal"], 0o600)
+
+
+def test_what_sqlite_committed_is_on_the_disk(sqlite) -> None:
+    with sqlite.connect() as connection:
+        full = 2
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == full
+
+
+def test_opening_a_database_makes_nothing_before_somebody_works_with_it(tmp_path: Path) -> None:
+    open_database(f"sqlite:///{tmp_path / 'new' / 'sms.db'}").dispose()
+
+    assert list(tmp_path.iterdir()) == []

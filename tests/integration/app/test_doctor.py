@@ -42,6 +42,7 @@ def test_where_all_is_well_every_line_says_so(app):
 
 
 def test_a_problem_has_an_exit_status_and_says_what_to_do(app, settings, tmp_path):
+    (tmp_path / "empty.db").touch(mode=0o600)
     settings(database_url=f"sqlite:///{tmp_path / 'empty.db'}")
 
     ended = app("doctor")
@@ -49,6 +50,26 @@ def test_a_problem_has_an_exit_status_and_says_what_to_do(app, settings, tmp_pat
     assert ended.code == 1
     (line,) = [line for line in ended.out.splitlines() if line.startswith("problem")]
     assert "schema" in line and line.endswith("; run: python -m migrations")
+
+
+def test_a_path_that_is_mistyped_is_a_problem_and_nothing_is_made(app, settings, tmp_path):
+    settings(database_url=f"sqlite:///{tmp_path}/mistyped/sms.db", sms_log_dir=tmp_path / "also" / "mistyped")
+    before = {*tmp_path.rglob("*")}
+
+    ended = app("doctor")
+
+    assert ended.code == 1
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("problem")]
+    assert f"there is no file {tmp_path}/mistyped/sms.db" in line
+    assert line.endswith("; run: python -m migrations, or mend DATABASE_URL")
+    assert {*tmp_path.rglob("*")} == before
+
+
+def test_an_sqlite_file_that_others_can_read_is_a_warning(app, tmp_path):
+    assert "can be read by others" not in app("doctor").out
+    (tmp_path / "sms.db").chmod(0o644)
+
+    assert f"{tmp_path / 'sms.db'} can be read by others" in app("doctor").out
 
 
 def test_programs_read_the_same_as_json(app, settings):
@@ -180,6 +201,17 @@ def test_an_address_that_is_not_ours_is_a_problem(app, settings, monkeypatch, ho
     settings(sms_host=host, sms_trigger_token="x" * 32)
 
     assert found("port").verdict is Verdict.PROBLEM
+
+
+def test_a_server_that_asks_for_a_token_is_a_problem_where_none_is_set(app, sqlite_url, tmp_path, settings):
+    with Product(sqlite_url, tmp_path, trigger_token="one-token-of-the-server") as product:
+        product.start()
+        settings(sms_port=product.port)
+        port, token = found("port"), found("token")
+
+    assert "asks for a token, and none is set here" in port.found
+    assert (token.verdict, port.verdict) == (Verdict.OK, Verdict.PROBLEM)
+    assert "none is set here" in token.found
 
 
 def test_a_server_with_another_token_is_a_problem(app, sqlite_url, tmp_path, settings):

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier, BrokenBarrierError
 
 import pytest
@@ -38,6 +39,28 @@ def rename(connection: Connection, number: int, name: str) -> None:
 def names(database: Engine) -> list[str]:
     with database.connect() as connection:
         return list(connection.execute(sa.select(customers.c.name).order_by(customers.c.id)).scalars())
+
+
+def test_of_two_transactions_that_read_a_row_and_then_change_it_both_are_done(server_database):
+    move_in(server_database, CROWD[:1])
+    both_have_read = Barrier(2)
+
+    def change(name: str) -> None:
+        def unit(connection: Connection) -> None:
+            connection.execute(sa.select(customers.c.name)).all()
+            with suppress(BrokenBarrierError):  # the second try of who was undone
+                both_have_read.wait(2)
+            rename(connection, 1, name)
+            done.append(name)
+
+        write(server_database, unit)
+
+    done: list[str] = []
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(change, ["one", "other"], timeout=WITHIN_S))
+
+    assert set(done) == {"one", "other"}
+    assert names(server_database) == [done[-1]]
 
 
 def test_of_two_transactions_in_a_deadlock_both_are_done(server_database, caplog):

@@ -1,8 +1,11 @@
 """Who shares a number with a lower id is found: all of them, nobody else, and whoever is stopped begins again."""
 
+import fcntl
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +16,8 @@ from app.domain.mobile import normalise
 from app.errors import LogUnusable, ShardTaken
 from app.services import find_duplicates as module
 from app.services.find_duplicates import find_duplicates
-from app.store import duplicates, number_runs, numbers
+from app.store import campaigns, duplicates, number_runs, numbers
+from app.store.database import writing
 from app.store.duplicates import Duplicates
 from tests.integration.app.campaigns import as_stored, trigger
 from tests.integration.app.people import Row, move_in, person
@@ -233,6 +237,62 @@ def test_numbers_of_campaigns_that_are_over_do_not_stay(on_sqlite):
     assert not left.exists()
 
 
+def test_what_somebody_else_left_in_the_folder_of_numbers_stays_and_does_no_harm(on_sqlite, logs):
+    on_sqlite.begin(same_number([1, 2]))
+    (logs / ".numbers" / "notes").mkdir(parents=True)
+    (logs / ".numbers" / "stray").touch()
+    (logs / ".numbers" / "78-1.000").touch()
+    (logs / ".numbers" / "79-1.000").symlink_to(logs)
+
+    assert on_sqlite.find()
+
+    assert on_sqlite.found == [2]
+    assert sorted(each.name for each in (logs / ".numbers").iterdir()) == ["78-1.000", "79-1.000", "notes", "stray"]
+
+
+def test_a_folder_that_another_process_removes_at_the_same_moment_is_gone_and_no_more(on_sqlite, logs, monkeypatch):
+    on_sqlite.begin(same_number([1, 2]))
+    (logs / ".numbers" / "77-1.000").mkdir(parents=True)
+    real = campaigns.newest_first
+
+    def newest_first(connection):
+        (logs / ".numbers" / "77-1.000").rmdir()
+        return real(connection)
+
+    monkeypatch.setattr(campaigns, "newest_first", newest_first)
+
+    assert on_sqlite.find()
+
+
+def test_a_folder_that_vanishes_before_it_is_locked_is_made_again(on_sqlite, monkeypatch):
+    on_sqlite.begin(same_number([1, 2]))
+    real = fcntl.flock
+    removed = []
+
+    def flock(descriptor, how):
+        if not removed:
+            removed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            removed[0].rmdir()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    assert on_sqlite.find()
+    assert ".numbers" in removed[0].parts
+    assert on_sqlite.found == [2]
+
+
+def test_many_campaigns_are_prepared_at_once(sqlite, logs):
+    move_in(sqlite, same_number([1, 2]))
+    made = [trigger(sqlite, f"c{number}", 10, allow_duplicates=False) for number in range(40)]
+
+    with ThreadPoolExecutor(8) as pool:
+        prepared = list(pool.map(lambda each: find_duplicates(sqlite, logs, each.id, never), made))
+
+    assert prepared == [True] * len(made)
+    assert list((logs / ".numbers").iterdir()) == []
+
+
 def test_numbers_of_another_campaign_that_is_being_prepared_stay(on_sqlite, monkeypatch):
     monkeypatch.setattr(module, "THREADS", 1)
     on_sqlite.begin(same_number([1, 2]))
@@ -298,10 +358,36 @@ def test_a_pause_ends_it_within_a_second(on_sqlite, monkeypatch):
     assert time.monotonic() - paused_at < 1.0
 
 
-def pause(prepared):
-    from app.store import campaigns
-    from app.store.database import writing
+def test_a_pause_right_after_a_look_is_seen_within_a_second_whatever_the_readers_do(on_sqlite, monkeypatch):
+    on_sqlite.begin(same_number([1, 2]))
+    is_seen = threading.Event()
+    real_get, real_page = campaigns.get, numbers.page
+    looks, at = [], {}
 
+    def get(connection, campaign_id):
+        found = real_get(connection, campaign_id)
+        if found.state is State.PAUSED:
+            at["seen"] = time.monotonic()
+            is_seen.set()
+        looks.append(found)
+        if len(looks) == 2:  # the first one is before the readers begin
+            at["paused"] = time.monotonic()
+            with writing(on_sqlite.database) as writer:
+                campaigns.change(writer, campaign_id, Verb.PAUSE)
+        return found
+
+    def page(*arguments):
+        assert is_seen.wait(30)
+        return real_page(*arguments)
+
+    monkeypatch.setattr(campaigns, "get", get)
+    monkeypatch.setattr(numbers, "page", page)
+
+    assert not on_sqlite.find()
+    assert at["seen"] - at["paused"] < 1.0
+
+
+def pause(prepared):
     with writing(prepared.database) as connection:
         campaigns.change(connection, prepared.campaign.id, Verb.PAUSE)
     assert as_stored(prepared.database, prepared.campaign).state is State.PAUSED

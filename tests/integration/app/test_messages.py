@@ -15,7 +15,7 @@ from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.beside import beside
 from tests.integration.app.campaigns import after, run, send, trigger, with_tables
-from tests.integration.app.people import crowd, expected_logs, greeting, move_in
+from tests.integration.app.people import crowd, expected_logs, greeting, move_in, person
 from tests.integration.app.serving import ROOT, WITHIN_S, Product
 from tests.waiting import until
 
@@ -63,6 +63,27 @@ def test_mobiles_are_masked_on_request(app, finished):
     assert out.startswith("尊敬的手机号为138****0001的客户1号_")
     assert out.count("\n") == 25
     assert not any(mobile in out for *_, mobile in CROWD)
+
+
+def test_mobiles_are_masked_where_the_message_has_another_number_right_beside_them(app, sqlite, logs):
+    move_in(sqlite, CROWD)
+    run(sqlite, logs, NAME, 10, "编号{id}{mobile}")
+
+    out = app("logs", NAME, "--mask").out
+
+    assert out.startswith("编号1138****0001\n")
+    assert not any(mobile in out for *_, mobile in CROWD)
+
+
+def test_a_customers_name_does_not_steer_the_terminal_and_stays_as_it_is_for_programs(app, sqlite, logs, monkeypatch):
+    move_in(sqlite, [person(1, "\x1b[2J\x9b31m\tx")])
+    run(sqlite, logs, NAME, 10, "{name}")
+
+    piped = app("logs", NAME).out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    on_terminal = app("logs", NAME).out
+
+    assert (piped, on_terminal) == ("\x1b[2J\x9b31m\tx\n", "\ufffd[2J\ufffd31m\ufffdx\n")
 
 
 def test_what_is_not_on_record_may_be_cut_off_again_and_is_not_printed(app, halfway):

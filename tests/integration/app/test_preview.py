@@ -119,11 +119,13 @@ def test_a_name_cannot_steer_the_terminal_and_is_no_markup(app, sqlite):
     assert "\ufffd[31m[bold]张\n" in app("preview", "--template", "{name}").out
 
 
-def test_the_command_speaks_json(app, sqlite):
+def test_the_command_speaks_json(app, sqlite, monkeypatch):
     with writing(sqlite) as connection:
         connection.execute(sa.text("ALTER TABLE customers ADD city VARCHAR(20) DEFAULT 'Wien'"))
     move_in(sqlite, [person(1, "Li"), BAD])
 
+    app("preview", "--template", "{name} [{city}]").assert_refused("SMS_TEMPLATE_COLUMNS")
+    monkeypatch.setenv("SMS_TEMPLATE_COLUMNS", "points, city")
     facts = json.loads(app("preview", "--template", "{name} [{city}]", "--json").out)
 
     assert facts["examples"] == [

@@ -6,13 +6,15 @@ import time
 
 import pytest
 
-from app.domain.campaign import State
-from app.errors import AppError
+from app.domain.campaign import State, Verb
+from app.errors import AppError, ShardTaken
 from app.gateways.log_file import LogFile, log_path
 from app.services import send_shard as module
 from app.services.close import close_shard
+from app.services.let_go import let_go_of_all
 from app.services.send_shard import Outcome
-from app.store import shards
+from app.store import campaigns, shards
+from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
 from tests.integration.app.people import ODD_NAMES, expected_logs, logs_of, move_in, person
 
@@ -188,6 +190,53 @@ def test_a_shard_lost_to_another_machine_is_recorded_no_further(database, logs):
     assert send(database, logs, campaign, should_stop=is_lost) is Outcome.TAKEN
 
     assert shards_of(database, campaign)[0].sent == 0
+
+
+def test_a_task_that_has_recorded_no_page_yet_holds_its_shard_against_others(database, logs):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    taken = []
+
+    def look() -> bool:
+        if not taken:
+            with writing(database) as connection, pytest.raises(ShardTaken):
+                taken.append("asked")
+                shards.claim(connection, campaign.id, 0, "elsewhere")
+        return False
+
+    assert send(database, logs, campaign, should_stop=look) is Outcome.COMPLETE
+    assert taken == ["asked"]
+
+
+def test_a_pause_waits_for_a_task_that_has_recorded_no_page_yet(database, logs):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    still_sending = []
+
+    def pause() -> bool:
+        if not still_sending:
+            with writing(database) as connection:
+                campaigns.change(connection, campaign.id, Verb.PAUSE)
+            still_sending.append(let_go_of_all(database, logs, campaign))
+        return False
+
+    assert send(database, logs, campaign, should_stop=pause) is Outcome.HALTED
+    assert still_sending == [[0]]
+    assert let_go_of_all(database, logs, campaign) == []
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_shards_wait_in_order_oldest_campaign_first(sqlite, reverse):
+    move_in(sqlite, [person(25)])
+    first, second = trigger(sqlite, "z", 10), trigger(sqlite, "a", 10)
+
+    with sqlite.connect() as connection:
+        # Without an order of its own, SQLite then gives rows the other way round.
+        connection.exec_driver_sql(f"PRAGMA reverse_unordered_selects = {reverse:d}")
+        waiting = shards.waiting(connection, "here")
+        connection.exec_driver_sql("PRAGMA reverse_unordered_selects = 0")
+
+    assert waiting == [(campaign.id, number) for campaign in (first, second) for number in range(3)]
 
 
 def test_a_log_that_cannot_be_opened_blocks_its_shard_until_it_can(sqlite, logs):

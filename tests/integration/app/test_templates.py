@@ -1,5 +1,7 @@
 """Templates that show columns of the table, those of ours and those that somebody added."""
 
+import json
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
@@ -9,15 +11,19 @@ from app.protocol import Trigger
 from app.services import report as report_module
 from app.services import send_shard as module
 from app.services.dispatch import dispatch
+from app.services.preview import preview
 from app.services.report import report
 from app.services.send_shard import Outcome
 from app.store import customers
 from app.store.database import open_database, writing
 from tests.integration.app.campaigns import run, send, trigger
 from tests.integration.app.people import logs_of, move_in, person
+from tests.integration.app.serving import Product
 
 CITIES = {1: "上海", 2: None, 3: "New\nYork", 4: "a\x1eb\x1fc", 5: "北京"}
 ROWS = [person(number, f"客户{number}号", (0, 1, None)[number % 3]) for number in CITIES]
+ADDED = ("city", "积分", "order", "photo", "a b", "not there")
+"""What the setting would name."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +51,7 @@ def townsfolk(database: Engine) -> Engine:
 
 
 def messages(database: Engine, logs, template: str) -> list[str]:
-    run(database, logs, "a", 100, template)
+    run(database, logs, "a", 100, template, ADDED)
     return logs_of(logs, "a")["task_0.log"].decode().splitlines()
 
 
@@ -65,8 +71,21 @@ def test_values_of_every_kind_are_shown_as_the_database_has_them(townsfolk, logs
     assert line.replace("7.50", "7.5") == "2024-02-29 12:34:56 1 1 3 7.5 先生"
 
 
+@pytest.mark.parametrize(("zone", "shown"), [("UTC", "2024-02-29 12:34:56"), ("Asia/Shanghai", "2024-02-29 20:34:56")])
+def test_moments_are_shown_in_the_zone_of_the_setting_whatever_the_databases_is(townsfolk, logs, zone, shown):
+    url = townsfolk.url.render_as_string(hide_password=False)
+    database = open_database(url, time_zone=zone)
+    if townsfolk.dialect.name != "sqlite":
+        with database.connect() as connection:
+            assert connection.execute(sa.text("SELECT @@SESSION.time_zone")).scalar_one() == "+00:00"
+
+    assert messages(database, logs, "{created_at}|{order}") == [f"{shown}|3"] * len(ROWS)
+    assert list(report(database, logs, "a"))[-1].agrees
+    database.dispose()
+
+
 def test_a_report_reads_the_columns_of_the_template_as_well(townsfolk, logs):
-    run(townsfolk, logs, "a", 2, "{city}{{{city}}}{created_at}")
+    run(townsfolk, logs, "a", 2, "{city}{{{city}}}{created_at}", ADDED)
     *_, whole = report(townsfolk, logs, "a")
 
     assert whole.agrees
@@ -76,7 +95,7 @@ def test_a_report_reads_the_columns_of_the_template_as_well(townsfolk, logs):
 @pytest.mark.parametrize("template", ["{town}", "{photo}", "{a b}", "{CITY}", "{city.upper}", "{city!r}", "{city:5}"])
 def test_what_the_table_does_not_have_is_refused_with_what_it_has(townsfolk, template):
     with pytest.raises(BadRequest) as refusal:
-        dispatch(townsfolk, Trigger("a", template), 10)
+        dispatch(townsfolk, Trigger("a", template), 10, ADDED)
 
     assert refusal.value.code == "bad_template"
     assert str(refusal.value).endswith(
@@ -84,8 +103,34 @@ def test_what_the_table_does_not_have_is_refused_with_what_it_has(townsfolk, tem
     )
 
 
+def test_a_column_that_somebody_added_is_shown_only_where_it_is_named(townsfolk, logs):
+    with pytest.raises(BadRequest, match="SMS_TEMPLATE_COLUMNS") as refusal:
+        dispatch(townsfolk, Trigger("a", "{city}"), 10, ["积分"])
+
+    assert str(refusal.value).endswith("可用的有: {mobile} {name} {honorific} {id} {gender} {created_at} {积分}")
+    with pytest.raises(BadRequest):
+        preview(townsfolk, "{city}")
+    assert preview(townsfolk, "{city}", 1, added_columns=["city"]).examples[0].text == "上海"
+
+
+def test_the_server_shows_the_columns_that_its_setting_names(sqlite, tmp_path):
+    move_in(sqlite, ROWS[:1])
+    with writing(sqlite) as connection:
+        connection.execute(sa.text("ALTER TABLE customers ADD city VARCHAR(40) DEFAULT '广州'"))
+        connection.execute(sa.text("ALTER TABLE customers ADD password_hash VARCHAR(40) DEFAULT 'secret'"))
+
+    with Product(str(sqlite.url), tmp_path, template_columns="city") as product:
+        product.start()
+        refusal = product.ask('{"campaign": "b", "template": "{password_hash}"}')
+        product.ask('{"campaign": "a", "template": "{city}"}')
+
+        assert json.loads(refusal)["error"] == "bad_template"
+        assert product.wait_until_over("a") == "finished"
+        assert logs_of(product.logs, "a")["task_0.log"].decode() == "广州\n"
+
+
 def test_a_column_that_vanishes_blocks_its_shard_until_it_is_back(townsfolk, logs):
-    campaign = trigger(townsfolk, "a", 100, "{city}")
+    campaign = trigger(townsfolk, "a", 100, "{city}", columns=ADDED)
     with writing(townsfolk) as connection:
         connection.execute(sa.text("ALTER TABLE customers DROP COLUMN city"))
 

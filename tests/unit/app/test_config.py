@@ -176,3 +176,39 @@ def test_a_log_format_that_is_none_is_refused_with_those_there_are(monkeypatch):
 def test_settings_do_not_change_once_they_are_read():
     with pytest.raises(ValueError, match="frozen"):
         config.load().sms_port = 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql+pymysql://sms:p@ss@127.0.0.1/sms",
+        "mysql+mysqldb://sms:p@s/s@127.0.0.1/sms",
+        "mysql+pymysql://sms:p@ss?x@127.0.0.1/sms",
+        "mysql+pymysql://sms:p@ss:x@127.0.0.1/sms",
+    ],
+)
+def test_a_password_with_an_at_sign_is_refused_and_no_part_of_it_is_said(monkeypatch, url):
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    with pytest.raises(ConfigError) as error:
+        config.load()
+
+    assert "ss" not in str(error.value).replace("password", "")
+    assert "%40" in str(error.value) or "must look like" in str(error.value)
+
+
+def test_an_at_sign_that_is_written_as_it_should_be_is_taken(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "mysql+pymysql://sms:p%40ss@127.0.0.1/sms")
+
+    assert config.load().database_url.get_secret_value().endswith("p%40ss@127.0.0.1/sms")
+
+
+@pytest.mark.parametrize("zone", ["Mars", "../etc/passwd", "", "/etc"])
+def test_a_time_zone_that_is_none_is_refused(monkeypatch, zone):
+    monkeypatch.setenv("SMS_TIME_ZONE", zone)
+
+    if zone:
+        with pytest.raises(ConfigError, match=r"SMS_TIME_ZONE: .* is no time zone"):
+            config.load()
+    else:
+        assert config.load().sms_time_zone == "UTC"

@@ -53,6 +53,18 @@ def test_a_setting_that_is_misspelt_is_shown_with_the_one_that_is_meant(settings
     assert (shard_size.found, shard_size.advice) == ("SMS_SHARDSIZE is set, and is none", "write SMS_SHARD_SIZE")
 
 
+def test_a_line_of_the_settings_file_that_sets_nothing_is_named(settings, tmp_path):
+    (tmp_path / ".env").write_text(
+        "# ours\nSMS_PORT=9000\n\nSMS_WORKER_NUM 4\nexport SMS_HOST=127.0.0.1\nSMS_SHARD_SIZE\n"
+    )
+    settings()
+
+    found = [*names.examine()]
+
+    assert [each.verdict for each in found] == [Verdict.WARNING] * 2
+    assert [each.found for each in found] == [".env, line 4 cannot be read", ".env, line 6 cannot be read"]
+
+
 def test_settings_that_are_all_ours_are_in_order(settings, tmp_path):
     (tmp_path / ".env").write_text("SMS_SHARD_SIZE=10\n")
     settings(sms_port=9000)
@@ -135,6 +147,25 @@ def test_a_folder_that_we_may_not_write_is_a_problem(tmp_path, monkeypatch):
     assert f"chown {os.geteuid()}" in finding.advice
 
 
+def test_a_folder_on_a_disk_that_is_read_only_is_not_to_be_cured_by_its_owner(tmp_path, monkeypatch):
+    real = os.statvfs(tmp_path)
+    read_only = namedtuple("Room", "f_flag f_blocks")(real.f_flag | os.ST_RDONLY, real.f_blocks)
+    monkeypatch.setattr(os, "statvfs", lambda _: read_only)
+
+    finding = only(log_folder.examine(tmp_path, None))
+
+    assert finding.verdict is Verdict.PROBLEM
+    assert "read-only" in finding.found
+    assert "chown" not in finding.advice
+
+
+@pytest.mark.parametrize("place", ["/proc/logs", "link", "link/logs", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path, place):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+
+    assert only(log_folder.examine(tmp_path / place, None)).verdict is Verdict.PROBLEM
+
+
 @pytest.mark.parametrize("mode", [0o750, 0o704, 0o701])
 def test_messages_that_others_can_read_are_a_warning(tmp_path, mode):
     (tmp_path / "spring").mkdir()
@@ -164,7 +195,7 @@ LONG = "x" * 32
 @pytest.mark.parametrize(
     ("given", "verdict", "words"),
     [
-        ({}, Verdict.OK, "none is asked for"),
+        ({}, Verdict.OK, "none is set here"),
         ({"sms_trigger_token": LONG}, Verdict.OK, "from SMS_TRIGGER_TOKEN"),
         ({"sms_trigger_token": "short"}, Verdict.WARNING, "5 letters"),
         ({"sms_host": "0.0.0.0"}, Verdict.PROBLEM, "the server will not start"),

@@ -3,17 +3,26 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from app.errors import LogDamaged, LogUnusable, ShardTaken
-from app.gateways.log_file import LogFile, log_path, make_folder
+from app.errors import FolderInUse, LogDamaged, LogUnusable, ShardTaken
+from app.gateways import log_file
+from app.gateways.log_file import LogFile, log_path, make_folder, reserve_folder
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "logs"
+
+
+def fails(number: int) -> Callable[..., None]:
+    def call(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return call
 
 
 def mode(path: Path) -> int:
@@ -111,10 +120,26 @@ def test_a_campaign_whose_folder_is_a_file_has_no_usable_log(folder):
         LogFile(folder, "a", 0)
 
 
-def test_a_full_disk_makes_a_log_unusable(folder):
-    (folder / "a").mkdir(parents=True)
-    log_path(folder, "a", 0).symlink_to("/dev/full")
+@pytest.mark.parametrize("name", ["a/task_0.log", "a"])
+def test_a_log_is_never_opened_through_a_symbolic_link(folder, tmp_path, name):
+    elsewhere = tmp_path / "elsewhere" / "a"
+    LogFile(tmp_path / "elsewhere", "a", 0).close()
+    (elsewhere / "task_0.log").write_text("somebody else's\n")
+    make_folder(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).symlink_to(tmp_path / "elsewhere" / name)
+
+    with pytest.raises(
+        LogUnusable, match=r"a/task_0\.log cannot be used for logs: a symbolic link stands in its place"
+    ):
+        LogFile(folder, "a", 0)
+
+    assert (elsewhere / "task_0.log").read_text() == "somebody else's\n"
+
+
+def test_a_full_disk_makes_a_log_unusable(folder, monkeypatch):
     log = LogFile(folder, "a", 0)
+    monkeypatch.setattr(os, "write", fails(errno.ENOSPC))
 
     with pytest.raises(LogUnusable, match=r"task_0\.log cannot be used for logs: No space left on device"):
         log.deliver("one\n")
@@ -122,10 +147,9 @@ def test_a_full_disk_makes_a_log_unusable(folder):
     log.close()
 
 
-def test_a_log_that_cannot_be_cut_back_is_unusable(folder):
-    (folder / "a").mkdir(parents=True)
-    log_path(folder, "a", 0).symlink_to("/dev/null")
+def test_a_log_that_cannot_be_cut_back_is_unusable(folder, monkeypatch):
     log = LogFile(folder, "a", 0)
+    monkeypatch.setattr(os, "ftruncate", fails(errno.EINVAL))
 
     with pytest.raises(LogUnusable, match=r"task_0\.log cannot be used for logs"):
         log.return_to(0)
@@ -134,15 +158,23 @@ def test_a_log_that_cannot_be_cut_back_is_unusable(folder):
 
 
 def test_a_log_that_became_unusable_while_it_was_opened_is_let_go(folder, monkeypatch):
-    def fails(_descriptor: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
     with monkeypatch.context() as context:
-        context.setattr(os, "fsync", fails)
+        context.setattr(os, "fsync", fails(errno.EIO))
         with pytest.raises(LogUnusable, match="Input/output error"):
             LogFile(folder, "a", 0)
 
     LogFile(folder, "a", 0).close()
+
+
+def test_the_folder_is_free_for_the_next_server_once_ours_has_ended_however_it_ended(folder, monkeypatch):
+    monkeypatch.setattr(log_file, "FORMER_SERVER_GONE_S", 0.0)
+
+    with reserve_folder(folder), pytest.raises(FolderInUse), reserve_folder(folder):
+        pass
+    with pytest.raises(KeyboardInterrupt), reserve_folder(folder):
+        raise KeyboardInterrupt
+    with reserve_folder(folder):
+        pass
 
 
 def test_nobody_else_can_read_the_logs_whatever_the_umask(folder):

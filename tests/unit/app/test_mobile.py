@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.mobile import mask, normalise
+from app.domain.mobile import mask, mask_all, normalise
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ from app.domain.mobile import mask, normalise
         "138－0000－0001",
         "138–0000—0001",
         " +86-13800000001 ",
+        "138 0000 0001",
+        "138\u30000000\u00a00001",
+        "+86 138 0000 0001",
+        "00 86 138 - 0000 - 0001",
     ],
 )
 def test_every_way_to_write_a_number_becomes_its_digits(written: str) -> None:
@@ -41,7 +45,9 @@ def test_every_way_to_write_a_number_becomes_its_digits(written: str) -> None:
         "8613800000001",  # without + or 00 it may be anything
         "+8713800000001",
         "+86+8613800000001",
-        "138 0000 0001",
+        "138 0000 000",
+        "138 0000 0001 2",
+        "138\t0000\n0001",
         "138a0000001",
         "١٣٨٠٠٠٠٠٠٠١",
         "13800000001\n13800000002",
@@ -71,3 +77,20 @@ def test_the_middle_of_every_number_in_a_text_is_masked(written: str, masked: st
 )
 def test_what_is_no_mobile_stays_as_it_is(text: str) -> None:
     assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "masked"),
+    [
+        ("编号1213800000001", "编号12138****0001"),
+        ("1380000000112", "138****000112"),
+        ("1３８０００００００１2", "1３８****０００１2"),
+        ("1380000000119912345678", "138****0001199****5678"),
+        ("1513800000001", "151******0001"),
+        ("2026-11-24 19:49:5013800000001", "2026-11-24 19:49:50138****0001"),
+        ("+86 138-0000-0001 und 13800000001", "+86 138-****-0001 und 138****0001"),
+        ("客户128000000001", "客户128000000001"),
+    ],
+)
+def test_a_number_is_masked_where_other_digits_touch_it_too(written: str, masked: str) -> None:
+    assert mask_all(written) == masked

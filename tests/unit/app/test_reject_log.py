@@ -53,10 +53,21 @@ def test_a_log_taken_up_holds_what_it_is_told_and_nothing_of_before(folder, left
 
 
 def test_a_log_that_cannot_be_written_is_unusable(folder):
-    reject_log_path(folder, "a", 0).symlink_to("/dev/full")
+    reject_log_path(folder, "a", 0).mkdir()
     log = RejectLog(folder, "a", 0)
 
-    with pytest.raises(LogUnusable, match=r"task_0\.rejects\.log cannot be used for logs: No space left on device"):
+    with pytest.raises(LogUnusable, match=r"task_0\.rejects\.log cannot be used for logs: Is a directory"):
         log.append(FIRST)
+
+
+def test_a_log_is_never_written_to_through_a_symbolic_link(folder, tmp_path):
+    (tmp_path / "elsewhere").touch()
+    reject_log_path(folder, "a", 0).symlink_to(tmp_path / "elsewhere")
+    log = RejectLog(folder, "a", 0)
+
+    with pytest.raises(LogUnusable, match="a symbolic link stands in its place"):
+        log.append(FIRST)
+
+    assert (tmp_path / "elsewhere").read_text() == ""
 
     log.close()
