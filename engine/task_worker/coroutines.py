@@ -271,7 +271,12 @@ class CoroutineWorker(Life):
         if self._next_look:
             self._next_look.cancel()
         in_s = self._share.look_in_s(self._tasks) if self._share else None
-        self._next_look = None if in_s is None else self._loop.call_later(in_s, self._look)
+        self._next_look = None if in_s is None else self._loop.call_later(in_s, self._look_again)
+
+    def _look_again(self) -> None:
+        """The loop's clock has whole milliseconds: its timer may be a little early, and another one is needed then."""
+        self._look()
+        self._look_at_memory()
 
     def _tell(self) -> None:
         """Let others see what is done here, and how much more could be."""

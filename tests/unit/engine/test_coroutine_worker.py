@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -561,3 +562,27 @@ def test_memory_that_a_coroutine_took_is_seen_while_nothing_comes(
 
     assert not world.was_told_to_stop
     assert sorted(task_id for _, task_id, _ in world.answers()) == [0, 1]
+
+
+def test_a_look_at_memory_that_comes_too_early_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [10**6, 10**9]
+    monkeypatch.setattr(share, "resident_bytes", lambda pid: sizes.pop(0) if len(sizes) > 1 else sizes[0])
+    look_in_s = share.Share.look_in_s
+    early_until: list[float] = []
+
+    def look_in_s_as_of_an_early_clock(self: share.Share, tasks: int) -> float | None:
+        in_s = look_in_s(self, tasks)
+        if tasks < 2 or in_s != 0:
+            return in_s
+        early_until.append(time.monotonic() + 0.003)
+        return 0.0004 if time.monotonic() < early_until[0] else 0.0
+
+    monkeypatch.setattr(share.Share, "look_in_s", look_in_s_as_of_an_early_clock)
+    world = World(tmp_path, concurrency=MOST, task_max_memory=10**8)
+    world.stops_when_empty = False
+    world.events.register("task", handle)
+    submit(world, "looked at", "too soon to look again")
+
+    assert world.live()
+
+    assert len(early_until) > 1
