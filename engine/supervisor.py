@@ -4,7 +4,6 @@ import gc
 import os
 import signal
 import socket
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,7 @@ from engine.errors import StartError, UsageError
 from engine.events import Events
 from engine.ipc.board import Cell, State
 from engine.ipc.channel import inbox_of
-from engine.ipc.message import Kind, Message, packets, to_bytes
+from engine.ipc.message import EMPTY_PACKET
 from engine.ipc.shared import Shared, open_files
 from engine.ipc.spill import claim, default_path
 from engine.log_lines import get_logger
@@ -177,15 +176,14 @@ class Supervisor:
         self._listener.close()
 
     def _no_more_answers(self) -> None:
-        """Tell event workers that every task worker is gone. An inbox takes it behind the last answers."""
-        board = self._shared.board
-        for place in board.event_places:
-            if board.get(place, Cell.PID):
-                self._tell(place, Kind.LEAVE)
+        """Everybody who answers is gone. Event workers that leave look for this now and then."""
+        self._shared.board.note_answers_over()
 
     def _on_gone(self, slot: int, seat: int) -> bool:
-        """A process is gone: another one of its worker id, where there is one, takes what it left. Whether it had a
-        task in hand."""
+        """A process is gone: another one of its worker id takes what it left. Whether it had a task in hand.
+
+        What there is to take stands on the board. The packet only wakes who waits; one whose inbox is full is awake.
+        """
         board = self._shared.board
         place = board.place(slot, seat)
         was_at_work = board.get(place, Cell.STATE) == State.BUSY or board.get(place, Cell.RUNNING) > 0
@@ -193,18 +191,12 @@ class Supervisor:
             board.put(place, cell, value)
         if slot >= board.worker_num + board.task_worker_num:
             return False  # the next one in this place goes on with what it left
-        other = board.other(place)
-        if board.get(other, Cell.PID):
-            self._tell(other if slot < board.worker_num else inbox_of(board, slot), Kind.ADOPT)
+        board.put(place, Cell.TO_ADOPT, 1)
+        if board.get(other := board.other(place), Cell.PID):
+            self._shared.channel.send(other if slot < board.worker_num else inbox_of(board, slot), EMPTY_PACKET)
         if slot >= board.worker_num:
             self._shared.wake_another(slot - board.worker_num)
         return was_at_work
-
-    def _tell(self, inbox: int, kind: Kind) -> None:
-        (packet,) = packets([to_bytes(Message(kind, 0, 0, 0, b""))])
-        deadline = time.monotonic() + 1.0
-        while not self._shared.channel.send(inbox, packet) and time.monotonic() < deadline:
-            time.sleep(0.01)
 
     def _be_event_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
         place = self._shared.board.place(slot, seat)

@@ -45,6 +45,8 @@ class Cell(IntEnum):
     FILES_OF = 18  # who made those, see SpillDirectory.maker; PID is 0 once that process is gone
     RUNNING = 17  # tasks at once, where `task` is a coroutine
     ROOM = 20  # how many more it would begin at once
+    # both
+    TO_ADOPT = 28  # its process is gone, and nobody has taken what that left
 
 
 _ROW = len(Cell)
@@ -101,7 +103,7 @@ class Board:
         self._seat_base = (2 * workers + len(self.processes)) * _ROW
         blocked_base = self._seat_base + workers + len(self.processes)
         cells = blocked_base + task_worker_num
-        self._memory = mmap.mmap(-1, (cells + 1) * 8)
+        self._memory = mmap.mmap(-1, (cells + 2) * 8)
         self.cells = memoryview(self._memory).cast("Q")
         self.blocked = self.cells[blocked_base:cells]
         """For each task worker, by its number from 0: whether it takes nothing for now, being in a long task, full,
@@ -170,6 +172,14 @@ class Board:
 
     def note_stopping(self) -> None:
         self.cells[-1] = 1
+
+    @property
+    def answers_are_over(self) -> bool:
+        """Whether every process is gone that says something to event workers; what is in their inboxes is the last."""
+        return bool(self.cells[-2])
+
+    def note_answers_over(self) -> None:
+        self.cells[-2] = 1
 
     def try_lock(self) -> bool:
         """Keep other event workers from giving out tasks while we do: two would pick the same idle task worker.

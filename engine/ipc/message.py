@@ -37,8 +37,6 @@ class Kind(IntEnum):
     PIPE = 6
     SEND = 7
     CLOSE = 8
-    LEAVE = 10  # from the manager to an event worker: no answer will come any more
-    ADOPT = 11  # from the manager: the other process of this worker id is gone, take what it left
     BODILESS = 12  # a task whose file is gone: it was done before, or somebody removed the file; a TaskFailed says so
 
 

@@ -40,7 +40,6 @@ class CoroutineWorker(Life):
         self._most = shared.board.concurrency
         self._empty: list[Hand] = []
         self._waiting: deque[tuple[Hand, list[Held]]] = deque()
-        self._is_adopting = False
         """Whether hands of the other seat may be full, of a process that is gone."""
         self._at_work: dict[asyncio.Task[bool], Hand] = {}
         self._running: dict[asyncio.Task[bool], tuple[int, int]] = {}
@@ -87,7 +86,6 @@ class CoroutineWorker(Life):
                 hand.clear()
                 self._empty.append(hand)
         self._waiting = deque(sorted(self._waiting, key=lambda each: each[1][0].message.id))
-        self._adopt()
         self._look()
         await self._end
         self._tell_why()
@@ -175,7 +173,7 @@ class CoroutineWorker(Life):
 
     def _take_one(self, hand: Hand) -> bool:
         """Take a packet into an empty hand; False when there is none."""
-        if self._is_adopting and self._room() and self._inherit(hand):
+        if self._has_to_adopt and self._room() and self._inherit(hand):
             return True
         held = hand.take(self._take)
         if not self._taken_bytes:
@@ -192,10 +190,6 @@ class CoroutineWorker(Life):
         self._taken_bytes = super()._take(room) if self._room() else self._hear(room)
         return self._taken_bytes
 
-    def _adopt(self) -> None:
-        """The process in the other seat may be gone: take over what it had in hand, one by one as there is room."""
-        self._is_adopting = not self._is_to_leave()
-
     def _inherit(self, hand: Hand) -> bool:
         """Move what one of its hands holds, the oldest first, into an empty one of ours; False when there is nothing
         more, or when another process sits there by now, and does it itself."""
@@ -205,7 +199,8 @@ class CoroutineWorker(Life):
             if not self._board.get(other, Cell.PID):
                 self._clean_up_after_the_dead(other)
                 left = [each for each in self._hands[other] if each.leftover()]
-            self._is_adopting = bool(left)
+            if len(left) < 2:
+                self._board.put(other, Cell.TO_ADOPT, 0)
             if not left:
                 return False
             min(left, key=lambda each: each.leftover()[0].message.id).move(hand)
@@ -249,7 +244,6 @@ class CoroutineWorker(Life):
             Answers(self._channel, self._bodies, self._board, self._place),
             hand,
             self._is_to_leave,
-            self._adopt,
         )
 
     def _ended(self, work: asyncio.Task[bool]) -> None:

@@ -63,6 +63,12 @@ class Life(RemoteClients):
             self._clean_up_after_the_dead(self._place)
             self._board.put(self._place, Cell.PID, os.getpid())
             self._board.put(self._place, Cell.STATE, State.AWAY)
+            self._board.put(self._place, Cell.TO_ADOPT, 0)
+
+    @property
+    def _has_to_adopt(self) -> bool:
+        """Whether the process in the other seat is gone, and nobody took what it had in hand."""
+        return bool(self._board.get(self._board.other(self._place), Cell.TO_ADOPT))
 
     def _clean_up_after_the_dead(self, place: int) -> None:
         """Remove the files that an earlier process in this place had no time to remove."""

@@ -39,13 +39,11 @@ class Strand(Handling):
         answers: Answers,
         hand: Hand,
         is_to_leave: Callable[[], bool],
-        adopt: Callable[[], None],
     ) -> None:
-        """`answers`: its own. `adopt()` is called when the other place of this worker id is empty."""
+        """`answers`: its own."""
         super().__init__(server, place, max_attempts, events, board, bodies, answers)
         self._hand = hand
         self._is_to_leave = is_to_leave
-        self._adopt = adopt
 
     async def off(self, held: list[Held]) -> bool:
         """Do what is in hand, in order; whether it is empty now. When it is time to leave, the rest stays there for
@@ -78,8 +76,6 @@ class Strand(Handling):
             except (Exception, asyncio.CancelledError):
                 log.exception("callback raised", extra={"event": "pipe_message"})
             self._answers.put_aside(self._at, message)
-        elif message.kind == Kind.ADOPT:
-            self._adopt()
 
     async def _do_task(self, message: Message, attempt: int) -> None:
         if (body := self._open(message, attempt)) is None:

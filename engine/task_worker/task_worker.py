@@ -58,7 +58,7 @@ class TaskWorker(Life):
             self._adopt(hand)
             while not self._is_to_leave_between():
                 self._work.off(hand, hand.take(self._take) or self._wait(hand))
-                if self._work.adopt_is_due:
+                if self._has_to_adopt:
                     self._adopt(hand)
             self._tell_why()
             self._board.put(self._place, Cell.STATE, State.AWAY)
@@ -110,7 +110,6 @@ class TaskWorker(Life):
         """Do what the process in the other seat had in hand, if that is gone. It is moved into our own hand first: a
         process that is started in that seat meanwhile has its own to itself, and our death leaves what we adopted here.
         """
-        self._work.adopt_is_due = False
         if self._is_to_leave():
             return
         other = self._board.other(self._place)
@@ -121,6 +120,7 @@ class TaskWorker(Life):
             (left,) = self._hands[other]
             if left.leftover():
                 left.move(hand)
+            self._board.put(other, Cell.TO_ADOPT, 0)
         self._work.off(hand, hand.leftover())
 
     def _wait(self, hand: Hand) -> list[Held]:
@@ -130,8 +130,10 @@ class TaskWorker(Life):
         return hand.take(self._receive_into)
 
     def _receive_into(self, room: memoryview) -> int:
-        """The next packet's size; 0 when it is time to leave before one came."""
+        """The next packet's size; 0 when it is time to leave, or to adopt, before one came."""
         while not (size := self._take(room)):
+            if self._has_to_adopt:
+                return 0
             if self._is_told_to_stop(self._mailbox.wait(self._next_look_s())) or self._has_done_its_share():
                 return 0
             if self._run_timers():

@@ -47,8 +47,6 @@ class Work(Handling):
         is_to_leave: Callable[[], bool],
     ) -> None:
         super().__init__(server, place, max_attempts, events, board, bodies, answers)
-        self.adopt_is_due = False
-        """Whether the manager said that the other place of this worker id is empty."""
         self._way = way
         self._share = share
         self._is_to_leave = is_to_leave
@@ -163,8 +161,6 @@ class Work(Handling):
             except Exception:
                 log.exception("callback raised", extra={"event": "pipe_message"})
             self._answers.put_aside(self._at, message)
-        elif message.kind == Kind.ADOPT:
-            self.adopt_is_due = True
 
     def _do_task(self, message: Message, attempt: int) -> None:
         cells = self._cells

@@ -147,6 +147,10 @@ class Tasks:
         def take() -> None:
             """As much as there is room for."""
             other_place = self._board.other(self._place)
+            with self._board.seats_locked(self._place):
+                take_locked(other_place)
+
+        def take_locked(other_place: int) -> None:
             if self._board.get(other_place, Cell.PID):
                 inherited.clear()  # somebody sits there again, and has them
             while inherited and self.giving.has_room(self._bytes_of(inherited[0])):

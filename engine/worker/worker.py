@@ -84,7 +84,6 @@ class EventWorker:
         self._hears = False
         """Whether answers are read; only after `worker_start`, for what that prepares, `finish` may need."""
         self._told_to_stop: asyncio.Event
-        self._last_answer_came: asyncio.Event
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
@@ -110,12 +109,13 @@ class EventWorker:
         self._tasks.giving.hold_clients = self._clients.pause
         self._tasks.giving.let_clients_go_on = self._clients.resume
         self._told_to_stop = asyncio.Event()
-        self._last_answer_came = asyncio.Event()
         listen_in_loop(self._loop, signal.SIGTERM, self._told_to_stop.set)
-        self._board.put(self._place, Cell.PID, os.getpid())  # from here on nobody else takes what is kept here
-        self._close_row(self._place)
-        self._tasks.load()
-        self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
+        with self._board.seats_locked(self._place):
+            self._board.put(self._place, Cell.PID, os.getpid())  # from here on nobody else takes what is kept here
+            self._board.put(self._place, Cell.TO_ADOPT, 0)
+            self._close_row(self._place)
+            self._tasks.load()
+            self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
         try:
             if (starting := self._callbacks.call("worker_start", self._id)) is not None:
                 await starting
@@ -149,18 +149,19 @@ class EventWorker:
         """Go on with what an earlier process in this place left."""
         self._hearing.go_on(self._desk.reading)
         self._tasks.take_over()
-        if not self._board.get(self._other_place, Cell.PID):
-            self._adopt()
+        self._adopt()
 
     def _adopt(self) -> None:
         """Take what the process in the other place left, and what is still said to it. It is gone."""
-        if self._board.get(self._other_place, Cell.PID):
-            return  # another one sits there already, and does it
         other = self._other_place
-        self._close_row(other)
-        self._board.put(other, Cell.QUEUE_BYTES, 0)
-        self._board.put(other, Cell.WAITING, 0)
-        self._hearing.go_on(self._other_desk.reading, is_foreign=True)
+        with self._board.seats_locked(self._place):
+            if self._board.get(other, Cell.PID):
+                return  # another one sits there already, and does it
+            self._close_row(other)
+            self._board.put(other, Cell.QUEUE_BYTES, 0)
+            self._board.put(other, Cell.WAITING, 0)
+            self._hearing.go_on(self._other_desk.reading, is_foreign=True)
+            self._board.put(other, Cell.TO_ADOPT, 0)
         self._tasks.adopt(self._other_desk.backlog)
         self._loop.add_reader(self._channel.readable(other), self._read_other_inbox)
 
@@ -182,8 +183,9 @@ class EventWorker:
                 self._clients.stop_reading()
                 self._tasks.giving.is_stopped = self._board.is_stopping
                 # task workers that finish what they have in hand may still have much to say to any of us
-                while self._board.is_stopping and not self._last_answer_came.is_set():
+                while self._board.is_stopping and not self._board.answers_are_over:
                     await self._wait_a_moment()
+                self._read_to_the_end()
                 while self._callbacks.at_work:
                     await asyncio.wait(self._callbacks.at_work)
         except TimeoutError:
@@ -228,11 +230,7 @@ class EventWorker:
             log.info("tasks are left to the process that follows", extra=facts)
 
     async def _wait_a_moment(self) -> None:
-        try:
-            async with asyncio.timeout(0.02):
-                await self._last_answer_came.wait()
-        except TimeoutError:
-            return
+        await asyncio.sleep(0.02)
 
     # ── what other processes say ────────────────────────────────────────────────────────────────
 
@@ -245,7 +243,14 @@ class EventWorker:
             self._hearing.go_through(reading, messages)
             if len(messages) < _MANY:
                 break
+        if self._board.get(self._other_place, Cell.TO_ADOPT):
+            self._adopt()
         self._tasks.giving.again()
+
+    def _read_to_the_end(self) -> None:
+        """Hear what is in the inbox when nobody says anything any more; while the server stops."""
+        while self._board.is_stopping and (messages := self._desk.reading.take(self._receive_into)) is not None:
+            self._hearing.go_through(self._desk.reading, messages)
 
     def _receive_into(self, room: memoryview) -> int:
         return self._channel.receive_into(self._place, room)
@@ -272,10 +277,6 @@ class EventWorker:
             self._tasks.bodiless(message)
         elif kind == Kind.PIPE:
             self._callbacks.emit("pipe_message", self._board.worker_id(message.source), self._bodies.read(message))
-        elif kind == Kind.LEAVE:
-            self._last_answer_came.set()
-        elif kind == Kind.ADOPT:
-            self._adopt()
         elif connection := self._clients.get(message.id):
             if kind == Kind.CLOSE:
                 connection.close()

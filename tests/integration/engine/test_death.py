@@ -418,3 +418,46 @@ def test_the_time_between_a_death_and_the_next_life_is_short(tmp_path: Path) -> 
         desk.do("echo", "x", 0)
 
         assert time.monotonic() - began < 1.0
+
+
+def flooded_successor(server: Server) -> None:
+    """A reload kills the first task; its worker's successor is in a task then, and its inbox is full for long."""
+    server.on("receive", lambda *args: None)
+
+    @server.on("worker_start")
+    def worker_start(server: Server, worker_id: int) -> None:
+        if worker_id == 0:
+            server.task("first")
+            server.after(300, server.reload, True)
+
+    @server.on("task")
+    def task(server: Server, task_id: int, src_worker_id: int, name: str) -> str:
+        note("task", name, server.attempt)
+        if name == "first" and server.attempt == 1:
+            server.send_message("begun", 0)
+            time.sleep(60)
+        if name == "second":
+            time.sleep(3)
+        return name
+
+    def flood(server: Server) -> None:
+        server.task("second")
+        for _ in range(3000):
+            server.send_message(b"m" * 4000, 1)
+
+    @server.on("finish")
+    def finish(server: Server, task_id: int, name: str) -> None:
+        note("finish", name)
+
+    @server.on("pipe_message")
+    def pipe_message(server: Server, src_worker_id: int, message: object) -> None:
+        if message == "begun":
+            server.after(800, flood, server)
+
+
+def test_what_a_killed_worker_left_is_taken_up_though_the_inbox_of_its_successor_is_full(tmp_path: Path) -> None:
+    with running(flooded_successor, tmp_path, max_wait_time=2.0, task_max_attempts=10) as server:
+        server.wait_for_notes("finish", 2, within_s=30)
+
+        assert sorted(name for (name,) in server.notes("finish")) == ["first", "second"]
+        assert [attempt for name, attempt in server.notes("task") if name == "first"] == [1, 2]

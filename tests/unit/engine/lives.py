@@ -149,6 +149,7 @@ class World:
                 (Cell.STATE, State.AWAY),
                 (Cell.RUNNING, 0),
                 (Cell.ROOM, 0),
+                (Cell.TO_ADOPT, 1),
             ):  # as the manager does
                 self.board.put(place, cell, value)
 

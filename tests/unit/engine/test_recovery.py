@@ -117,7 +117,7 @@ def test_what_a_start_had_drained_before_it_was_killed_waits_again(
 
 def test_only_tasks_come_again(tmp_path: Path, queue_key: int) -> None:
     former = start(tmp_path, queue_key)
-    hold(former, FIRST_HAND, Message(Kind.PIPE, 0, 0, 0, b"hello"), task(5), Message(Kind.ADOPT, 0, 0, 0, b""))
+    hold(former, FIRST_HAND, Message(Kind.PIPE, 0, 0, 0, b"hello"), task(5), Message(Kind.CLOSE, 0, 0, 0, b""))
 
     assert waiting(start(tmp_path, queue_key)) == [task(5)]
 
