@@ -141,6 +141,7 @@ class Supervisor:
             on_death=self._on_death,
             on_current=self._shared.board.note_current,
             on_gone=self._on_gone,
+            on_kill=self._on_kill,
             before_reload=self._before_reload,
             after_reload=lambda: self._call("after_reload"),
             reloads={signal.SIGUSR1: everybody, signal.SIGUSR2: [task_workers]},
@@ -197,6 +198,11 @@ class Supervisor:
         if slot >= board.worker_num:
             self._shared.wake_another(slot - board.worker_num)
         return was_at_work
+
+    def _on_kill(self, slot: int, seat: int) -> None:
+        """What a task worker has in hand is not to blame for an end that we make."""
+        for hand in self._shared.hands.get(self._shared.board.place(slot, seat), ()):
+            hand.excuse()
 
     def _be_event_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
         place = self._shared.board.place(slot, seat)

@@ -1,6 +1,7 @@
 """The living children: started, heard, signalled, reaped. Carries out, decides nothing."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,14 +30,21 @@ class Role:
 class Crew:
     """Every slot of the roles, in their order, with who sits there."""
 
-    def __init__(self, roles: Sequence[Role], mailbox: Mailbox, on_gone: Callable[[int, int], bool]) -> None:
+    def __init__(
+        self,
+        roles: Sequence[Role],
+        mailbox: Mailbox,
+        on_gone: Callable[[int, int], bool],
+        on_kill: Callable[[int, int], None],
+    ) -> None:
         """`on_gone(slot, seat)`: the process in that seat is gone, and another may be started there; whether it had a
-        task in hand."""
+        task in hand. `on_kill(slot, seat)`: it stands still, and will be killed by us."""
         self.slots = [Slot(number, role.is_exclusive) for role in roles for number in role.slots]
         self._slot_by_number = {slot.number: slot for slot in self.slots}
         self._role_of = {number: role for role in roles for number in role.slots}
         self._mailbox = mailbox
         self._on_gone = on_gone
+        self._on_kill = on_kill
 
     def slot(self, number: int) -> Slot:
         return self._slot_by_number[number]
@@ -106,6 +114,13 @@ class Crew:
                 )
             )
         return deaths
+
+    def kill(self, children: Iterable[Child]) -> None:
+        """End them at once, for taking too long and for no fault of what they do."""
+        for child in children:
+            os.kill(child.pid, signal.SIGSTOP)
+            self._on_kill(child.slot, child.seat)
+            os.kill(child.pid, signal.SIGKILL)
 
     @staticmethod
     def signal(number: int, children: Iterable[Child]) -> None:

@@ -36,6 +36,7 @@ class Manager:
         on_death: Callable[[int, int, int, int], None],
         on_current: Callable[[int, int], None],
         on_gone: Callable[[int, int], bool],
+        on_kill: Callable[[int, int], None],
         before_reload: Callable[[], None],
         after_reload: Callable[[], None],
         reloads: Mapping[int, Sequence[Role]],
@@ -47,6 +48,7 @@ class Manager:
         follows is told to leave after this.
         `on_gone(slot, seat)`: the process in that seat is gone, for whatever reason; called before `on_death`, and
         before another is started there. Says whether it had a task in hand.
+        `on_kill(slot, seat)`: the child in that seat takes too long to leave; it stands still, and is killed next.
         `reloads`: the roles that get new children at a signal. Around each reload `before_reload` and `after_reload`
         are called, the latter when every slot is served by a new child; old ones may still be leaving.
         """
@@ -57,6 +59,7 @@ class Manager:
         self._on_death = on_death
         self._on_current = on_current
         self._on_gone = on_gone
+        self._on_kill = on_kill
         self._around_reload = before_reload, after_reload
         self._slots_to_reload = {number: [s for role in of for s in role.slots] for number, of in reloads.items()}
         self._crew: Crew
@@ -67,7 +70,7 @@ class Manager:
     def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP, then let the children finish. StartError if one cannot begin."""
         with listening((*_with_hangup(), *self._slots_to_reload)) as mailbox:
-            self._crew = Crew(self._roles, mailbox, self._on_gone)
+            self._crew = Crew(self._roles, mailbox, self._on_gone, self._on_kill)
             self._reloads = Reloads(self._crew.slots, *self._around_reload)
             try:
                 while not self._stopping:
@@ -112,7 +115,7 @@ class Manager:
                 child = self._crew.child(slot, seat)
                 child.leave_by = float("inf")
                 log.warning("child did not leave in time, killed", extra=self._crew.facts(child))
-                self._crew.signal(signal.SIGKILL, [child])
+                self._crew.kill([child])
 
     def _spawn(self, number: int, seat: int) -> None:
         try:

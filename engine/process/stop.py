@@ -45,7 +45,7 @@ def stop(crew: Crew, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float)
                     "pids": [child.pid for child in left],
                 }
                 log.warning("children did not stop in time, killed", extra=facts)
-                crew.signal(signal.SIGKILL, left)
+                crew.kill(left)
                 rest_s = 0.05
             again = is_stop(mailbox.wait(min(rest_s, 0.5)))
             # A service manager may signal the process and then its group: that is one wish, not two.

@@ -133,6 +133,7 @@ def main() -> None:
         on_death=partial(note, "death"),
         on_current=on_current,
         on_gone=lambda slot, seat: note("gone", slot, seat),
+        on_kill=lambda slot, seat: note("kill", slot, seat),
         before_reload=tell("before reload"),
         after_reload=tell("after reload"),
         reloads={signal.SIGUSR1: [tasks, events], signal.SIGUSR2: [tasks]},

@@ -1,6 +1,7 @@
 """Processes that die: what they had in hand, who takes their place, and who goes with whom."""
 
 import os
+import secrets
 import signal
 import sys
 import time
@@ -461,3 +462,70 @@ def test_what_a_killed_worker_left_is_taken_up_though_the_inbox_of_its_successor
 
         assert sorted(name for (name,) in server.notes("finish")) == ["first", "second"]
         assert [attempt for name, attempt in server.notes("task") if name == "first"] == [1, 2]
+
+
+def slow_at_first(server: Server) -> None:
+    """A task that takes too long for a reload five times, and asks for the next reload itself."""
+    server.on("receive", lambda *args: None)
+
+    @server.on("worker_start")
+    def worker_start(server: Server, worker_id: int) -> None:
+        if worker_id == 0:
+            server.task("slow")
+
+    @server.on("task")
+    def task(server: Server, task_id: int, src_worker_id: int, name: str) -> str:
+        note("attempt", server.attempt)
+        if server.attempt <= 5:
+            server.reload(only_task_workers=True)
+            time.sleep(60)
+        return name
+
+    @server.on("finish")
+    def finish(server: Server, task_id: int, name: str) -> None:
+        note("finish", name)
+
+    @server.on("task_error")
+    def task_error(server: Server, task_id: int, error: Exception) -> None:
+        note("task_error", str(error))
+
+
+@pytest.mark.parametrize("coroutines", [False, True], ids=["one by one", "coroutines"])
+def test_a_kill_by_the_manager_itself_is_no_attempt_at_a_task(tmp_path: Path, coroutines: bool) -> None:
+    settings = {"max_wait_time": 0.3, "task_max_attempts": 2, "task_enable_coroutine": coroutines}
+    with running(slow_at_first, tmp_path, **settings) as server:
+        server.wait_for_notes("finish", 1, within_s=60)
+
+        assert server.notes("attempt") == [[number] for number in range(1, 7)]
+        assert server.notes("task_error") == []
+
+
+def test_a_task_that_a_stop_had_to_kill_again_and_again_is_done_by_the_start_that_lets_it(tmp_path: Path) -> None:
+    settings = {"task_ipc_mode": 2, "message_queue_key": secrets.randbelow(2**31 - 1) + 1, "max_wait_time": 0.3}
+    for life in range(4):
+        with running(slow_in_all_lives_but_the_last, tmp_path, task_max_attempts=2, **settings) as server:
+            if life == 3:
+                (tmp_path / "let it").touch()
+                server.wait_for_notes("finish", 1)
+            else:
+                server.wait_for_notes("attempt", life + 1)
+                server.was_killed = True  # what was in hand stays for the next start
+
+    assert server.notes("attempt") == [[1]] * 4
+    assert server.notes("task_error") == []
+
+
+def slow_in_all_lives_but_the_last(server: Server) -> None:
+    slow_at_first(server)
+
+    @server.on("worker_start")
+    def worker_start(server: Server, worker_id: int) -> None:
+        if worker_id == 0 and not server.stats().tasks_submitted:
+            server.task("slow")
+
+    @server.on("task")
+    def task(server: Server, task_id: int, src_worker_id: int, name: str) -> str:
+        note("attempt", server.attempt)
+        while not (Path(server.settings.task_tmpdir).parent / "let it").exists():
+            time.sleep(0.02)
+        return name

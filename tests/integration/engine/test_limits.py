@@ -154,5 +154,5 @@ def test_more_workers_than_the_hard_limit_allows_are_refused_with_the_number_tha
     assert server.exit_status() == 1
     (said,) = [line for line in server.stderr().splitlines() if line.startswith("engine.errors.StartError")]
     needed, hard = re.findall(r"\d+", said)
-    assert 140 < int(needed) < 180
+    assert 140 < int(needed) < 220
     assert hard == "100"

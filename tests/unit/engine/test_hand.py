@@ -224,3 +224,23 @@ def test_a_death_while_a_hand_is_moved_leaves_it_in_one_of_them() -> None:
         if not was_reached():
             assert number > 5
             return
+
+
+def test_an_excuse_takes_back_what_was_begun_and_not_ended_and_only_once() -> None:
+    hand = holding(3)
+    hand.begin(0)
+    hand.end(0)
+    hand.begin(1)
+
+    hand.excuse()
+    hand.excuse()
+
+    assert [(each.begun, each.deaths) for each in hand.leftover()] == [(1, 0), (1, 0), (0, 0)]
+
+
+def test_an_empty_hand_needs_no_excuse() -> None:
+    hand = new_hand()
+
+    hand.excuse()
+
+    assert hand.leftover() == []

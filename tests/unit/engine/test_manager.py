@@ -24,7 +24,7 @@ def role(main: Callable[[int, int, Readiness], int]) -> Role:
 
 
 def manager(main: Callable[[int, int, Readiness], int], **callbacks: Callable[..., Any]) -> Manager:
-    names = ("on_ready", "on_stop", "on_death", "on_current", "on_gone", "before_reload", "after_reload")
+    names = ("on_ready", "on_stop", "on_death", "on_current", "on_gone", "on_kill", "before_reload", "after_reload")
     calls: dict[str, Any] = {name: lambda *facts: None for name in names} | callbacks
     return Manager([role(main)], max_wait_s=5.0, reloads={}, **calls)
 
@@ -32,7 +32,9 @@ def manager(main: Callable[[int, int, Readiness], int], **callbacks: Callable[..
 def test_a_child_that_was_ready_and_gone_before_anybody_looked_was_ready() -> None:
     gone: list[tuple[int, int]] = []
     with listening([signal.SIGCHLD]) as mailbox:
-        crew = Crew([role(leave_at_once)], mailbox, on_gone=lambda *seat: bool(gone.append(seat)))
+        crew = Crew(
+            [role(leave_at_once)], mailbox, on_gone=lambda *seat: bool(gone.append(seat)), on_kill=lambda *seat: None
+        )
         crew.start(0, 1)
         os.waitid(os.P_PID, crew.child(0, 1).pid, os.WEXITED | os.WNOWAIT)
 
