@@ -24,9 +24,9 @@ COMPILED = (
     "engine/task_worker/strand.py",
     "engine/task_worker/work.py",
     "engine/worker/callbacks.py",
-    "engine/worker/giving.py",
-    "engine/worker/hearing.py",
-    "engine/worker/outstanding.py",
+    "engine/worker/dispatcher.py",
+    "engine/worker/inbox_processor.py",
+    "engine/worker/scheduler.py",
     "engine/worker/tasks.py",
 )
 """What each task goes through. Heirs of a class that is here must be here, too."""

@@ -188,7 +188,7 @@ class Supervisor:
         board = self._shared.board
         place = board.place(slot, seat)
         was_at_work = board.get(place, Cell.STATE) == State.BUSY or board.get(place, Cell.RUNNING) > 0
-        for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0), (Cell.ROOM, 0)):
+        for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0), (Cell.CREDIT, 0)):
             board.put(place, cell, value)
         if slot >= board.worker_num + board.task_worker_num:
             return False  # the next one in this place goes on with what it left

@@ -44,7 +44,7 @@ class Cell(IntEnum):
     CALLED_NS = 19  # when an event worker gave a task to this idle one, monotonic; 0 once it looked what there is
     FILES_OF = 18  # who made those, see SpillDirectory.maker; PID is 0 once that process is gone
     RUNNING = 17  # tasks at once, where `task` is a coroutine
-    ROOM = 20  # how many more it would begin at once
+    CREDIT = 20  # how many more it would begin at once
     # both
     TO_ADOPT = 28  # its process is gone, and nobody has taken what that left
 

@@ -37,12 +37,14 @@ class Kind(IntEnum):
     PIPE = 6
     SEND = 7
     CLOSE = 8
-    BODILESS = 12  # a task whose file is gone: it was done before, or somebody removed the file; a TaskFailed says so
+    BODY_MISSING = (
+        12  # a task whose file is gone: it was done before, or somebody removed the file; a TaskFailed says so
+    )
 
 
 SPILLED = 0x80
 """Added to a codec: the body is the name of the file that holds the real one."""
-WANTED = 0x40
+HAS_WAITER = 0x40
 """Added to the codec of a task and of its answer: not `finish` but a callback or a waiting coroutine wants the end."""
 RAW, TEXT, PICKLE = 0, 1, 2
 ANY = 0xFFFF
@@ -79,7 +81,7 @@ def encode(data: Any) -> tuple[int, bytes]:
 
 def decode(codec: int, body: bytes) -> Any:
     """The value that `encode` was given. Only for what our own processes wrote: it unpickles."""
-    codec &= ~WANTED
+    codec &= ~HAS_WAITER
     if codec == RAW:
         return body
     if codec == TEXT:

@@ -151,7 +151,7 @@ class Shared:
                 self.board.put(place, Cell.CALLED_NS, time.monotonic_ns())
 
     def _waits(self, number: int) -> bool:
-        return self._cell(number, Cell.STATE) == State.IDLE or bool(self._cell(number, Cell.ROOM))
+        return self._cell(number, Cell.STATE) == State.IDLE or bool(self._cell(number, Cell.CREDIT))
 
     def _wake(self, number: int) -> None:
         self.channel.send(inbox_of(self.board, self.board.worker_num + number), EMPTY_PACKET)

@@ -144,11 +144,11 @@ class CoroutineWorker(Life):
             took = True
             self._begin()
             self._tell()
-        if (took and not self._room()) or self._is_to_leave():
+        if (took and not self._credit()) or self._is_to_leave():
             self._way.pass_on(self._number)
         self._watch(self._channel.readable(self._inbox), bool(self._empty) and not self._is_to_leave())
         if (descriptor := self._way.readable(self._number)) is not None:
-            self._watch(descriptor, self._room() > 0)
+            self._watch(descriptor, self._credit() > 0)
         if self._is_to_leave() and not self._at_work and not self._end.done():
             self._end.set_result(None)
 
@@ -163,17 +163,17 @@ class CoroutineWorker(Life):
 
     # ── in ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _room(self) -> int:
+    def _credit(self) -> int:
         """How many more tasks may begin now."""
         if self._is_to_leave() or self._alone or self._waiting:
             return 0
-        room = min(self._most - len(self._running), len(self._empty))
+        credit = min(self._most - len(self._running), len(self._empty))
         left = self._share.left(self._tasks + len(self._running)) if self._share else None
-        return max(0, room if left is None else min(room, left))
+        return max(0, credit if left is None else min(credit, left))
 
     def _take_one(self, hand: Hand) -> bool:
         """Take a packet into an empty hand; False when there is none."""
-        if self._has_to_adopt and self._room() and self._inherit(hand):
+        if self._has_to_adopt and self._credit() and self._inherit(hand):
             return True
         held = hand.take(self._take)
         if not self._taken_bytes:
@@ -187,7 +187,7 @@ class CoroutineWorker(Life):
 
     def _take(self, room: memoryview) -> int:
         """Tasks only as long as there is room for them: others might take them."""
-        self._taken_bytes = super()._take(room) if self._room() else self._hear(room)
+        self._taken_bytes = super()._take(room) if self._credit() else self._hear(room)
         return self._taken_bytes
 
     def _inherit(self, hand: Hand) -> bool:
@@ -275,7 +275,7 @@ class CoroutineWorker(Life):
     def _tell(self) -> None:
         """Let others see what is done here, and how much more could be."""
         cells, row = self._board.cells, self._board.row(self._place)
-        cells[row + Cell.ROOM] = self._room()
+        cells[row + Cell.CREDIT] = self._credit()
         cells[row + Cell.RUNNING] = len(self._running)
         if self._running:
             cells[row + Cell.TASK_ID], cells[row + Cell.SINCE_NS] = next(iter(self._running.values()))

@@ -7,7 +7,7 @@ from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.message import SPILLED, WANTED, Kind, Message, failure
+from engine.ipc.message import HAS_WAITER, SPILLED, Kind, Message, failure
 from engine.log_lines import get_logger
 from engine.task_worker.answers import Answers
 
@@ -59,7 +59,7 @@ class Handling:
 
     def _answer(self, task: Message, kind: Kind, data: Any) -> None:
         _, codec, source, task_id, _, _, _ = task
-        answer = self._bodies.frame(kind, task_id, data, codec & WANTED)
+        answer = self._bodies.frame(kind, task_id, data, codec & HAS_WAITER)
         self._is_answered = True
         self._answers.add(source, answer)
         if codec & SPILLED:
@@ -73,7 +73,7 @@ class Handling:
             return self._bodies.content(task)
         except FileNotFoundError as error:
             log.warning("task has no file any more, it was done before", extra={"task_id": task.id})
-            self._answer(task, Kind.BODILESS, failure(error))
+            self._answer(task, Kind.BODY_MISSING, failure(error))
             self._current = None
             return None
 

@@ -12,7 +12,7 @@ from engine.log_lines import Few, get_logger
 from engine.settings import Settings
 from engine.worker.callbacks import Callbacks
 from engine.worker.connection import TURN_S, Connection
-from engine.worker.silence import disconnect_silent, drop_unreachable, patience
+from engine.worker.timeouts import disconnect_idle, drop_unreachable, limits_of
 
 few = Few(get_logger(__name__))
 
@@ -44,7 +44,7 @@ class Clients:
         """Those that were paused and had no turn yet, in order."""
         self._held_bytes = 0
         self._most_held = settings.receive_buffer_max_bytes or max(_LEAST_HELD, 2 * settings.package_max_length)
-        self._patience = patience(settings)
+        self._limits = limits_of(settings)
         row = board.row(place)
         self._bytes_in, self._bytes_out, self._requests = row + Cell.BYTES_IN, row + Cell.BYTES_OUT, row + Cell.REQUESTS
         self._is_looking = False
@@ -88,9 +88,9 @@ class Clients:
     def opened(self, connection: Connection) -> None:
         if self._is_paused:
             connection.pause()
-        if self._patience.look_s and not self._is_looking:
+        if self._limits.look_s and not self._is_looking:
             self._is_looking = True
-            self.later(self._patience.look_s, self._look)
+            self.later(self._limits.look_s, self._look)
         self._callbacks.emit("connect", connection.fd, self._id)
 
     def received(self, fd: int, frame: bytes) -> asyncio.Future[None] | None:
@@ -136,11 +136,11 @@ class Clients:
     def _look(self) -> None:
         """One timer for all clients, as long as there are any."""
         now = time.monotonic()
-        drop_unreachable(list(self._ending), self._patience, now)
-        disconnect_silent(list(self._connections.values()), self._patience, now)
+        drop_unreachable(list(self._ending), self._limits, now)
+        disconnect_idle(list(self._connections.values()), self._limits, now)
         self._is_looking = len(self) > 0
         if self._is_looking:
-            self.later(self._patience.look_s, self._look)
+            self.later(self._limits.look_s, self._look)
 
     def ended(self, connection: Connection) -> None:
         del self._connections[connection.fd]

@@ -11,7 +11,7 @@ from engine.log_lines import Few, get_logger
 from engine.settings import Settings
 from engine.wire.framing import framing_for, guess
 from engine.worker.connection_state import Event, State, after
-from engine.worker.intake import Intake
+from engine.worker.read_control import ReadControl
 
 few = Few(get_logger(__name__))
 
@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._framing = framing_for(owner.settings)
         self._transport: asyncio.Transport | None = None
-        self._intake: Intake
+        self._read_control: ReadControl
         self._state = State.OPEN
         self._at_work = 0  # frames whose coroutine is not through
         self._most_at_work = owner.settings.connection_max_concurrency
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._intake = Intake(self._transport, self._owner.later)
+        self._read_control = ReadControl(self._transport, self._owner.later)
         if not self._owner.settings.open_tcp_nodelay:
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
         self.peer = (transport.get_extra_info("peername") or ("", 0))[:2]
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         self._owner.opened(self)
-        self._intake.begin()
+        self._read_control.begin()
 
     def data_received(self, data: bytes) -> None:
         self._owner.count_in(len(data))
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         self.heard_at = time.monotonic()
         self._framing.feed(data)
         if self._state.is_paused:
-            self._intake.hold()  # see pause
+            self._read_control.pause()  # see pause
         self._hand_out()
         self._tell_held()
 
@@ -184,7 +184,7 @@ class Connection(asyncio.Protocol):
                 coroutines += 1
                 if self._at_work >= self._most_at_work:
                     self._is_full = True
-                    self._intake.hold()
+                    self._read_control.pause()
                     self._limit_the_end()
                     break
                 if coroutines == COROUTINES_AT_ONCE:
@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
         return handed > 0
 
     def _go_on_later(self) -> None:
-        self._intake.hold()
+        self._read_control.pause()
         self._next_turn = self._owner.later(0, self._go_on)
 
     def _go_on(self) -> None:
@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
         self._hand_out()
         self._tell_held()
         if self._state is State.OPEN and not self._has_more:
-            self._intake.let()
+            self._read_control.resume()
         self._see_to_the_end()
 
     def _limit_the_end(self) -> None:
@@ -292,12 +292,12 @@ class Connection(asyncio.Protocol):
         if self._state.takes_frames:
             self._note(Event.PAUSE)
             if self._is_handing_out:
-                self._intake.hold()
+                self._read_control.pause()
 
     def hold(self) -> None:
         """While it is paused: read not even once more."""
         if self._state.is_paused:
-            self._intake.hold()
+            self._read_control.pause()
 
     def resume(self) -> None:
         """Hand out what came before the pause, and read on. It may be paused again by that."""
@@ -307,7 +307,7 @@ class Connection(asyncio.Protocol):
         self.heard_at = time.monotonic()
         self.begun_at = 0.0
         if self._state is State.OPEN and not self._has_more:
-            self._intake.let()
+            self._read_control.resume()
         self._hand_out()
         self._tell_held()
         self._see_to_the_end()
@@ -325,7 +325,7 @@ class Connection(asyncio.Protocol):
         """Leave what the client sends from now on in the kernel, until it is closed."""
         self._note(Event.STOP_READING)
         if self._state is not State.ENDED and self._transport:
-            self._intake.hold()
+            self._read_control.pause()
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────
 
@@ -344,13 +344,13 @@ class Connection(asyncio.Protocol):
         if transport is None:
             self._finish()
         elif not transport.can_write_eof():  # TLS has no half-close; it drops what comes until the client says good-bye
-            self._intake.let_drain()
+            self._read_control.drain()
             transport.close()
         elif peer_is_done:
             transport.close()
         elif not is_gone:
             transport.write_eof()
-            self._intake.let()
+            self._read_control.resume()
             transport.set_write_buffer_limits(0)  # so that resume_writing says when all is sent
             if not transport.get_write_buffer_size():
                 self._linger()

@@ -10,19 +10,19 @@ from engine.ipc.backlog import Backlog
 from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
-from engine.ipc.message import ANY, SPILLED, WANTED, Kind, Message, decode, encode, failure, frame, to_bytes
+from engine.ipc.message import ANY, HAS_WAITER, SPILLED, Kind, Message, decode, encode, failure, frame, to_bytes
 from engine.ipc.way import TaskWay
 from engine.log_lines import get_logger
 from engine.worker.callbacks import Callbacks
-from engine.worker.giving import Giving
-from engine.worker.outstanding import Outstanding
+from engine.worker.dispatcher import Dispatcher
+from engine.worker.scheduler import Scheduler
 
 log = get_logger(__name__)
 
 _IDS_AT_ONCE = 32
 _FINISH, _DONE = int(Kind.FINISH), int(Kind.DONE)
 """Kinds up to DONE are of tasks that ended well."""
-Want = Callable[..., Any] | asyncio.Future[Any] | None
+Waiter = Callable[..., Any] | asyncio.Future[Any] | None
 """Who wants the end of a task, where that is not `finish`."""
 
 
@@ -54,21 +54,21 @@ class Tasks:
         self._upcoming_id = self._ids_end = 0
         self._first_task_id = task_ids.upcoming()
         first = board.worker_id(place) * board.task_worker_num // board.worker_num
-        self._outstanding = Outstanding(board.task_worker_num, first)
-        self._under_way_at = self._outstanding.under_way_at
-        self.giving = Giving(place, board, self._outstanding, backlog, bodies, way, max_bytes)
-        self._wants: dict[int, Want] = {}
+        self._scheduler = Scheduler(board.task_worker_num, first)
+        self._under_way_at = self._scheduler.under_way_at
+        self.dispatcher = Dispatcher(place, board, self._scheduler, backlog, bodies, way, max_bytes)
+        self._waiters: dict[int, Waiter] = {}
         self._former: list[Message] = []
         self._seen: set[int] = set()
         """Tasks of processes before this one whose end came: it may come twice."""
 
     @property
     def unanswered(self) -> int:
-        return len(self._outstanding)
+        return len(self._scheduler)
 
     @property
     def under_way(self) -> int:
-        return self._outstanding.under_way
+        return self._scheduler.under_way
 
     @property
     def waiting(self) -> int:
@@ -86,20 +86,20 @@ class Tasks:
         except TimeoutError:
             raise TaskTimeout(task_id, timeout_s) from None
 
-    def submit(self, data: Any, target: int, want: Want = None) -> int:
+    def submit(self, data: Any, target: int, waiter: Waiter = None) -> int:
         """Take a task and give its id; it is sent at the end of this loop turn, or when there is room.
 
         From here on it survives this process. Raises TaskQueueFull, what pickle raises, and OSError when a file does
         not fit.
         """
         codec, body = encode(data)
-        self.giving.check_room(len(body))
+        self.dispatcher.check_room(len(body))
         file = None
         if len(body) > self._inline_bytes:
             codec, file = codec | SPILLED, self._bodies.spill(body)
             body = file
-        if want is not None:
-            codec |= WANTED
+        if waiter is not None:
+            codec |= HAS_WAITER
         if self._upcoming_id == self._ids_end:
             self._draw_ids()
         task_id = self._upcoming_id
@@ -114,15 +114,15 @@ class Tasks:
         self._cells[self._submitted] += 1
         if file:
             self._cells[self._files_sent] = self._bodies.files_made
-        if want is not None:
-            self._wants[task_id] = want
-        self._outstanding.submit(task_id, target)
-        self.giving.came_in(task_id, file)
+        if waiter is not None:
+            self._waiters[task_id] = waiter
+        self._scheduler.submit(task_id, target)
+        self.dispatcher.came_in(task_id, file)
         return task_id
 
     def _draw_ids(self) -> None:
         """In a flood a block of them: to draw each would take a fifth of a round trip."""
-        count = _IDS_AT_ONCE if self.giving.is_due else 1
+        count = _IDS_AT_ONCE if self.dispatcher.is_due else 1
         self._upcoming_id = self._task_ids.draw(count)
         self._ids_end = self._upcoming_id + count
 
@@ -153,7 +153,7 @@ class Tasks:
         def take_locked(other_place: int) -> None:
             if self._board.get(other_place, Cell.PID):
                 inherited.clear()  # somebody sits there again, and has them
-            while inherited and self.giving.has_room(self._bytes_of(inherited[0])):
+            while inherited and self.dispatcher.has_room(self._bytes_of(inherited[0])):
                 message = inherited.popleft()
                 if message.id not in self._backlog:
                     self._backlog.append(message.id, to_bytes(message._replace(source=self._place)))
@@ -161,11 +161,11 @@ class Tasks:
                 other.remove([message.id])
             if inherited:
                 self._board.put(other_place, Cell.QUEUE_BYTES, other.kept_bytes)
-            elif self.giving.take_more:
-                self.giving.take_more = None
+            elif self.dispatcher.take_more:
+                self.dispatcher.take_more = None
                 self._board.put(other_place, Cell.QUEUE_BYTES, 0)
 
-        self.giving.take_more = take
+        self.dispatcher.take_more = take
         take()
 
     def _bytes_of(self, message: Message) -> int:
@@ -173,8 +173,8 @@ class Tasks:
         return self._bodies.size(file) if file else len(message.body)
 
     def _wait_again(self, message: Message) -> None:
-        self._outstanding.submit(message.id, -1 if message.target == ANY else message.target)
-        self.giving.came_in(message.id, _file_of(message))
+        self._scheduler.submit(message.id, -1 if message.target == ANY else message.target)
+        self.dispatcher.came_in(message.id, _file_of(message))
 
     # ── out ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -194,7 +194,7 @@ class Tasks:
             if self._is_double(task_id, is_foreign):
                 return
             if task_id in self._backlog:
-                self.giving.withdraw(task_id)  # sent by a process that died before it noted that
+                self.dispatcher.withdraw(task_id)  # sent by a process that died before it noted that
         if codec & SPILLED:
             try:
                 codec, body = codec & ~SPILLED, self._bodies.content(message)
@@ -208,46 +208,46 @@ class Tasks:
             log.exception("result cannot be unpacked", extra={"task_id": task_id})
             kind, found = Kind.FAILED, failure(error)
         if is_ours:
-            self._outstanding.answered(task_id)
+            self._scheduler.answered(task_id)
         if is_foreign or task_id < self._first_task_id:
             self._seen.add(task_id)
-        want = self._wants.pop(task_id, None) if codec & WANTED else None
-        if want is None and codec & WANTED:
+        waiter = self._waiters.pop(task_id, None) if codec & HAS_WAITER else None
+        if waiter is None and codec & HAS_WAITER:
             self._board.add(self._place, Cell.ORPHANED)
         # Counted behind the callback, next to where the message is noted as handled: whoever follows a process that
         # died in between hears the message again, and counts it again.
         if kind <= _DONE:
-            self._ended_well(task_id, want, found, kind == _FINISH)
+            self._ended_well(task_id, waiter, found, kind == _FINISH)
             self._cells[self._done] += 1
         else:
-            self._ended_badly(task_id, want, found, is_lost=kind == Kind.LOST)
+            self._ended_badly(task_id, waiter, found, is_lost=kind == Kind.LOST)
             self._board.add(self._place, Cell.LOST if kind == Kind.LOST else Cell.FAILED)
 
-    def bodiless(self, message: Message) -> None:
+    def body_missing(self, message: Message) -> None:
         """A task worker found a task without its file.
 
         A task goes out twice when its event worker dies before it noted that it had sent it. The file goes with the
         first answer, which is then before this one in the same inbox: who still waits here waits for a file that
         somebody else removed.
         """
-        if self._outstanding.is_under_way(message.id):
+        if self._scheduler.is_under_way(message.id):
             self.answered(message._replace(kind=Kind.FAILED))
 
-    def _ended_well(self, task_id: int, want: Want, result: Any, has_result: bool) -> None:
+    def _ended_well(self, task_id: int, waiter: Waiter, result: Any, has_result: bool) -> None:
         """To who waits, to its own callback, or to `finish`; without a result nobody is called."""
-        if isinstance(want, asyncio.Future):
-            self._tell(want, lambda waiter: waiter.set_result(result if has_result else None))
-        elif has_result and want:
-            self._callbacks.run("finish_callback", want, task_id, result)
+        if isinstance(waiter, asyncio.Future):
+            self._tell(waiter, lambda waiter: waiter.set_result(result if has_result else None))
+        elif has_result and waiter:
+            self._callbacks.run("finish_callback", waiter, task_id, result)
         elif has_result:
             self._callbacks.emit("finish", task_id, result)
 
-    def _ended_badly(self, task_id: int, want: Want, found: Any, *, is_lost: bool) -> None:
+    def _ended_badly(self, task_id: int, waiter: Waiter, found: Any, *, is_lost: bool) -> None:
         if is_lost:
             log.error("task lost, each task worker that had it in hand died", extra={"task_id": task_id})
             found = TaskLost(task_id, found)
-        if isinstance(want, asyncio.Future):
-            self._tell(want, lambda waiter: waiter.set_exception(found))
+        if isinstance(waiter, asyncio.Future):
+            self._tell(waiter, lambda waiter: waiter.set_exception(found))
         else:
             self._callbacks.emit("task_error", task_id, found)
 

@@ -23,7 +23,7 @@ from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.timers import LoopTimers
 from engine.worker.callbacks import Callbacks
-from engine.worker.hearing import Hearing
+from engine.worker.inbox_processor import InboxProcessor
 from engine.worker.outbox import Outbox
 
 log = get_logger(__name__)
@@ -67,7 +67,7 @@ class UserProcess(RemoteClients):
         self._reading = shared.process_readings[board.worker_id(place) - board.worker_num - board.task_worker_num]
         self._bodies = Bodies(shared.spill, place)
         self._callbacks = Callbacks(server, events)
-        self._hearing = Hearing(self._bodies, settings.task_max_attempts, _no_answer, self._obey)
+        self._inbox_processor = InboxProcessor(self._bodies, settings.task_max_attempts, _no_answer, self._handle)
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
         self._outbox: Outbox
 
@@ -89,7 +89,7 @@ class UserProcess(RemoteClients):
         await asyncio.sleep(0)  # what it does wrong before it waits for anything is a start that failed
         if work.done() and self._has_failed(work):
             return START_FAILED
-        self._hearing.go_on(self._reading)
+        self._inbox_processor.process_leftover(self._reading)
         loop.add_reader(self._channel.readable(self._inbox), self._read_inbox)
         readiness.announce()
         waiting = asyncio.ensure_future(told.wait())
@@ -145,12 +145,12 @@ class UserProcess(RemoteClients):
             messages = self._reading.take(self._receive_into)
             if messages is None:
                 return
-            self._hearing.go_through(self._reading, messages)
+            self._inbox_processor.process(self._reading, messages)
 
     def _receive_into(self, room: memoryview) -> int:
         return self._channel.receive_into(self._inbox, room)
 
-    def _obey(self, message: Message, is_foreign: bool) -> None:
+    def _handle(self, message: Message, is_foreign: bool) -> None:
         if message.kind == Kind.PIPE:
             self._callbacks.emit("pipe_message", self._board.worker_id(message.source), self._bodies.read(message))
 

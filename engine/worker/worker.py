@@ -25,7 +25,7 @@ from engine.timers import LoopTimers
 from engine.worker.accepting import Accepting, accept
 from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
-from engine.worker.hearing import Hearing
+from engine.worker.inbox_processor import InboxProcessor
 from engine.worker.outbox import Outbox
 from engine.worker.pulse import Pulse
 from engine.worker.tasks import Tasks
@@ -76,7 +76,7 @@ class EventWorker:
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
         self._spill = shared.spill
         self._bodies = Bodies(shared.spill, place)
-        self._hearing: Hearing
+        self._inbox_processor: InboxProcessor
         self._clients = Clients(place, settings, board, self._callbacks, self._post)
         self._loop: asyncio.AbstractEventLoop
         self._outbox: Outbox
@@ -105,9 +105,11 @@ class EventWorker:
             self._task_ids,
             self.settings.task_queue_max_bytes,
         )
-        self._hearing = Hearing(self._bodies, self.settings.task_max_attempts, self._tasks.answered, self._obey)
-        self._tasks.giving.hold_clients = self._clients.pause
-        self._tasks.giving.let_clients_go_on = self._clients.resume
+        self._inbox_processor = InboxProcessor(
+            self._bodies, self.settings.task_max_attempts, self._tasks.answered, self._handle
+        )
+        self._tasks.dispatcher.hold_clients = self._clients.pause
+        self._tasks.dispatcher.let_clients_go_on = self._clients.resume
         self._told_to_stop = asyncio.Event()
         listen_in_loop(self._loop, signal.SIGTERM, self._told_to_stop.set)
         with self._board.seats_locked(self._place):
@@ -147,7 +149,7 @@ class EventWorker:
 
     def _take_over(self) -> None:
         """Go on with what an earlier process in this place left."""
-        self._hearing.go_on(self._desk.reading)
+        self._inbox_processor.process_leftover(self._desk.reading)
         self._tasks.take_over()
         self._adopt()
 
@@ -160,7 +162,7 @@ class EventWorker:
             self._close_row(other)
             self._board.put(other, Cell.QUEUE_BYTES, 0)
             self._board.put(other, Cell.WAITING, 0)
-            self._hearing.go_on(self._other_desk.reading, is_foreign=True)
+            self._inbox_processor.process_leftover(self._other_desk.reading, is_foreign=True)
             self._board.put(other, Cell.TO_ADOPT, 0)
         self._tasks.adopt(self._other_desk.backlog)
         self._loop.add_reader(self._channel.readable(other), self._read_other_inbox)
@@ -181,7 +183,7 @@ class EventWorker:
                     await self._wait_a_moment()
                     await _catch_up()
                 self._clients.stop_reading()
-                self._tasks.giving.is_stopped = self._board.is_stopping
+                self._tasks.dispatcher.is_stopped = self._board.is_stopping
                 # task workers that finish what they have in hand may still have much to say to any of us
                 while self._board.is_stopping and not self._board.answers_are_over:
                     await self._wait_a_moment()
@@ -240,17 +242,17 @@ class EventWorker:
             messages = reading.take(self._receive_into)
             if messages is None:
                 break
-            self._hearing.go_through(reading, messages)
+            self._inbox_processor.process(reading, messages)
             if len(messages) < _MANY:
                 break
         if self._board.get(self._other_place, Cell.TO_ADOPT):
             self._adopt()
-        self._tasks.giving.again()
+        self._tasks.dispatcher.again()
 
     def _read_to_the_end(self) -> None:
         """Hear what is in the inbox when nobody says anything any more; while the server stops."""
         while self._board.is_stopping and (messages := self._desk.reading.take(self._receive_into)) is not None:
-            self._hearing.go_through(self._desk.reading, messages)
+            self._inbox_processor.process(self._desk.reading, messages)
 
     def _receive_into(self, room: memoryview) -> int:
         return self._channel.receive_into(self._place, room)
@@ -261,20 +263,20 @@ class EventWorker:
         while not self._board.get(other, Cell.PID):
             messages = reading.take(lambda room: self._channel.receive_into(other, room))
             if messages is None:
-                self._tasks.giving.again()
+                self._tasks.dispatcher.again()
                 return
             if self._board.get(other, Cell.PID):  # it was meant for the one who came meanwhile
                 self._outbox.forward(other, messages)
                 reading.clear()
             else:
-                self._hearing.go_through(reading, messages, is_foreign=True)
+                self._inbox_processor.process(reading, messages, is_foreign=True)
         self._loop.remove_reader(self._channel.readable(other))
 
-    def _obey(self, message: Message, is_foreign: bool) -> None:
+    def _handle(self, message: Message, is_foreign: bool) -> None:
         """Handle what is not the end of a task."""
         kind = message.kind
-        if kind == Kind.BODILESS:
-            self._tasks.bodiless(message)
+        if kind == Kind.BODY_MISSING:
+            self._tasks.body_missing(message)
         elif kind == Kind.PIPE:
             self._callbacks.emit("pipe_message", self._board.worker_id(message.source), self._bodies.read(message))
         elif connection := self._clients.get(message.id):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine import IpcMode, Server, TaskFailed
-from engine.worker.outstanding import Gift, Load, Outstanding
+from engine.worker.scheduler import Gift, Load, Outstanding
 from tests.integration.engine.servers import Running, running, wait_until
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
 

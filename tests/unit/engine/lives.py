@@ -148,7 +148,7 @@ class World:
                 (Cell.PID, 0),
                 (Cell.STATE, State.AWAY),
                 (Cell.RUNNING, 0),
-                (Cell.ROOM, 0),
+                (Cell.CREDIT, 0),
                 (Cell.TO_ADOPT, 1),
             ):  # as the manager does
                 self.board.put(place, cell, value)

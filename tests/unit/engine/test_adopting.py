@@ -68,10 +68,10 @@ class EventWorker:
         self.way.is_open = True
         async with asyncio.timeout(10):
             while len(self.own) or len(self.other):
-                for task_id in list(self.tasks._outstanding.under_way_at):
-                    self.tasks._outstanding.answered(task_id)
-                self.tasks.giving.again()
-                assert self.tasks.giving.waiting_bytes <= MAX_BYTES
+                for task_id in list(self.tasks._scheduler.under_way_at):
+                    self.tasks._scheduler.answered(task_id)
+                self.tasks.dispatcher.again()
+                assert self.tasks.dispatcher.waiting_bytes <= MAX_BYTES
                 await asyncio.sleep(0)
 
 
@@ -103,9 +103,9 @@ def test_what_another_left_is_its_successors_once_that_is_there(tmp_path: Path) 
         worker.way.is_open = True
         async with asyncio.timeout(10):
             while len(worker.own):
-                for task_id in list(worker.tasks._outstanding.under_way_at):
-                    worker.tasks._outstanding.answered(task_id)
-                worker.tasks.giving.again()
+                for task_id in list(worker.tasks._scheduler.under_way_at):
+                    worker.tasks._scheduler.answered(task_id)
+                worker.tasks.dispatcher.again()
                 await asyncio.sleep(0)
 
         assert len(worker.other.load()) == AS_MANY_AS_FIT

@@ -91,7 +91,7 @@ def test_what_is_told_of_it_is_how_many_run_and_how_many_more_it_would_begin(wor
     async def task(world: World, task_id: int, source: int, data: Any) -> None:
         for _ in range(5):
             await asyncio.sleep(0)
-        cells = Cell.RUNNING, Cell.ROOM, Cell.STATE, Cell.TASK_ID
+        cells = Cell.RUNNING, Cell.CREDIT, Cell.STATE, Cell.TASK_ID
         told.append(tuple(world.board.get(TASK_WORKER, cell) for cell in cells))  # type: ignore[arg-type]
 
     world.stops_when_empty = False
@@ -103,7 +103,7 @@ def test_what_is_told_of_it_is_how_many_run_and_how_many_more_it_would_begin(wor
     world.live()
 
     assert told[0] == (2, 0, State.BUSY, 0)  # it is told to stop by now, and begins no more
-    assert [world.board.get(TASK_WORKER, cell) for cell in (Cell.RUNNING, Cell.ROOM)] == [0, 0]
+    assert [world.board.get(TASK_WORKER, cell) for cell in (Cell.RUNNING, Cell.CREDIT)] == [0, 0]
 
 
 def test_room_is_told_while_tasks_run(world: World) -> None:
@@ -112,7 +112,7 @@ def test_room_is_told_while_tasks_run(world: World) -> None:
     async def task(world: World, task_id: int, source: int, data: Any) -> None:
         for _ in range(5 + 5 * task_id):
             await asyncio.sleep(0)
-        told.append(world.board.get(TASK_WORKER, Cell.ROOM))
+        told.append(world.board.get(TASK_WORKER, Cell.CREDIT))
         if task_id:
             signal.raise_signal(signal.SIGTERM)
 

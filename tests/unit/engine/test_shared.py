@@ -226,13 +226,13 @@ def test_one_of_coroutines_is_woken_while_it_has_room_though_it_is_busy(tmp_path
     for number, room in enumerate([0, 1, 2]):
         place = shared.board.current(1 + number)
         shared.board.put(place, Cell.STATE, State.BUSY)
-        shared.board.put(place, Cell.ROOM, room)
+        shared.board.put(place, Cell.CREDIT, room)
     shared.board.blocked[0] = BLOCKED
 
     shared.way.send(0, packet_of(task(0)), is_named=False)
     assert rung(shared) == [1]
 
-    shared.board.put(shared.board.current(2), Cell.ROOM, 0)
+    shared.board.put(shared.board.current(2), Cell.CREDIT, 0)
     shared.way.pass_on(1)
     assert rung(shared) == [2]
 

@@ -411,7 +411,7 @@ def test_a_task_whose_file_is_gone_is_not_run_and_says_so(world: World) -> None:
     world.live_on()
 
     (kind, task_id, error), after = world.answers()
-    assert (kind, task_id, error.type_name) == (Kind.BODILESS, 0, "FileNotFoundError")
+    assert (kind, task_id, error.type_name) == (Kind.BODY_MISSING, 0, "FileNotFoundError")
     assert after == (Kind.DONE, 1, b"")
     assert begun == [1]
 

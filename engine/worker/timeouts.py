@@ -17,7 +17,7 @@ _LOOKS_A_FRAME = 4
 """So a slow frame ends at most a quarter of frame_timeout_s late."""
 
 
-class Patience(NamedTuple):
+class Limits(NamedTuple):
     """How long clients may keep silent, and how often a worker looks, in seconds; 0 is without limit, and never."""
 
     idle_s: float
@@ -25,7 +25,7 @@ class Patience(NamedTuple):
     look_s: float
 
 
-def patience(settings: Settings) -> Patience:
+def limits_of(settings: Settings) -> Limits:
     """One look serves both limits, so it comes as often as the stricter one needs.
 
     A look over 10,000 connections takes 1 ms. A timer for each connection would be set and cancelled at every frame
@@ -40,10 +40,10 @@ def patience(settings: Settings) -> Patience:
         looks.append(settings.heartbeat_check_interval or min(idle_s / 2, _LONGEST_IDLE_LOOK_S))
     if frame_s:
         looks.append(min(_LONGEST_LOOK_S, frame_s / _LOOKS_A_FRAME))
-    return Patience(idle_s, frame_s, max(_SHORTEST_LOOK_S, min(looks)) if looks else 0)
+    return Limits(idle_s, frame_s, max(_SHORTEST_LOOK_S, min(looks)) if looks else 0)
 
 
-def disconnect_silent(connections: Iterable[Connection], limits: Patience, now: float) -> None:
+def disconnect_idle(connections: Iterable[Connection], limits: Limits, now: float) -> None:
     """Close who is over a limit at `now` (time.monotonic), each with one line. What waits for it is still sent."""
     heard_before = now - limits.idle_s if limits.idle_s else 0.0
     begun_before = now - limits.frame_s if limits.frame_s else 0.0
@@ -62,7 +62,7 @@ def disconnect_silent(connections: Iterable[Connection], limits: Patience, now: 
             )
 
 
-def drop_unreachable(ending: Iterable[Connection], limits: Patience, now: float) -> None:
+def drop_unreachable(ending: Iterable[Connection], limits: Limits, now: float) -> None:
     """Drop who was closed as long ago as a client may be silent, and has not taken yet what was sent to it."""
     for connection in ending:
         if limits.idle_s and connection.heard_at < now - limits.idle_s:

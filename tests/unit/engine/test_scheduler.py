@@ -1,10 +1,10 @@
-"""engine/worker/outstanding.py: who gets the next task. Pure, so every case is a value."""
+"""engine/worker/scheduler.py: who gets the next task. Pure, so every case is a value."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.worker.outstanding import MOST_UNDER_WAY, QUICK_NS, WORTH_WAKING_NS, Gift, Load, Outstanding, room
+from engine.worker.scheduler import MOST_UNDER_WAY, QUICK_NS, WORTH_WAKING_NS, Assignment, Load, Scheduler, credit
 
 IDLE_NEW = Load(is_idle=True, busy_ns=0, mean_ns=0)
 IDLE_QUICK = Load(is_idle=True, busy_ns=0, mean_ns=1000)
@@ -24,15 +24,15 @@ loads = st.builds(
 )
 
 
-def submitted(count: int, task_workers: int, target: int = -1) -> Outstanding:
-    outstanding = Outstanding(task_workers)
+def submitted(count: int, task_workers: int, target: int = -1) -> Scheduler:
+    scheduler = Scheduler(task_workers)
     for number in range(count):
-        outstanding.submit(number, target)
-    return outstanding
+        scheduler.submit(number, target)
+    return scheduler
 
 
-def given_out(outstanding: Outstanding, loads: list[Load]) -> dict[int, list[int]]:
-    return {gift.number: gift.ids for gift in outstanding.assign(loads)}
+def given_out(scheduler: Scheduler, loads: list[Load]) -> dict[int, list[int]]:
+    return {assignment.number: assignment.ids for assignment in scheduler.assign(loads)}
 
 
 # ── room ────────────────────────────────────────────────────────────────────────────────────────
@@ -57,19 +57,19 @@ def given_out(outstanding: Outstanding, loads: list[Load]) -> dict[int, list[int
     ],
 )  # fmt: skip
 def test_room(load: Load, under_way: int, expected: int) -> None:
-    assert room(load, under_way) == expected
+    assert credit(load, under_way) == expected
 
 
 @given(loads, st.integers(0, 2 * MOST_UNDER_WAY))
 def test_room_is_never_negative_nor_above_the_most(load: Load, under_way: int) -> None:
-    assert 0 <= room(load, under_way) <= MOST_UNDER_WAY
+    assert 0 <= credit(load, under_way) <= MOST_UNDER_WAY
 
 
 @given(loads, st.integers(0, 5))
 def test_nobody_waits_behind_a_task_that_is_known_to_be_long(load: Load, under_way: int) -> None:
     is_in_a_long_one = not load.is_idle and load.busy_ns > QUICK_NS
 
-    assert not (is_in_a_long_one and room(load, under_way))
+    assert not (is_in_a_long_one and credit(load, under_way))
 
 
 # ── assign ──────────────────────────────────────────────────────────────────────────────────────
@@ -84,11 +84,11 @@ def test_a_task_goes_to_the_idle_one_and_not_behind_a_busy_one() -> None:
 
 
 def test_with_everyone_in_a_long_task_nothing_is_given_out() -> None:
-    outstanding = submitted(5, 2)
+    scheduler = submitted(5, 2)
 
-    assert given_out(outstanding, [BUSY_LONG, BUSY_LONG]) == {}
-    assert outstanding.has_waiting
-    assert len(outstanding) == 5
+    assert given_out(scheduler, [BUSY_LONG, BUSY_LONG]) == {}
+    assert scheduler.has_waiting
+    assert len(scheduler) == 5
 
 
 def test_quick_tasks_travel_many_at_a_time_in_fair_shares() -> None:
@@ -117,12 +117,12 @@ def test_no_more_are_woken_than_there_is_work_worth_waking_them_for(count: int, 
 
 
 def test_what_comes_later_goes_to_those_that_are_awake_already() -> None:
-    outstanding = Outstanding(4, first=2)
+    scheduler = Scheduler(4, first=2)
     used = set()
     for number in range(50):
-        outstanding.submit(number, -1)
-        (gift,) = outstanding.assign([IDLE_QUICK] * 4)
-        used.add(gift.number)
+        scheduler.submit(number, -1)
+        (assignment,) = scheduler.assign([IDLE_QUICK] * 4)
+        used.add(assignment.number)
 
     assert used == {2}
 
@@ -135,26 +135,26 @@ def test_one_that_was_held_up_for_a_moment_wakes_nobody() -> None:
 
 
 def test_quick_tasks_wait_for_company_while_the_one_they_are_for_has_enough_to_do() -> None:
-    outstanding = submitted(10, 1)
-    outstanding.assign([IDLE_QUICK])
+    scheduler = submitted(10, 1)
+    scheduler.assign([IDLE_QUICK])
     for number in range(10, 19):
-        outstanding.submit(number, -1)
-        assert outstanding.assign([BUSY_QUICK]) == []
+        scheduler.submit(number, -1)
+        assert scheduler.assign([BUSY_QUICK]) == []
 
-    outstanding.submit(19, -1)
+    scheduler.submit(19, -1)
 
-    assert outstanding.assign([BUSY_QUICK]) == [Gift(0, False, list(range(10, 20)))]
+    assert scheduler.assign([BUSY_QUICK]) == [Assignment(0, False, list(range(10, 20)))]
 
 
 @pytest.mark.parametrize(
     ("load", "is_late"), [(IDLE_QUICK, False), (BUSY_QUICK, True), (Load(False, 10, WORTH_WAKING_NS), False)]
 )
 def test_but_not_when_it_is_idle_nor_for_long_nor_when_they_are_not_so_quick(load: Load, is_late: bool) -> None:
-    outstanding = submitted(5, 1)
-    outstanding.assign([IDLE_QUICK])
-    outstanding.submit(5, -1)
+    scheduler = submitted(5, 1)
+    scheduler.assign([IDLE_QUICK])
+    scheduler.submit(5, -1)
 
-    assert outstanding.assign([load], is_late=is_late) == [Gift(0, False, [5])]
+    assert scheduler.assign([load], is_late=is_late) == [Assignment(0, False, [5])]
 
 
 def test_each_worker_gets_its_tasks_in_the_order_they_were_submitted() -> None:
@@ -165,14 +165,14 @@ def test_each_worker_gets_its_tasks_in_the_order_they_were_submitted() -> None:
 
 
 def test_single_tasks_go_round_in_turn() -> None:
-    outstanding = Outstanding(3)
+    scheduler = Scheduler(3)
     order = []
 
     for number in range(6):
-        outstanding.submit(number, -1)
-        (gift,) = outstanding.assign([IDLE_LONG] * 3)
-        order.append(gift.number)
-        outstanding.answered(number)
+        scheduler.submit(number, -1)
+        (assignment,) = scheduler.assign([IDLE_LONG] * 3)
+        order.append(assignment.number)
+        scheduler.answered(number)
 
     assert order == [0, 1, 2, 0, 1, 2]
 
@@ -182,79 +182,79 @@ def test_a_named_task_goes_to_the_one_it_names() -> None:
 
 
 def test_a_named_task_waits_while_the_one_it_names_is_in_a_long_task() -> None:
-    outstanding = submitted(3, 3, target=1)
+    scheduler = submitted(3, 3, target=1)
 
-    assert given_out(outstanding, [IDLE_NEW, BUSY_LONG, IDLE_NEW]) == {}
-    assert given_out(outstanding, [IDLE_NEW, IDLE_LONG, IDLE_NEW]) == {1: [0]}
+    assert given_out(scheduler, [IDLE_NEW, BUSY_LONG, IDLE_NEW]) == {}
+    assert given_out(scheduler, [IDLE_NEW, IDLE_LONG, IDLE_NEW]) == {1: [0]}
 
 
 def test_named_tasks_beyond_the_most_wait_their_turn() -> None:
-    outstanding = submitted(MOST_UNDER_WAY + 2, 2, target=1)
+    scheduler = submitted(MOST_UNDER_WAY + 2, 2, target=1)
 
-    assert len(given_out(outstanding, [BUSY_QUICK] * 2)[1]) == MOST_UNDER_WAY
-    assert outstanding.has_waiting
-    outstanding.answered(0)
-    assert given_out(outstanding, [BUSY_QUICK] * 2) == {1: [MOST_UNDER_WAY]}
+    assert len(given_out(scheduler, [BUSY_QUICK] * 2)[1]) == MOST_UNDER_WAY
+    assert scheduler.has_waiting
+    scheduler.answered(0)
+    assert given_out(scheduler, [BUSY_QUICK] * 2) == {1: [MOST_UNDER_WAY]}
 
 
 def test_a_named_task_takes_the_room_of_its_worker() -> None:
-    outstanding = submitted(1, 2, target=0)
-    outstanding.submit(9, -1)
+    scheduler = submitted(1, 2, target=0)
+    scheduler.submit(9, -1)
 
-    assert given_out(outstanding, [IDLE_NEW] * 2) == {0: [0], 1: [9]}
+    assert given_out(scheduler, [IDLE_NEW] * 2) == {0: [0], 1: [9]}
 
 
 def test_an_answer_strikes_the_task_off_and_makes_room() -> None:
-    outstanding = Outstanding(1)
-    outstanding.submit(7, -1)
-    outstanding.assign([IDLE_NEW])
-    assert (outstanding.counts, outstanding.under_way, outstanding.is_under_way(7)) == ([1], 1, True)
+    scheduler = Scheduler(1)
+    scheduler.submit(7, -1)
+    scheduler.assign([IDLE_NEW])
+    assert (scheduler.counts, scheduler.under_way, scheduler.is_under_way(7)) == ([1], 1, True)
 
-    assert outstanding.answered(7)
+    assert scheduler.answered(7)
 
-    assert (outstanding.counts, outstanding.under_way, len(outstanding)) == ([0], 0, 0)
+    assert (scheduler.counts, scheduler.under_way, len(scheduler)) == ([0], 0, 0)
 
 
 def test_an_answer_to_what_is_not_under_way_changes_nothing() -> None:
-    outstanding = submitted(1, 1)
+    scheduler = submitted(1, 1)
 
-    assert not outstanding.answered(0)
+    assert not scheduler.answered(0)
 
-    assert (outstanding.counts, len(outstanding), outstanding.has_waiting) == ([0], 1, True)
+    assert (scheduler.counts, len(scheduler), scheduler.has_waiting) == ([0], 1, True)
 
 
 def test_an_answer_that_comes_twice_counts_once() -> None:
-    outstanding = submitted(1, 1)
-    outstanding.assign([IDLE_NEW])
-    outstanding.answered(0)
+    scheduler = submitted(1, 1)
+    scheduler.assign([IDLE_NEW])
+    scheduler.answered(0)
 
-    assert not outstanding.answered(0)
-    assert outstanding.counts == [0]
+    assert not scheduler.answered(0)
+    assert scheduler.counts == [0]
 
 
 @given(st.data())
 def test_no_task_is_lost_doubled_or_overtaken(data: st.DataObject) -> None:
     task_workers = data.draw(st.integers(1, 4))
-    outstanding = Outstanding(task_workers)
+    scheduler = Scheduler(task_workers)
     targets: dict[int, int] = {}
     seen: list[int] = []
     under_way: list[int] = []
     for _ in range(data.draw(st.integers(1, 15))):
         for _ in range(data.draw(st.integers(0, 20))):
             target = data.draw(st.integers(-1, task_workers - 1))
-            outstanding.submit(len(targets), target)
+            scheduler.submit(len(targets), target)
             targets[len(targets)] = target
-        for gift in outstanding.assign([data.draw(loads) for _ in range(task_workers)]):
-            assert {targets[each] for each in gift.ids} == ({gift.number} if gift.is_named else {-1})
-            seen += gift.ids
-            under_way += gift.ids
+        for assignment in scheduler.assign([data.draw(loads) for _ in range(task_workers)]):
+            assert {targets[each] for each in assignment.ids} == ({assignment.number} if assignment.is_named else {-1})
+            seen += assignment.ids
+            under_way += assignment.ids
         while under_way and data.draw(st.booleans()):
-            assert outstanding.answered(under_way.pop(0))
+            assert scheduler.answered(under_way.pop(0))
 
-    while outstanding:
+    while scheduler:
         for each in under_way:
-            outstanding.answered(each)
-        under_way = [each for gift in outstanding.assign([IDLE_NEW] * task_workers) for each in gift.ids]
+            scheduler.answered(each)
+        under_way = [each for assignment in scheduler.assign([IDLE_NEW] * task_workers) for each in assignment.ids]
         seen += under_way
 
     assert sorted(seen) == list(targets)
@@ -264,8 +264,8 @@ def test_no_task_is_lost_doubled_or_overtaken(data: st.DataObject) -> None:
 
 
 def test_a_gift_says_whether_it_is_for_one_alone() -> None:
-    outstanding = Outstanding(1)
-    outstanding.submit(0, 0)
-    outstanding.submit(1, -1)
+    scheduler = Scheduler(1)
+    scheduler.submit(0, 0)
+    scheduler.submit(1, -1)
 
-    assert outstanding.assign([IDLE_QUICK]) == [Gift(0, True, [0]), Gift(0, False, [1])]
+    assert scheduler.assign([IDLE_QUICK]) == [Assignment(0, True, [0]), Assignment(0, False, [1])]

@@ -1,4 +1,4 @@
-"""engine/worker/hearing.py: whenever an event worker dies, everything is heard, and no file is left."""
+"""engine/worker/inbox_processor.py: whenever an event worker dies, everything is heard, and no file is left."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from engine.ipc.memory import anonymous
 from engine.ipc.message import INLINE_BYTES, Kind, Message, packets, to_bytes
 from engine.ipc.reading import REGION_BYTES, Reading
 from engine.ipc.spill import SpillDirectory
-from engine.worker.hearing import Hearing
+from engine.worker.inbox_processor import InboxProcessor
 from tests.unit.engine.lives import Fate, Killed, Mortal
 
 LARGE = b"x" * (INLINE_BYTES + 1)
@@ -37,19 +37,19 @@ class House:
     def live(self, fate: Fate, *, is_first: bool) -> bool:
         """One process: hears what there is, or dies before. Whether it lived."""
 
-        def obey(message: Message, is_foreign: bool) -> None:
+        def handle(message: Message, is_foreign: bool) -> None:
             value = self.bodies.read(message)
             fate.step()
             self.heard.append((message.id, value))
 
         bodies: Any = Mortal(self.bodies, fate)
         reading: Any = Mortal(self.reading, fate)
-        hearing = Hearing(bodies, 100, obey, obey)
+        inbox_processor = InboxProcessor(bodies, 100, handle, handle)
         try:
             if is_first:
-                hearing.go_through(reading, self.unheard or [])
+                inbox_processor.process(reading, self.unheard or [])
             else:
-                hearing.go_on(reading)
+                inbox_processor.process_leftover(reading)
         except Killed:
             return False
         return True
@@ -84,6 +84,6 @@ def test_the_file_of_a_message_that_is_passed_over_goes(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.say(house.bodies.pack(Kind.PIPE, 1, LARGE))
 
-    Hearing(house.bodies, 1, lambda *_: None, lambda *_: None).go_on(house.reading)
+    InboxProcessor(house.bodies, 1, lambda *_: None, lambda *_: None).process_leftover(house.reading)
 
     assert house.spill.count() == 0

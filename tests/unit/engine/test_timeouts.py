@@ -1,4 +1,4 @@
-"""engine/worker/silence.py: who kept silent too long. The test is the clock."""
+"""engine/worker/timeouts.py: who kept silent too long. The test is the clock."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import pytest
 
 from engine.settings import Settings
 from engine.worker.connection import Connection
-from engine.worker.silence import Patience, disconnect_silent, drop_unreachable, patience
+from engine.worker.timeouts import Limits, disconnect_idle, drop_unreachable, limits_of
 from tests.unit.engine.stand_ins import Transport, Worker
 
-NEVER = Patience(0, 0, 0)
+NEVER = Limits(0, 0, 0)
 
 
 def connected() -> tuple[Connection, Transport]:
@@ -38,7 +38,7 @@ def connected() -> tuple[Connection, Transport]:
 def test_one_look_comes_as_often_as_the_stricter_limit_needs(
     settings: dict[str, Any], expected: tuple[float, float, float]
 ) -> None:
-    assert patience(Settings(**settings)) == expected
+    assert limits_of(Settings(**settings)) == expected
 
 
 def test_a_client_that_kept_silent_is_disconnected_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -46,10 +46,10 @@ def test_a_client_that_kept_silent_is_disconnected_with_one_line(caplog: pytest.
     connection, transport = connected()
     limits = NEVER._replace(idle_s=10)
 
-    disconnect_silent([connection], limits, connection.heard_at + 9.9)
+    disconnect_idle([connection], limits, connection.heard_at + 9.9)
     before = transport.said_eof
-    disconnect_silent([connection], limits, connection.heard_at + 10.1)
-    disconnect_silent([connection], limits, connection.heard_at + 100)
+    disconnect_idle([connection], limits, connection.heard_at + 10.1)
+    disconnect_idle([connection], limits, connection.heard_at + 100)
 
     assert (before, transport.said_eof) == (False, True)
     (line,) = caplog.records
@@ -61,7 +61,7 @@ def test_every_byte_breaks_the_silence() -> None:
     connection.heard_at -= 100
 
     connection.data_received(b"\0")
-    disconnect_silent([connection], NEVER._replace(idle_s=10), connection.heard_at + 5)
+    disconnect_idle([connection], NEVER._replace(idle_s=10), connection.heard_at + 5)
 
     assert not transport.said_eof
 
@@ -75,7 +75,7 @@ def test_a_frame_that_does_not_get_complete_ends_the_connection_however_it_trick
     connection.begun_at -= 10.5
 
     connection.data_received(b"\0")
-    disconnect_silent([connection], limits, connection.heard_at)
+    disconnect_idle([connection], limits, connection.heard_at)
 
     assert transport.said_eof
     (line,) = caplog.records
@@ -89,7 +89,7 @@ def test_a_frame_that_follows_another_in_the_same_packet_has_its_own_time() -> N
     connection.begun_at -= 10.5
 
     connection.data_received(b"x" + b"\0\0")
-    disconnect_silent([connection], NEVER._replace(frame_s=10), connection.heard_at)
+    disconnect_idle([connection], NEVER._replace(frame_s=10), connection.heard_at)
 
     assert not transport.said_eof
 
@@ -98,7 +98,7 @@ def test_between_frames_nobody_is_hurried() -> None:
     connection, transport = connected()
     connection.data_received(b"\0\0\0\1x")
 
-    disconnect_silent([connection], NEVER._replace(frame_s=10), connection.heard_at + 1000)
+    disconnect_idle([connection], NEVER._replace(frame_s=10), connection.heard_at + 1000)
 
     assert not transport.said_eof
 
@@ -111,7 +111,7 @@ def test_silence_that_is_not_the_clients_own_is_not_held_against_it(how: str) ->
         connection._at_work = 1  # or it would be closed, having said all
     getattr(connection, how)()
 
-    disconnect_silent([connection], Patience(10, 10, 1), connection.heard_at + 1000)
+    disconnect_idle([connection], Limits(10, 10, 1), connection.heard_at + 1000)
 
     assert (transport.said_eof, transport.is_closed) == (False, False)
 

@@ -1,4 +1,4 @@
-"""engine/worker/giving.py: what waits is sent in order, once there is room, and nothing is forgotten before."""
+"""engine/worker/dispatcher.py: what waits is sent in order, once there is room, and nothing is forgotten before."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from engine.ipc.bodies import Bodies
 from engine.ipc.memory import anonymous
 from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, SPILLED, Kind, to_bytes, unpack
 from engine.ipc.spill import SpillDirectory
-from engine.worker.giving import Giving
-from engine.worker.outstanding import QUICK_NS, Outstanding
+from engine.worker.dispatcher import Dispatcher
+from engine.worker.scheduler import QUICK_NS, Scheduler
 
 MAX_BYTES = 100_000
 
@@ -56,13 +56,13 @@ class Desk:
             self.put(number, Cell.STATE, State.IDLE)
             self.put(number, Cell.MEAN_NS, QUICK_NS // 100)
         self.backlog = Backlog(anonymous("", region_bytes(max_bytes)))
-        self.outstanding = Outstanding(task_workers)
+        self.scheduler = Scheduler(task_workers)
         self.bodies = Bodies(SpillDirectory(directory), 0)
         self.way = Way(self.backlog)
-        self.giving = Giving(0, self.board, self.outstanding, self.backlog, self.bodies, self.way, max_bytes)  # type: ignore[arg-type]
+        self.dispatcher = Dispatcher(0, self.board, self.scheduler, self.backlog, self.bodies, self.way, max_bytes)  # type: ignore[arg-type]
         self.heard: list[str] = []
-        self.giving.hold_clients = lambda: self.heard.append("hold")
-        self.giving.let_clients_go_on = lambda: self.heard.append("go on")
+        self.dispatcher.hold_clients = lambda: self.heard.append("hold")
+        self.dispatcher.let_clients_go_on = lambda: self.heard.append("go on")
         self.submitted = 0
 
     def put(self, number: int, cell: Cell, value: int) -> None:
@@ -70,17 +70,17 @@ class Desk:
 
     def submit(self, data: Any = b"body", target: int = -1) -> int:
         task_id, self.submitted = self.submitted, self.submitted + 1
-        self.giving.check_room(len(data))
+        self.dispatcher.check_room(len(data))
         message = self.bodies.pack(Kind.TASK, task_id, data)
         self.backlog.append(task_id, to_bytes(message))
-        self.outstanding.submit(task_id, target)
-        self.giving.came_in(task_id, message.body if message.codec & SPILLED else None)
+        self.scheduler.submit(task_id, target)
+        self.dispatcher.came_in(task_id, message.body if message.codec & SPILLED else None)
         return task_id
 
     def answer(self, *ids: int) -> None:
         for each in ids:
-            self.outstanding.answered(each)
-        self.giving.again()
+            self.scheduler.answered(each)
+        self.dispatcher.again()
 
     @property
     def sent(self) -> list[int]:
@@ -113,8 +113,8 @@ def test_the_tasks_of_one_turn_travel_together_and_are_kept_until_they_are_sent(
 
     assert desk.way.sent == [(0, False, list(range(20)))]
     assert desk.way.forgotten == []
-    assert (len(desk.backlog), desk.giving.waiting_bytes) == (0, 0)
-    assert desk.outstanding.counts == [20]
+    assert (len(desk.backlog), desk.dispatcher.waiting_bytes) == (0, 0)
+    assert desk.scheduler.counts == [20]
 
 
 @pytest.mark.parametrize(
@@ -133,12 +133,12 @@ def test_a_task_worker_of_coroutines_that_is_busy_gets_more_each_in_a_packet_of_
         desk = Desk(tmp_path, concurrency=4)
         desk.way.is_shared = is_shared
         desk.put(0, Cell.STATE, State.BUSY)
-        desk.put(0, Cell.ROOM, room)
-        desk.outstanding.counts[0] = under_way
+        desk.put(0, Cell.CREDIT, room)
+        desk.scheduler.counts[0] = under_way
         for _ in range(5):
             desk.submit()
         await turn()
-        desk.giving.is_stopped = True
+        desk.dispatcher.is_stopped = True
         return desk
 
     desk = asyncio.run(act())
@@ -153,14 +153,14 @@ def test_a_task_that_is_withdrawn_is_not_sent(tmp_path: Path, target: int) -> No
         desk = Desk(tmp_path)
         for _ in range(3):
             desk.submit(b"x" * 10_000, target)
-        desk.giving.withdraw(1)
+        desk.dispatcher.withdraw(1)
         await turn()
         return desk
 
     desk = asyncio.run(act())
 
     assert sorted(desk.sent) == [0, 2]
-    assert (len(desk.backlog), desk.giving.waiting_bytes) == (0, 0)
+    assert (len(desk.backlog), desk.dispatcher.waiting_bytes) == (0, 0)
 
 
 def test_a_packet_is_no_larger_than_the_way_takes(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_when_stopped_everything_stays_where_it_is(tmp_path: Path) -> None:
     async def act() -> Desk:
         desk = Desk(tmp_path)
         desk.submit()
-        desk.giving.is_stopped = True
+        desk.dispatcher.is_stopped = True
         await turn()
         return desk
 
@@ -298,7 +298,7 @@ def test_while_another_event_worker_gives_out_tasks_this_one_waits(
 
 
 def filled(desk: Desk, to_bytes: int) -> None:
-    while desk.giving.waiting_bytes + NOTED_BYTES + HEAD_BYTES + 1000 <= to_bytes:
+    while desk.dispatcher.waiting_bytes + NOTED_BYTES + HEAD_BYTES + 1000 <= to_bytes:
         desk.submit(b"x" * 1000)
 
 
@@ -310,21 +310,21 @@ def test_clients_are_held_at_three_quarters_and_go_on_at_half(tmp_path: Path) ->
         assert desk.heard == []
         desk.submit(b"x" * 1000)
         assert desk.heard == ["hold"]
-        assert desk.board.get(0, Cell.QUEUE_BYTES) == desk.giving.waiting_bytes > MAX_BYTES * 3 // 4
+        assert desk.board.get(0, Cell.QUEUE_BYTES) == desk.dispatcher.waiting_bytes > MAX_BYTES * 3 // 4
         desk.submit(b"x" * 1000)
         await turn()
         assert desk.heard == ["hold"], "once"
 
         def send_one() -> None:
             desk.way.room = 1
-            desk.giving.again()
+            desk.dispatcher.again()
 
         while desk.heard == ["hold"]:
-            assert desk.giving.waiting_bytes > MAX_BYTES // 2
+            assert desk.dispatcher.waiting_bytes > MAX_BYTES // 2
             send_one()
             await until(lambda: desk.way.room == 0)
         assert desk.heard == ["hold", "go on"]
-        assert desk.giving.waiting_bytes <= MAX_BYTES // 2
+        assert desk.dispatcher.waiting_bytes <= MAX_BYTES // 2
 
     asyncio.run(act())
 
@@ -336,7 +336,7 @@ def test_clients_are_held_again_when_it_fills_again(tmp_path: Path) -> None:
             desk.way.room = 0
             filled(desk, MAX_BYTES)
             desk.way.room = 1000
-            await until(lambda: not desk.giving.waiting_bytes or desk.answer(*desk.sent))
+            await until(lambda: not desk.dispatcher.waiting_bytes or desk.answer(*desk.sent))
         return desk.heard
 
     assert asyncio.run(act()) == ["hold", "go on"] * 2
@@ -345,9 +345,9 @@ def test_clients_are_held_again_when_it_fills_again(tmp_path: Path) -> None:
 def test_a_task_beyond_the_limit_is_refused_with_the_numbers(tmp_path: Path) -> None:
     async def act() -> None:
         desk = Desk(tmp_path)
-        desk.giving.is_stopped = True
+        desk.dispatcher.is_stopped = True
         filled(desk, MAX_BYTES)
-        waits = desk.giving.waiting_bytes
+        waits = desk.dispatcher.waiting_bytes
         room = MAX_BYTES - waits - NOTED_BYTES - HEAD_BYTES
 
         with pytest.raises(TaskQueueFull) as refused:
@@ -355,7 +355,7 @@ def test_a_task_beyond_the_limit_is_refused_with_the_numbers(tmp_path: Path) -> 
         desk.submit(b"x" * room)
 
         assert (refused.value.waiting_bytes, refused.value.limit_bytes) == (waits, MAX_BYTES)
-        assert desk.giving.waiting_bytes == MAX_BYTES
+        assert desk.dispatcher.waiting_bytes == MAX_BYTES
 
     asyncio.run(act())
 
@@ -363,7 +363,7 @@ def test_a_task_beyond_the_limit_is_refused_with_the_numbers(tmp_path: Path) -> 
 def test_tasks_without_a_body_are_bounded_by_what_is_noted_of_them(tmp_path: Path) -> None:
     async def act() -> int:
         desk = Desk(tmp_path)
-        desk.giving.is_stopped = True
+        desk.dispatcher.is_stopped = True
         with pytest.raises(TaskQueueFull):
             for _ in range(MAX_BYTES):
                 desk.submit(b"")
@@ -375,7 +375,7 @@ def test_tasks_without_a_body_are_bounded_by_what_is_noted_of_them(tmp_path: Pat
 def test_an_empty_backlog_takes_one_task_of_any_size_and_then_no_second(tmp_path: Path) -> None:
     async def act() -> None:
         desk = Desk(tmp_path)
-        desk.giving.is_stopped = True
+        desk.dispatcher.is_stopped = True
 
         desk.submit(b"x" * 3 * MAX_BYTES)
 
@@ -391,13 +391,13 @@ def test_a_tasks_file_counts_until_the_task_is_sent(tmp_path: Path) -> None:
     async def act() -> Desk:
         desk = Desk(tmp_path)
         desk.submit(b"x" * 50_000)
-        assert desk.giving.waiting_bytes > 50_000
+        assert desk.dispatcher.waiting_bytes > 50_000
         await turn()
         return desk
 
     desk = asyncio.run(act())
 
-    assert desk.giving.waiting_bytes == 0
+    assert desk.dispatcher.waiting_bytes == 0
     assert desk.board.get(0, Cell.QUEUE_BYTES) == 0
 
 
@@ -410,7 +410,7 @@ def test_how_many_tasks_wait_is_told_when_they_are_sent_and_when_one_is_withdraw
             desk.submit()
         await turn()
         told.append(desk.board.get(0, Cell.WAITING))
-        desk.giving.withdraw(1)
+        desk.dispatcher.withdraw(1)
         told.append(desk.board.get(0, Cell.WAITING))
         desk.put(0, Cell.STATE, State.IDLE)
         await until(lambda: desk.sent == [0, 2])

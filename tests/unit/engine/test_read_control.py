@@ -1,8 +1,8 @@
-"""engine/worker/intake.py: a transport that is held back stays so, whatever it does by itself."""
+"""engine/worker/read_control.py: a transport that is held back stays so, whatever it does by itself."""
 
 from collections.abc import Callable
 
-from engine.worker.intake import Intake
+from engine.worker.read_control import ReadControl
 from tests.unit.engine.stand_ins import Transport
 
 
@@ -22,17 +22,17 @@ class Turns:
             call()
 
 
-def made(*, is_tls: bool) -> tuple[Intake, Transport, Turns]:
+def made(*, is_tls: bool) -> tuple[ReadControl, Transport, Turns]:
     transport, turns = Transport(), Turns()
     transport.is_tls = is_tls
-    return Intake(transport, turns.later), transport, turns  # type: ignore[arg-type]
+    return ReadControl(transport, turns.later), transport, turns  # type: ignore[arg-type]
 
 
 def test_one_that_is_held_from_the_beginning_does_not_begin_by_itself() -> None:
-    intake, transport, turns = made(is_tls=False)
-    intake.hold()
+    read_control, transport, turns = made(is_tls=False)
+    read_control.pause()
 
-    intake.begin()
+    read_control.begin()
     transport.is_reading = True  # as a transport does once connection_made is through
     turns.turn()
 
@@ -40,22 +40,22 @@ def test_one_that_is_held_from_the_beginning_does_not_begin_by_itself() -> None:
 
 
 def test_one_that_is_let_go_before_its_first_turn_reads() -> None:
-    intake, transport, turns = made(is_tls=False)
-    intake.hold()
-    intake.begin()
+    read_control, transport, turns = made(is_tls=False)
+    read_control.pause()
+    read_control.begin()
 
-    intake.let()
+    read_control.resume()
     turns.turn()
 
     assert transport.is_reading
 
 
 def test_over_tls_nothing_is_read_ahead_while_it_is_held() -> None:
-    intake, transport, turns = made(is_tls=True)
+    read_control, transport, turns = made(is_tls=True)
 
-    intake.hold()
+    read_control.pause()
     held = transport.read_ahead_bytes
-    intake.let()
+    read_control.resume()
     handing_out = transport.read_ahead_bytes
     turns.turn()
 
@@ -63,34 +63,34 @@ def test_over_tls_nothing_is_read_ahead_while_it_is_held() -> None:
 
 
 def test_over_tls_one_that_is_held_again_at_once_does_not_read_ahead() -> None:
-    intake, transport, turns = made(is_tls=True)
-    intake.hold()
+    read_control, transport, turns = made(is_tls=True)
+    read_control.pause()
 
-    intake.let()
-    intake.hold()
+    read_control.resume()
+    read_control.pause()
     turns.turn()
 
     assert (transport.is_reading, transport.read_ahead_bytes) == (False, 0)
 
 
 def test_over_tls_one_that_is_about_to_close_hears_the_good_bye() -> None:
-    intake, transport, _ = made(is_tls=True)
-    intake.hold()
+    read_control, transport, _ = made(is_tls=True)
+    read_control.pause()
 
-    intake.let_drain()
+    read_control.drain()
 
     assert transport.read_ahead_bytes is None
 
 
 def test_one_that_is_closed_is_left_alone() -> None:
-    intake, transport, turns = made(is_tls=True)
+    read_control, transport, turns = made(is_tls=True)
     transport.close()
     transport.is_reading = False
 
-    intake.begin()
-    intake.hold()
-    intake.let()
-    intake.let_drain()
+    read_control.begin()
+    read_control.pause()
+    read_control.resume()
+    read_control.drain()
     turns.turn()
 
     assert (transport.is_reading, transport.read_ahead_bytes) == (False, None)

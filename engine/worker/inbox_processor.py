@@ -13,7 +13,7 @@ _LAST_END = int(Kind.LOST)
 """Kinds up to this one are ends of tasks."""
 
 
-class Hearing:
+class InboxProcessor:
     """Goes through the messages of a packet one by one."""
 
     def __init__(
@@ -21,31 +21,29 @@ class Hearing:
         bodies: Bodies,
         most_deaths: int,
         answered: Callable[[Message, bool], None],
-        obey: Callable[[Message, bool], None],
+        handle: Callable[[Message, bool], None],
     ) -> None:
         """`answered(message, is_foreign)` handles the end of a task, `obey` any other message; they let its file be.
         One that killed `most_deaths` processes is passed over."""
         self._bodies = bodies
         self._answered = answered
         self._most_deaths = most_deaths
-        self._obey = obey
+        self._handle = handle
 
-    def go_through(
-        self, reading: Reading, messages: list[Message], handled: int = 0, *, is_foreign: bool = False
-    ) -> None:
+    def process(self, reading: Reading, messages: list[Message], handled: int = 0, *, is_foreign: bool = False) -> None:
         """Handle these messages, the last ones of the packet in `reading`; `handled` are before them.
 
         A file goes once its message is noted as handled: the other way round, whoever follows a process that died in
         between would find a message without it.
         """
-        answered, obey, note = self._answered, self._obey, reading.handled
+        answered, handle, note = self._answered, self._handle, reading.handled
         for message in messages:
             kind, codec = message[:2]
             try:
                 if kind <= _LAST_END:
                     answered(message, is_foreign)
                 else:
-                    obey(message, is_foreign)
+                    handle(message, is_foreign)
             except Exception:
                 log.exception("message could not be handled", extra={"kind": kind, "id": message.id})
             handled += 1
@@ -54,9 +52,9 @@ class Hearing:
                 self._bodies.drop(message)
         reading.clear()
 
-    def go_on(self, reading: Reading, *, is_foreign: bool = False) -> None:
+    def process_leftover(self, reading: Reading, *, is_foreign: bool = False) -> None:
         """Handle what the process that had the packet in `reading` did not."""
         messages, handled = reading.leftover(self._most_deaths)
         for message in reading.handled_before():
             self._bodies.drop(message)
-        self.go_through(reading, messages, handled, is_foreign=is_foreign)
+        self.process(reading, messages, handled, is_foreign=is_foreign)

@@ -13,7 +13,7 @@ from engine.ipc.bodies import Bodies
 from engine.ipc.message import HEAD_BYTES
 from engine.ipc.way import TaskWay
 from engine.log_lines import get_logger
-from engine.worker.outstanding import Gift, Load, Outstanding
+from engine.worker.scheduler import Assignment, Load, Scheduler
 
 log = get_logger(__name__)
 
@@ -23,14 +23,14 @@ _CALL_ENDS_NS = 50_000_000
 """Whoever called may have died before the task was sent."""
 
 
-class Giving:
+class Dispatcher:
     """Sends what `outstanding` assigns, and holds clients back while too much waits."""
 
     def __init__(
         self,
         place: int,
         board: Board,
-        outstanding: Outstanding,
+        scheduler: Scheduler,
         backlog: Backlog,
         bodies: Bodies,
         way: TaskWay,
@@ -38,7 +38,7 @@ class Giving:
     ) -> None:
         self._place = place
         self._board = board
-        self._outstanding = outstanding
+        self._scheduler = scheduler
         self._backlog = backlog
         self._bodies = bodies
         self._way = way
@@ -48,7 +48,7 @@ class Giving:
         self._in_files: dict[int, int] = {}
         """Bytes of tasks that wait and lie in files, by task id."""
         self._file_bytes = 0
-        self._stuck: list[deque[tuple[Gift, bytes]]] = [deque() for _ in range(board.task_worker_num)]
+        self._stuck: list[deque[tuple[Assignment, bytes]]] = [deque() for _ in range(board.task_worker_num)]
         self._failure = ""
         """Why sending failed at last; that was said."""
         self.is_due = False
@@ -96,7 +96,7 @@ class Giving:
 
     def withdraw(self, task_id: int) -> None:
         """A task that waits is not to be sent."""
-        self._outstanding.withdraw(task_id)
+        self._scheduler.withdraw(task_id)
         self._gone([task_id])
         self._note_bytes()
 
@@ -116,11 +116,11 @@ class Giving:
         """Look at the end of this loop turn."""
         if not self.is_due:
             self.is_due = True
-            asyncio.get_running_loop().call_soon(self._give)
+            asyncio.get_running_loop().call_soon(self._dispatch)
 
     def again(self) -> None:
         """Something changed: look whether there is room now."""
-        if self._outstanding.has_waiting or any(self._stuck):
+        if self._scheduler.has_waiting or any(self._stuck):
             self.soon()
         elif self._is_holding:
             self._look_at_clients()
@@ -128,34 +128,34 @@ class Giving:
     def _give_late(self) -> None:
         """Nobody told us anything for a while."""
         self._look_again = None
-        self._give(is_late=True)
+        self._dispatch(is_late=True)
 
-    def _give(self, *, is_late: bool = False) -> None:
+    def _dispatch(self, *, is_late: bool = False) -> None:
         self.is_due = False
         if self.is_stopped:
             return
         for waiting in self._stuck:
             if waiting:
                 self._push(waiting)
-        if self._outstanding.has_waiting and not (self._way.is_shared and any(self._stuck)):
+        if self._scheduler.has_waiting and not (self._way.is_shared and any(self._stuck)):
             if not self._board.try_lock():
                 self.soon()
                 return
             try:
                 loads = [self._load(number) for number in range(self._board.task_worker_num)]
-                gifts = self._outstanding.assign(loads, is_late=is_late)
-                self._call(gifts)
+                assignments = self._scheduler.assign(loads, is_late=is_late)
+                self._call(assignments)
             finally:
                 self._board.unlock()
-            for gift in gifts:
-                self._pack(gift)
-            for gift in gifts:
-                self._push(self._stuck[gift.number])
+            for assignment in assignments:
+                self._pack(assignment)
+            for assignment in assignments:
+                self._push(self._stuck[assignment.number])
         if self.take_more:
             self.take_more()
         self._note_bytes()
         self._look_at_clients()
-        if self._outstanding.has_waiting or any(self._stuck):
+        if self._scheduler.has_waiting or any(self._stuck):
             if not self._look_again:
                 self._look_again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._give_late)
         elif self._look_again:
@@ -172,8 +172,8 @@ class Giving:
             # In a queue others may take what was meant for this one. In a socket what is on its way takes up its room,
             # but one that is idle has some: others, that found it blocked, may have taken what we sent.
             is_idle = state == State.IDLE
-            left = most if self._way.is_shared else max(int(is_idle), most - self._outstanding.counts[number])
-            return Load(is_idle, 0, 0, max(0, min(cells[row + Cell.ROOM], left)))
+            left = most if self._way.is_shared else max(int(is_idle), most - self._scheduler.counts[number])
+            return Load(is_idle, 0, 0, max(0, min(cells[row + Cell.CREDIT], left)))
         if state == State.BUSY:
             return Load(False, time.monotonic_ns() - cells[row + Cell.SINCE_NS], cells[row + Cell.MEAN_NS])
         if state == State.IDLE:
@@ -183,30 +183,30 @@ class Giving:
             return Load(not is_called, since_ns if is_called else 0, cells[row + Cell.MEAN_NS])
         return Load(False, sys.maxsize, 0)  # nobody knows when it is back
 
-    def _call(self, gifts: list[Gift]) -> None:
+    def _call(self, assignments: list[Assignment]) -> None:
         """Note who will be at work, before others look: an idle task worker needs a while to wake."""
-        for gift in gifts:
-            row = self._board.row(self._board.current(self._board.worker_num + gift.number))
+        for assignment in assignments:
+            row = self._board.row(self._board.current(self._board.worker_num + assignment.number))
             self._board.cells[row + Cell.CALLED_NS] = time.monotonic_ns()
 
-    def _pack(self, gift: Gift) -> None:
+    def _pack(self, assignment: Assignment) -> None:
         """Put tasks into packets, behind those that are not sent yet."""
-        number, is_named, ids = gift
+        number, is_named, ids = assignment
         most_bytes = 0 if self._board.concurrency else self._way.packet_bytes  # coroutines travel alone
         self._stuck[number].extend(
-            (Gift(number, is_named, part), packet) for part, packet in self._backlog.packets(ids, most_bytes)
+            (Assignment(number, is_named, part), packet) for part, packet in self._backlog.packets(ids, most_bytes)
         )
 
-    def _push(self, waiting: deque[tuple[Gift, bytes]]) -> None:
+    def _push(self, waiting: deque[tuple[Assignment, bytes]]) -> None:
         """Send packets as long as there is room. Each task is in the backlog until it is sent; what cannot be sent is
         tried again, whatever the reason."""
         try:
             while waiting:
-                gift, packet = waiting[0]
-                if not self._way.send(gift.number, packet, is_named=gift.is_named):
+                assignment, packet = waiting[0]
+                if not self._way.send(assignment.number, packet, is_named=assignment.is_named):
                     return
                 waiting.popleft()
-                self._gone(gift.ids)
+                self._gone(assignment.ids)
         except OSError as error:
             if str(error) != self._failure:
                 self._failure = str(error)

@@ -22,11 +22,11 @@ class Load:
     is_idle: bool
     busy_ns: int
     mean_ns: int
-    space: int | None = None
+    credit: int | None = None
     """Where tasks are coroutines: how many more it would begin at once, busy or not."""
 
 
-class Gift(NamedTuple):
+class Assignment(NamedTuple):
     """Tasks for one task worker, in order; `is_named` when they are for it alone."""
 
     number: int
@@ -34,15 +34,15 @@ class Gift(NamedTuple):
     ids: Sequence[int]
 
 
-def room(load: Load, under_way: int) -> int:
+def credit(load: Load, under_way: int) -> int:
     """How many more tasks this task worker may be given.
 
     One that waits gets one at least. One that is in a long task gets none: behind it they would wait while another may
     be idle. One whose tasks are quick gets as many as keep it busy for QUICK_NS.
     One of coroutines says itself how many it begins at once.
     """
-    if load.space is not None:
-        return load.space
+    if load.credit is not None:
+        return load.credit
     least = int(load.is_idle)
     if load.mean_ns == 0 or load.mean_ns >= QUICK_NS or load.busy_ns > QUICK_NS:
         return least
@@ -57,7 +57,7 @@ def usual_ns(loads: Sequence[Load]) -> int:
     return min((load.mean_ns for load in loads if load.mean_ns), default=0)
 
 
-class Outstanding:
+class Scheduler:
     """The tasks of one event worker, by id, from submission to answer."""
 
     def __init__(self, task_workers: int, first: int = 0) -> None:
@@ -103,20 +103,20 @@ class Outstanding:
     def has_waiting(self) -> bool:
         return bool(self._anywhere) or any(self._named)
 
-    def assign(self, loads: Sequence[Load], *, is_late: bool = False) -> list[Gift]:
+    def assign(self, loads: Sequence[Load], *, is_late: bool = False) -> list[Assignment]:
         """Give out what may be given out now, and count it as under way.
 
         What is for one task worker alone comes first there. The rest goes to who has room, in equal shares, but to no
         more of them than there is work worth waking one for. Quick tasks wait until there are as many of them as there
         are still before them, so that they travel together; `is_late` is to say that they have waited for long.
         """
-        rooms = [room(load, count) for load, count in zip(loads, self.counts, strict=True)]
-        gifts = []
+        credits_left = [credit(load, count) for load, count in zip(loads, self.counts, strict=True)]
+        assignments = []
 
         def give(queue: deque[int], number: int, most: int, is_named: bool) -> None:
-            if count := min(len(queue), rooms[number], most):
-                gifts.append(Gift(number, is_named, self._send_off(queue, number, count)))
-                rooms[number] -= count
+            if count := min(len(queue), credits_left[number], most):
+                assignments.append(Assignment(number, is_named, self._send_off(queue, number, count)))
+                credits_left[number] -= count
                 if not is_named:
                     self._turn = number + 1
 
@@ -124,14 +124,14 @@ class Outstanding:
             if queue:
                 give(queue, number, MOST_UNDER_WAY, True)
         mean_ns = usual_ns(loads)
-        while self._anywhere and (takers := [number for number, space in enumerate(rooms) if space]):
+        while self._anywhere and (takers := [number for number, credit in enumerate(credits_left) if credit]):
             self._sort(takers, loads, mean_ns)
             if not is_late and self._may_wait(takers[0], loads, mean_ns):
                 break
             share = max(1, len(self._anywhere) // len(takers))
             for number in takers:
                 give(self._anywhere, number, share, False)
-        return gifts
+        return assignments
 
     def _sort(self, takers: list[int], loads: Sequence[Load], mean_ns: int) -> None:
         """Leave as many as our tasks are work for, those under way among them, and always the same ones, so that the

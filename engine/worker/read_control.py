@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 
-class Intake:
+class ReadControl:
     """What a transport reads from its socket.
 
     Over TLS a transport that is paused goes on reading ahead, and an end of the stream that it finds there drops what
@@ -17,39 +17,39 @@ class Intake:
         self._transport = transport
         self._later = later
         self._is_tls = not transport.can_write_eof()
-        self._is_held = False
+        self._is_paused = False
 
     def begin(self) -> None:
         """Call at the end of connection_made: the transport begins to read when that is through, even if paused."""
-        if self._is_held:
-            self._later(0, self._hold_again)
+        if self._is_paused:
+            self._later(0, self._pause_again)
 
-    def hold(self) -> None:
+    def pause(self) -> None:
         """Read no more. Safe to call again."""
-        self._is_held = True
-        self._hold_again()
+        self._is_paused = True
+        self._pause_again()
 
-    def let(self) -> None:
+    def resume(self) -> None:
         """Read on. Safe to call again."""
-        self._is_held = False
+        self._is_paused = False
         if not self._transport.is_closing():
             self._transport.resume_reading()
             if self._is_tls:
                 self._later(0, self._read_ahead)  # behind what is here already, which is handed out then
 
-    def let_drain(self) -> None:
+    def drain(self) -> None:
         """Call before the transport is closed: over TLS it reads then until the client has said good-bye."""
         if self._is_tls and not self._transport.is_closing():
             self._set_read_ahead(None)
 
-    def _hold_again(self) -> None:
-        if self._is_held and not self._transport.is_closing():
+    def _pause_again(self) -> None:
+        if self._is_paused and not self._transport.is_closing():
             self._transport.pause_reading()
             if self._is_tls:
                 self._set_read_ahead(0)
 
     def _read_ahead(self) -> None:
-        if not (self._is_held or self._transport.is_closing()):
+        if not (self._is_paused or self._transport.is_closing()):
             self._set_read_ahead(None)
 
     def _set_read_ahead(self, limit_bytes: int | None) -> None:
