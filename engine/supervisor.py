@@ -16,7 +16,7 @@ from engine.events import Events
 from engine.ipc.board import Cell, State
 from engine.ipc.channel import inbox_of
 from engine.ipc.message import EMPTY_PACKET
-from engine.ipc.shared import Shared, open_files
+from engine.ipc.resources import IpcResources, open_files
 from engine.ipc.spill import claim, default_path
 from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
@@ -63,7 +63,7 @@ class Supervisor:
         self._processes = dict(processes)
         self._is_running = False
         self._listener: socket.socket
-        self._shared: Shared
+        self._resources: IpcResources
         self._certificates: Certificates
 
     def run(self) -> None:
@@ -82,19 +82,19 @@ class Supervisor:
                 self._listener.close()
         finally:
             self._is_running = False
-        self._shared.check_queue()
+        self._resources.check_queue()
 
     def _share_and_serve(self) -> None:
         with ExitStack() as held:
             claims = [held.enter_context(claim(path)) for path in self._directories()]
             try:
-                self._shared = Shared(self._settings, claims[0].path, self._concurrency, list(self._processes))
+                self._resources = IpcResources(self._settings, claims[0].path, self._concurrency, list(self._processes))
             except OSError as error:
                 raise StartError(f"cannot make what workers share in {claims[0].path}: {error}") from error
             try:
                 self._serve()
             finally:
-                if self._shared.close():
+                if self._resources.close():
                     claims[0].is_to_be_emptied = True
 
     def _directories(self) -> list[Path]:
@@ -139,7 +139,7 @@ class Supervisor:
             on_ready=self._on_ready,
             on_stop=self._on_stop,
             on_death=self._on_death,
-            on_current=self._shared.board.note_current,
+            on_current=self._resources.board.note_current,
             on_gone=self._on_gone,
             on_kill=self._on_kill,
             before_reload=self._before_reload,
@@ -173,19 +173,19 @@ class Supervisor:
 
     def _on_stop(self) -> None:
         log.info("server stopping", extra={"pid": os.getpid()})
-        self._shared.board.note_stopping()
+        self._resources.board.note_stopping()
         self._listener.close()
 
     def _no_more_answers(self) -> None:
         """Everybody who answers is gone. Event workers that leave look for this now and then."""
-        self._shared.board.note_answers_over()
+        self._resources.board.note_answers_over()
 
     def _on_gone(self, slot: int, seat: int) -> bool:
         """A process is gone: another one of its worker id takes what it left. Whether it had a task in hand.
 
         What there is to take stands on the board. The packet only wakes who waits; one whose inbox is full is awake.
         """
-        board = self._shared.board
+        board = self._resources.board
         place = board.place(slot, seat)
         was_at_work = board.get(place, Cell.STATE) == State.BUSY or board.get(place, Cell.RUNNING) > 0
         for cell, value in ((Cell.PID, 0), (Cell.STATE, State.AWAY), (Cell.RUNNING, 0), (Cell.CREDIT, 0)):
@@ -194,37 +194,37 @@ class Supervisor:
             return False  # the next one in this place goes on with what it left
         board.put(place, Cell.TO_ADOPT, 1)
         if board.get(other := board.other(place), Cell.PID):
-            self._shared.channel.send(other if slot < board.worker_num else inbox_of(board, slot), EMPTY_PACKET)
+            self._resources.channel.send(other if slot < board.worker_num else inbox_of(board, slot), EMPTY_PACKET)
         if slot >= board.worker_num:
-            self._shared.wake_another(slot - board.worker_num)
+            self._resources.wake_another(slot - board.worker_num)
         return was_at_work
 
     def _on_kill(self, slot: int, seat: int) -> None:
         """What a task worker has in hand is not to blame for an end that we make."""
-        for hand in self._shared.hands.get(self._shared.board.place(slot, seat), ()):
-            hand.excuse()
+        for in_flight in self._resources.in_flight_slots.get(self._resources.board.place(slot, seat), ()):
+            in_flight.excuse()
 
     def _be_event_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
-        place = self._shared.board.place(slot, seat)
+        place = self._resources.board.place(slot, seat)
         tls = self._certificates.context
-        worker = EventWorker(self._server, place, self._settings, self._events, self._shared, self._listener, tls)
+        worker = EventWorker(self._server, place, self._settings, self._events, self._resources, self._listener, tls)
         self._become(slot, worker, taskworker=False)
         return worker.run(readiness)
 
     def _be_task_worker(self, slot: int, seat: int, readiness: Readiness) -> int:
         self._listener.close()
-        place = self._shared.board.place(slot, seat)
-        kind = CoroutineWorker if self._shared.board.concurrency else TaskWorker
-        worker = kind(self._server, place, self._settings, self._events, self._shared)
+        place = self._resources.board.place(slot, seat)
+        kind = CoroutineWorker if self._resources.board.concurrency else TaskWorker
+        worker = kind(self._server, place, self._settings, self._events, self._resources)
         self._become(slot, worker, taskworker=True)
         return worker.run(readiness)
 
     def _be_user_process(self, slot: int, seat: int, readiness: Readiness) -> int:
         self._listener.close()
-        place = self._shared.board.place(slot, seat)
+        place = self._resources.board.place(slot, seat)
         name = list(self._processes)[slot - self._settings.worker_num - self._settings.task_worker_num]
         target = self._processes[name]
-        process = UserProcess(self._server, place, self._settings, self._events, self._shared, name, target)
+        process = UserProcess(self._server, place, self._settings, self._events, self._resources, name, target)
         self._become(slot, process, taskworker=False)
         return process.run(readiness)
 
@@ -255,7 +255,7 @@ class Supervisor:
     def discard_tasks(self) -> None:
         if self.worker_id >= 0:
             raise UsageError("discard_tasks() belongs into manager_stop or shutdown")
-        self._shared.discards_tasks = True
+        self._resources.discards_tasks = True
 
     def stats(self) -> Stats:
-        return self._shared.board.snapshot(self._shared.spill.count())
+        return self._resources.board.snapshot(self._resources.spill.count())

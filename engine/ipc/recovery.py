@@ -8,12 +8,12 @@ nothing: the next one finds some tasks twice, and takes each once.
 from collections.abc import Callable, Iterator
 
 from engine.ipc.backlog import Backlog, entries, region_bytes
-from engine.ipc.hand import LEAD_BYTES, hands_in
+from engine.ipc.in_flight import LEAD_BYTES, slots_in
 from engine.ipc.memory import Folder, Region
 from engine.ipc.message import ANY, PACKET_HEAD, Kind, Message, to_bytes, unpack
-from engine.ipc.sysv_queue import QueueWay
+from engine.ipc.sysv_queue import QueueTransport
 
-BACKLOG, HAND, DRAINED = "backlog", "hand", "drained"
+BACKLOG, IN_FLIGHT, DRAINED = "backlog", "hand", "drained"
 
 
 class Recovery:
@@ -29,9 +29,9 @@ class Recovery:
         """Memory of this life. Raises OSError."""
         return self._folder.make(f"{self._life}-{name}", size)
 
-    def tasks(self, way: QueueWay, waiting: int) -> list[Message]:
+    def tasks(self, transport: QueueTransport, waiting: int) -> list[Message]:
         """Every task that was not done, in the order of their ids. `waiting`: how many packets the queue holds."""
-        self._drain(way, waiting)
+        self._drain(transport, waiting)
         found: dict[int, Message] = {}
         for name in [*self._former, f"{self._life}-{DRAINED}"]:
             for message in _read(name, self._folder.read(name)):
@@ -40,14 +40,14 @@ class Recovery:
                     found[message.id] = message
         return [found[task_id] for task_id in sorted(found)]
 
-    def _drain(self, way: QueueWay, waiting: int) -> None:
+    def _drain(self, transport: QueueTransport, waiting: int) -> None:
         """Take what is in the queue. The kernel puts it straight into a file: it is never nowhere."""
-        slot = LEAD_BYTES + way.packet_bytes
+        slot = LEAD_BYTES + transport.packet_bytes
         region = self.make(DRAINED, _DRAINED_HEAD + (waiting + 1) * slot)
         region.reserve(0, region.size)
         PACKET_HEAD.pack_into(region.view, 0, slot)
         for at in range(_DRAINED_HEAD, region.size, slot):
-            if not way.take_any(region.view[at:]):
+            if not transport.take_any(region.view[at:]):
                 return
 
     def settled(self) -> None:
@@ -63,9 +63,9 @@ def _read(name: str, memory: memoryview) -> Iterator[Message]:
     kind = name.split("-")[1]
     if kind == BACKLOG and len(memory):
         yield from (message for _, message in entries(memory))
-    elif kind == HAND:
-        for hand in hands_in(memory):
-            yield from (each.message._replace(deaths=min(255, each.deaths)) for each in hand.leftover())
+    elif kind == IN_FLIGHT:
+        for in_flight in slots_in(memory):
+            yield from (each.message._replace(deaths=min(255, each.deaths)) for each in in_flight.leftover())
     elif kind == DRAINED and len(memory):
         (slot,) = PACKET_HEAD.unpack_from(memory)
         for at in range(_DRAINED_HEAD, len(memory), slot or len(memory)):

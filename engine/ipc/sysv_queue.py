@@ -31,7 +31,7 @@ def limit(name: str) -> int:
     return int(Path("/proc/sys/kernel", name).read_text())
 
 
-class QueueWay:
+class QueueTransport:
     """Tasks in one queue. Those without a named target are taken by whoever is free first.
 
     A packet is taken by msgrcv(2) straight into the hand of the task worker: sysv_ipc's receive() gives an object of
@@ -44,10 +44,10 @@ class QueueWay:
         self,
         queue: sysv_ipc.MessageQueue,
         blocked: memoryview,
-        ring: Callable[[int, bool], None],
+        wake: Callable[[int, bool], None],
         on_removed: Callable[[], None],
     ) -> None:
-        """`blocked`: see Board. `ring(number, is_named)` wakes task worker `number` if it waits; without a name,
+        """`blocked`: see Board. `wake(number, is_named)` wakes task worker `number` if it waits; without a name,
         another that does. `on_removed()` is called whenever the queue turns out to be gone; it then takes nothing and
         gives nothing."""
         self._on_removed = on_removed
@@ -56,18 +56,18 @@ class QueueWay:
         self.inline_bytes = min(INLINE_BYTES, self.packet_bytes - HEAD_BYTES - PACKET_HEAD.size)
         self._queue = queue
         self._id = queue.id
-        self._ring = ring
+        self._wake = wake
 
     def send(self, number: int, packet: bytes, *, is_named: bool) -> bool:
         if not self._put(packet, number + 2 if is_named else _ANYBODY):
             return False
         # one that is at work looks again by itself, unless it takes long
-        self._ring(number, is_named or not self._blocked[number])
+        self._wake(number, is_named or not self._blocked[number])
         return True
 
-    def pass_on(self, number: int) -> None:
+    def wake_other(self, number: int) -> None:
         self._blocked[number] = BLOCKED
-        self._ring(number, False)
+        self._wake(number, False)
 
     def give_back(self, number: int, packet: bytes) -> bool:
         return self._put(packet, _ANYBODY)

@@ -5,7 +5,7 @@ import select
 from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import Channel
-from engine.ipc.hand import Hand
+from engine.ipc.in_flight import InFlight
 from engine.ipc.message import SPILLED, Message, packets
 
 _NOBODY_READS_S = 1.0
@@ -37,7 +37,7 @@ class Answers:
         if message.codec & SPILLED:
             self._dealt_with.append((place, message))
 
-    def send(self, hand: Hand, answered: int) -> None:
+    def send(self, in_flight: InFlight, answered: int) -> None:
         """Send what is ready, and note that the first `answered` messages of the packet are."""
         dealt_with = self._dealt_with[:]  # before the answers: while another thread adds, we may have more of those
         for to, ready in enumerate(self._ready):
@@ -46,7 +46,7 @@ class Answers:
                 del ready[:count]
                 for packet in packets(answers):
                     self.push(to, packet)
-        hand.answered(answered)
+        in_flight.answered(answered)
         for each in dealt_with:
             place, message = each
             if place < answered:

@@ -12,9 +12,9 @@ import uvloop
 
 from engine.events import Events
 from engine.ipc.board import Cell, State
-from engine.ipc.hand import Hand, Held
+from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import Kind
-from engine.ipc.shared import Shared
+from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
@@ -35,13 +35,13 @@ class CoroutineWorker(Life):
     waits in that hand; the others stay where they are, for whoever has room.
     """
 
-    def __init__(self, server: Any, place: int, settings: Settings, events: Events, shared: Shared) -> None:
-        super().__init__(server, place, settings, events, shared)
-        self._most = shared.board.concurrency
-        self._empty: list[Hand] = []
-        self._waiting: deque[tuple[Hand, list[Held]]] = deque()
+    def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
+        super().__init__(server, place, settings, events, resources)
+        self._most = resources.board.concurrency
+        self._empty: list[InFlight] = []
+        self._waiting: deque[tuple[InFlight, list[InFlightTask]]] = deque()
         """Whether hands of the other seat may be full, of a process that is gone."""
-        self._at_work: dict[asyncio.Task[bool], Hand] = {}
+        self._at_work: dict[asyncio.Task[bool], InFlight] = {}
         self._running: dict[asyncio.Task[bool], tuple[int, int]] = {}
         """Those of them that do a task: its id, and since when (monotonic ns)."""
         self._alone: asyncio.Task[bool] | None = None
@@ -79,12 +79,12 @@ class CoroutineWorker(Life):
             log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
             return START_FAILED
         readiness.announce()
-        for hand in self._hands[self._place]:
-            if held := hand.leftover():
-                self._waiting.append((hand, held))
+        for in_flight in self._in_flight_slots[self._place]:
+            if entries := in_flight.leftover():
+                self._waiting.append((in_flight, entries))
             else:
-                hand.clear()
-                self._empty.append(hand)
+                in_flight.clear()
+                self._empty.append(in_flight)
         self._waiting = deque(sorted(self._waiting, key=lambda each: each[1][0].message.id))
         self._look()
         await self._end
@@ -145,9 +145,9 @@ class CoroutineWorker(Life):
             self._begin()
             self._tell()
         if (took and not self._credit()) or self._is_to_leave():
-            self._way.pass_on(self._number)
+            self._transport.wake_other(self._number)
         self._watch(self._channel.readable(self._inbox), bool(self._empty) and not self._is_to_leave())
-        if (descriptor := self._way.readable(self._number)) is not None:
+        if (descriptor := self._transport.readable(self._number)) is not None:
             self._watch(descriptor, self._credit() > 0)
         if self._is_to_leave() and not self._at_work and not self._end.done():
             self._end.set_result(None)
@@ -171,18 +171,18 @@ class CoroutineWorker(Life):
         left = self._share.left(self._tasks + len(self._running)) if self._share else None
         return max(0, credit if left is None else min(credit, left))
 
-    def _take_one(self, hand: Hand) -> bool:
+    def _take_one(self, in_flight: InFlight) -> bool:
         """Take a packet into an empty hand; False when there is none."""
-        if self._has_to_adopt and self._credit() and self._inherit(hand):
+        if self._has_to_adopt and self._credit() and self._inherit(in_flight):
             return True
-        held = hand.take(self._take)
+        entries = in_flight.take(self._take)
         if not self._taken_bytes:
             return False
-        if held:
-            self._empty.remove(hand)
-            self._waiting.append((hand, held))
+        if entries:
+            self._empty.remove(in_flight)
+            self._waiting.append((in_flight, entries))
         else:
-            hand.clear()
+            in_flight.clear()
         return True
 
     def _take(self, room: memoryview) -> int:
@@ -190,7 +190,7 @@ class CoroutineWorker(Life):
         self._taken_bytes = super()._take(room) if self._credit() else self._hear(room)
         return self._taken_bytes
 
-    def _inherit(self, hand: Hand) -> bool:
+    def _inherit(self, in_flight: InFlight) -> bool:
         """Move what one of its hands holds, the oldest first, into an empty one of ours; False when there is nothing
         more, or when another process sits there by now, and does it itself."""
         other = self._board.other(self._place)
@@ -198,14 +198,14 @@ class CoroutineWorker(Life):
             left = []
             if not self._board.get(other, Cell.PID):
                 self._clean_up_after_the_dead(other)
-                left = [each for each in self._hands[other] if each.leftover()]
+                left = [each for each in self._in_flight_slots[other] if each.leftover()]
             if len(left) < 2:
                 self._board.put(other, Cell.TO_ADOPT, 0)
             if not left:
                 return False
-            min(left, key=lambda each: each.leftover()[0].message.id).move(hand)
-        self._empty.remove(hand)
-        self._waiting.append((hand, hand.leftover()))
+            min(left, key=lambda each: each.leftover()[0].message.id).move(in_flight)
+        self._empty.remove(in_flight)
+        self._waiting.append((in_flight, in_flight.leftover()))
         return True
 
     # ── at work ─────────────────────────────────────────────────────────────────────────────────
@@ -213,14 +213,14 @@ class CoroutineWorker(Life):
     def _begin(self) -> None:
         """Begin what waits in our hands, in order, as far as it may."""
         while self._waiting and not self._is_to_leave():
-            hand, held = self._waiting[0]
-            task_ids = [each.message.id for each in held if each.message.kind == Kind.TASK]
-            is_last = any(0 < each.deaths == self.settings.task_max_attempts - 1 for each in held)
+            in_flight, entries = self._waiting[0]
+            task_ids = [each.message.id for each in entries if each.message.kind == Kind.TASK]
+            is_last = any(0 < each.deaths == self.settings.task_max_attempts - 1 for each in entries)
             if task_ids and not self._may_begin(is_last):
                 return
             self._waiting.popleft()
-            work = self._loop.create_task(self._strand(hand).off(held))
-            self._at_work[work] = hand
+            work = self._loop.create_task(self._strand(in_flight).off(entries))
+            self._at_work[work] = in_flight
             if task_ids:
                 self._running[work] = task_ids[0], time.monotonic_ns()
                 self._alone = work if is_last else None
@@ -233,7 +233,7 @@ class CoroutineWorker(Life):
         left = self._share.left(self._tasks + len(self._running)) if self._share else None
         return len(self._running) < self._most and left != 0
 
-    def _strand(self, hand: Hand) -> Strand:
+    def _strand(self, in_flight: InFlight) -> Strand:
         return Strand(
             self._server,
             self._place,
@@ -242,13 +242,13 @@ class CoroutineWorker(Life):
             self._board,
             self._bodies,
             Answers(self._channel, self._bodies, self._board, self._place),
-            hand,
+            in_flight,
             self._is_to_leave,
         )
 
     def _ended(self, work: asyncio.Task[bool]) -> None:
         """A strand is through; what it raised ends the process, as it does where tasks come one after the other."""
-        hand = self._at_work.pop(work)
+        in_flight = self._at_work.pop(work)
         if work.cancelled():
             self._fail(asyncio.CancelledError())
         elif error := work.exception():
@@ -257,7 +257,7 @@ class CoroutineWorker(Life):
             self._tasks += self._running.pop(work, None) is not None
             self._alone = None if self._alone is work else self._alone
             if work.result():
-                self._empty.append(hand)
+                self._empty.append(in_flight)
             self._look()
             self._look_at_memory()
 

@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from engine.ipc.hand import Hand, Held
+from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import ANY, Kind, packets, to_bytes, unpack
-from engine.ipc.way import TaskWay
+from engine.ipc.transport import TaskTransport
 
 LONG_S = 0.002
 """A task that has run for this long is long."""
@@ -65,20 +65,22 @@ class HandBack:
                     self._is_needed.set()
 
 
-def may_go(held: Held) -> bool:
+def may_go(entry: InFlightTask) -> bool:
     """Whether another may do it: a task for anybody, not begun."""
-    return held.message.kind == Kind.TASK and held.message.target == ANY and not held.begun
+    return entry.message.kind == Kind.TASK and entry.message.target == ANY and not entry.begun
 
 
-def give_back(way: TaskWay, number: int, hand: Hand, tasks: list[Held]) -> list[Held]:
+def give_back(
+    transport: TaskTransport, number: int, in_flight: InFlight, tasks: list[InFlightTask]
+) -> list[InFlightTask]:
     """Give these back, in order, and note that in the hand; the last ones, for which there is no room."""
     if not tasks:
         return []
     room = 0
-    for packet in packets([to_bytes(each.message) for each in tasks], way.packet_bytes):
-        if not way.give_back(number, packet):
+    for packet in packets([to_bytes(each.message) for each in tasks], transport.packet_bytes):
+        if not transport.give_back(number, packet):
             break
         for _ in unpack(packet):
-            hand.give_back(tasks[room].place)
+            in_flight.give_back(tasks[room].place)
             room += 1
     return tasks[room:]

@@ -8,10 +8,10 @@ from engine.events import Events
 from engine.ipc.board import Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import inbox_of
-from engine.ipc.hand import LEAD_BYTES
+from engine.ipc.in_flight import LEAD_BYTES
 from engine.ipc.message import Kind, packets
 from engine.ipc.remote_clients import RemoteClients
-from engine.ipc.shared import Shared
+from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.stats import resident_bytes
@@ -24,21 +24,21 @@ log = get_logger(__name__)
 class Life(RemoteClients):
     """One process. The methods at the end are what callbacks reach through `Server`."""
 
-    def __init__(self, server: Any, place: int, settings: Settings, events: Events, shared: Shared) -> None:
+    def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
         self.settings = settings
         self._server = server
         self._place = place
-        self._board = board = shared.board
+        self._board = board = resources.board
         self._id = board.worker_id(place)
         self._number = self._id - board.worker_num
         self._inbox = inbox_of(board, self._id)
         self._events = events
-        self._channel = shared.channel
-        self._way = shared.way
-        self._spill = shared.spill
-        self._bodies = Bodies(shared.spill, place)
-        self._hands = shared.hands
-        self._answers = Answers(shared.channel, self._bodies, board, place)
+        self._channel = resources.channel
+        self._transport = resources.transport
+        self._spill = resources.spill
+        self._bodies = Bodies(resources.spill, place)
+        self._in_flight_slots = resources.in_flight_slots
+        self._answers = Answers(resources.channel, self._bodies, board, place)
         is_limited = settings.task_max_request or settings.task_max_memory
         self._share = Share(settings) if is_limited else None
         self._told_to_stop = False
@@ -72,8 +72,8 @@ class Life(RemoteClients):
 
     def _clean_up_after_the_dead(self, place: int) -> None:
         """Remove the files that an earlier process in this place had no time to remove."""
-        for hand in self._hands[place]:
-            for message in hand.answered_before():
+        for in_flight in self._in_flight_slots[place]:
+            for message in in_flight.answered_before():
                 self._bodies.drop(message)
         if maker := self._board.get(place, Cell.FILES_OF):
             self._spill.discard(maker, self._board.get(place, Cell.FILES_SENT))
@@ -83,7 +83,7 @@ class Life(RemoteClients):
 
     def _take(self, room: memoryview) -> int:
         """What others say comes first, then tasks. With a socket for both, they come together."""
-        return self._hear(room) or self._way.take(self._number, room)
+        return self._hear(room) or self._transport.take(self._number, room)
 
     def _hear(self, room: memoryview) -> int:
         return self._channel.receive_into(self._inbox, room[LEAD_BYTES:])

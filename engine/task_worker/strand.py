@@ -9,7 +9,7 @@ from typing import Any
 from engine.events import Events
 from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.hand import Hand, Held
+from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.log_lines import get_logger
 from engine.task_worker.answers import Answers
@@ -37,30 +37,30 @@ class Strand(Handling):
         board: Board,
         bodies: Bodies,
         answers: Answers,
-        hand: Hand,
+        in_flight: InFlight,
         is_to_leave: Callable[[], bool],
     ) -> None:
         """`answers`: its own."""
         super().__init__(server, place, max_attempts, events, board, bodies, answers)
-        self._hand = hand
+        self._in_flight = in_flight
         self._is_to_leave = is_to_leave
 
-    async def off(self, held: list[Held]) -> bool:
+    async def off(self, entries: list[InFlightTask]) -> bool:
         """Do what is in hand, in order; whether it is empty now. When it is time to leave, the rest stays there for
         the process that follows."""
         _current.set(self)
-        for place, message, begun, deaths in held:
+        for place, message, begun, deaths in entries:
             if self._is_to_leave():
                 return False
             self._at = place
             if deaths >= self._max_attempts:
                 self._give_up(message, deaths)
             else:
-                self._hand.begin(place)
+                self._in_flight.begin(place)
                 await self._do(message, begun + 1)
-                self._hand.end(place)
-            self._answers.send(self._hand, place + 1)
-        self._hand.clear()
+                self._in_flight.end(place)
+            self._answers.send(self._in_flight, place + 1)
+        self._in_flight.clear()
         return True
 
     async def _do(self, message: Message, attempt: int) -> None:
@@ -97,7 +97,7 @@ class Strand(Handling):
     def _answer(self, task: Message, kind: Kind, data: Any) -> None:
         """Send it at once: others would tell of more files than were sent, and the handler may go on for long."""
         super()._answer(task, kind, data)
-        self._answers.send(self._hand, self._at)
+        self._answers.send(self._in_flight, self._at)
 
 
 async def finished(result: Any) -> Any:

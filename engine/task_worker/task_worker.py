@@ -6,8 +6,8 @@ from typing import Any
 
 from engine.events import Events
 from engine.ipc.board import Cell, State
-from engine.ipc.hand import Hand, Held
-from engine.ipc.shared import Shared
+from engine.ipc.in_flight import InFlight, InFlightTask
+from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import Mailbox, listening
@@ -23,15 +23,15 @@ log = get_logger(__name__)
 class TaskWorker(Life):
     """One process, one task at a time."""
 
-    def __init__(self, server: Any, place: int, settings: Settings, events: Events, shared: Shared) -> None:
-        super().__init__(server, place, settings, events, shared)
+    def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
+        super().__init__(server, place, settings, events, resources)
         self._work = Work(
             server,
             place,
             settings.task_max_attempts,
             events,
-            shared.board,
-            shared.way,
+            resources.board,
+            resources.transport,
             self._bodies,
             self._answers,
             self._share,
@@ -45,7 +45,7 @@ class TaskWorker(Life):
         with listening([signal.SIGTERM]) as self._mailbox:
             self._take_seat()
             self._mailbox.watch(self._channel.readable(self._inbox))
-            if (descriptor := self._way.readable(self._number)) is not None:
+            if (descriptor := self._transport.readable(self._number)) is not None:
                 self._mailbox.watch(descriptor)
             try:
                 refuse_coroutine("worker_start", self._call("worker_start"))
@@ -53,16 +53,16 @@ class TaskWorker(Life):
                 log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
                 return START_FAILED
             readiness.announce()
-            (hand,) = self._hands[self._place]
-            self._work.off(hand, hand.leftover())
-            self._adopt(hand)
+            (in_flight,) = self._in_flight_slots[self._place]
+            self._work.off(in_flight, in_flight.leftover())
+            self._adopt(in_flight)
             while not self._is_to_leave_between():
-                self._work.off(hand, hand.take(self._take) or self._wait(hand))
+                self._work.off(in_flight, in_flight.take(self._take) or self._wait(in_flight))
                 if self._has_to_adopt:
-                    self._adopt(hand)
+                    self._adopt(in_flight)
             self._tell_why()
             self._board.put(self._place, Cell.STATE, State.AWAY)
-            self._way.pass_on(self._number)
+            self._transport.wake_other(self._number)
             try:
                 refuse_coroutine("worker_stop", self._call("worker_stop"))
             except Exception:
@@ -96,7 +96,7 @@ class TaskWorker(Life):
         if self.timers.next_in_s() != 0:
             return False
         self._board.put(self._place, Cell.STATE, State.AWAY)
-        self._way.pass_on(self._number)
+        self._transport.wake_other(self._number)
         self.timers.run_due()
         return True
 
@@ -106,7 +106,7 @@ class TaskWorker(Life):
         except Exception:
             log.exception("callback raised", extra={"event": "timer"})
 
-    def _adopt(self, hand: Hand) -> None:
+    def _adopt(self, in_flight: InFlight) -> None:
         """Do what the process in the other seat had in hand, if that is gone. It is moved into our own hand first: a
         process that is started in that seat meanwhile has its own to itself, and our death leaves what we adopted here.
         """
@@ -117,17 +117,17 @@ class TaskWorker(Life):
             if self._board.get(other, Cell.PID):
                 return  # another process sits there by now, and does it itself
             self._clean_up_after_the_dead(other)
-            (left,) = self._hands[other]
+            (left,) = self._in_flight_slots[other]
             if left.leftover():
-                left.move(hand)
+                left.move(in_flight)
             self._board.put(other, Cell.TO_ADOPT, 0)
-        self._work.off(hand, hand.leftover())
+        self._work.off(in_flight, in_flight.leftover())
 
-    def _wait(self, hand: Hand) -> list[Held]:
+    def _wait(self, in_flight: InFlight) -> list[InFlightTask]:
         """What comes next, once there is something; nothing when it is time to leave."""
         self._board.put(self._place, Cell.CALLED_NS, 0)
         self._board.put(self._place, Cell.STATE, State.IDLE)  # and then look again, for what came before others saw it
-        return hand.take(self._receive_into)
+        return in_flight.take(self._receive_into)
 
     def _receive_into(self, room: memoryview) -> int:
         """The next packet's size; 0 when it is time to leave, or to adopt, before one came."""

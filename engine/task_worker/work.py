@@ -8,9 +8,9 @@ from typing import Any
 from engine.events import Events
 from engine.ipc.board import Board, Cell, State
 from engine.ipc.bodies import Bodies
-from engine.ipc.hand import Hand, Held
+from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import SPILLED, Kind, Message, decode
-from engine.ipc.way import TaskWay
+from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
 from engine.task_worker.answers import Answers
 from engine.task_worker.handback import HandBack, give_back, may_go
@@ -40,14 +40,14 @@ class Work(Handling):
         max_attempts: int,
         events: Events,
         board: Board,
-        way: TaskWay,
+        transport: TaskTransport,
         bodies: Bodies,
         answers: Answers,
         share: Share | None,
         is_to_leave: Callable[[], bool],
     ) -> None:
         super().__init__(server, place, max_attempts, events, board, bodies, answers)
-        self._way = way
+        self._transport = transport
         self._share = share
         self._is_to_leave = is_to_leave
         self._cells = board.cells
@@ -59,8 +59,8 @@ class Work(Handling):
         self._worker_ids = [board.worker_id(each) for each in board.event_places]
         self._done_before = self._cells[self._done]
         self._failed = 0
-        self._hand: Hand
-        self._rest: deque[Held] = deque()
+        self._in_flight: InFlight
+        self._rest: deque[InFlightTask] = deque()
         """What is not begun. We take from the left, the thread that gives back from the right: each goes to one."""
         self._is_in_hand = False
         """Whether a packet is. Only then may the thread send answers and note them in the hand."""
@@ -71,13 +71,13 @@ class Work(Handling):
         """How many tasks this process has done, well or not."""
         return self._cells[self._done] - self._done_before + self._failed
 
-    def off(self, hand: Hand, held: list[Held]) -> None:
+    def off(self, in_flight: InFlight, entries: list[InFlightTask]) -> None:
         """Do what is in hand, in order. When it is time to leave, the rest stays there for the process that follows."""
-        if not held:
-            hand.clear()
+        if not entries:
+            in_flight.clear()
             return
         rest, hand_back, cells = self._rest, self.hand_back, self._cells
-        self._begin(hand, held)
+        self._begin(in_flight, entries)
         since, mean = self._since, self._mean
         unsent, most_together = 0, self._most_together()
         sent_at_ns = now_ns = time.monotonic_ns()
@@ -85,24 +85,24 @@ class Work(Handling):
             try:
                 place, message, begun, deaths = rest.popleft()
             except IndexError:
-                if self._is_over(held[-1].place + 1):
+                if self._is_over(entries[-1].place + 1):
                     return
                 continue
             hand_back.begun += 1
             self._at = place
             if begun:
                 with hand_back.lock:
-                    self._answers.send(hand, place)  # it may kill again, and would take them along
+                    self._answers.send(in_flight, place)  # it may kill again, and would take them along
             if deaths >= self._max_attempts:
                 self._give_up(message, deaths)
             else:
-                hand.begin(place)
+                in_flight.begin(place)
                 cells[since] = now_ns
                 if begun or message[0] != _TASK:
                     self._do(message, begun + 1)
                 else:
                     self._do_task(message, 1)
-                hand.end(place)
+                in_flight.end(place)
             began_ns, now_ns = now_ns, time.monotonic_ns()
             took_ns = now_ns - began_ns
             mean_ns = cells[mean]
@@ -111,7 +111,7 @@ class Work(Handling):
             unsent += 1
             if unsent >= most_together or now_ns - sent_at_ns > _ANSWER_WITHIN_NS:
                 with hand_back.lock:
-                    self._answers.send(hand, place + 1)
+                    self._answers.send(in_flight, place + 1)
                     self._at = place + 1  # the thread tells that all before it are answered
                 unsent, sent_at_ns = 0, now_ns
                 if self._is_to_leave():
@@ -127,15 +127,15 @@ class Work(Handling):
             if self._rest:
                 return False  # the thread had them in its hands, and they are to stay
             self._is_in_hand = False
-            self._answers.send(self._hand, count)
-            self._hand.clear()
+            self._answers.send(self._in_flight, count)
+            self._in_flight.clear()
             return True
 
-    def _begin(self, hand: Hand, held: list[Held]) -> None:
+    def _begin(self, in_flight: InFlight, entries: list[InFlightTask]) -> None:
         """Take a packet in hand."""
         self._handler = self._events.get("task") or _no_handler  # worker_start may have given another one
-        self._hand, self._at = hand, held[0].place
-        self._rest.extend(held)
+        self._in_flight, self._at = in_flight, entries[0].place
+        self._rest.extend(entries)
         self._is_in_hand = True
         self.hand_back.watch()
 
@@ -193,16 +193,16 @@ class Work(Handling):
         all."""
         if not self._is_in_hand:
             return True
-        self._answers.send(self._hand, self._at)
-        stay: list[Held] = []
-        go: list[Held] = []
+        self._answers.send(self._in_flight, self._at)
+        stay: list[InFlightTask] = []
+        go: list[InFlightTask] = []
         while self._rest:
             try:
-                held = self._rest.pop()
+                entry = self._rest.pop()
             except IndexError:
                 break
-            (go if may_go(held) else stay).append(held)
-        stuck = give_back(self._way, self._number, self._hand, go[::-1])
-        self._rest.extendleft(sorted(stay + stuck, key=lambda held: held.place, reverse=True))
-        self._way.pass_on(self._number)
+            (go if may_go(entry) else stay).append(entry)
+        stuck = give_back(self._transport, self._number, self._in_flight, go[::-1])
+        self._rest.extendleft(sorted(stay + stuck, key=lambda entry: entry.place, reverse=True))
+        self._transport.wake_other(self._number)
         return not stuck

@@ -11,7 +11,7 @@ from engine.ipc.backlog import NOTED_BYTES, Backlog
 from engine.ipc.board import Board, Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.message import HEAD_BYTES
-from engine.ipc.way import TaskWay
+from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
 from engine.worker.scheduler import Assignment, Load, Scheduler
 
@@ -33,7 +33,7 @@ class Dispatcher:
         scheduler: Scheduler,
         backlog: Backlog,
         bodies: Bodies,
-        way: TaskWay,
+        transport: TaskTransport,
         max_bytes: int,
     ) -> None:
         self._place = place
@@ -41,7 +41,7 @@ class Dispatcher:
         self._scheduler = scheduler
         self._backlog = backlog
         self._bodies = bodies
-        self._way = way
+        self._transport = transport
         self._max_bytes = max_bytes
         self._high = max_bytes // 4 * 3
         self._low = max_bytes // 2
@@ -137,7 +137,7 @@ class Dispatcher:
         for waiting in self._stuck:
             if waiting:
                 self._push(waiting)
-        if self._scheduler.has_waiting and not (self._way.is_shared and any(self._stuck)):
+        if self._scheduler.has_waiting and not (self._transport.is_shared and any(self._stuck)):
             if not self._board.try_lock():
                 self.soon()
                 return
@@ -172,7 +172,7 @@ class Dispatcher:
             # In a queue others may take what was meant for this one. In a socket what is on its way takes up its room,
             # but one that is idle has some: others, that found it blocked, may have taken what we sent.
             is_idle = state == State.IDLE
-            left = most if self._way.is_shared else max(int(is_idle), most - self._scheduler.counts[number])
+            left = most if self._transport.is_shared else max(int(is_idle), most - self._scheduler.counts[number])
             return Load(is_idle, 0, 0, max(0, min(cells[row + Cell.CREDIT], left)))
         if state == State.BUSY:
             return Load(False, time.monotonic_ns() - cells[row + Cell.SINCE_NS], cells[row + Cell.MEAN_NS])
@@ -192,7 +192,7 @@ class Dispatcher:
     def _pack(self, assignment: Assignment) -> None:
         """Put tasks into packets, behind those that are not sent yet."""
         number, is_named, ids = assignment
-        most_bytes = 0 if self._board.concurrency else self._way.packet_bytes  # coroutines travel alone
+        most_bytes = 0 if self._board.concurrency else self._transport.packet_bytes  # coroutines travel alone
         self._stuck[number].extend(
             (Assignment(number, is_named, part), packet) for part, packet in self._backlog.packets(ids, most_bytes)
         )
@@ -203,7 +203,7 @@ class Dispatcher:
         try:
             while waiting:
                 assignment, packet = waiting[0]
-                if not self._way.send(assignment.number, packet, is_named=assignment.is_named):
+                if not self._transport.send(assignment.number, packet, is_named=assignment.is_named):
                     return
                 waiting.popleft()
                 self._gone(assignment.ids)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from engine.ipc.bodies import Bodies
+from engine.ipc.inbox_packet import InboxPacket
 from engine.ipc.message import SPILLED, Kind, Message
-from engine.ipc.reading import Reading
 from engine.log_lines import get_logger
 
 log = get_logger(__name__)
@@ -30,13 +30,15 @@ class InboxProcessor:
         self._most_deaths = most_deaths
         self._handle = handle
 
-    def process(self, reading: Reading, messages: list[Message], handled: int = 0, *, is_foreign: bool = False) -> None:
+    def process(
+        self, inbox_packet: InboxPacket, messages: list[Message], handled: int = 0, *, is_foreign: bool = False
+    ) -> None:
         """Handle these messages, the last ones of the packet in `reading`; `handled` are before them.
 
         A file goes once its message is noted as handled: the other way round, whoever follows a process that died in
         between would find a message without it.
         """
-        answered, handle, note = self._answered, self._handle, reading.handled
+        answered, handle, note = self._answered, self._handle, inbox_packet.handled
         for message in messages:
             kind, codec = message[:2]
             try:
@@ -50,11 +52,11 @@ class InboxProcessor:
             note(handled)
             if codec & SPILLED:
                 self._bodies.drop(message)
-        reading.clear()
+        inbox_packet.clear()
 
-    def process_leftover(self, reading: Reading, *, is_foreign: bool = False) -> None:
+    def process_leftover(self, inbox_packet: InboxPacket, *, is_foreign: bool = False) -> None:
         """Handle what the process that had the packet in `reading` did not."""
-        messages, handled = reading.leftover(self._most_deaths)
-        for message in reading.handled_before():
+        messages, handled = inbox_packet.leftover(self._most_deaths)
+        for message in inbox_packet.handled_before():
             self._bodies.drop(message)
-        self.process(reading, messages, handled, is_foreign=is_foreign)
+        self.process(inbox_packet, messages, handled, is_foreign=is_foreign)

@@ -11,7 +11,7 @@ from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
 from engine.ipc.message import ANY, HAS_WAITER, SPILLED, Kind, Message, decode, encode, failure, frame, to_bytes
-from engine.ipc.way import TaskWay
+from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
 from engine.worker.callbacks import Callbacks
 from engine.worker.dispatcher import Dispatcher
@@ -36,7 +36,7 @@ class Tasks:
         callbacks: Callbacks,
         bodies: Bodies,
         backlog: Backlog,
-        way: TaskWay,
+        transport: TaskTransport,
         task_ids: SharedCounter,
         max_bytes: int,
     ) -> None:
@@ -48,15 +48,15 @@ class Tasks:
         self._callbacks = callbacks
         self._bodies = bodies
         self._backlog = backlog
-        self._way = way
-        self._inline_bytes = way.inline_bytes
+        self._transport = transport
+        self._inline_bytes = transport.inline_bytes
         self._task_ids = task_ids
         self._upcoming_id = self._ids_end = 0
         self._first_task_id = task_ids.upcoming()
         first = board.worker_id(place) * board.task_worker_num // board.worker_num
         self._scheduler = Scheduler(board.task_worker_num, first)
         self._under_way_at = self._scheduler.under_way_at
-        self.dispatcher = Dispatcher(place, board, self._scheduler, backlog, bodies, way, max_bytes)
+        self.dispatcher = Dispatcher(place, board, self._scheduler, backlog, bodies, transport, max_bytes)
         self._waiters: dict[int, Waiter] = {}
         self._former: list[Message] = []
         self._seen: set[int] = set()

@@ -16,7 +16,7 @@ from engine.ipc.bodies import Bodies
 from engine.ipc.channel import has_reader, inbox_of
 from engine.ipc.message import Kind, Message
 from engine.ipc.remote_clients import RemoteClients
-from engine.ipc.shared import Shared
+from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
@@ -51,7 +51,14 @@ class UserProcess(RemoteClients):
     attempt = 1
 
     def __init__(
-        self, server: Any, place: int, settings: Settings, events: Events, shared: Shared, name: str, target: Target
+        self,
+        server: Any,
+        place: int,
+        settings: Settings,
+        events: Events,
+        resources: IpcResources,
+        name: str,
+        target: Target,
     ) -> None:
         self.stopping = False
         """Whether this process was told to leave."""
@@ -60,12 +67,14 @@ class UserProcess(RemoteClients):
         self._max_wait_s = settings.max_wait_time
         self._name = name
         self._target = target
-        self._board = board = shared.board
-        self._spill = shared.spill
-        self._channel = shared.channel
+        self._board = board = resources.board
+        self._spill = resources.spill
+        self._channel = resources.channel
         self._inbox = inbox_of(board, board.worker_id(place))
-        self._reading = shared.process_readings[board.worker_id(place) - board.worker_num - board.task_worker_num]
-        self._bodies = Bodies(shared.spill, place)
+        self._inbox_packet = resources.process_readings[
+            board.worker_id(place) - board.worker_num - board.task_worker_num
+        ]
+        self._bodies = Bodies(resources.spill, place)
         self._callbacks = Callbacks(server, events)
         self._inbox_processor = InboxProcessor(self._bodies, settings.task_max_attempts, _no_answer, self._handle)
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
@@ -89,7 +98,7 @@ class UserProcess(RemoteClients):
         await asyncio.sleep(0)  # what it does wrong before it waits for anything is a start that failed
         if work.done() and self._has_failed(work):
             return START_FAILED
-        self._inbox_processor.process_leftover(self._reading)
+        self._inbox_processor.process_leftover(self._inbox_packet)
         loop.add_reader(self._channel.readable(self._inbox), self._read_inbox)
         readiness.announce()
         waiting = asyncio.ensure_future(told.wait())
@@ -142,10 +151,10 @@ class UserProcess(RemoteClients):
 
     def _read_inbox(self) -> None:
         for _ in range(_PACKETS_A_TURN):
-            messages = self._reading.take(self._receive_into)
+            messages = self._inbox_packet.take(self._receive_into)
             if messages is None:
                 return
-            self._inbox_processor.process(self._reading, messages)
+            self._inbox_processor.process(self._inbox_packet, messages)
 
     def _receive_into(self, room: memoryview) -> int:
         return self._channel.receive_into(self._inbox, room)

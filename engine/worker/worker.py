@@ -16,7 +16,7 @@ from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import has_reader, inbox_of
 from engine.ipc.message import SPILLED, Kind, Message
-from engine.ipc.shared import Shared
+from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
@@ -55,27 +55,27 @@ class EventWorker:
         place: int,
         settings: Settings,
         events: Events,
-        shared: Shared,
+        resources: IpcResources,
         listener: socket.socket,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.settings = settings
         self._place = place
-        self._board = board = shared.board
+        self._board = board = resources.board
         self._id = board.worker_id(place)
-        self._channel = shared.channel
-        self._way = shared.way
-        self._task_ids = shared.task_ids
-        self._desks = shared.desks
-        self._desk = shared.desks[place]
+        self._channel = resources.channel
+        self._transport = resources.transport
+        self._task_ids = resources.task_ids
+        self._states = resources.event_worker_states
+        self._state = resources.event_worker_states[place]
         self._other_place = board.other(place)
-        self._other_desk = shared.desks[self._other_place]
+        self._other_state = resources.event_worker_states[self._other_place]
         self._listener = listener
         self._tls = tls
         self._callbacks = Callbacks(server, events)
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
-        self._spill = shared.spill
-        self._bodies = Bodies(shared.spill, place)
+        self._spill = resources.spill
+        self._bodies = Bodies(resources.spill, place)
         self._inbox_processor: InboxProcessor
         self._clients = Clients(place, settings, board, self._callbacks, self._post)
         self._loop: asyncio.AbstractEventLoop
@@ -100,8 +100,8 @@ class EventWorker:
             self._board,
             self._callbacks,
             self._bodies,
-            self._desk.backlog,
-            self._way,
+            self._state.backlog,
+            self._transport,
             self._task_ids,
             self.settings.task_queue_max_bytes,
         )
@@ -127,7 +127,7 @@ class EventWorker:
         self._take_over()
         self._loop.add_reader(self._channel.readable(self._place), self._read_inbox)
         self._hears = True
-        Pulse(self._place, self._board, self._desk.backlog).begin(self._loop)
+        Pulse(self._place, self._board, self._state.backlog).begin(self._loop)
         accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
         readiness.announce()
         await self._told_to_stop.wait()
@@ -141,7 +141,7 @@ class EventWorker:
             board.put(place, Cell.CLOSED, board.get(place, Cell.ACCEPTED))
             board.connections.forget(place)
         if maker := board.get(place, Cell.FILES_OF):
-            kept = self._desks[place].backlog.load()
+            kept = self._states[place].backlog.load()
             files = {each.body.decode() for each in kept if each.codec & SPILLED}
             self._spill.discard(maker, board.get(place, Cell.FILES_SENT), files)
         board.put(place, Cell.FILES_OF, 0)
@@ -149,7 +149,7 @@ class EventWorker:
 
     def _take_over(self) -> None:
         """Go on with what an earlier process in this place left."""
-        self._inbox_processor.process_leftover(self._desk.reading)
+        self._inbox_processor.process_leftover(self._state.inbox_packet)
         self._tasks.take_over()
         self._adopt()
 
@@ -162,9 +162,9 @@ class EventWorker:
             self._close_row(other)
             self._board.put(other, Cell.QUEUE_BYTES, 0)
             self._board.put(other, Cell.WAITING, 0)
-            self._inbox_processor.process_leftover(self._other_desk.reading, is_foreign=True)
+            self._inbox_processor.process_leftover(self._other_state.inbox_packet, is_foreign=True)
             self._board.put(other, Cell.TO_ADOPT, 0)
-        self._tasks.adopt(self._other_desk.backlog)
+        self._tasks.adopt(self._other_state.backlog)
         self._loop.add_reader(self._channel.readable(other), self._read_other_inbox)
 
     async def _leave(self, accepting: Accepting) -> None:
@@ -237,12 +237,12 @@ class EventWorker:
     # ── what other processes say ────────────────────────────────────────────────────────────────
 
     def _read_inbox(self) -> None:
-        reading = self._desk.reading
+        inbox_packet = self._state.inbox_packet
         for _ in range(_PACKETS_A_TURN):
-            messages = reading.take(self._receive_into)
+            messages = inbox_packet.take(self._receive_into)
             if messages is None:
                 break
-            self._inbox_processor.process(reading, messages)
+            self._inbox_processor.process(inbox_packet, messages)
             if len(messages) < _MANY:
                 break
         if self._board.get(self._other_place, Cell.TO_ADOPT):
@@ -251,25 +251,25 @@ class EventWorker:
 
     def _read_to_the_end(self) -> None:
         """Hear what is in the inbox when nobody says anything any more; while the server stops."""
-        while self._board.is_stopping and (messages := self._desk.reading.take(self._receive_into)) is not None:
-            self._inbox_processor.process(self._desk.reading, messages)
+        while self._board.is_stopping and (messages := self._state.inbox_packet.take(self._receive_into)) is not None:
+            self._inbox_processor.process(self._state.inbox_packet, messages)
 
     def _receive_into(self, room: memoryview) -> int:
         return self._channel.receive_into(self._place, room)
 
     def _read_other_inbox(self) -> None:
         """Hear what is said to the other place while nobody sits there."""
-        reading, other = self._desk.reading, self._other_place
+        inbox_packet, other = self._state.inbox_packet, self._other_place
         while not self._board.get(other, Cell.PID):
-            messages = reading.take(lambda room: self._channel.receive_into(other, room))
+            messages = inbox_packet.take(lambda room: self._channel.receive_into(other, room))
             if messages is None:
                 self._tasks.dispatcher.again()
                 return
             if self._board.get(other, Cell.PID):  # it was meant for the one who came meanwhile
                 self._outbox.forward(other, messages)
-                reading.clear()
+                inbox_packet.clear()
             else:
-                self._inbox_processor.process(reading, messages, is_foreign=True)
+                self._inbox_processor.process(inbox_packet, messages, is_foreign=True)
         self._loop.remove_reader(self._channel.readable(other))
 
     def _handle(self, message: Message, is_foreign: bool) -> None:

@@ -14,7 +14,7 @@ import pytest
 from engine import IpcMode, Server, TaskLost
 from engine.ipc.backlog import Backlog
 from engine.ipc.bodies import Bodies
-from engine.ipc.hand import Hand
+from engine.ipc.in_flight import Hand
 from tests.integration.engine.inside import note
 from tests.integration.engine.servers import (
     Running,

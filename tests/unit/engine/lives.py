@@ -11,12 +11,12 @@ from unittest.mock import patch
 
 from engine.events import Events
 from engine.ipc.board import Board, Cell, State
-from engine.ipc.hand import REGION_BYTES, hands_in
+from engine.ipc.in_flight import REGION_BYTES, slots_in
 from engine.ipc.memory import anonymous
 from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, Kind, Message, decode, encode, packets, to_bytes, unpack
 from engine.ipc.spill import SpillDirectory
+from engine.ipc.transport import SocketTransport, TaskTransport
 from engine.ipc.unix_socket import UnixSocketChannel
-from engine.ipc.way import SocketWay, TaskWay
 from engine.settings import Settings
 from engine.task_worker.coroutines import CoroutineWorker
 from engine.task_worker.task_worker import TaskWorker
@@ -73,13 +73,13 @@ class SoonEmpty:
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self._way = world.way
+        self._transport = world.transport
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._way, name)
+        return getattr(self._transport, name)
 
     def take(self, number: int, room: memoryview) -> int:
-        size = self._way.take(number, room)
+        size = self._transport.take(number, room)
         if not size and self._world.stops_when_empty and not getattr(self._world.here, "_at_work", None):
             self._world.was_told_to_stop = True
             signal.raise_signal(signal.SIGTERM)
@@ -93,15 +93,19 @@ class Ready:
 class World:
     """What outlives a task worker. The server's place is taken by this object."""
 
-    def __init__(self, directory: Path, way: TaskWay | None = None, concurrency: int = 0, **settings: Any) -> None:
+    def __init__(
+        self, directory: Path, transport: TaskTransport | None = None, concurrency: int = 0, **settings: Any
+    ) -> None:
         """`way`: the one of SOCKET when not given. `concurrency`: tasks at once, as coroutines; 0 is one by one."""
         self.settings = Settings(worker_num=1, task_worker_num=1, **settings)
         self.board = Board(1, 1, concurrency=concurrency)
         self.channel = UnixSocketChannel(3)
-        self.way = way or SocketWay(self.channel, INBOX, self.board.blocked, lambda number, is_named: None)
+        self.transport = transport or SocketTransport(
+            self.channel, INBOX, self.board.blocked, lambda number, is_named: None
+        )
         self.spill = SpillDirectory(directory)
-        self.hands = {
-            place: hands_in(anonymous("hand", (concurrency + 1) * REGION_BYTES).view)
+        self.in_flight_slots = {
+            place: slots_in(anonymous("hand", (concurrency + 1) * REGION_BYTES).view)
             for place in (TASK_WORKER, OTHER_SEAT)
         }
         self.events = Events()
@@ -121,7 +125,7 @@ class World:
             messages.append(to_bytes(Message(kind, codec, EVENT_WORKER, number, body, target)))
         for packet in packets(messages):
             if kind == Kind.TASK:
-                assert self.way.send(0, packet, is_named=target != ANY)
+                assert self.transport.send(0, packet, is_named=target != ANY)
             else:
                 assert self.channel.send(INBOX, packet)
 
@@ -129,17 +133,20 @@ class World:
         """One process: works until nothing comes any more, or dies before. Whether it left in good order."""
         fate = fate or Fate()
         self.lives += 1
-        shared = SimpleNamespace(
+        resources = SimpleNamespace(
             board=Mortal(self.board, fate, ("put", "add")),
             channel=Mortal(self.channel, fate),
-            way=Mortal(SoonEmpty(self), fate),
+            transport=Mortal(SoonEmpty(self), fate),
             spill=Mortal(copy(self.spill), fate),
-            hands={place: [Mortal(hand, fate) for hand in hands] for place, hands in self.hands.items()},
+            in_flight_slots={
+                place: [Mortal(in_flight, fate) for in_flight in in_flight_slots]
+                for place, in_flight_slots in self.in_flight_slots.items()
+            },
         )
         try:
             with patch("os.getpid", return_value=10_000_000 + self.lives):
                 kind = CoroutineWorker if self.board.concurrency else TaskWorker
-                self.here = kind(self, place, self.settings, self.events, shared)  # type: ignore[arg-type]
+                self.here = kind(self, place, self.settings, self.events, resources)  # type: ignore[arg-type]
                 return self.here.run(Ready()) == 0  # type: ignore[arg-type]
         except Killed:
             return False
@@ -170,7 +177,12 @@ class World:
 
     def left(self) -> list[int]:
         """Ids of the tasks that are still in a hand."""
-        return [each.message.id for hands in self.hands.values() for hand in hands for each in hand.leftover()]
+        return [
+            each.message.id
+            for in_flight_slots in self.in_flight_slots.values()
+            for in_flight in in_flight_slots
+            for each in in_flight.leftover()
+        ]
 
     def answers(self) -> list[tuple[Kind, int, Any]]:
         """What the event worker hears: kind, task id and value; the files are read and removed, as it does.

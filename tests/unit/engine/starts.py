@@ -8,14 +8,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from engine.ipc.hand import LEAD_BYTES
+from engine.ipc.in_flight import LEAD_BYTES
 from engine.ipc.message import ANY, Kind, Message, packets, to_bytes
-from engine.ipc.shared import Shared
+from engine.ipc.resources import IpcResources
 from engine.settings import IpcMode, Settings
 from tests.unit.engine.lives import Killed
 
 
-def start(path: Path, key: int | None, concurrency: int = 0, **settings: Any) -> Shared:
+def start(path: Path, key: int | None, concurrency: int = 0, **settings: Any) -> IpcResources:
     """The next life under this key."""
     given = {
         "worker_num": 1,
@@ -26,7 +26,7 @@ def start(path: Path, key: int | None, concurrency: int = 0, **settings: Any) ->
         **settings,
     }
     gc.collect()  # the memory of the life before is unmapped
-    return Shared(Settings(**given), path, concurrency)
+    return IpcResources(Settings(**given), path, concurrency)
 
 
 def task(number: int, body: bytes = b"body", target: int = ANY, deaths: int = 0) -> Message:
@@ -38,13 +38,13 @@ def packet_of(*messages: Message) -> bytes:
     return packet
 
 
-def keep(shared: Shared, place: int, *tasks: Message) -> None:
+def keep(resources: IpcResources, place: int, *tasks: Message) -> None:
     """Let tasks wait in an event worker."""
     for each in tasks:
-        shared.desks[place].backlog.append(each.id, to_bytes(each))
+        resources.event_worker_states[place].backlog.append(each.id, to_bytes(each))
 
 
-def hold(shared: Shared, place: int, *tasks: Message, hand: int = 0) -> None:
+def hold(resources: IpcResources, place: int, *tasks: Message, in_flight: int = 0) -> None:
     """Let a task worker have tasks in hand."""
     packet = packet_of(*tasks)
 
@@ -52,17 +52,17 @@ def hold(shared: Shared, place: int, *tasks: Message, hand: int = 0) -> None:
         room[LEAD_BYTES : LEAD_BYTES + len(packet)] = packet
         return len(packet)
 
-    shared.hands[place][hand].take(receive_into)
+    resources.in_flight_slots[place][in_flight].take(receive_into)
 
 
-def waiting(shared: Shared) -> list[Message]:
+def waiting(resources: IpcResources) -> list[Message]:
     """Every task that waits in an event worker, in the order of their ids."""
-    found = [message for desk in shared.desks for message in desk.backlog.load()]
+    found = [message for state in resources.event_worker_states for message in state.backlog.load()]
     return sorted(found, key=lambda message: message.id)
 
 
-def ids(shared: Shared) -> list[int]:
-    return [message.id for message in waiting(shared)]
+def ids(resources: IpcResources) -> list[int]:
+    return [message.id for message in waiting(resources)]
 
 
 @contextmanager

@@ -49,14 +49,14 @@ class EventWorker:
         self.board.put(self.board.current(1), Cell.MEAN_NS, 1000)
         self.own, self.other = (Backlog(anonymous("", region_bytes(MAX_BYTES))) for _ in range(2))
         self.bodies = Bodies(SpillDirectory(directory), OWN)
-        self.way = Way()
+        self.transport = Way()
         self.tasks = Tasks(
             OWN,
             self.board,
             Callbacks(None, Events()),
             self.bodies,
             self.own,
-            self.way,  # type: ignore[arg-type]
+            self.transport,  # type: ignore[arg-type]
             SharedCounter(1000),
             MAX_BYTES,
         )
@@ -65,7 +65,7 @@ class EventWorker:
             self.other.append(number, to_bytes(Message(Kind.TASK, 0, OTHER, number, BODY)))
 
     async def all_is_sent(self) -> None:
-        self.way.is_open = True
+        self.transport.is_open = True
         async with asyncio.timeout(10):
             while len(self.own) or len(self.other):
                 for task_id in list(self.tasks._scheduler.under_way_at):
@@ -90,7 +90,7 @@ def test_what_another_left_is_taken_as_room_comes_and_the_limit_holds(tmp_path: 
 
         await worker.all_is_sent()
 
-        assert sorted(worker.way.sent) == [*range(AS_MANY_AS_FIT), *range(1000, 1000 + AS_MANY_AS_FIT)]
+        assert sorted(worker.transport.sent) == [*range(AS_MANY_AS_FIT), *range(1000, 1000 + AS_MANY_AS_FIT)]
         assert worker.board.get(OTHER, Cell.QUEUE_BYTES) == 0
 
     in_a_loop(tmp_path, test)
@@ -100,7 +100,7 @@ def test_what_another_left_is_its_successors_once_that_is_there(tmp_path: Path) 
     async def test(worker: EventWorker) -> None:
         worker.tasks.adopt(worker.other)
         worker.board.put(OTHER, Cell.PID, 4711)
-        worker.way.is_open = True
+        worker.transport.is_open = True
         async with asyncio.timeout(10):
             while len(worker.own):
                 for task_id in list(worker.tasks._scheduler.under_way_at):
@@ -109,7 +109,7 @@ def test_what_another_left_is_its_successors_once_that_is_there(tmp_path: Path) 
                 await asyncio.sleep(0)
 
         assert len(worker.other.load()) == AS_MANY_AS_FIT
-        assert min(worker.way.sent) == 1000
+        assert min(worker.transport.sent) == 1000
 
     in_a_loop(tmp_path, test)
 

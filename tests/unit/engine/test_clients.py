@@ -55,7 +55,7 @@ class House:
         return [each[1:] for each in self.told if each[0] == "receive"]
 
     @property
-    def reading(self) -> list[bool]:
+    def inbox_packet(self) -> list[bool]:
         return [each.is_reading for each in self.transports.values()]
 
 
@@ -77,7 +77,7 @@ def test_a_pause_holds_back_every_client(house: House) -> None:
     second.data_received(frame(b"two"))
 
     assert house.frames == []
-    assert house.reading == [False, False]
+    assert house.inbox_packet == [False, False]
 
 
 def test_who_connects_during_a_pause_waits_as_well(house: House) -> None:
@@ -87,10 +87,10 @@ def test_who_connects_during_a_pause_waits_as_well(house: House) -> None:
     late.data_received(frame(b"early words"))
 
     assert house.told == [("connect", late.fd)]
-    assert house.reading == [False]
+    assert house.inbox_packet == [False]
     house.clients.resume()
     assert house.frames == [(late.fd, b"early words")]
-    assert house.reading == [True]
+    assert house.inbox_packet == [True]
 
 
 def test_after_a_pause_in_the_middle_of_a_burst_each_client_gets_its_turn_in_order(house: House) -> None:
@@ -106,7 +106,7 @@ def test_after_a_pause_in_the_middle_of_a_burst_each_client_gets_its_turn_in_ord
 
     assert heard == [1, 2, 3, 3]
     assert house.frames == [(first.fd, b"a"), (first.fd, b"b"), (second.fd, b"c")]
-    assert house.reading == [True, True]
+    assert house.inbox_packet == [True, True]
 
 
 def test_a_pause_by_what_was_held_back_holds_back_the_clients_that_follow(house: House) -> None:
@@ -119,7 +119,7 @@ def test_a_pause_by_what_was_held_back_holds_back_the_clients_that_follow(house:
     house.clients.resume()
 
     assert house.frames == [(first.fd, b"a")]
-    assert house.reading == [False, False]
+    assert house.inbox_packet == [False, False]
 
 
 def test_a_callback_that_closes_the_others_while_all_are_resumed_does_no_harm(house: House) -> None:
@@ -142,11 +142,11 @@ def test_pause_and_resume_may_be_called_again(house: House) -> None:
     house.clients.pause()
     house.clients.pause()
     connection.data_received(b"\0")
-    held = house.reading
+    held = house.inbox_packet
     house.clients.resume()
     house.clients.resume()
 
-    assert (held, house.reading) == ([False], [True])
+    assert (held, house.inbox_packet) == ([False], [True])
 
 
 # ── too many ────────────────────────────────────────────────────────────────────────────────────
@@ -337,11 +337,11 @@ def test_what_we_hold_back_ourselves_closes_nobody_and_once_there_is_much_of_it_
     connections[0].data_received(frame(bytes(40_000)))
     connections[1].data_received(frame(bytes(40_000)))
 
-    assert small.reading == [False] * 4
+    assert small.inbox_packet == [False] * 4
     assert [small.clients.get(each.fd) for each in connections] == connections
     small.clients.resume()
     assert len(small.frames) == 2
-    assert small.reading == [True] * 4
+    assert small.inbox_packet == [True] * 4
 
 
 def test_a_resume_of_many_gives_others_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from engine.errors import UsageError
 from engine.ipc.board import Cell, State
-from engine.ipc.hand import LEAD_BYTES, REGION_BYTES
+from engine.ipc.in_flight import LEAD_BYTES, REGION_BYTES
 from engine.ipc.message import Kind, unpack
 from engine.task_worker import coroutines, share
 from tests.unit.engine.lives import OTHER_SEAT, TASK_WORKER, Fate, Killed, World
@@ -132,7 +132,7 @@ def test_a_task_too_many_stays_for_whoever_has_room_and_one_that_is_for_us_alone
     world.events.register("task", gathering)
     submit(world, *"abcd")
     submit(world, "for us", target=0, first=4)
-    gathering.when_all_are_at_work = lambda: taken.append(world.way.take(0, others))
+    gathering.when_all_are_at_work = lambda: taken.append(world.transport.take(0, others))
 
     world.live_until_empty()
 
@@ -483,9 +483,9 @@ def test_another_process_in_the_other_place_keeps_its_own(world: World, monkeypa
     assert sorted(left) == [0, 1, 2]
     inherit = coroutines.CoroutineWorker._inherit
 
-    def too_late(worker: Any, *hands: Any) -> bool:
+    def too_late(worker: Any, *in_flight_slots: Any) -> bool:
         world.board.put(OTHER_SEAT, Cell.PID, 1)
-        return inherit(worker, *hands)
+        return inherit(worker, *in_flight_slots)
 
     monkeypatch.setattr(coroutines.CoroutineWorker, "_inherit", too_late)
 
@@ -524,7 +524,7 @@ def test_one_that_takes_no_more_lets_another_look_for_what_it_was_woken_for(
     world: World, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     passed_on: list[int] = []
-    monkeypatch.setattr(world.way, "pass_on", passed_on.append)
+    monkeypatch.setattr(world.transport, "wake_other", passed_on.append)
     before_the_end: list[int] = []
 
     async def task(world: World, task_id: int, source: int, data: Any) -> None:

@@ -45,7 +45,7 @@ class Way:
         return True
 
 
-class Desk:
+class EventWorkerState:
     """One event worker's, with quick task workers, all idle."""
 
     def __init__(
@@ -58,8 +58,10 @@ class Desk:
         self.backlog = Backlog(anonymous("", region_bytes(max_bytes)))
         self.scheduler = Scheduler(task_workers)
         self.bodies = Bodies(SpillDirectory(directory), 0)
-        self.way = Way(self.backlog)
-        self.dispatcher = Dispatcher(0, self.board, self.scheduler, self.backlog, self.bodies, self.way, max_bytes)  # type: ignore[arg-type]
+        self.transport = Way(self.backlog)
+        self.dispatcher = Dispatcher(
+            0, self.board, self.scheduler, self.backlog, self.bodies, self.transport, max_bytes
+        )  # type: ignore[arg-type]
         self.heard: list[str] = []
         self.dispatcher.hold_clients = lambda: self.heard.append("hold")
         self.dispatcher.let_clients_go_on = lambda: self.heard.append("go on")
@@ -84,7 +86,7 @@ class Desk:
 
     @property
     def sent(self) -> list[int]:
-        return [each for _, _, ids in self.way.sent for each in ids]
+        return [each for _, _, ids in self.transport.sent for each in ids]
 
 
 async def turn() -> None:
@@ -101,20 +103,20 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 def test_the_tasks_of_one_turn_travel_together_and_are_kept_until_they_are_sent(tmp_path: Path) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path)
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path)
         for _ in range(20):
-            desk.submit()
-        assert desk.way.sent == []
+            state.submit()
+        assert state.transport.sent == []
         await turn()
-        return desk
+        return state
 
-    desk = asyncio.run(act())
+    state = asyncio.run(act())
 
-    assert desk.way.sent == [(0, False, list(range(20)))]
-    assert desk.way.forgotten == []
-    assert (len(desk.backlog), desk.dispatcher.waiting_bytes) == (0, 0)
-    assert desk.scheduler.counts == [20]
+    assert state.transport.sent == [(0, False, list(range(20)))]
+    assert state.transport.forgotten == []
+    assert (len(state.backlog), state.dispatcher.waiting_bytes) == (0, 0)
+    assert state.scheduler.counts == [20]
 
 
 @pytest.mark.parametrize(
@@ -129,150 +131,152 @@ def test_the_tasks_of_one_turn_travel_together_and_are_kept_until_they_are_sent(
 def test_a_task_worker_of_coroutines_that_is_busy_gets_more_each_in_a_packet_of_its_own(
     tmp_path: Path, is_shared: bool, room: int, under_way: int, expected: list[int]
 ) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path, concurrency=4)
-        desk.way.is_shared = is_shared
-        desk.put(0, Cell.STATE, State.BUSY)
-        desk.put(0, Cell.CREDIT, room)
-        desk.scheduler.counts[0] = under_way
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path, concurrency=4)
+        state.transport.is_shared = is_shared
+        state.put(0, Cell.STATE, State.BUSY)
+        state.put(0, Cell.CREDIT, room)
+        state.scheduler.counts[0] = under_way
         for _ in range(5):
-            desk.submit()
+            state.submit()
         await turn()
-        desk.dispatcher.is_stopped = True
-        return desk
+        state.dispatcher.is_stopped = True
+        return state
 
-    desk = asyncio.run(act())
+    state = asyncio.run(act())
 
-    assert desk.way.sent == [(0, False, [each]) for each in expected]
-    assert len(desk.backlog) == 5 - len(expected)
+    assert state.transport.sent == [(0, False, [each]) for each in expected]
+    assert len(state.backlog) == 5 - len(expected)
 
 
 @pytest.mark.parametrize("target", [-1, 0])
 def test_a_task_that_is_withdrawn_is_not_sent(tmp_path: Path, target: int) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path)
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path)
         for _ in range(3):
-            desk.submit(b"x" * 10_000, target)
-        desk.dispatcher.withdraw(1)
+            state.submit(b"x" * 10_000, target)
+        state.dispatcher.withdraw(1)
         await turn()
-        return desk
+        return state
 
-    desk = asyncio.run(act())
+    state = asyncio.run(act())
 
-    assert sorted(desk.sent) == [0, 2]
-    assert (len(desk.backlog), desk.dispatcher.waiting_bytes) == (0, 0)
+    assert sorted(state.sent) == [0, 2]
+    assert (len(state.backlog), state.dispatcher.waiting_bytes) == (0, 0)
 
 
 def test_a_packet_is_no_larger_than_the_way_takes(tmp_path: Path) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path)
-        desk.way.packet_bytes = 3000
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path)
+        state.transport.packet_bytes = 3000
         for _ in range(20):
-            desk.submit(b"x" * 900)
+            state.submit(b"x" * 900)
         await turn()
-        return desk
+        return state
 
-    desk = asyncio.run(act())
+    state = asyncio.run(act())
 
-    assert [ids for _, _, ids in desk.way.sent] == [
+    assert [ids for _, _, ids in state.transport.sent] == [
         [first, first + 1, first + 2][: 20 - first] for first in range(0, 20, 3)
     ]
-    assert desk.way.forgotten == []
+    assert state.transport.forgotten == []
 
 
 def test_a_full_way_keeps_the_order_and_loses_nothing(tmp_path: Path) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path)
-        desk.way.packet_bytes, desk.way.room = 3000, 2
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path)
+        state.transport.packet_bytes, state.transport.room = 3000, 2
         for _ in range(20):
-            desk.submit(b"x" * 900)
+            state.submit(b"x" * 900)
         await turn()
-        assert desk.sent == list(range(6))
-        assert [each.id for each in desk.backlog.load()] == list(range(6, 20))
+        assert state.sent == list(range(6))
+        assert [each.id for each in state.backlog.load()] == list(range(6, 20))
         for _ in range(10):
-            desk.submit(b"x" * 900)
-        desk.way.room = 1
-        await until(lambda: len(desk.sent) > 6)
-        assert len(desk.backlog) == 30 - len(desk.sent)
-        desk.way.room = 1000
-        await until(lambda: not len(desk.backlog))
-        return desk
+            state.submit(b"x" * 900)
+        state.transport.room = 1
+        await until(lambda: len(state.sent) > 6)
+        assert len(state.backlog) == 30 - len(state.sent)
+        state.transport.room = 1000
+        await until(lambda: not len(state.backlog))
+        return state
 
-    desk = asyncio.run(act())
+    state = asyncio.run(act())
 
-    assert desk.sent == list(range(30))
-    assert desk.way.forgotten == []
+    assert state.sent == list(range(30))
+    assert state.transport.forgotten == []
 
 
 def test_what_fails_on_the_way_to_one_is_tried_again_and_holds_up_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path, task_workers=3)
-        take, failures = desk.way.send, iter([OSError("no memory")] * 3)
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path, task_workers=3)
+        take, failures = state.transport.send, iter([OSError("no memory")] * 3)
 
         def send(number: int, packet: bytes, *, is_named: bool) -> bool:
             if number == 1 and (failure := next(failures, None)):
                 raise failure
             return take(number, packet, is_named=is_named)
 
-        desk.way.send = send  # type: ignore[method-assign]
+        state.transport.send = send  # type: ignore[method-assign]
         for target in (0, 1, 2, 1):
-            desk.submit(target=target)
+            state.submit(target=target)
         await turn()
-        assert sorted(desk.sent) == [0, 2]
-        await until(lambda: not len(desk.backlog))
-        return desk
+        assert sorted(state.sent) == [0, 2]
+        await until(lambda: not len(state.backlog))
+        return state
 
-    desk = asyncio.run(act())
+    state = asyncio.run(act())
 
-    assert desk.way.sent[2:] == [(1, True, [1, 3])]
+    assert state.transport.sent[2:] == [(1, True, [1, 3])]
     assert [each.getMessage() for each in caplog.records] == ["tasks could not be sent, they wait (reason='no memory')"]
 
 
 def test_a_full_way_of_one_does_not_hold_up_another(tmp_path: Path) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path, task_workers=2)
-        take = desk.way.send
-        desk.way.send = lambda number, packet, *, is_named: bool(number) and take(number, packet, is_named=is_named)  # type: ignore[method-assign]
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path, task_workers=2)
+        take = state.transport.send
+        state.transport.send = lambda number, packet, *, is_named: (
+            bool(number) and take(number, packet, is_named=is_named)
+        )  # type: ignore[method-assign]
         for _ in range(3):
-            desk.submit(target=0)
-            desk.submit(target=1)
+            state.submit(target=0)
+            state.submit(target=1)
         await turn()
-        return desk
+        return state
 
-    desk = asyncio.run(act())
+    state = asyncio.run(act())
 
-    assert desk.way.sent == [(1, True, [1, 3, 5])]
-    assert [each.id for each in desk.backlog.load()] == [0, 2, 4]
+    assert state.transport.sent == [(1, True, [1, 3, 5])]
+    assert [each.id for each in state.backlog.load()] == [0, 2, 4]
 
 
 def test_when_stopped_everything_stays_where_it_is(tmp_path: Path) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path)
-        desk.submit()
-        desk.dispatcher.is_stopped = True
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path)
+        state.submit()
+        state.dispatcher.is_stopped = True
         await turn()
-        return desk
+        return state
 
-    desk = asyncio.run(act())
+    state = asyncio.run(act())
 
-    assert desk.way.sent == []
-    assert len(desk.backlog) == 1
+    assert state.transport.sent == []
+    assert len(state.backlog) == 1
 
 
 def test_a_task_waits_while_all_are_in_long_ones_and_goes_when_one_is_free(tmp_path: Path) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path)
-        desk.put(0, Cell.STATE, State.BUSY)
-        desk.put(0, Cell.SINCE_NS, 1)
-        desk.put(0, Cell.MEAN_NS, 10**9)
-        desk.submit()
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path)
+        state.put(0, Cell.STATE, State.BUSY)
+        state.put(0, Cell.SINCE_NS, 1)
+        state.put(0, Cell.MEAN_NS, 10**9)
+        state.submit()
         await turn()
-        assert desk.way.sent == []
-        desk.put(0, Cell.STATE, State.IDLE)
-        await until(lambda: desk.way.sent)
-        return desk
+        assert state.transport.sent == []
+        state.put(0, Cell.STATE, State.IDLE)
+        await until(lambda: state.transport.sent)
+        return state
 
     assert asyncio.run(act()).sent == [0]
 
@@ -281,15 +285,15 @@ def test_while_another_event_worker_gives_out_tasks_this_one_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def act() -> None:
-        desk = Desk(tmp_path)
+        state = EventWorkerState(tmp_path)
         locks = iter([False, False, True])
-        monkeypatch.setattr(desk.board, "try_lock", lambda: next(locks))
-        desk.submit()
+        monkeypatch.setattr(state.board, "try_lock", lambda: next(locks))
+        state.submit()
         await turn()
         await turn()
-        assert desk.sent == []
+        assert state.sent == []
         await turn()
-        assert desk.sent == [0]
+        assert state.sent == [0]
 
     asyncio.run(act())
 
@@ -297,124 +301,124 @@ def test_while_another_event_worker_gives_out_tasks_this_one_waits(
 # ── how much waits ──────────────────────────────────────────────────────────────────────────────
 
 
-def filled(desk: Desk, to_bytes: int) -> None:
-    while desk.dispatcher.waiting_bytes + NOTED_BYTES + HEAD_BYTES + 1000 <= to_bytes:
-        desk.submit(b"x" * 1000)
+def filled(state: EventWorkerState, to_bytes: int) -> None:
+    while state.dispatcher.waiting_bytes + NOTED_BYTES + HEAD_BYTES + 1000 <= to_bytes:
+        state.submit(b"x" * 1000)
 
 
 def test_clients_are_held_at_three_quarters_and_go_on_at_half(tmp_path: Path) -> None:
     async def act() -> None:
-        desk = Desk(tmp_path)
-        desk.way.packet_bytes, desk.way.room = 1100, 0
-        filled(desk, MAX_BYTES * 3 // 4)
-        assert desk.heard == []
-        desk.submit(b"x" * 1000)
-        assert desk.heard == ["hold"]
-        assert desk.board.get(0, Cell.QUEUE_BYTES) == desk.dispatcher.waiting_bytes > MAX_BYTES * 3 // 4
-        desk.submit(b"x" * 1000)
+        state = EventWorkerState(tmp_path)
+        state.transport.packet_bytes, state.transport.room = 1100, 0
+        filled(state, MAX_BYTES * 3 // 4)
+        assert state.heard == []
+        state.submit(b"x" * 1000)
+        assert state.heard == ["hold"]
+        assert state.board.get(0, Cell.QUEUE_BYTES) == state.dispatcher.waiting_bytes > MAX_BYTES * 3 // 4
+        state.submit(b"x" * 1000)
         await turn()
-        assert desk.heard == ["hold"], "once"
+        assert state.heard == ["hold"], "once"
 
         def send_one() -> None:
-            desk.way.room = 1
-            desk.dispatcher.again()
+            state.transport.room = 1
+            state.dispatcher.again()
 
-        while desk.heard == ["hold"]:
-            assert desk.dispatcher.waiting_bytes > MAX_BYTES // 2
+        while state.heard == ["hold"]:
+            assert state.dispatcher.waiting_bytes > MAX_BYTES // 2
             send_one()
-            await until(lambda: desk.way.room == 0)
-        assert desk.heard == ["hold", "go on"]
-        assert desk.dispatcher.waiting_bytes <= MAX_BYTES // 2
+            await until(lambda: state.transport.room == 0)
+        assert state.heard == ["hold", "go on"]
+        assert state.dispatcher.waiting_bytes <= MAX_BYTES // 2
 
     asyncio.run(act())
 
 
 def test_clients_are_held_again_when_it_fills_again(tmp_path: Path) -> None:
     async def act() -> list[str]:
-        desk = Desk(tmp_path)
+        state = EventWorkerState(tmp_path)
         for _ in range(2):
-            desk.way.room = 0
-            filled(desk, MAX_BYTES)
-            desk.way.room = 1000
-            await until(lambda: not desk.dispatcher.waiting_bytes or desk.answer(*desk.sent))
-        return desk.heard
+            state.transport.room = 0
+            filled(state, MAX_BYTES)
+            state.transport.room = 1000
+            await until(lambda: not state.dispatcher.waiting_bytes or state.answer(*state.sent))
+        return state.heard
 
     assert asyncio.run(act()) == ["hold", "go on"] * 2
 
 
 def test_a_task_beyond_the_limit_is_refused_with_the_numbers(tmp_path: Path) -> None:
     async def act() -> None:
-        desk = Desk(tmp_path)
-        desk.dispatcher.is_stopped = True
-        filled(desk, MAX_BYTES)
-        waits = desk.dispatcher.waiting_bytes
+        state = EventWorkerState(tmp_path)
+        state.dispatcher.is_stopped = True
+        filled(state, MAX_BYTES)
+        waits = state.dispatcher.waiting_bytes
         room = MAX_BYTES - waits - NOTED_BYTES - HEAD_BYTES
 
         with pytest.raises(TaskQueueFull) as refused:
-            desk.submit(b"x" * (room + 1))
-        desk.submit(b"x" * room)
+            state.submit(b"x" * (room + 1))
+        state.submit(b"x" * room)
 
         assert (refused.value.waiting_bytes, refused.value.limit_bytes) == (waits, MAX_BYTES)
-        assert desk.dispatcher.waiting_bytes == MAX_BYTES
+        assert state.dispatcher.waiting_bytes == MAX_BYTES
 
     asyncio.run(act())
 
 
 def test_tasks_without_a_body_are_bounded_by_what_is_noted_of_them(tmp_path: Path) -> None:
     async def act() -> int:
-        desk = Desk(tmp_path)
-        desk.dispatcher.is_stopped = True
+        state = EventWorkerState(tmp_path)
+        state.dispatcher.is_stopped = True
         with pytest.raises(TaskQueueFull):
             for _ in range(MAX_BYTES):
-                desk.submit(b"")
-        return len(desk.backlog)
+                state.submit(b"")
+        return len(state.backlog)
 
     assert asyncio.run(act()) == MAX_BYTES // (NOTED_BYTES + HEAD_BYTES)
 
 
 def test_an_empty_backlog_takes_one_task_of_any_size_and_then_no_second(tmp_path: Path) -> None:
     async def act() -> None:
-        desk = Desk(tmp_path)
-        desk.dispatcher.is_stopped = True
+        state = EventWorkerState(tmp_path)
+        state.dispatcher.is_stopped = True
 
-        desk.submit(b"x" * 3 * MAX_BYTES)
+        state.submit(b"x" * 3 * MAX_BYTES)
 
         with pytest.raises(TaskQueueFull):
-            desk.submit(b"")
-        assert desk.bodies._spill.count() == 1
-        assert desk.heard == ["hold"]
+            state.submit(b"")
+        assert state.bodies._spill.count() == 1
+        assert state.heard == ["hold"]
 
     asyncio.run(act())
 
 
 def test_a_tasks_file_counts_until_the_task_is_sent(tmp_path: Path) -> None:
-    async def act() -> Desk:
-        desk = Desk(tmp_path)
-        desk.submit(b"x" * 50_000)
-        assert desk.dispatcher.waiting_bytes > 50_000
+    async def act() -> EventWorkerState:
+        state = EventWorkerState(tmp_path)
+        state.submit(b"x" * 50_000)
+        assert state.dispatcher.waiting_bytes > 50_000
         await turn()
-        return desk
+        return state
 
-    desk = asyncio.run(act())
+    state = asyncio.run(act())
 
-    assert desk.dispatcher.waiting_bytes == 0
-    assert desk.board.get(0, Cell.QUEUE_BYTES) == 0
+    assert state.dispatcher.waiting_bytes == 0
+    assert state.board.get(0, Cell.QUEUE_BYTES) == 0
 
 
 def test_how_many_tasks_wait_is_told_when_they_are_sent_and_when_one_is_withdrawn(tmp_path: Path) -> None:
     async def act() -> list[int]:
         told = []
-        desk = Desk(tmp_path)
-        desk.put(0, Cell.STATE, State.AWAY)
+        state = EventWorkerState(tmp_path)
+        state.put(0, Cell.STATE, State.AWAY)
         for _ in range(3):
-            desk.submit()
+            state.submit()
         await turn()
-        told.append(desk.board.get(0, Cell.WAITING))
-        desk.dispatcher.withdraw(1)
-        told.append(desk.board.get(0, Cell.WAITING))
-        desk.put(0, Cell.STATE, State.IDLE)
-        await until(lambda: desk.sent == [0, 2])
-        told.append(desk.board.get(0, Cell.WAITING))
+        told.append(state.board.get(0, Cell.WAITING))
+        state.dispatcher.withdraw(1)
+        told.append(state.board.get(0, Cell.WAITING))
+        state.put(0, Cell.STATE, State.IDLE)
+        await until(lambda: state.sent == [0, 2])
+        told.append(state.board.get(0, Cell.WAITING))
         return told
 
     assert asyncio.run(act()) == [3, 2, 0]

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from engine.ipc.hand import REGION_BYTES, Hand
+from engine.ipc.in_flight import REGION_BYTES, InFlight
 from engine.ipc.message import Message, unpack
 from engine.task_worker import handback
 from engine.task_worker.handback import HandBack, give_back
@@ -92,24 +92,28 @@ class Way:
 
 
 def test_where_nothing_can_go_back_nothing_is_sent() -> None:
-    way = Way(1)
+    transport = Way(1)
 
-    assert give_back(way, 0, Hand(memoryview(bytearray(REGION_BYTES))), []) == []  # type: ignore[arg-type]
-    assert way.came_back == []
+    assert give_back(transport, 0, InFlight(memoryview(bytearray(REGION_BYTES))), []) == []  # type: ignore[arg-type]
+    assert transport.came_back == []
 
 
 @pytest.mark.parametrize(("room", "gone"), [(9, 5), (2, 4), (0, 0)])
 def test_what_goes_back_is_no_longer_in_hand_and_what_finds_no_room_stays(room: int, gone: int) -> None:
-    hand, packet, way = Hand(memoryview(bytearray(REGION_BYTES))), packet_of(*map(task, range(6))), Way(room)
+    in_flight, packet, transport = (
+        InFlight(memoryview(bytearray(REGION_BYTES))),
+        packet_of(*map(task, range(6))),
+        Way(room),
+    )
 
     def receive_into(memory: memoryview) -> int:
         memory[8 : 8 + len(packet)] = packet
         return len(packet)
 
-    first, *rest = hand.take(receive_into)
+    first, *rest = in_flight.take(receive_into)
 
-    stay = give_back(way, 0, hand, rest)  # type: ignore[arg-type]
+    stay = give_back(transport, 0, in_flight, rest)  # type: ignore[arg-type]
 
-    assert [each.id for packet in way.came_back for each in packet] == list(range(1, 1 + gone))
+    assert [each.id for packet in transport.came_back for each in packet] == list(range(1, 1 + gone))
     assert stay == rest[gone:]
-    assert hand.leftover() == [first, *rest[gone:]]
+    assert in_flight.leftover() == [first, *rest[gone:]]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from engine.ipc.bodies import Bodies
+from engine.ipc.inbox_packet import REGION_BYTES, InboxPacket
 from engine.ipc.memory import anonymous
 from engine.ipc.message import INLINE_BYTES, Kind, Message, packets, to_bytes
-from engine.ipc.reading import REGION_BYTES, Reading
 from engine.ipc.spill import SpillDirectory
 from engine.worker.inbox_processor import InboxProcessor
 from tests.unit.engine.lives import Fate, Killed, Mortal
@@ -22,7 +22,7 @@ class House:
     def __init__(self, directory: Path) -> None:
         self.spill = SpillDirectory(directory)
         self.bodies = Bodies(self.spill, 0)
-        self.reading = Reading(anonymous("", REGION_BYTES).view)
+        self.inbox_packet = InboxPacket(anonymous("", REGION_BYTES).view)
         self.heard: list[tuple[int, Any]] = []
 
     def say(self, *messages: Message) -> None:
@@ -32,7 +32,7 @@ class House:
             room[: len(packet)] = packet
             return len(packet)
 
-        self.unheard = self.reading.take(receive_into)
+        self.unheard = self.inbox_packet.take(receive_into)
 
     def live(self, fate: Fate, *, is_first: bool) -> bool:
         """One process: hears what there is, or dies before. Whether it lived."""
@@ -43,13 +43,13 @@ class House:
             self.heard.append((message.id, value))
 
         bodies: Any = Mortal(self.bodies, fate)
-        reading: Any = Mortal(self.reading, fate)
+        inbox_packet: Any = Mortal(self.inbox_packet, fate)
         inbox_processor = InboxProcessor(bodies, 100, handle, handle)
         try:
             if is_first:
-                inbox_processor.process(reading, self.unheard or [])
+                inbox_processor.process(inbox_packet, self.unheard or [])
             else:
-                inbox_processor.process_leftover(reading)
+                inbox_processor.process_leftover(inbox_packet)
         except Killed:
             return False
         return True
@@ -71,7 +71,7 @@ def test_an_event_worker_may_die_at_any_step_and_all_is_heard_and_no_file_left(
 
         assert dict(house.heard) == {1: LARGE, 2: "small", 3: [LARGE]}
         assert house.spill.count() == 0
-        assert house.reading.leftover(100) == ([], 0)
+        assert house.inbox_packet.leftover(100) == ([], 0)
         if lived:
             assert dies_at > 15
             break
@@ -84,6 +84,6 @@ def test_the_file_of_a_message_that_is_passed_over_goes(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.say(house.bodies.pack(Kind.PIPE, 1, LARGE))
 
-    InboxProcessor(house.bodies, 1, lambda *_: None, lambda *_: None).process_leftover(house.reading)
+    InboxProcessor(house.bodies, 1, lambda *_: None, lambda *_: None).process_leftover(house.inbox_packet)
 
     assert house.spill.count() == 0

@@ -8,10 +8,10 @@ import pytest
 import sysv_ipc
 
 from engine.errors import StartError, UsageError
-from engine.ipc import hand, sysv_queue
-from engine.ipc.hand import LEAD_BYTES
+from engine.ipc import in_flight, sysv_queue
+from engine.ipc.in_flight import LEAD_BYTES
 from engine.ipc.message import HEAD_BYTES, PACKET_BYTES, PACKET_HEAD, Kind, Message, packets, to_bytes, unpack
-from engine.ipc.sysv_queue import QueueWay, ftok, limit, open_queue, remove_queue, unused_key
+from engine.ipc.sysv_queue import QueueTransport, ftok, limit, open_queue, remove_queue, unused_key
 
 SOMEBODY_ELSE = 12_345  # a user id, not ours
 
@@ -41,83 +41,83 @@ def bell() -> Bell:
 
 
 @pytest.fixture
-def way(queue: sysv_ipc.MessageQueue, bell: Bell) -> QueueWay:
-    return QueueWay(queue, memoryview(bytearray(8)), bell, bell.removed)
+def transport(queue: sysv_ipc.MessageQueue, bell: Bell) -> QueueTransport:
+    return QueueTransport(queue, memoryview(bytearray(8)), bell, bell.removed)
 
 
-def taken(way: QueueWay, number: int) -> list[int]:
+def taken(transport: QueueTransport, number: int) -> list[int]:
     """Ids in the next packet for this task worker."""
-    room = memoryview(bytearray(hand.REGION_BYTES))
-    return [each.id for each in unpack(room[LEAD_BYTES:])] if way.take(number, room) else []
+    room = memoryview(bytearray(in_flight.REGION_BYTES))
+    return [each.id for each in unpack(room[LEAD_BYTES:])] if transport.take(number, room) else []
 
 
 # ── the way ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_empty_queue_gives_nothing_and_does_not_block(way: QueueWay) -> None:
-    room = memoryview(bytearray(hand.REGION_BYTES))
+def test_an_empty_queue_gives_nothing_and_does_not_block(transport: QueueTransport) -> None:
+    room = memoryview(bytearray(in_flight.REGION_BYTES))
 
-    assert (way.take(0, room), way.take_any(room)) == (0, 0)
-    assert bytes(room) == bytes(hand.REGION_BYTES)
+    assert (transport.take(0, room), transport.take_any(room)) == (0, 0)
+    assert bytes(room) == bytes(in_flight.REGION_BYTES)
 
 
-def test_packets_come_out_in_the_order_they_went_in_for_whoever_asks(way: QueueWay) -> None:
+def test_packets_come_out_in_the_order_they_went_in_for_whoever_asks(transport: QueueTransport) -> None:
     for number in range(4):
-        assert way.send(0, packet_of(number), is_named=False)
+        assert transport.send(0, packet_of(number), is_named=False)
 
-    assert [taken(way, number) for number in (3, 0, 2, 0)] == [[0], [1], [2], [3]]
-
-
-def test_a_named_packet_is_for_one_alone_and_comes_first(way: QueueWay) -> None:
-    way.send(1, packet_of(10), is_named=False)
-    way.send(1, packet_of(11), is_named=True)
-    way.send(1, packet_of(12), is_named=True)
-
-    assert taken(way, 0) == [10]
-    assert taken(way, 0) == []
-    assert [taken(way, 1), taken(way, 1), taken(way, 1)] == [[11], [12], []]
+    assert [taken(transport, number) for number in (3, 0, 2, 0)] == [[0], [1], [2], [3]]
 
 
-def test_anything_is_taken_in_order_by_who_empties_the_queue(way: QueueWay) -> None:
-    way.send(1, packet_of(1), is_named=True)
-    way.send(0, packet_of(2), is_named=False)
-    way.send(7, packet_of(3), is_named=True)
-    room = memoryview(bytearray(hand.REGION_BYTES))
+def test_a_named_packet_is_for_one_alone_and_comes_first(transport: QueueTransport) -> None:
+    transport.send(1, packet_of(10), is_named=False)
+    transport.send(1, packet_of(11), is_named=True)
+    transport.send(1, packet_of(12), is_named=True)
+
+    assert taken(transport, 0) == [10]
+    assert taken(transport, 0) == []
+    assert [taken(transport, 1), taken(transport, 1), taken(transport, 1)] == [[11], [12], []]
+
+
+def test_anything_is_taken_in_order_by_who_empties_the_queue(transport: QueueTransport) -> None:
+    transport.send(1, packet_of(1), is_named=True)
+    transport.send(0, packet_of(2), is_named=False)
+    transport.send(7, packet_of(3), is_named=True)
+    room = memoryview(bytearray(in_flight.REGION_BYTES))
     got = []
 
-    while way.take_any(room):
+    while transport.take_any(room):
         got += [each.id for each in unpack(room[LEAD_BYTES:])]
 
     assert got == [1, 2, 3]
 
 
-def test_a_packet_goes_behind_the_lead_and_no_further_than_its_end(way: QueueWay) -> None:
+def test_a_packet_goes_behind_the_lead_and_no_further_than_its_end(transport: QueueTransport) -> None:
     packet = packet_of(1, 2, 3)
-    way.send(0, packet, is_named=False)
-    room = memoryview(bytearray(b"\xff" * hand.REGION_BYTES))
+    transport.send(0, packet, is_named=False)
+    room = memoryview(bytearray(b"\xff" * in_flight.REGION_BYTES))
 
-    assert way.take(0, room) == len(packet)
+    assert transport.take(0, room) == len(packet)
 
     assert room[LEAD_BYTES : LEAD_BYTES + len(packet)] == packet
     assert set(room[LEAD_BYTES + len(packet) :]) == {0xFF}
 
 
-def test_a_packet_that_is_on_its_way_wakes_somebody(way: QueueWay, bell: Bell) -> None:
-    way.send(3, packet_of(1), is_named=False)
-    way.send(4, packet_of(2), is_named=True)
+def test_a_packet_that_is_on_its_way_wakes_somebody(transport: QueueTransport, bell: Bell) -> None:
+    transport.send(3, packet_of(1), is_named=False)
+    transport.send(4, packet_of(2), is_named=True)
 
     assert bell.rung == [(3, True), (4, True)]
 
 
 def test_a_packet_for_one_in_a_long_task_wakes_another_unless_it_is_for_that_one_alone(
-    way: QueueWay, bell: Bell
+    transport: QueueTransport, bell: Bell
 ) -> None:
-    way.pass_on(3)
+    transport.wake_other(3)
 
-    way.send(3, packet_of(1), is_named=False)
-    way.send(3, packet_of(2), is_named=True)
-    assert taken(way, 3) == [2]
-    way.send(3, packet_of(3), is_named=False)
+    transport.send(3, packet_of(1), is_named=False)
+    transport.send(3, packet_of(2), is_named=True)
+    assert taken(transport, 3) == [2]
+    transport.send(3, packet_of(3), is_named=False)
 
     assert bell.rung == [(3, False), (3, False), (3, True), (3, True)]
 
@@ -126,37 +126,37 @@ def test_a_full_queue_says_so_wakes_nobody_and_takes_again_once_there_is_room(
     queue: sysv_ipc.MessageQueue, bell: Bell
 ) -> None:
     queue.max_size = 4096
-    way = QueueWay(queue, memoryview(bytearray(8)), bell, bell.removed)
+    transport = QueueTransport(queue, memoryview(bytearray(8)), bell, bell.removed)
     sent = 0
-    while way.send(0, packet_of(sent), is_named=False):
+    while transport.send(0, packet_of(sent), is_named=False):
         sent += 1
         assert sent < 10_000
     rung = len(bell.rung)
 
     assert rung == sent > 10
-    assert not way.send(0, packet_of(99), is_named=True)
-    assert taken(way, 0) == [0]
-    assert way.send(0, packet_of(100), is_named=False)
+    assert not transport.send(0, packet_of(99), is_named=True)
+    assert taken(transport, 0) == [0]
+    assert transport.send(0, packet_of(100), is_named=False)
 
 
-def test_what_is_given_back_is_a_task_for_anybody(way: QueueWay, bell: Bell) -> None:
+def test_what_is_given_back_is_a_task_for_anybody(transport: QueueTransport, bell: Bell) -> None:
     task = Message(Kind.TASK, 0, 0, 7, b"body")
     (packet,) = packets([to_bytes(task)])
 
-    assert way.give_back(0, packet)
-    way.pass_on(0)
+    assert transport.give_back(0, packet)
+    transport.wake_other(0)
 
-    assert taken(way, 5) == [7]
+    assert taken(transport, 5) == [7]
     assert bell.rung == [(0, False)]
 
 
 def test_a_queue_that_is_gone_is_told_of_and_neither_takes_nor_gives(queue: sysv_ipc.MessageQueue, bell: Bell) -> None:
-    way = QueueWay(queue, memoryview(bytearray(8)), bell, bell.removed)
+    transport = QueueTransport(queue, memoryview(bytearray(8)), bell, bell.removed)
     queue.remove()
 
-    assert not way.send(0, packet_of(1), is_named=False)
+    assert not transport.send(0, packet_of(1), is_named=False)
     assert bell.removals == 1
-    assert taken(way, 0) == []
+    assert taken(transport, 0) == []
     assert bell.removals >= 2
     assert bell.rung == []
 
@@ -164,20 +164,20 @@ def test_a_queue_that_is_gone_is_told_of_and_neither_takes_nor_gives(queue: sysv
 # ── sizes ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_largest_packet_goes_and_comes(way: QueueWay) -> None:
-    packet = PACKET_HEAD.pack(way.packet_bytes) + b"x" * (way.packet_bytes - PACKET_HEAD.size)
-    room = memoryview(bytearray(hand.REGION_BYTES))
+def test_the_largest_packet_goes_and_comes(transport: QueueTransport) -> None:
+    packet = PACKET_HEAD.pack(transport.packet_bytes) + b"x" * (transport.packet_bytes - PACKET_HEAD.size)
+    room = memoryview(bytearray(in_flight.REGION_BYTES))
 
-    assert way.send(0, packet, is_named=False)
+    assert transport.send(0, packet, is_named=False)
 
-    assert way.take(0, room) == way.packet_bytes
-    assert room[LEAD_BYTES : LEAD_BYTES + way.packet_bytes] == packet
+    assert transport.take(0, room) == transport.packet_bytes
+    assert room[LEAD_BYTES : LEAD_BYTES + transport.packet_bytes] == packet
 
 
-def test_a_task_with_the_largest_body_fits_into_a_packet(way: QueueWay) -> None:
-    largest = to_bytes(Message(Kind.TASK, 0, 0, 0, b"x" * way.inline_bytes))
+def test_a_task_with_the_largest_body_fits_into_a_packet(transport: QueueTransport) -> None:
+    largest = to_bytes(Message(Kind.TASK, 0, 0, 0, b"x" * transport.inline_bytes))
 
-    assert [len(each) <= way.packet_bytes for each in packets([largest], way.packet_bytes)] == [True]
+    assert [len(each) <= transport.packet_bytes for each in packets([largest], transport.packet_bytes)] == [True]
 
 
 @pytest.mark.parametrize(
@@ -197,17 +197,17 @@ def test_packets_are_what_the_kernel_and_a_hand_can_take(
 
     monkeypatch.setattr(sysv_queue, "limit", lambda name: msgmax)
 
-    way = QueueWay(Wide(), memoryview(bytearray(8)), bell, bell.removed)
+    transport = QueueTransport(Wide(), memoryview(bytearray(8)), bell, bell.removed)
 
-    assert (way.packet_bytes, way.inline_bytes) == (packet, inline)
+    assert (transport.packet_bytes, transport.inline_bytes) == (packet, inline)
 
 
 def test_packets_are_no_larger_than_the_whole_queue(queue: sysv_ipc.MessageQueue, bell: Bell) -> None:
     queue.max_size = 1000
 
-    way = QueueWay(queue, memoryview(bytearray(8)), bell, bell.removed)
+    transport = QueueTransport(queue, memoryview(bytearray(8)), bell, bell.removed)
 
-    assert (way.packet_bytes, way.inline_bytes) == (1000, 1000 - HEAD_BYTES - PACKET_HEAD.size)
+    assert (transport.packet_bytes, transport.inline_bytes) == (1000, 1000 - HEAD_BYTES - PACKET_HEAD.size)
 
 
 # ── keys and rights ─────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ import pytest
 from engine.errors import StartError
 from engine.ipc.board import Cell
 from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, Kind, Message
-from engine.ipc.shared import Shared
+from engine.ipc.resources import IpcResources
 from tests.unit.engine.starts import death_at_line, hold, ids, keep, packet_of, start, task, waiting
 
 pytestmark = pytest.mark.usefixtures("light_collections")
@@ -22,10 +22,10 @@ FIRST_HAND = 2
 
 
 def test_a_first_start_has_nothing_to_do(tmp_path: Path, queue_key: int) -> None:
-    shared = start(tmp_path, queue_key)
+    resources = start(tmp_path, queue_key)
 
-    assert waiting(shared) == []
-    assert shared.task_ids.draw(1) == 0
+    assert waiting(resources) == []
+    assert resources.task_ids.draw(1) == 0
 
 
 # ── every place a task can be in ────────────────────────────────────────────────────────────────
@@ -49,8 +49,8 @@ def test_what_was_begun_has_one_death_more(tmp_path: Path, queue_key: int) -> No
     former = start(tmp_path, queue_key)
     hold(former, FIRST_HAND, task(0), task(1, deaths=1), task(2))
     for place in (0, 1):
-        former.hands[FIRST_HAND][0].begin(place)
-    former.hands[FIRST_HAND][0].end(0)
+        former.in_flight_slots[FIRST_HAND][0].begin(place)
+    former.in_flight_slots[FIRST_HAND][0].end(0)
 
     assert waiting(start(tmp_path, queue_key)) == [task(0), task(1, deaths=2), task(2)]
 
@@ -69,10 +69,10 @@ def test_a_file_that_a_start_was_killed_before_it_had_a_size_is_no_harm(
 
 def test_every_hand_of_a_task_worker_of_coroutines_is_looked_into(tmp_path: Path, queue_key: int) -> None:
     former = start(tmp_path, queue_key, concurrency=3)
-    assert len(former.hands[FIRST_HAND]) == 4
+    assert len(former.in_flight_slots[FIRST_HAND]) == 4
     for number in range(4):
-        hold(former, FIRST_HAND, task(number), hand=number)
-    former.hands[FIRST_HAND][3].begin(0)
+        hold(former, FIRST_HAND, task(number), in_flight=number)
+    former.in_flight_slots[FIRST_HAND][3].begin(0)
 
     assert waiting(start(tmp_path, queue_key)) == [task(0), task(1), task(2), task(3, deaths=1)]
 
@@ -80,16 +80,16 @@ def test_every_hand_of_a_task_worker_of_coroutines_is_looked_into(tmp_path: Path
 def test_what_was_answered_or_given_back_does_not_come_again(tmp_path: Path, queue_key: int) -> None:
     former = start(tmp_path, queue_key)
     hold(former, FIRST_HAND, task(0), task(1), task(2), task(3))
-    former.hands[FIRST_HAND][0].answered(1)
-    former.hands[FIRST_HAND][0].give_back(2)
+    former.in_flight_slots[FIRST_HAND][0].answered(1)
+    former.in_flight_slots[FIRST_HAND][0].give_back(2)
 
     assert ids(start(tmp_path, queue_key)) == [1, 3]
 
 
 def test_what_was_in_the_queue_waits_again_and_the_queue_is_empty(tmp_path: Path, queue_key: int) -> None:
     former = start(tmp_path, queue_key)
-    former.way.send(0, packet_of(task(2), task(0)), is_named=False)
-    former.way.send(1, packet_of(task(1, target=1)), is_named=True)
+    former.transport.send(0, packet_of(task(2), task(0)), is_named=False)
+    former.transport.send(1, packet_of(task(1, target=1)), is_named=True)
 
     now = start(tmp_path, queue_key)
 
@@ -102,13 +102,13 @@ def test_what_a_start_had_drained_before_it_was_killed_waits_again(
 ) -> None:
     former = start(tmp_path, queue_key)
     for number in range(3):
-        former.way.send(0, packet_of(task(number)), is_named=False)
+        former.transport.send(0, packet_of(task(number)), is_named=False)
 
     def killed(*_: object) -> None:
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Shared, "_furnish", killed)
+        patch.setattr(IpcResources, "_furnish", killed)
         with pytest.raises(MemoryError):
             start(tmp_path, queue_key)
 
@@ -128,9 +128,9 @@ def test_only_tasks_come_again(tmp_path: Path, queue_key: int) -> None:
 def test_a_task_that_was_in_two_places_comes_once_with_most_deaths(tmp_path: Path, queue_key: int) -> None:
     former = start(tmp_path, queue_key)
     keep(former, 0, task(0), task(1))
-    former.way.send(0, packet_of(task(1)), is_named=False)
+    former.transport.send(0, packet_of(task(1)), is_named=False)
     hold(former, FIRST_HAND, task(0))
-    former.hands[FIRST_HAND][0].begin(0)
+    former.in_flight_slots[FIRST_HAND][0].begin(0)
 
     assert waiting(start(tmp_path, queue_key)) == [task(0, deaths=1), task(1)]
 
@@ -142,9 +142,13 @@ def test_tasks_are_shared_out_to_all_event_workers_and_each_has_its_own_in_order
 
     now = start(tmp_path, queue_key, worker_num=3)
 
-    shares = [[message.id for message in desk.backlog.load()] for desk in now.desks]
+    shares = [[message.id for message in state.backlog.load()] for state in now.event_worker_states]
     assert shares == [[0, 3, 6], [1, 4], [2, 5], [], [], []]
-    assert [{message.source for message in desk.backlog.load()} for desk in now.desks[:3]] == [{0}, {1}, {2}]
+    assert [{message.source for message in state.backlog.load()} for state in now.event_worker_states[:3]] == [
+        {0},
+        {1},
+        {2},
+    ]
     for cell in (Cell.SUBMITTED, Cell.WAITING):
         assert [now.board.get(place, cell) for place in now.board.event_places] == [3, 2, 2, 0, 0, 0]
 
@@ -161,7 +165,7 @@ def test_fewer_workers_lose_nothing_of_what_more_had(tmp_path: Path, queue_key: 
     former = start(tmp_path, queue_key, worker_num=3, task_worker_num=5)
     for place in former.board.event_places:
         keep(former, place, task(place))
-    for place in former.hands:
+    for place in former.in_flight_slots:
         hold(former, place, task(place))
 
     now = start(tmp_path, queue_key, worker_num=1, task_worker_num=1)
@@ -236,7 +240,7 @@ def test_a_start_with_another_key_is_refused_and_changes_nothing(
 
 # ── death ───────────────────────────────────────────────────────────────────────────────────────
 
-FILES = ("ipc/recovery.py", "ipc/shared.py", "ipc/backlog.py", "ipc/memory.py", "ipc/sysv_queue.py", "ipc/spill.py")
+FILES = ("ipc/recovery.py", "ipc/resources.py", "ipc/backlog.py", "ipc/memory.py", "ipc/sysv_queue.py", "ipc/spill.py")
 
 
 def leave_something_everywhere(path: Path, key: int) -> list[Message]:
@@ -247,9 +251,9 @@ def leave_something_everywhere(path: Path, key: int) -> list[Message]:
     keep(former, 0, large, task(1))
     keep(former, 1, task(2))
     hold(former, FIRST_HAND, task(3), task(4, deaths=1))
-    former.hands[FIRST_HAND][0].begin(1)
-    former.way.send(0, packet_of(task(5), task(6)), is_named=False)
-    former.way.send(1, packet_of(task(7, target=1)), is_named=True)
+    former.in_flight_slots[FIRST_HAND][0].begin(1)
+    former.transport.send(0, packet_of(task(5), task(6)), is_named=False)
+    former.transport.send(1, packet_of(task(7, target=1)), is_named=True)
     return [large, task(1), task(2), task(3), task(4, deaths=2), task(5), task(6), task(7, target=1)]
 
 

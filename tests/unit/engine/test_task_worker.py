@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.ipc.board import Cell, State
-from engine.ipc.hand import LEAD_BYTES
+from engine.ipc.in_flight import LEAD_BYTES
 from engine.ipc.message import Kind, Message
 from engine.task_worker import handback, work
 from engine.task_worker.task_worker import TaskWorker
@@ -457,7 +457,7 @@ def test_a_task_left_in_the_other_seat_is_in_our_own_hand_while_we_do_it(world: 
     def task(world: World, task_id: int, source: int, data: Any) -> Any:
         if world.lives == 1:
             raise Killed
-        there.append([each.message.id for each in world.hands[OTHER_SEAT][0].leftover()])
+        there.append([each.message.id for each in world.in_flight_slots[OTHER_SEAT][0].leftover()])
         return data
 
     world.events.register("task", task)
@@ -476,15 +476,15 @@ def test_a_process_that_begins_in_the_other_seat_while_we_do_what_was_left_there
     def task(world: World, task_id: int, source: int, data: Any) -> Any:
         if world.lives == 1:
             raise Killed
-        (hand,) = world.hands[OTHER_SEAT]
+        (in_flight,) = world.in_flight_slots[OTHER_SEAT]
         packet = packet_of(Message(Kind.TASK, 0, EVENT_WORKER, 7, b"its own"))
 
         def receive_into(room: memoryview) -> int:
             room[LEAD_BYTES : LEAD_BYTES + len(packet)] = packet
             return len(packet)
 
-        hand.take(receive_into)
-        hand.begin(0)
+        in_flight.take(receive_into)
+        in_flight.begin(0)
         return data
 
     world.events.register("task", task)

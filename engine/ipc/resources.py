@@ -9,19 +9,19 @@ from pathlib import Path
 
 import sysv_ipc  # type: ignore[import-not-found]
 
-from engine.ipc import hand, reading
+from engine.ipc import in_flight, inbox_packet
 from engine.ipc.board import BLOCKED_WITH_TASKS, Board, Cell, State
 from engine.ipc.channel import inbox_of
 from engine.ipc.counter import SharedCounter
-from engine.ipc.hand import hands_in
+from engine.ipc.in_flight import slots_in
+from engine.ipc.inbox_packet import EventWorkerState, InboxPacket
 from engine.ipc.memory import Folder, Maker, anonymous, refuse_others
 from engine.ipc.message import EMPTY_PACKET, SPILLED, Message
-from engine.ipc.reading import Desk, Reading
-from engine.ipc.recovery import HAND, Recovery, fill
+from engine.ipc.recovery import IN_FLIGHT, Recovery, fill
 from engine.ipc.spill import SpillDirectory
-from engine.ipc.sysv_queue import QueueWay, open_queue, remove_queue, unused_key
+from engine.ipc.sysv_queue import QueueTransport, open_queue, remove_queue, unused_key
+from engine.ipc.transport import SocketTransport, TaskTransport
 from engine.ipc.unix_socket import UnixSocketChannel
-from engine.ipc.way import SocketWay, TaskWay
 from engine.log_lines import get_logger
 from engine.settings import IpcMode, Settings
 
@@ -45,10 +45,10 @@ def open_files(settings: Settings, processes: int = 0) -> int:
     return inboxes + in_files + _ALWAYS
 
 
-class Shared:
+class IpcResources:
     """What outlives each process of a server; with a key, the tasks in it outlive all of them."""
 
-    way: TaskWay
+    transport: TaskTransport
 
     def __init__(self, settings: Settings, path: Path, concurrency: int = 0, processes: Sequence[str] = ()) -> None:
         """`path`: the directory for files, ours alone. `concurrency`, `processes`: see Board. Raises StartError, and
@@ -79,20 +79,20 @@ class Shared:
         self.spill.sweep()
         self.task_ids = SharedCounter()
         if self._settings.task_ipc_mode == IpcMode.SOCKET:
-            self.way = SocketWay(self.channel, self._places, self.board.blocked, self._ring)
+            self.transport = SocketTransport(self.channel, self._places, self.board.blocked, self._wake_waiting)
         else:
             key = unused_key()
             (self._path / _QUEUE_NOTE).write_text(str(key))
-            self.way = self._queue_way(key)
+            self.transport = self._queue_transport(key)
         self._furnish(anonymous, [])
 
     def _go_on(self, key: int) -> None:
         """With what former lives under this key left."""
         self._folder = Folder(self._path, key)
-        self.way = way = self._queue_way(key)
+        self.transport = transport = self._queue_transport(key)
         assert self._queue is not None  # noqa: S101
         recovery = Recovery(self._folder)
-        tasks = self._without_done(recovery.tasks(way, self._queue.current_messages))
+        tasks = self._without_done(recovery.tasks(transport, self._queue.current_messages))
         self.spill.sweep({task.body.decode() for task in tasks if task.codec & SPILLED})
         self.task_ids = SharedCounter(tasks[-1].id + 1 if tasks else 0)
         self._furnish(recovery.make, tasks)
@@ -107,9 +107,9 @@ class Shared:
             log.warning("tasks without their files are not delivered, they were done", extra={"count": len(gone)})
         return [task for task in tasks if task.id not in gone]
 
-    def _queue_way(self, key: int) -> QueueWay:
+    def _queue_transport(self, key: int) -> QueueTransport:
         self._queue = open_queue(key)
-        return QueueWay(self._queue, self.board.blocked, self._ring, self._on_queue_removed)
+        return QueueTransport(self._queue, self.board.blocked, self._wake_waiting, self._on_queue_removed)
 
     def _furnish(self, make: Maker, tasks: list[Message]) -> None:
         """Hands and desks for all places; `tasks` wait at the desks in equal shares."""
@@ -123,21 +123,25 @@ class Shared:
         first = self._places
         # one for each task at once, and one more, so that who is busy with all of them still hears what is said
         count = self.board.concurrency + 1
-        self.hands = {
-            place: hands_in(small(f"{HAND}-{place}", count * hand.REGION_BYTES))
+        self.in_flight_slots = {
+            place: slots_in(small(f"{IN_FLIGHT}-{place}", count * in_flight.REGION_BYTES))
             for place in range(first, first + 2 * settings.task_worker_num)
         }
-        self.desks = []
+        self.event_worker_states = []
         for place in self.board.event_places:
             share = tasks[place::workers] if place < workers else []
             backlog = fill(make, place, share, settings.task_queue_max_bytes, settings.task_worker_num)
-            self.desks.append(Desk(backlog, Reading(anonymous("", reading.REGION_BYTES).view)))
+            self.event_worker_states.append(
+                EventWorkerState(backlog, InboxPacket(anonymous("", inbox_packet.REGION_BYTES).view))
+            )
             self.board.put(place, Cell.SUBMITTED, len(share))
             self.board.put(place, Cell.WAITING, len(share))
 
-        self.process_readings = [Reading(anonymous("", reading.REGION_BYTES).view) for _ in self.board.processes]
+        self.process_readings = [
+            InboxPacket(anonymous("", inbox_packet.REGION_BYTES).view) for _ in self.board.processes
+        ]
 
-    def _ring(self, number: int, is_named: bool) -> None:
+    def _wake_waiting(self, number: int, is_named: bool) -> None:
         """Wake task worker `number` if it waits or has room; else, where any may do it, another that does."""
         if self._waits(number):
             self._wake(number)
@@ -164,7 +168,7 @@ class Shared:
         for each, is_blocked in enumerate(self.board.blocked):
             if is_blocked:  # it may have been about to note the opposite, and died before it looked once more
                 self.board.blocked[each] = BLOCKED_WITH_TASKS
-        self.way.pass_on(number)
+        self.transport.wake_other(number)
 
     def _on_queue_removed(self) -> None:
         """Stop the server, once: another queue would have to be told to every process, and nobody knows why it went."""
@@ -187,8 +191,10 @@ class Shared:
         if self._folder is None:
             self._remove_private_queue()
             return True
-        count = sum(len(desk.backlog.load()) for desk in self.desks)
-        count += sum(len(each.leftover()) for hands in self.hands.values() for each in hands)
+        count = sum(len(state.backlog.load()) for state in self.event_worker_states)
+        count += sum(
+            len(each.leftover()) for in_flight_slots in self.in_flight_slots.values() for each in in_flight_slots
+        )
         if not self.discards_tasks and (self._in_queue() or count):
             facts = {"key": self._settings.message_queue_key, "count": count, "packets": self._in_queue()}
             log.info("tasks stay for the next start", extra=facts)

@@ -1,18 +1,18 @@
-"""engine/ipc/hand.py: what a task worker had in hand is there for the one that follows it."""
+"""engine/ipc/in_flight.py: what a task worker had in hand is there for the one that follows it."""
 
 import itertools
 import os
 
 import pytest
 
-from engine.ipc.hand import LEAD_BYTES, REGION_BYTES, Hand, Held, hands_in
+from engine.ipc.in_flight import LEAD_BYTES, REGION_BYTES, InFlight, InFlightTask, slots_in
 from engine.ipc.memory import anonymous
 from engine.ipc.message import INLINE_BYTES, PACKET_BYTES, Message, packets, to_bytes
 from tests.unit.engine.starts import death_at_line
 
 
-def new_hand() -> Hand:
-    return Hand(anonymous("hand", REGION_BYTES).view)
+def new_hand() -> InFlight:
+    return InFlight(anonymous("hand", REGION_BYTES).view)
 
 
 def task(number: int, body: bytes = b"body") -> Message:
@@ -30,14 +30,14 @@ def putting(messages: list[Message]):
     return receive_into
 
 
-def holding(count: int) -> Hand:
-    hand = new_hand()
-    hand.take(putting([task(number) for number in range(count)]))
-    return hand
+def holding(count: int) -> InFlight:
+    in_flight = new_hand()
+    in_flight.take(putting([task(number) for number in range(count)]))
+    return in_flight
 
 
-def counts(held: list[Held]) -> list[tuple[int, int, int]]:
-    return [(each.message.id, each.begun, each.deaths) for each in held]
+def counts(entries: list[InFlightTask]) -> list[tuple[int, int, int]]:
+    return [(each.message.id, each.begun, each.deaths) for each in entries]
 
 
 def test_a_new_hand_is_empty() -> None:
@@ -45,16 +45,16 @@ def test_a_new_hand_is_empty() -> None:
 
 
 def test_taking_gives_the_messages_in_order_with_their_places() -> None:
-    held = new_hand().take(putting([task(5), task(6)]))
+    entries = new_hand().take(putting([task(5), task(6)]))
 
-    assert held == [Held(0, task(5), 0, 0), Held(1, task(6), 0, 0)]
+    assert entries == [InFlightTask(0, task(5), 0, 0), InFlightTask(1, task(6), 0, 0)]
 
 
 def test_taking_nothing_gives_nothing() -> None:
-    hand = new_hand()
+    in_flight = new_hand()
 
-    assert hand.take(lambda buffer: 0) == []
-    assert hand.leftover() == []
+    assert in_flight.take(lambda buffer: 0) == []
+    assert in_flight.leftover() == []
 
 
 def test_what_was_taken_and_not_begun_is_left_as_it_came() -> None:
@@ -62,85 +62,85 @@ def test_what_was_taken_and_not_begun_is_left_as_it_came() -> None:
 
 
 def test_the_one_begun_is_left_and_one_more_process_died_of_it() -> None:
-    hand = holding(3)
+    in_flight = holding(3)
 
-    hand.begin(1)
+    in_flight.begin(1)
 
-    assert counts(hand.leftover()) == [(0, 0, 0), (1, 1, 1), (2, 0, 0)]
+    assert counts(in_flight.leftover()) == [(0, 0, 0), (1, 1, 1), (2, 0, 0)]
 
 
 def test_one_that_ended_is_left_without_a_death_while_its_answer_is_not_sent() -> None:
-    hand = holding(2)
+    in_flight = holding(2)
 
-    hand.begin(0)
-    hand.end(0)
-    hand.begin(1)
+    in_flight.begin(0)
+    in_flight.end(0)
+    in_flight.begin(1)
 
-    assert counts(hand.leftover()) == [(0, 1, 0), (1, 1, 1)]
+    assert counts(in_flight.leftover()) == [(0, 1, 0), (1, 1, 1)]
 
 
 def test_deaths_of_one_are_not_forgotten_while_another_is_handled() -> None:
-    hand = holding(2)
-    hand.begin(0)  # and dies
-    hand.begin(0)  # and dies again
-    hand.begin(0)
-    hand.end(0)
+    in_flight = holding(2)
+    in_flight.begin(0)  # and dies
+    in_flight.begin(0)  # and dies again
+    in_flight.begin(0)
+    in_flight.end(0)
 
-    hand.begin(1)
+    in_flight.begin(1)
 
-    assert counts(hand.leftover()) == [(0, 3, 2), (1, 1, 1)]
+    assert counts(in_flight.leftover()) == [(0, 3, 2), (1, 1, 1)]
 
 
 def test_those_answered_are_not_left() -> None:
-    hand = holding(3)
-    hand.begin(0)
-    hand.end(0)
-    hand.answered(1)
-    hand.begin(1)
+    in_flight = holding(3)
+    in_flight.begin(0)
+    in_flight.end(0)
+    in_flight.answered(1)
+    in_flight.begin(1)
 
-    assert [(each.place, each.message.id, each.deaths) for each in hand.leftover()] == [(1, 1, 1), (2, 2, 0)]
-    assert hand.answered_before() == [task(0)]
+    assert [(each.place, each.message.id, each.deaths) for each in in_flight.leftover()] == [(1, 1, 1), (2, 2, 0)]
+    assert in_flight.answered_before() == [task(0)]
 
 
 def test_with_all_answered_nothing_is_left() -> None:
-    hand = holding(2)
+    in_flight = holding(2)
 
-    hand.answered(2)
+    in_flight.answered(2)
 
-    assert hand.leftover() == []
-    assert hand.answered_before() == [task(0), task(1)]
+    assert in_flight.leftover() == []
+    assert in_flight.answered_before() == [task(0), task(1)]
 
 
 def test_a_cleared_hand_is_empty_and_the_next_packet_starts_afresh() -> None:
-    hand = holding(3)
-    hand.begin(2)
-    hand.answered(2)
+    in_flight = holding(3)
+    in_flight.begin(2)
+    in_flight.answered(2)
 
-    hand.clear()
+    in_flight.clear()
 
-    assert hand.leftover() == hand.answered_before() == []
-    hand.take(putting([task(7), task(8), task(9)]))
-    assert counts(hand.leftover()) == [(7, 0, 0), (8, 0, 0), (9, 0, 0)]
+    assert in_flight.leftover() == in_flight.answered_before() == []
+    in_flight.take(putting([task(7), task(8), task(9)]))
+    assert counts(in_flight.leftover()) == [(7, 0, 0), (8, 0, 0), (9, 0, 0)]
 
 
 def test_more_deaths_than_can_be_counted_stay_the_most() -> None:
-    hand = holding(1)
+    in_flight = holding(1)
 
     for _ in range(300):
-        hand.begin(0)
+        in_flight.begin(0)
 
-    assert counts(hand.leftover()) == [(0, 255, 255)]
+    assert counts(in_flight.leftover()) == [(0, 255, 255)]
 
 
 def test_as_many_of_the_smallest_messages_as_a_packet_holds_are_counted() -> None:
     smallest = to_bytes(task(0, b""))
     most = (PACKET_BYTES - 4) // len(smallest)
-    hand = new_hand()
-    hand.take(putting([task(number, b"") for number in range(most)]))
+    in_flight = new_hand()
+    in_flight.take(putting([task(number, b"") for number in range(most)]))
 
-    hand.begin(most - 1)
+    in_flight.begin(most - 1)
 
-    assert counts(hand.leftover())[-1] == (most - 1, 1, 1)
+    assert counts(in_flight.leftover())[-1] == (most - 1, 1, 1)
 
 
 def test_the_largest_packet_fits() -> None:
@@ -152,36 +152,36 @@ def test_the_largest_packet_fits() -> None:
 
 @pytest.mark.parametrize("begun", [0, 1])
 def test_another_process_finds_what_a_dead_one_had(begun: int) -> None:
-    hand = new_hand()
+    in_flight = new_hand()
     pid = os.fork()
     if pid == 0:
-        hand.take(putting([task(0), task(1)]))
-        hand.begin(begun)
+        in_flight.take(putting([task(0), task(1)]))
+        in_flight.begin(begun)
         os._exit(0)
     os.waitpid(pid, 0)
 
-    left = hand.leftover()
+    left = in_flight.leftover()
 
     assert [each.message for each in left] == [task(0), task(1)]
     assert left[begun].deaths == 1
 
 
 def test_what_was_given_back_is_left_to_nobody() -> None:
-    hand = holding(3)
-    hand.begin(0)
+    in_flight = holding(3)
+    in_flight.begin(0)
 
-    hand.give_back(2)
+    in_flight.give_back(2)
 
-    assert counts(hand.leftover()) == [(0, 1, 1), (1, 0, 0)]
+    assert counts(in_flight.leftover()) == [(0, 1, 1), (1, 0, 0)]
 
 
 def test_a_file_of_what_was_given_back_is_not_ours_to_remove() -> None:
-    hand = holding(3)
-    hand.give_back(1)
+    in_flight = holding(3)
+    in_flight.give_back(1)
 
-    hand.answered(3)
+    in_flight.answered(3)
 
-    assert [message.id for message in hand.answered_before()] == [0, 2]
+    assert [message.id for message in in_flight.answered_before()] == [0, 2]
 
 
 # ── several ─────────────────────────────────────────────────────────────────────────────────────
@@ -189,11 +189,11 @@ def test_a_file_of_what_was_given_back_is_not_ours_to_remove() -> None:
 
 def test_a_memory_for_three_holds_three_that_know_nothing_of_each_other() -> None:
     memory = anonymous("hands", 3 * REGION_BYTES).view
-    for number, hand in enumerate(hands_in(memory)):
-        hand.take(putting([task(number)]))
-    hands_in(memory)[1].begin(0)
+    for number, in_flight in enumerate(slots_in(memory)):
+        in_flight.take(putting([task(number)]))
+    slots_in(memory)[1].begin(0)
 
-    assert [counts(hand.leftover()) for hand in hands_in(memory)] == [[(0, 0, 0)], [(1, 1, 1)], [(2, 0, 0)]]
+    assert [counts(in_flight.leftover()) for in_flight in slots_in(memory)] == [[(0, 0, 0)], [(1, 1, 1)], [(2, 0, 0)]]
 
 
 def test_a_hand_that_is_moved_is_empty_and_the_other_has_all_that_is_known() -> None:
@@ -217,7 +217,7 @@ def test_a_death_while_a_hand_is_moved_leaves_it_in_one_of_them() -> None:
         left, into = holding(2), new_hand()
         left.begin(1)
 
-        with death_at_line(number, "ipc/hand.py") as was_reached:
+        with death_at_line(number, "ipc/in_flight.py") as was_reached:
             left.move(into)
 
         assert {(0, 0, 0), (1, 1, 1)} in (set(counts(left.leftover())), set(counts(into.leftover())))
@@ -227,20 +227,20 @@ def test_a_death_while_a_hand_is_moved_leaves_it_in_one_of_them() -> None:
 
 
 def test_an_excuse_takes_back_what_was_begun_and_not_ended_and_only_once() -> None:
-    hand = holding(3)
-    hand.begin(0)
-    hand.end(0)
-    hand.begin(1)
+    in_flight = holding(3)
+    in_flight.begin(0)
+    in_flight.end(0)
+    in_flight.begin(1)
 
-    hand.excuse()
-    hand.excuse()
+    in_flight.excuse()
+    in_flight.excuse()
 
-    assert [(each.begun, each.deaths) for each in hand.leftover()] == [(1, 0), (1, 0), (0, 0)]
+    assert [(each.begun, each.deaths) for each in in_flight.leftover()] == [(1, 0), (1, 0), (0, 0)]
 
 
 def test_an_empty_hand_needs_no_excuse() -> None:
-    hand = new_hand()
+    in_flight = new_hand()
 
-    hand.excuse()
+    in_flight.excuse()
 
-    assert hand.leftover() == []
+    assert in_flight.leftover() == []

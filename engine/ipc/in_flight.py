@@ -26,12 +26,12 @@ _MOST = 255
 _new = tuple.__new__  # a NamedTuple's own costs twice as much
 
 
-def hands_in(memory: memoryview) -> list["Hand"]:
+def slots_in(memory: memoryview) -> list["InFlight"]:
     """The hands in a memory that has room for so many."""
-    return [Hand(memory[at : at + REGION_BYTES]) for at in range(0, len(memory) - REGION_BYTES + 1, REGION_BYTES)]
+    return [InFlight(memory[at : at + REGION_BYTES]) for at in range(0, len(memory) - REGION_BYTES + 1, REGION_BYTES)]
 
 
-class Held(NamedTuple):
+class InFlightTask(NamedTuple):
     """A message in hand: its place in the packet, from 0, and what became of it in processes that are dead."""
 
     place: int
@@ -42,7 +42,7 @@ class Held(NamedTuple):
     """How many processes died while handling it, here or elsewhere."""
 
 
-class Hand:
+class InFlight:
     """One task worker's slot. Made before the first fork; only the process in its place touches it, and the one that
     takes over from it."""
 
@@ -56,14 +56,16 @@ class Hand:
         self._packet = self._memory[_PACKET_AT:]
         self._count = 0
 
-    def take(self, receive_into: Callable[[memoryview], int]) -> list[Held]:
+    def take(self, receive_into: Callable[[memoryview], int]) -> list[InFlightTask]:
         """Let `receive_into` put the next packet behind the lead, and return what it holds. The hand must be empty."""
         if not receive_into(self._room):
             return []
         messages = unpack(self._packet)
-        held = [_new(Held, (place, message, message[6], message[6])) for place, message in enumerate(messages)]
-        self._count = len(held)
-        return held
+        entries = [
+            _new(InFlightTask, (place, message, message[6], message[6])) for place, message in enumerate(messages)
+        ]
+        self._count = len(entries)
+        return entries
 
     def begin(self, place: int) -> None:
         """Note that the message at `place` is being handled."""
@@ -97,7 +99,7 @@ class Hand:
             for place in range(len(unpack(self._packet))):
                 self._ended[place] = max(self._ended[place], self._begun[place])
 
-    def move(self, into: "Hand") -> None:
+    def move(self, into: "InFlight") -> None:
         """Put everything into a hand that is empty. A death in between leaves it in one of them, or in both."""
         (size,) = PACKET_HEAD.unpack_from(self._packet)
         into._memory[:_LEAD_AT] = self._memory[:_LEAD_AT]
@@ -106,7 +108,7 @@ class Hand:
         self._held()
         self.clear()
 
-    def leftover(self) -> list[Held]:
+    def leftover(self) -> list[InFlightTask]:
         """What a process that died, or left, did not answer."""
         return [each for each in self._held()[self._count_answered() :] if not self._gone[each.place]]
 
@@ -114,14 +116,14 @@ class Hand:
         """What a process that died had answered; its files may be there still."""
         return [each.message for each in self._held()[: self._count_answered()] if not self._gone[each.place]]
 
-    def _held(self) -> list[Held]:
+    def _held(self) -> list[InFlightTask]:
         if not PACKET_HEAD.unpack_from(self._packet)[0]:
             self._memory[:_LEAD_AT] = bytes(_LEAD_AT)  # its process may have died while it cleared the hand
             return []
         messages = unpack(self._packet)
         self._count = len(messages)
         return [
-            Held(
+            InFlightTask(
                 place,
                 message,
                 message.deaths + self._begun[place],

@@ -1,4 +1,4 @@
-"""engine/ipc/shared.py: what the processes of a server share, and what stays of it."""
+"""engine/ipc/resources.py: what the processes of a server share, and what stays of it."""
 
 import gc
 import os
@@ -9,12 +9,12 @@ import pytest
 import sysv_ipc
 
 from engine.errors import StartError
-from engine.ipc import hand
+from engine.ipc import in_flight
 from engine.ipc.board import BLOCKED, Cell, State
 from engine.ipc.message import EMPTY_PACKET
-from engine.ipc.shared import Shared, open_files
-from engine.ipc.sysv_queue import QueueWay, remove_queue
-from engine.ipc.way import SocketWay
+from engine.ipc.resources import IpcResources, open_files
+from engine.ipc.sysv_queue import QueueTransport, remove_queue
+from engine.ipc.transport import SocketTransport
 from engine.settings import IpcMode, Settings
 from tests.unit.engine.starts import hold, keep, packet_of, start, task
 
@@ -32,16 +32,16 @@ def there_is_a_queue(key: int) -> bool:
 @pytest.fixture
 def private_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The keys of the private queues that the test makes."""
-    from engine.ipc import shared
+    from engine.ipc import resources
 
     made: list[int] = []
-    draw = shared.unused_key
+    draw = resources.unused_key
 
     def noting() -> int:
         made.append(draw())
         return made[-1]
 
-    monkeypatch.setattr(shared, "unused_key", noting)
+    monkeypatch.setattr(resources, "unused_key", noting)
     yield made
     for key in made:
         remove_queue(key)
@@ -51,19 +51,19 @@ def private_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[li
 
 
 @pytest.mark.parametrize(
-    ("mode", "way"),
-    [(IpcMode.SOCKET, SocketWay), (IpcMode.QUEUE, QueueWay), (IpcMode.PREEMPTIVE, QueueWay)],
+    ("mode", "transport"),
+    [(IpcMode.SOCKET, SocketTransport), (IpcMode.QUEUE, QueueTransport), (IpcMode.PREEMPTIVE, QueueTransport)],
 )
-def test_each_mode_has_its_way(tmp_path: Path, private_keys: list[int], mode: IpcMode, way: type) -> None:
-    assert type(start(tmp_path, None, task_ipc_mode=mode).way) is way
+def test_each_mode_has_its_way(tmp_path: Path, private_keys: list[int], mode: IpcMode, transport: type) -> None:
+    assert type(start(tmp_path, None, task_ipc_mode=mode).transport) is transport
 
 
 def test_a_private_queue_is_gone_when_the_server_ends(tmp_path: Path, private_keys: list[int]) -> None:
-    shared = start(tmp_path, None)
-    shared.way.send(0, packet_of(task(0)), is_named=False)
+    resources = start(tmp_path, None)
+    resources.transport.send(0, packet_of(task(0)), is_named=False)
     assert there_is_a_queue(private_keys[0])
 
-    assert shared.close() is True
+    assert resources.close() is True
 
     assert not there_is_a_queue(private_keys[0])
     assert os.listdir(tmp_path) == []
@@ -117,44 +117,44 @@ def test_a_server_without_a_key_leaves_the_tasks_of_one_with_a_key_alone(tmp_pat
 
 
 def test_when_nothing_waits_all_is_removed(tmp_path: Path, queue_key: int) -> None:
-    shared = start(tmp_path, queue_key)
+    resources = start(tmp_path, queue_key)
 
-    assert shared.close() is True
+    assert resources.close() is True
 
     assert os.listdir(tmp_path) == []
     assert not there_is_a_queue(queue_key)
 
 
-def let_wait(shared: Shared, where: str) -> None:
+def let_wait(resources: IpcResources, where: str) -> None:
     if where == "queue":
-        shared.way.send(0, packet_of(task(0)), is_named=False)
+        resources.transport.send(0, packet_of(task(0)), is_named=False)
     elif where == "hand":
-        hold(shared, 5, task(0))
+        hold(resources, 5, task(0))
     else:
-        keep(shared, 1, task(0))
+        keep(resources, 1, task(0))
 
 
 @pytest.mark.parametrize("where", ["queue", "hand", "backlog"])
 def test_when_something_waits_all_stays(tmp_path: Path, queue_key: int, where: str) -> None:
-    shared = start(tmp_path, queue_key)
-    let_wait(shared, where)
+    resources = start(tmp_path, queue_key)
+    let_wait(resources, where)
     before = sorted(os.listdir(tmp_path))
 
-    assert shared.close() is False
+    assert resources.close() is False
 
     assert sorted(os.listdir(tmp_path)) == before
     assert there_is_a_queue(queue_key)
 
 
 def test_what_a_child_let_wait_is_seen_by_the_manager_at_the_end(tmp_path: Path, queue_key: int) -> None:
-    shared = start(tmp_path, queue_key)
+    resources = start(tmp_path, queue_key)
     pid = os.fork()
     if pid == 0:
-        keep(shared, 0, task(0))
+        keep(resources, 0, task(0))
         os._exit(0)
     os.waitpid(pid, 0)
 
-    assert shared.close() is False
+    assert resources.close() is False
 
 
 def test_every_file_is_readable_by_its_owner_alone(tmp_path: Path, queue_key: int) -> None:
@@ -170,10 +170,10 @@ def test_every_file_is_readable_by_its_owner_alone(tmp_path: Path, queue_key: in
 # ── who is woken ────────────────────────────────────────────────────────────────────────────────
 
 
-def rung(shared: Shared) -> list[int]:
+def rung(resources: IpcResources) -> list[int]:
     """Numbers of the task workers that were woken."""
-    first = len(shared.board.event_places)
-    return [n for n in range(shared.board.task_worker_num) if shared.channel.receive(first + n) == EMPTY_PACKET]
+    first = len(resources.board.event_places)
+    return [n for n in range(resources.board.task_worker_num) if resources.channel.receive(first + n) == EMPTY_PACKET]
 
 
 @pytest.mark.parametrize(
@@ -189,82 +189,82 @@ def rung(shared: Shared) -> list[int]:
 def test_a_task_in_the_queue_wakes_one(
     tmp_path: Path, queue_key: int, idle: list[int], number: int, is_named: bool, expected: list[int]
 ) -> None:
-    shared = start(tmp_path, queue_key, task_worker_num=3)
+    resources = start(tmp_path, queue_key, task_worker_num=3)
     for each in idle:
-        shared.board.note_current(1 + each, each % 2)
-        shared.board.put(shared.board.current(1 + each), Cell.STATE, State.IDLE)
+        resources.board.note_current(1 + each, each % 2)
+        resources.board.put(resources.board.current(1 + each), Cell.STATE, State.IDLE)
 
-    shared.board.blocked[number] = number not in idle
+    resources.board.blocked[number] = number not in idle
 
-    shared.way.send(number, packet_of(task(0)), is_named=is_named)
+    resources.transport.send(number, packet_of(task(0)), is_named=is_named)
 
-    assert rung(shared) == expected
+    assert rung(resources) == expected
 
 
 def test_tasks_for_one_that_is_busy_wake_one_after_the_other_so_that_none_sleeps_beside_a_task(
     tmp_path: Path, queue_key: int
 ) -> None:
     """Those that are woken look idle until they run."""
-    shared = start(tmp_path, queue_key, task_worker_num=4)
+    resources = start(tmp_path, queue_key, task_worker_num=4)
     for number in (1, 2, 3):
-        shared.board.put(shared.board.current(1 + number), Cell.STATE, State.IDLE)
-    shared.board.put(shared.board.current(1 + 1), Cell.CALLED_NS, 1)
-    shared.way.pass_on(0)
-    assert rung(shared) == [2]
-    shared.board.put(shared.board.current(1 + 2), Cell.CALLED_NS, 0)
+        resources.board.put(resources.board.current(1 + number), Cell.STATE, State.IDLE)
+    resources.board.put(resources.board.current(1 + 1), Cell.CALLED_NS, 1)
+    resources.transport.wake_other(0)
+    assert rung(resources) == [2]
+    resources.board.put(resources.board.current(1 + 2), Cell.CALLED_NS, 0)
 
     for number in range(2):
-        shared.way.send(0, packet_of(task(number)), is_named=False)
-    assert rung(shared) == [2, 3]
+        resources.transport.send(0, packet_of(task(number)), is_named=False)
+    assert rung(resources) == [2, 3]
 
-    shared.way.send(0, packet_of(task(2)), is_named=False)
-    assert rung(shared) == [1]
+    resources.transport.send(0, packet_of(task(2)), is_named=False)
+    assert rung(resources) == [1]
 
 
 def test_one_of_coroutines_is_woken_while_it_has_room_though_it_is_busy(tmp_path: Path, queue_key: int) -> None:
-    shared = start(tmp_path, queue_key, concurrency=2, task_worker_num=3)
+    resources = start(tmp_path, queue_key, concurrency=2, task_worker_num=3)
     for number, room in enumerate([0, 1, 2]):
-        place = shared.board.current(1 + number)
-        shared.board.put(place, Cell.STATE, State.BUSY)
-        shared.board.put(place, Cell.CREDIT, room)
-    shared.board.blocked[0] = BLOCKED
+        place = resources.board.current(1 + number)
+        resources.board.put(place, Cell.STATE, State.BUSY)
+        resources.board.put(place, Cell.CREDIT, room)
+    resources.board.blocked[0] = BLOCKED
 
-    shared.way.send(0, packet_of(task(0)), is_named=False)
-    assert rung(shared) == [1]
+    resources.transport.send(0, packet_of(task(0)), is_named=False)
+    assert rung(resources) == [1]
 
-    shared.board.put(shared.board.current(2), Cell.CREDIT, 0)
-    shared.way.pass_on(1)
-    assert rung(shared) == [2]
+    resources.board.put(resources.board.current(2), Cell.CREDIT, 0)
+    resources.transport.wake_other(1)
+    assert rung(resources) == [2]
 
 
 def test_when_the_one_that_was_woken_dies_another_is_woken(tmp_path: Path, queue_key: int) -> None:
     """The one that follows it may be held back at its start for half a minute."""
-    shared = start(tmp_path, queue_key, task_worker_num=2)
+    resources = start(tmp_path, queue_key, task_worker_num=2)
     for each in (0, 1):
-        shared.board.put(shared.board.current(1 + each), Cell.STATE, State.IDLE)
-    shared.way.send(0, packet_of(task(0)), is_named=False)
-    assert rung(shared) == [0]
+        resources.board.put(resources.board.current(1 + each), Cell.STATE, State.IDLE)
+    resources.transport.send(0, packet_of(task(0)), is_named=False)
+    assert rung(resources) == [0]
 
-    shared.board.put(shared.board.current(1), Cell.STATE, State.AWAY)
-    shared.wake_another(0)
+    resources.board.put(resources.board.current(1), Cell.STATE, State.AWAY)
+    resources.wake_another(0)
 
-    assert rung(shared) == [1]
+    assert rung(resources) == [1]
 
 
 def test_with_sockets_another_is_woken_for_what_the_one_that_is_gone_did_not_take(tmp_path: Path) -> None:
-    shared = start(tmp_path, None, task_ipc_mode=IpcMode.SOCKET, task_worker_num=2)
-    shared.board.put(shared.board.current(2), Cell.STATE, State.IDLE)
+    resources = start(tmp_path, None, task_ipc_mode=IpcMode.SOCKET, task_worker_num=2)
+    resources.board.put(resources.board.current(2), Cell.STATE, State.IDLE)
 
-    shared.wake_another(0)
-    assert rung(shared) == []
+    resources.wake_another(0)
+    assert rung(resources) == []
 
-    shared.way.send(0, packet_of(task(7)), is_named=False)
-    assert rung(shared) == [1]
-    assert shared.way.take(1, memoryview(bytearray(hand.REGION_BYTES)))
+    resources.transport.send(0, packet_of(task(7)), is_named=False)
+    assert rung(resources) == [1]
+    assert resources.transport.take(1, memoryview(bytearray(in_flight.REGION_BYTES)))
 
-    shared.way.send(1, packet_of(task(8)), is_named=False)
-    shared.wake_another(1)
-    assert rung(shared) == [1]
+    resources.transport.send(1, packet_of(task(8)), is_named=False)
+    resources.wake_another(1)
+    assert rung(resources) == [1]
 
 
 @pytest.mark.parametrize(
@@ -279,8 +279,8 @@ def test_the_files_that_it_opens_are_as_many_as_was_said(
     gc.collect()
     before = len(os.listdir("/proc/self/fd"))
 
-    shared = Shared(settings, tmp_path)
+    resources = IpcResources(settings, tmp_path)
     gc.collect()
 
     assert len(os.listdir("/proc/self/fd")) - before == open_files(settings)
-    shared.close()
+    resources.close()

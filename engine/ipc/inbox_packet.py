@@ -15,14 +15,14 @@ _HANDLED, _DEATHS = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class EventWorkerState:
     """What the event worker in a place works with, and leaves when it dies."""
 
     backlog: Backlog
-    reading: "Reading"
+    inbox_packet: "InboxPacket"
 
 
-class Reading:
+class InboxPacket:
     """Made before the first fork; only the process in its place touches it, and the one that takes over from it."""
 
     def __init__(self, memory: memoryview) -> None:

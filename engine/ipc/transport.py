@@ -5,12 +5,12 @@ from typing import Protocol
 
 from engine.ipc.board import BLOCKED, BLOCKED_WITH_TASKS
 from engine.ipc.channel import Channel
-from engine.ipc.hand import LEAD_BYTES
+from engine.ipc.in_flight import LEAD_BYTES
 from engine.ipc.message import INLINE_BYTES, PACKET_BYTES
 from engine.ipc.unix_socket import UnixSocketChannel
 
 
-class TaskWay(Protocol):
+class TaskTransport(Protocol):
     """Made before the first fork; each process uses its copy. What a dead process did not take stays for others."""
 
     inline_bytes: int
@@ -30,7 +30,7 @@ class TaskWay(Protocol):
         """Put the next packet for task worker `number` behind the first LEAD_BYTES of `room`; its bytes, 0 when there
         is none. Never blocks. Once it is taken, it is in `room`, even if the process is killed at that moment."""
 
-    def pass_on(self, number: int) -> None:
+    def wake_other(self, number: int) -> None:
         """Task worker `number` takes nothing for now: whoever else has room is to look whether something is there.
 
         It holds until that one takes again.
@@ -45,7 +45,7 @@ class TaskWay(Protocol):
         its inbox."""
 
 
-class SocketWay:
+class SocketTransport:
     """IpcMode.SOCKET: a socket for each task worker, with the tasks that were sent to it and that any other may do.
 
     Whoever has nothing to do takes from the sockets of those that are blocked, see Board. Such a packet goes from the
@@ -62,13 +62,13 @@ class SocketWay:
         channel: Channel,
         first_inbox: int,
         blocked: memoryview,
-        ring: Callable[[int, bool], None],
+        wake: Callable[[int, bool], None],
     ) -> None:
         """`first_inbox`: that of task worker 0. `blocked`: see Board. `ring`: as in QueueWay."""
         self._channel = channel
         self._first = first_inbox
         self._blocked = blocked
-        self._ring = ring
+        self._ring = wake
         self._tasks = UnixSocketChannel(len(blocked))
 
     def send(self, number: int, packet: bytes, *, is_named: bool) -> bool:
@@ -102,7 +102,7 @@ class SocketWay:
                     return size
         return 0
 
-    def pass_on(self, number: int) -> None:
+    def wake_other(self, number: int) -> None:
         self._blocked[number] = BLOCKED_WITH_TASKS
         if not self._tasks.is_empty(number):
             self._ring(number, False)
