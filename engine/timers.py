@@ -16,7 +16,7 @@ _FEW = 64
 """So many cleared timers may be kept until their time: to take one out of the middle costs a look at all."""
 
 
-class Work(Protocol):
+class SyncRunner(Protocol):
     """What goes on after a callback returned: a coroutine of it."""
 
     def done(self) -> bool: ...
@@ -27,7 +27,7 @@ class _Timer:
     call: Callable[[], Any]
     interval_s: float
     """0 for one that is called once."""
-    work: Work | None = None
+    work: SyncRunner | None = None
 
 
 class Timers:
@@ -35,7 +35,7 @@ class Timers:
 
     def __init__(
         self,
-        run: Callable[[Callable[[], Any]], Work | None],
+        run: Callable[[Callable[[], Any]], SyncRunner | None],
         *,
         on_sooner: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,

@@ -77,7 +77,7 @@ class InFlight:
         if (times := self._ended[place]) < _MOST:
             self._ended[place] = times + 1
 
-    def give_back(self, place: int) -> None:
+    def requeue(self, place: int) -> None:
         """Note that the message at `place` is somebody else's again."""
         self._gone[place] = 1
 

@@ -69,7 +69,7 @@ class QueueTransport:
         self._blocked[number] = BLOCKED
         self._wake(number, False)
 
-    def give_back(self, number: int, packet: bytes) -> bool:
+    def requeue(self, number: int, packet: bytes) -> bool:
         return self._put(packet, _ANYBODY)
 
     def readable(self, number: int) -> None:

@@ -36,7 +36,7 @@ class TaskTransport(Protocol):
         It holds until that one takes again.
         """
 
-    def give_back(self, number: int, packet: bytes) -> bool:
+    def requeue(self, number: int, packet: bytes) -> bool:
         """Put back tasks that task worker `number` took and did not begin, so that another does them; False when there
         is no room. Call `pass_on` behind it."""
 
@@ -107,7 +107,7 @@ class SocketTransport:
         if not self._tasks.is_empty(number):
             self._ring(number, False)
 
-    def give_back(self, number: int, packet: bytes) -> bool:
+    def requeue(self, number: int, packet: bytes) -> bool:
         return self._tasks.send(number, packet)
 
     def readable(self, number: int) -> int:

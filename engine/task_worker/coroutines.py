@@ -20,15 +20,15 @@ from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.task_worker.answers import Answers
-from engine.task_worker.handling import no_task
-from engine.task_worker.life import Life
-from engine.task_worker.strand import Strand, current, finished
+from engine.task_worker.async_runner import AsyncRunner, current, finished
+from engine.task_worker.base_runner import no_task
+from engine.task_worker.base_task_worker import BaseTaskWorker
 from engine.timers import LoopTimers
 
 log = get_logger(__name__)
 
 
-class CoroutineWorker(Life):
+class CoroutineWorker(BaseTaskWorker):
     """One process. A packet goes from an empty hand through `_waiting` into a strand; the hand is empty again after it.
 
     There is one hand more than tasks at once, to hear what is said while all are busy. A task that is for us alone
@@ -121,7 +121,7 @@ class CoroutineWorker(Life):
         self._told_to_stop = True
 
     def _is_to_leave(self) -> bool:
-        return self._told_to_stop or self._has_done_its_share()
+        return self._told_to_stop or self._is_to_be_recycled()
 
     def _look(self) -> None:
         """Something happened: see to it. An error here would end in the loop's log, and the process would hang."""
@@ -168,7 +168,7 @@ class CoroutineWorker(Life):
         if self._is_to_leave() or self._alone or self._waiting:
             return 0
         credit = min(self._most - len(self._running), len(self._empty))
-        left = self._share.left(self._tasks + len(self._running)) if self._share else None
+        left = self._recycle_policy.left(self._tasks + len(self._running)) if self._recycle_policy else None
         return max(0, credit if left is None else min(credit, left))
 
     def _take_one(self, in_flight: InFlight) -> bool:
@@ -219,7 +219,7 @@ class CoroutineWorker(Life):
             if task_ids and not self._may_begin(is_last):
                 return
             self._waiting.popleft()
-            work = self._loop.create_task(self._strand(in_flight).off(entries))
+            work = self._loop.create_task(self._runner(in_flight).run(entries))
             self._at_work[work] = in_flight
             if task_ids:
                 self._running[work] = task_ids[0], time.monotonic_ns()
@@ -230,11 +230,11 @@ class CoroutineWorker(Life):
         """A task that killed so often that it is lost the next time takes nobody along: it is alone in its process."""
         if self._alone or (is_last and self._running):
             return False
-        left = self._share.left(self._tasks + len(self._running)) if self._share else None
+        left = self._recycle_policy.left(self._tasks + len(self._running)) if self._recycle_policy else None
         return len(self._running) < self._most and left != 0
 
-    def _strand(self, in_flight: InFlight) -> Strand:
-        return Strand(
+    def _runner(self, in_flight: InFlight) -> AsyncRunner:
+        return AsyncRunner(
             self._server,
             self._place,
             self.settings.task_max_attempts,
@@ -264,7 +264,7 @@ class CoroutineWorker(Life):
     def _look_at_memory(self) -> None:
         if self._next_look:
             self._next_look.cancel()
-        in_s = self._share.look_in_s(self._tasks) if self._share else None
+        in_s = self._recycle_policy.look_in_s(self._tasks) if self._recycle_policy else None
         self._next_look = None if in_s is None else self._loop.call_later(in_s, self._look_again)
 
     def _look_again(self) -> None:
@@ -287,14 +287,14 @@ class CoroutineWorker(Life):
 
     @property
     def attempt(self) -> int:
-        strand = current()
-        return strand.attempt if strand else 1
+        runner = current()
+        return runner.attempt if runner else 1
 
     def finish(self, data: Any) -> None:
         """Answer the task whose handler calls, or started what calls."""
-        if (strand := current()) is None:
+        if (runner := current()) is None:
             raise no_task()
-        strand.finish(data)
+        runner.finish(data)
 
 
 async def _logged(result: Awaitable[Any]) -> None:

@@ -12,20 +12,20 @@ from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import Mailbox, listening
 from engine.settings import Settings
-from engine.task_worker.handling import refuse_coroutine
-from engine.task_worker.life import Life
-from engine.task_worker.work import Work
+from engine.task_worker.base_runner import refuse_coroutine
+from engine.task_worker.base_task_worker import BaseTaskWorker
+from engine.task_worker.sync_runner import SyncRunner
 from engine.timers import Timers
 
 log = get_logger(__name__)
 
 
-class TaskWorker(Life):
+class TaskWorker(BaseTaskWorker):
     """One process, one task at a time."""
 
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
         super().__init__(server, place, settings, events, resources)
-        self._work = Work(
+        self._runner = SyncRunner(
             server,
             place,
             settings.task_max_attempts,
@@ -34,7 +34,7 @@ class TaskWorker(Life):
             resources.transport,
             self._bodies,
             self._answers,
-            self._share,
+            self._recycle_policy,
             self._is_to_leave_between,
         )
         self.timers = Timers(self._call_timer)
@@ -54,10 +54,10 @@ class TaskWorker(Life):
                 return START_FAILED
             readiness.announce()
             (in_flight,) = self._in_flight_slots[self._place]
-            self._work.off(in_flight, in_flight.leftover())
+            self._runner.run(in_flight, in_flight.leftover())
             self._adopt(in_flight)
             while not self._is_to_leave_between():
-                self._work.off(in_flight, in_flight.take(self._take) or self._wait(in_flight))
+                self._runner.run(in_flight, in_flight.take(self._take) or self._wait(in_flight))
                 if self._has_to_adopt:
                     self._adopt(in_flight)
             self._tell_why()
@@ -71,7 +71,7 @@ class TaskWorker(Life):
 
     @property
     def tasks(self) -> int:
-        return self._work.tasks
+        return self._runner.tasks
 
     @property
     def stopping(self) -> bool:
@@ -84,7 +84,7 @@ class TaskWorker(Life):
         return self._told_to_stop
 
     def _is_to_leave(self) -> bool:
-        return self.stopping or self._has_done_its_share()
+        return self.stopping or self._is_to_be_recycled()
 
     def _is_to_leave_between(self) -> bool:
         """Asked between tasks, when timers may run."""
@@ -121,7 +121,7 @@ class TaskWorker(Life):
             if left.leftover():
                 left.move(in_flight)
             self._board.put(other, Cell.TO_ADOPT, 0)
-        self._work.off(in_flight, in_flight.leftover())
+        self._runner.run(in_flight, in_flight.leftover())
 
     def _wait(self, in_flight: InFlight) -> list[InFlightTask]:
         """What comes next, once there is something; nothing when it is time to leave."""
@@ -134,7 +134,7 @@ class TaskWorker(Life):
         while not (size := self._take(room)):
             if self._has_to_adopt:
                 return 0
-            if self._is_told_to_stop(self._mailbox.wait(self._next_look_s())) or self._has_done_its_share():
+            if self._is_told_to_stop(self._mailbox.wait(self._next_look_s())) or self._is_to_be_recycled():
                 return 0
             if self._run_timers():
                 self._board.put(self._place, Cell.STATE, State.IDLE)
@@ -142,12 +142,12 @@ class TaskWorker(Life):
 
     def _next_look_s(self) -> float | None:
         """When to wake up though nothing comes; None for never."""
-        times = [self.timers.next_in_s(), self._share.look_in_s(self.tasks) if self._share else None]
+        times = [self.timers.next_in_s(), self._recycle_policy.look_in_s(self.tasks) if self._recycle_policy else None]
         return min((each for each in times if each is not None), default=None)
 
     @property
     def attempt(self) -> int:
-        return self._work.attempt
+        return self._runner.attempt
 
     def finish(self, data: Any) -> None:
-        self._work.finish(data)
+        self._runner.finish(data)

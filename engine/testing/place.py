@@ -11,7 +11,7 @@ from engine.errors import UsageError
 from engine.ipc.message import decode, encode
 from engine.settings import Settings
 from engine.stats import EventWorkerStats, Stats, TaskWorkerStats
-from engine.task_worker.handling import refuse_coroutine
+from engine.task_worker.base_runner import refuse_coroutine
 from engine.testing.clients import Clients
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Role, current, playing

@@ -17,7 +17,7 @@ from engine.errors import UsageError
 from engine.ipc.board import Cell, State
 from engine.ipc.in_flight import LEAD_BYTES, REGION_BYTES
 from engine.ipc.message import Kind, unpack
-from engine.task_worker import coroutines, share
+from engine.task_worker import coroutines, recycle_policy
 from tests.unit.engine.lives import OTHER_SEAT, TASK_WORKER, Fate, Killed, World
 
 SMALL, LARGE = "small", "large" * 10_000
@@ -552,7 +552,7 @@ def test_memory_that_a_coroutine_took_is_seen_while_nothing_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = [10**6, 10**9]
-    monkeypatch.setattr(share, "resident_bytes", lambda pid: sizes.pop(0) if len(sizes) > 1 else sizes[0])
+    monkeypatch.setattr(recycle_policy, "resident_bytes", lambda pid: sizes.pop(0) if len(sizes) > 1 else sizes[0])
     world = World(tmp_path, concurrency=MOST, task_max_memory=10**8)
     world.stops_when_empty = False
     world.events.register("task", handle)
@@ -566,18 +566,18 @@ def test_memory_that_a_coroutine_took_is_seen_while_nothing_comes(
 
 def test_a_look_at_memory_that_comes_too_early_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [10**6, 10**9]
-    monkeypatch.setattr(share, "resident_bytes", lambda pid: sizes.pop(0) if len(sizes) > 1 else sizes[0])
-    look_in_s = share.Share.look_in_s
+    monkeypatch.setattr(recycle_policy, "resident_bytes", lambda pid: sizes.pop(0) if len(sizes) > 1 else sizes[0])
+    look_in_s = recycle_policy.RecyclePolicy.look_in_s
     early_until: list[float] = []
 
-    def look_in_s_as_of_an_early_clock(self: share.Share, tasks: int) -> float | None:
+    def look_in_s_as_of_an_early_clock(self: recycle_policy.RecyclePolicy, tasks: int) -> float | None:
         in_s = look_in_s(self, tasks)
         if tasks < 2 or in_s != 0:
             return in_s
         early_until.append(time.monotonic() + 0.003)
         return 0.0004 if time.monotonic() < early_until[0] else 0.0
 
-    monkeypatch.setattr(share.Share, "look_in_s", look_in_s_as_of_an_early_clock)
+    monkeypatch.setattr(recycle_policy.RecyclePolicy, "look_in_s", look_in_s_as_of_an_early_clock)
     world = World(tmp_path, concurrency=MOST, task_max_memory=10**8)
     world.stops_when_empty = False
     world.events.register("task", handle)

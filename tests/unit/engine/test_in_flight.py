@@ -170,14 +170,14 @@ def test_what_was_given_back_is_left_to_nobody() -> None:
     in_flight = holding(3)
     in_flight.begin(0)
 
-    in_flight.give_back(2)
+    in_flight.requeue(2)
 
     assert counts(in_flight.leftover()) == [(0, 1, 1), (1, 0, 0)]
 
 
 def test_a_file_of_what_was_given_back_is_not_ours_to_remove() -> None:
     in_flight = holding(3)
-    in_flight.give_back(1)
+    in_flight.requeue(1)
 
     in_flight.answered(3)
 
@@ -201,7 +201,7 @@ def test_a_hand_that_is_moved_is_empty_and_the_other_has_all_that_is_known() -> 
     left.begin(0)
     left.answered(1)
     left.begin(1)
-    left.give_back(2)
+    left.requeue(2)
 
     left.move(into)
 

@@ -143,7 +143,7 @@ def test_what_is_given_back_is_a_task_for_anybody(transport: QueueTransport, bel
     task = Message(Kind.TASK, 0, 0, 7, b"body")
     (packet,) = packets([to_bytes(task)])
 
-    assert transport.give_back(0, packet)
+    assert transport.requeue(0, packet)
     transport.wake_other(0)
 
     assert taken(transport, 5) == [7]

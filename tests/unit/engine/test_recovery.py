@@ -81,7 +81,7 @@ def test_what_was_answered_or_given_back_does_not_come_again(tmp_path: Path, que
     former = start(tmp_path, queue_key)
     hold(former, FIRST_HAND, task(0), task(1), task(2), task(3))
     former.in_flight_slots[FIRST_HAND][0].answered(1)
-    former.in_flight_slots[FIRST_HAND][0].give_back(2)
+    former.in_flight_slots[FIRST_HAND][0].requeue(2)
 
     assert ids(start(tmp_path, queue_key)) == [1, 3]
 

@@ -13,8 +13,8 @@ import pytest
 from engine.ipc.message import Kind
 from engine.settings import Settings
 from engine.stats import resident_bytes
-from engine.task_worker import handback, share
-from engine.task_worker.share import Share
+from engine.task_worker import recycle_policy, requeuer
+from engine.task_worker.recycle_policy import RecyclePolicy
 from tests.unit.engine.lives import OTHER_SEAT, TASK_WORKER, Fate, World
 
 SMALL, LARGE = "small", "large" * 10_000
@@ -23,7 +23,7 @@ SMALL, LARGE = "small", "large" * 10_000
 @pytest.fixture(autouse=True)
 def nothing_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that looks for long tasks would outlive a death that is an exception."""
-    monkeypatch.setattr(handback.HandBack, "watch", lambda self: None)
+    monkeypatch.setattr(requeuer.Requeuer, "watch", lambda self: None)
 
 
 def handle(world: World, task_id: int, source: int, data: Any) -> Any:
@@ -173,9 +173,9 @@ def test_told_to_stop_it_leaves_as_if_it_had_no_share(tmp_path: Path) -> None:
 def test_a_task_worker_that_has_grown_leaves_after_the_task_and_the_next_is_small_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(share, "_LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(recycle_policy, "_LOOK_EVERY_S", 0.0)
     grown: set[int] = set()
-    monkeypatch.setattr(share, "resident_bytes", lambda pid: 10**9 if pid in grown else 10**6)
+    monkeypatch.setattr(recycle_policy, "resident_bytes", lambda pid: 10**9 if pid in grown else 10**6)
     lives: list[list[int]] = []
     note = noting(lives)
 
@@ -198,7 +198,7 @@ def test_memory_that_a_quick_task_took_is_seen_while_nothing_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = [10**6, 10**9]
-    monkeypatch.setattr(share, "resident_bytes", lambda pid: sizes.pop(0) if len(sizes) > 1 else sizes[0])
+    monkeypatch.setattr(recycle_policy, "resident_bytes", lambda pid: sizes.pop(0) if len(sizes) > 1 else sizes[0])
     world = World(tmp_path, task_max_memory=10**8)
     world.stops_when_empty = False
     world.events.register("task", handle)
@@ -215,7 +215,7 @@ def test_memory_that_a_quick_task_took_is_seen_while_nothing_comes(
 
 
 def test_the_grace_is_drawn_anew_and_by_default_half_of_what_is_above_ten() -> None:
-    drawn = {Share(Settings(task_max_request=100)).left(0) for _ in range(2000)}
+    drawn = {RecyclePolicy(Settings(task_max_request=100)).left(0) for _ in range(2000)}
 
     assert drawn == set(range(100, 151))
 
@@ -230,13 +230,13 @@ def test_the_grace_is_drawn_anew_and_by_default_half_of_what_is_above_ten() -> N
     ],
 )
 def test_the_grace_is_what_was_asked_for(settings: dict[str, int], expected: set[int | None]) -> None:
-    assert {Share(Settings(**settings)).left(0) for _ in range(200)} == expected
+    assert {RecyclePolicy(Settings(**settings)).left(0) for _ in range(200)} == expected
 
 
 def test_memory_is_not_looked_at_before_the_first_task_nor_after_each(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    monkeypatch.setattr(share, "resident_bytes", lambda pid: looks.append(pid) or 0)
-    ours = Share(Settings(task_max_memory=1))
+    monkeypatch.setattr(recycle_policy, "resident_bytes", lambda pid: looks.append(pid) or 0)
+    ours = RecyclePolicy(Settings(task_max_memory=1))
 
     assert not any(ours.is_done(tasks) for tasks in [0, 0, 1, 2, 3, 4])
 
@@ -245,10 +245,10 @@ def test_memory_is_not_looked_at_before_the_first_task_nor_after_each(monkeypatc
 
 def test_once_large_it_leaves_though_memory_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left in the hand would be overwritten."""
-    monkeypatch.setattr(share, "_LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(recycle_policy, "_LOOK_EVERY_S", 0.0)
     sizes = iter([2, 0, 0, 0])
-    monkeypatch.setattr(share, "resident_bytes", lambda pid: next(sizes))
-    ours = Share(Settings(task_max_memory=1))
+    monkeypatch.setattr(recycle_policy, "resident_bytes", lambda pid: next(sizes))
+    ours = RecyclePolicy(Settings(task_max_memory=1))
 
     assert [ours.is_done(tasks) for tasks in (1, 1, 2)] == [True, True, True]
 

@@ -14,7 +14,7 @@ import pytest
 from engine.ipc.board import Cell, State
 from engine.ipc.in_flight import LEAD_BYTES
 from engine.ipc.message import Kind, Message
-from engine.task_worker import handback, work
+from engine.task_worker import requeuer, sync_runner
 from engine.task_worker.task_worker import TaskWorker
 from tests.unit.engine.lives import EVENT_WORKER, OTHER_SEAT, TASK_WORKER, Fate, Killed, World
 from tests.unit.engine.starts import packet_of
@@ -23,7 +23,7 @@ from tests.unit.engine.starts import packet_of
 @pytest.fixture(autouse=True)
 def nothing_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that looks for long tasks would outlive a death that is an exception."""
-    monkeypatch.setattr(handback.HandBack, "watch", lambda self: None)
+    monkeypatch.setattr(requeuer.Requeuer, "watch", lambda self: None)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture(params=["answers together", "answers one by one"])
 def answering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     at_once = request.param == "answers one by one"
-    monkeypatch.setattr(work, "_ANSWER_WITHIN_NS", -1 if at_once else 10**12)
+    monkeypatch.setattr(sync_runner, "_ANSWER_WITHIN_NS", -1 if at_once else 10**12)
     return str(request.param)
 
 
@@ -95,7 +95,7 @@ def test_how_long_its_tasks_take_is_told_at_once_for_a_long_one_and_little_by_li
 
     world.events.register("task", task)
     world.submit(*"abcd")
-    monkeypatch.setattr(work.time, "monotonic_ns", lambda: next(clock))
+    monkeypatch.setattr(sync_runner.time, "monotonic_ns", lambda: next(clock))
 
     world.live()
 
@@ -221,7 +221,7 @@ def test_the_tasks_around_one_that_kills_are_handled_and_not_counted_as_tried(wo
 def test_a_task_whose_answer_was_lost_with_its_worker_is_marked_as_delivered_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "_ANSWER_WITHIN_NS", 10**12)
+    monkeypatch.setattr(sync_runner, "_ANSWER_WITHIN_NS", 10**12)
     attempts: list[tuple[int, int]] = []
     world.events.register("task", dying(lambda task_id, attempt: (task_id, attempt) == (1, 1), attempts))
     world.submit("answered too late", "kills once")
@@ -273,7 +273,7 @@ def test_a_look_between_two_tasks_makes_no_answered_one_unanswered(
 
     def looked_at(worker: TaskWorker) -> bool:
         if worker.tasks:
-            worker._work._makes_others_wait()
+            worker._runner._makes_others_wait()
         return is_to_leave(worker)
 
     monkeypatch.setattr(TaskWorker, "_is_to_leave", looked_at)
@@ -289,12 +289,12 @@ def test_a_look_before_the_first_task_of_a_packet_counts_none_of_it_as_answered(
 ) -> None:
     packets = itertools.count(1)
 
-    def look_and_die(watching: handback.HandBack) -> None:
+    def look_and_die(watching: requeuer.Requeuer) -> None:
         if next(packets) == 2:
             watching._on_long()
             raise Killed
 
-    monkeypatch.setattr(handback.HandBack, "watch", look_and_die)
+    monkeypatch.setattr(requeuer.Requeuer, "watch", look_and_die)
     world.events.register("task", handle)
     world.submit("a", "b", "c", target=0)
     world.submit("d", "e", "f", target=0, first=3)
@@ -312,7 +312,7 @@ def test_a_look_before_the_first_task_of_a_packet_counts_none_of_it_as_answered(
 def test_told_to_stop_it_finishes_the_task_in_hand_and_leaves_the_rest_to_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "_ANSWER_WITHIN_NS", -1)
+    monkeypatch.setattr(sync_runner, "_ANSWER_WITHIN_NS", -1)
     seen = []
 
     def task(world: World, task_id: int, source: int, data: Any) -> Any:

@@ -119,7 +119,7 @@ def test_what_is_for_one_alone_goes_into_its_inbox_and_is_left_there(world: Worl
 
 
 def test_what_is_given_back_is_taken_by_another(world: World) -> None:
-    assert world.transport.give_back(0, packet_of(task(8), task(9)))
+    assert world.transport.requeue(0, packet_of(task(8), task(9)))
     world.transport.wake_other(0)
 
     assert world.rung == [(0, False)]
@@ -134,8 +134,8 @@ def test_a_full_socket_says_so_and_takes_again_once_there_is_room(world: World) 
         assert sent < 10_000
 
     assert sent >= 2
-    assert not world.transport.give_back(0, large)
+    assert not world.transport.requeue(0, large)
     assert world.transport.send(1, large, is_named=False)
 
     world.transport.take(0, memoryview(bytearray(in_flight.REGION_BYTES)))
-    assert world.transport.give_back(0, large)
+    assert world.transport.requeue(0, large)

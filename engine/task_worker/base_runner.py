@@ -14,7 +14,7 @@ from engine.task_worker.answers import Answers
 log = get_logger(__name__)
 
 
-class Handling:
+class BaseRunner:
     """What is alike however handlers run: `Work` runs one after the other, `Strand` many at once."""
 
     def __init__(

@@ -16,12 +16,12 @@ from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.stats import resident_bytes
 from engine.task_worker.answers import Answers
-from engine.task_worker.share import Share
+from engine.task_worker.recycle_policy import RecyclePolicy
 
 log = get_logger(__name__)
 
 
-class Life(RemoteClients):
+class BaseTaskWorker(RemoteClients):
     """One process. The methods at the end are what callbacks reach through `Server`."""
 
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
@@ -40,7 +40,7 @@ class Life(RemoteClients):
         self._in_flight_slots = resources.in_flight_slots
         self._answers = Answers(resources.channel, self._bodies, board, place)
         is_limited = settings.task_max_request or settings.task_max_memory
-        self._share = Share(settings) if is_limited else None
+        self._recycle_policy = RecyclePolicy(settings) if is_limited else None
         self._told_to_stop = False
 
     @property
@@ -48,8 +48,8 @@ class Life(RemoteClients):
         """How many tasks this process has done, well or not."""
         raise NotImplementedError
 
-    def _has_done_its_share(self) -> bool:
-        return self._share is not None and self._share.is_done(self.tasks)
+    def _is_to_be_recycled(self) -> bool:
+        return self._recycle_policy is not None and self._recycle_policy.is_done(self.tasks)
 
     def _tell_why(self) -> None:
         """When it leaves and nobody asked for that."""

@@ -18,7 +18,7 @@ LONG_S = 0.002
 _LOOKS_BEFORE_REST = 50
 
 
-class HandBack:
+class Requeuer:
     """Watches the message in hand from a thread of its own, which begins with the first packet.
 
     A handler that keeps the interpreter's lock, deep in a C extension, holds it up until it lets go.
@@ -65,12 +65,12 @@ class HandBack:
                     self._is_needed.set()
 
 
-def may_go(entry: InFlightTask) -> bool:
+def may_requeue(entry: InFlightTask) -> bool:
     """Whether another may do it: a task for anybody, not begun."""
     return entry.message.kind == Kind.TASK and entry.message.target == ANY and not entry.begun
 
 
-def give_back(
+def requeue(
     transport: TaskTransport, number: int, in_flight: InFlight, tasks: list[InFlightTask]
 ) -> list[InFlightTask]:
     """Give these back, in order, and note that in the hand; the last ones, for which there is no room."""
@@ -78,9 +78,9 @@ def give_back(
         return []
     room = 0
     for packet in packets([to_bytes(each.message) for each in tasks], transport.packet_bytes):
-        if not transport.give_back(number, packet):
+        if not transport.requeue(number, packet):
             break
         for _ in unpack(packet):
-            in_flight.give_back(tasks[room].place)
+            in_flight.requeue(tasks[room].place)
             room += 1
     return tasks[room:]

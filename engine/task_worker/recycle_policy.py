@@ -12,7 +12,7 @@ _LOOK_EVERY_S = 0.02
 _LARGE_GRACE = 10
 
 
-class Share:
+class RecyclePolicy:
     """Counts nothing itself: it is told how many tasks this process has done."""
 
     def __init__(self, settings: Settings) -> None:

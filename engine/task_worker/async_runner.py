@@ -13,19 +13,19 @@ from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.log_lines import get_logger
 from engine.task_worker.answers import Answers
-from engine.task_worker.handling import Handling
+from engine.task_worker.base_runner import BaseRunner
 
 log = get_logger(__name__)
 
-_current: ContextVar["Strand | None"] = ContextVar("strand", default=None)
+_current: ContextVar["AsyncRunner | None"] = ContextVar("strand", default=None)
 
 
-def current() -> "Strand | None":
+def current() -> "AsyncRunner | None":
     """The strand whose handler this code belongs to, also in what that handler started."""
     return _current.get()
 
 
-class Strand(Handling):
+class AsyncRunner(BaseRunner):
     """Made for one packet, in which a task is alone, so that what outlives its handler reaches no other one."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Strand(Handling):
         self._in_flight = in_flight
         self._is_to_leave = is_to_leave
 
-    async def off(self, entries: list[InFlightTask]) -> bool:
+    async def run(self, entries: list[InFlightTask]) -> bool:
         """Do what is in hand, in order; whether it is empty now. When it is time to leave, the rest stays there for
         the process that follows."""
         _current.set(self)

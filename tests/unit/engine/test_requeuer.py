@@ -1,4 +1,4 @@
-"""engine/task_worker/handback.py: long tasks are found, and what others may do goes back, each once."""
+"""engine/task_worker/requeuer.py: long tasks are found, and what others may do goes back, each once."""
 
 import threading
 
@@ -6,15 +6,15 @@ import pytest
 
 from engine.ipc.in_flight import REGION_BYTES, InFlight
 from engine.ipc.message import Message, unpack
-from engine.task_worker import handback
-from engine.task_worker.handback import HandBack, give_back
+from engine.task_worker import requeuer
+from engine.task_worker.requeuer import Requeuer, requeue
 from tests.unit.engine.starts import packet_of, task
 
 
 @pytest.fixture(autouse=True)
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handback, "LONG_S", 0.0001)
-    monkeypatch.setattr(handback, "_LOOKS_BEFORE_REST", 3)
+    monkeypatch.setattr(requeuer, "LONG_S", 0.0001)
+    monkeypatch.setattr(requeuer, "_LOOKS_BEFORE_REST", 3)
 
 
 class TaskAtWork:
@@ -25,16 +25,16 @@ class TaskAtWork:
         self.is_all = True
         self.found: list[int] = []
         self.was_found = threading.Semaphore(0)
-        self.hand_back = HandBack(self.on_long, lambda: self.is_in_hand)
+        self.requeuer = Requeuer(self.on_long, lambda: self.is_in_hand)
 
     def on_long(self) -> bool:
-        self.found.append(self.hand_back.begun)
+        self.found.append(self.requeuer.begun)
         self.was_found.release()
         return self.is_all
 
     def begin(self) -> int:
-        self.hand_back.watch()
-        return self.hand_back.begun
+        self.requeuer.watch()
+        return self.requeuer.begun
 
 
 def test_a_message_that_takes_long_is_found_once_though_it_came_alone() -> None:
@@ -53,7 +53,7 @@ def test_one_that_is_begun_after_a_long_rest_is_found_as_well() -> None:
     at_work = TaskAtWork()
     at_work.begin()
     assert at_work.was_found.acquire(timeout=10)
-    while at_work.hand_back._is_needed.is_set():
+    while at_work.requeuer._is_needed.is_set():
         threading.Event().wait(0.001)
 
     second = at_work.begin()
@@ -84,7 +84,7 @@ class Way:
         self.room = room
         self.came_back: list[list[Message]] = []
 
-    def give_back(self, number: int, packet: bytes) -> bool:
+    def requeue(self, number: int, packet: bytes) -> bool:
         if len(self.came_back) == self.room:
             return False
         self.came_back.append(unpack(packet))
@@ -94,7 +94,7 @@ class Way:
 def test_where_nothing_can_go_back_nothing_is_sent() -> None:
     transport = Way(1)
 
-    assert give_back(transport, 0, InFlight(memoryview(bytearray(REGION_BYTES))), []) == []  # type: ignore[arg-type]
+    assert requeue(transport, 0, InFlight(memoryview(bytearray(REGION_BYTES))), []) == []  # type: ignore[arg-type]
     assert transport.came_back == []
 
 
@@ -112,7 +112,7 @@ def test_what_goes_back_is_no_longer_in_hand_and_what_finds_no_room_stays(room: 
 
     first, *rest = in_flight.take(receive_into)
 
-    stay = give_back(transport, 0, in_flight, rest)  # type: ignore[arg-type]
+    stay = requeue(transport, 0, in_flight, rest)  # type: ignore[arg-type]
 
     assert [each.id for packet in transport.came_back for each in packet] == list(range(1, 1 + gone))
     assert stay == rest[gone:]

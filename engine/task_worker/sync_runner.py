@@ -13,9 +13,9 @@ from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
 from engine.task_worker.answers import Answers
-from engine.task_worker.handback import HandBack, give_back, may_go
-from engine.task_worker.handling import Handling, refuse_coroutine
-from engine.task_worker.share import Share
+from engine.task_worker.base_runner import BaseRunner, refuse_coroutine
+from engine.task_worker.recycle_policy import RecyclePolicy
+from engine.task_worker.requeuer import Requeuer, may_requeue, requeue
 
 log = get_logger(__name__)
 
@@ -30,7 +30,7 @@ def _no_handler(*_: object) -> None:
     """A server without task workers needs none."""
 
 
-class Work(Handling):
+class SyncRunner(BaseRunner):
     """Runs handlers on messages, and answers."""
 
     def __init__(
@@ -43,12 +43,12 @@ class Work(Handling):
         transport: TaskTransport,
         bodies: Bodies,
         answers: Answers,
-        share: Share | None,
+        recycle_policy: RecyclePolicy | None,
         is_to_leave: Callable[[], bool],
     ) -> None:
         super().__init__(server, place, max_attempts, events, board, bodies, answers)
         self._transport = transport
-        self._share = share
+        self._recycle_policy = recycle_policy
         self._is_to_leave = is_to_leave
         self._cells = board.cells
         self._number = board.worker_id(place) - board.worker_num
@@ -64,19 +64,19 @@ class Work(Handling):
         """What is not begun. We take from the left, the thread that gives back from the right: each goes to one."""
         self._is_in_hand = False
         """Whether a packet is. Only then may the thread send answers and note them in the hand."""
-        self.hand_back = HandBack(self._makes_others_wait, lambda: self._is_in_hand)
+        self.requeuer = Requeuer(self._makes_others_wait, lambda: self._is_in_hand)
 
     @property
     def tasks(self) -> int:
         """How many tasks this process has done, well or not."""
         return self._cells[self._done] - self._done_before + self._failed
 
-    def off(self, in_flight: InFlight, entries: list[InFlightTask]) -> None:
+    def run(self, in_flight: InFlight, entries: list[InFlightTask]) -> None:
         """Do what is in hand, in order. When it is time to leave, the rest stays there for the process that follows."""
         if not entries:
             in_flight.clear()
             return
-        rest, hand_back, cells = self._rest, self.hand_back, self._cells
+        rest, requeuer, cells = self._rest, self.requeuer, self._cells
         self._begin(in_flight, entries)
         since, mean = self._since, self._mean
         unsent, most_together = 0, self._most_together()
@@ -88,10 +88,10 @@ class Work(Handling):
                 if self._is_over(entries[-1].place + 1):
                     return
                 continue
-            hand_back.begun += 1
+            requeuer.begun += 1
             self._at = place
             if begun:
-                with hand_back.lock:
+                with requeuer.lock:
                     self._answers.send(in_flight, place)  # it may kill again, and would take them along
             if deaths >= self._max_attempts:
                 self._give_up(message, deaths)
@@ -110,12 +110,12 @@ class Work(Handling):
             cells[mean] = took_ns if took_ns > mean_ns else (3 * mean_ns + took_ns) // 4
             unsent += 1
             if unsent >= most_together or now_ns - sent_at_ns > _ANSWER_WITHIN_NS:
-                with hand_back.lock:
+                with requeuer.lock:
                     self._answers.send(in_flight, place + 1)
                     self._at = place + 1  # the thread tells that all before it are answered
                 unsent, sent_at_ns = 0, now_ns
                 if self._is_to_leave():
-                    with hand_back.lock:
+                    with requeuer.lock:
                         self._is_in_hand = False
                         rest.clear()
                     return
@@ -123,7 +123,7 @@ class Work(Handling):
 
     def _is_over(self, count: int) -> bool:
         """Whether nothing is left to begin: all is answered then, and the hand is empty."""
-        with self.hand_back.lock:
+        with self.requeuer.lock:
             if self._rest:
                 return False  # the thread had them in its hands, and they are to stay
             self._is_in_hand = False
@@ -137,11 +137,11 @@ class Work(Handling):
         self._in_flight, self._at = in_flight, entries[0].place
         self._rest.extend(entries)
         self._is_in_hand = True
-        self.hand_back.watch()
+        self.requeuer.watch()
 
     def _most_together(self) -> int:
         """After how many messages answers are sent, and is looked whether to leave."""
-        if self._share is None or (left := self._share.left(self.tasks)) is None:
+        if self._recycle_policy is None or (left := self._recycle_policy.left(self.tasks)) is None:
             return _MOST_TOGETHER
         return min(_MOST_TOGETHER, left)
 
@@ -201,8 +201,8 @@ class Work(Handling):
                 entry = self._rest.pop()
             except IndexError:
                 break
-            (go if may_go(entry) else stay).append(entry)
-        stuck = give_back(self._transport, self._number, self._in_flight, go[::-1])
+            (go if may_requeue(entry) else stay).append(entry)
+        stuck = requeue(self._transport, self._number, self._in_flight, go[::-1])
         self._rest.extendleft(sorted(stay + stuck, key=lambda entry: entry.place, reverse=True))
         self._transport.wake_other(self._number)
         return not stuck
