@@ -20,7 +20,7 @@ from engine.ipc.resources import IpcResources, open_files
 from engine.ipc.spill import claim, default_path
 from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
-from engine.process.crew import Role
+from engine.process.children import Role
 from engine.process.limits import make_room
 from engine.process.listener import listen
 from engine.process.manager import Manager

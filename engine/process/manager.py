@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from engine.errors import StartError
 from engine.log_lines import get_logger
-from engine.process.crew import Crew, Role
-from engine.process.pool import Kill, Promote, Retire, Spawn, Step, after_death, next_look, one_more, plan
+from engine.process.children import Children, Role
 from engine.process.reload import Reloads
 from engine.process.signals import Mailbox, listening
 from engine.process.slot import Death
 from engine.process.stop import is_stop, stop
+from engine.process.supervision import Kill, Promote, Retire, Spawn, Step, after_death, next_look, one_more, plan
 
 log = get_logger(__name__)
 
@@ -62,7 +62,7 @@ class Manager:
         self._on_kill = on_kill
         self._around_reload = before_reload, after_reload
         self._slots_to_reload = {number: [s for role in of for s in role.slots] for number, of in reloads.items()}
-        self._crew: Crew
+        self._children: Children
         self._reloads: Reloads
         self._started = False
         self._stopping = False
@@ -70,15 +70,15 @@ class Manager:
     def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP, then let the children finish. StartError if one cannot begin."""
         with listening((*_with_hangup(), *self._slots_to_reload)) as mailbox:
-            self._crew = Crew(self._roles, mailbox, self._on_gone, self._on_kill)
-            self._reloads = Reloads(self._crew.slots, *self._around_reload)
+            self._children = Children(self._roles, mailbox, self._on_gone, self._on_kill)
+            self._reloads = Reloads(self._children.slots, *self._around_reload)
             try:
                 while not self._stopping:
                     look_again_at = self._carry_out_plans()
                     self._hear(mailbox, look_again_at)
             finally:
                 self._on_stop()
-                stop(self._crew, self._roles, mailbox, self._max_wait_s)
+                stop(self._children, self._roles, mailbox, self._max_wait_s)
 
     # ── what is to be done ──────────────────────────────────────────────────────────────────────
 
@@ -86,14 +86,14 @@ class Manager:
         """Until there is nothing to do but wait; until when (monotonic), or None for whatever happens next."""
         while True:
             self._note_progress()
-            steps = plan(self._crew.slots, time.monotonic())
+            steps = plan(self._children.slots, time.monotonic())
             if not steps:
-                return next_look(self._crew.slots)
+                return next_look(self._children.slots)
             for step in steps:
                 self._carry_out(step)
 
     def _note_progress(self) -> None:
-        if not self._started and all(slot.was_ready for slot in self._crew.slots):
+        if not self._started and all(slot.was_ready for slot in self._children.slots):
             self._started = True
             self._on_ready()
         if self._started:
@@ -104,28 +104,28 @@ class Manager:
             case Spawn(slot, seat):
                 self._spawn(slot, seat)
             case Promote(slot, seat):
-                self._crew.slot(slot).promote(seat)
+                self._children.slot(slot).promote(seat)
                 self._on_current(slot, seat)
             case Retire(slot, seat):
-                child = self._crew.child(slot, seat)
+                child = self._children.child(slot, seat)
                 child.leave_by = time.monotonic() + self._max_wait_s if self._max_wait_s else float("inf")
-                log.info("child told to leave", extra=self._crew.facts(child))
-                self._crew.signal(signal.SIGTERM, [child])
+                log.info("child told to leave", extra=self._children.facts(child))
+                self._children.signal(signal.SIGTERM, [child])
             case Kill(slot, seat):
-                child = self._crew.child(slot, seat)
+                child = self._children.child(slot, seat)
                 child.leave_by = float("inf")
-                log.warning("child did not leave in time, killed", extra=self._crew.facts(child))
-                self._crew.kill([child])
+                log.warning("child did not leave in time, killed", extra=self._children.facts(child))
+                self._children.kill([child])
 
     def _spawn(self, number: int, seat: int) -> None:
         try:
-            self._crew.start(number, seat)
+            self._children.start(number, seat)
         except OSError as error:
             if not self._started:
-                raise StartError(f"{self._crew.title(number)} cannot start: {error}") from error
-            slot = self._crew.slot(number)
+                raise StartError(f"{self._children.title(number)} cannot start: {error}") from error
+            slot = self._children.slot(number)
             slot.failures = one_more(slot.failures, time.monotonic())
-            facts = {"title": self._crew.title(number), "slot": number, "seat": seat}
+            facts = {"title": self._children.title(number), "slot": number, "seat": seat}
             facts |= {"error": str(error), "delay_s": slot.failures.delay_s}
             log.error("child cannot be started", extra=facts)
 
@@ -134,8 +134,8 @@ class Manager:
     def _hear(self, mailbox: Mailbox, at: float | None) -> None:
         """Wait for something to happen, until `at` at most, and take note of it."""
         numbers = mailbox.wait(None if at is None else max(0.001, at - time.monotonic()))
-        self._crew.note_ready()
-        deaths = self._crew.reap()
+        self._children.note_ready()
+        deaths = self._children.reap()
         # A signal to the whole group may end a child before it is read here: nobody is to take that child's place.
         numbers += mailbox.read()
         self._stopping = is_stop(numbers)
@@ -148,14 +148,14 @@ class Manager:
     def _judge(self, death: Death) -> None:
         """What a death means for its slot, and for the log."""
         child, exit_code, killed_by = death.child, death.exit_code, death.killed_by
-        facts = self._crew.facts(child) | {"exit_code": exit_code, "signal": killed_by}
+        facts = self._children.facts(child) | {"exit_code": exit_code, "signal": killed_by}
         if death.was_told or self._stopping:
             log.info("child left", extra=facts)
             return
         if not child.is_ready and not self._started and (exit_code or killed_by not in (0, signal.SIGTERM)):
             how = f"was killed by signal {killed_by}" if killed_by else f"ended with exit code {exit_code}"
-            raise StartError(f"{self._crew.title(child.slot)} cannot start, it {how}")
-        slot = self._crew.slot(child.slot)
+            raise StartError(f"{self._children.title(child.slot)} cannot start, it {how}")
+        slot = self._children.slot(child.slot)
         slot.failures = after_death(slot.failures, death, time.monotonic(), is_exclusive=slot.is_exclusive)
         facts["delay_s"] = slot.failures.delay_s if slot.failures else 0.0
         if death.was_successor:

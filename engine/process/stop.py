@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 from engine.log_lines import get_logger
-from engine.process.crew import Crew, Role
+from engine.process.children import Children, Role
 from engine.process.signals import Mailbox
 
 log = get_logger(__name__)
@@ -20,7 +20,7 @@ def is_stop(numbers: Sequence[int]) -> bool:
     return any(number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for number in numbers)
 
 
-def stop(crew: Crew, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float) -> None:
+def stop(children: Children, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float) -> None:
     """Ask all to leave, wait for role after role, kill who stays too long. A second signal ends the patience.
 
     A role that outlasts those before it is asked when they are gone.
@@ -28,28 +28,28 @@ def stop(crew: Crew, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float)
     `max_wait_s`: how long they may take, 0 is for ever. Those that a reload started or sent away are treated alike.
     """
     last = {number for role in roles if role.outlasts_previous for number in role.slots}
-    crew.signal(signal.SIGTERM, [child for child in crew.children if child.slot not in last])
+    children.signal(signal.SIGTERM, [child for child in children.all if child.slot not in last])
     told_at = time.monotonic()
     deadline = told_at + max_wait_s if max_wait_s else float("inf")
     for role in roles:
         role.on_previous_gone()
         if role.outlasts_previous:
-            crew.signal(signal.SIGTERM, [child for child in crew.children if child.slot in role.slots])
+            children.signal(signal.SIGTERM, [child for child in children.all if child.slot in role.slots])
         deadline = max(deadline, time.monotonic() + _LAST_WORDS_S)
-        while left := [child for child in crew.children if child.slot in role.slots]:
+        while left := [child for child in children.all if child.slot in role.slots]:
             rest_s = deadline - time.monotonic()
             if rest_s <= 0:
                 facts = {
-                    "titles": [crew.title(child.slot) for child in left],
+                    "titles": [children.title(child.slot) for child in left],
                     "slots": sorted({child.slot for child in left}),
                     "pids": [child.pid for child in left],
                 }
                 log.warning("children did not stop in time, killed", extra=facts)
-                crew.kill(left)
+                children.kill(left)
                 rest_s = 0.05
             again = is_stop(mailbox.wait(min(rest_s, 0.5)))
             # A service manager may signal the process and then its group: that is one wish, not two.
             if again and time.monotonic() > told_at + _ONE_WISH_S:
                 deadline = time.monotonic()
-            crew.note_ready()
-            crew.reap()
+            children.note_ready()
+            children.reap()

@@ -12,8 +12,8 @@ from engine.server import Server
 from engine.stats import Stats
 from engine.testing.client import InlineClient
 from engine.testing.clients import Clients
+from engine.testing.inline_worker import InlineWorker
 from engine.testing.loop import StandingLoop
-from engine.testing.place import Place
 from engine.testing.role import MANAGER, Role, playing
 from engine.testing.runtime import InlineRuntime
 from engine.testing.tasks import Tasks
@@ -57,7 +57,7 @@ class InlineServer:
         self._callbacks: Callbacks
         self._clients: Clients
         self._tasks: Tasks
-        self._place: Place
+        self._place: InlineWorker
         self._processes: list[asyncio.Task[None]] = []
         self._end = ExitStack()
 
@@ -103,7 +103,7 @@ class InlineServer:
             self._callbacks = Callbacks(self.server, events)
             self._clients = Clients(self._settings, loop, self._callbacks)
             self._tasks = Tasks(self.server, events.get("task"), loop, self._callbacks)
-            self._place = Place(self._settings, loop, self._callbacks, self._clients, self._tasks)
+            self._place = InlineWorker(self._settings, loop, self._callbacks, self._clients, self._tasks)
             self._take_the_server(end)
             self._call_in_manager("manager_start")
             for worker_id in self._worker_ids():

@@ -4,14 +4,14 @@ from typing import NoReturn
 
 from engine.errors import UsageError
 from engine.stats import Stats
-from engine.testing.place import Place
+from engine.testing.inline_worker import InlineWorker
 from engine.testing.role import MANAGER, current
 
 
 class InlineRuntime:
     """The program's own server object tells by it who it is: the role at work. Nothing reaches for other processes."""
 
-    def __init__(self, place: Place, task_workers: range) -> None:
+    def __init__(self, place: InlineWorker, task_workers: range) -> None:
         """`task_workers`: their worker ids."""
         self._place = place
         self._task_workers = task_workers

@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.errors import StartError
 from engine.process.child import START_FAILED, Readiness
-from engine.process.crew import Role
+from engine.process.children import Role
 from engine.process.manager import Manager
 from engine.process.signals import listening
 from tests.integration.engine.inside import note, settle

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.process.child import START_FAILED, Readiness, spawn
-from engine.process.crew import Crew, Role
+from engine.process.children import Children, Role
 from engine.process.manager import Manager
 from engine.process.signals import listening
 from engine.process.slot import Death
@@ -32,17 +32,17 @@ def manager(main: Callable[[int, int, Readiness], int], **callbacks: Callable[..
 def test_a_child_that_was_ready_and_gone_before_anybody_looked_was_ready() -> None:
     gone: list[tuple[int, int]] = []
     with listening([signal.SIGCHLD]) as mailbox:
-        crew = Crew(
+        children = Children(
             [role(leave_at_once)], mailbox, on_gone=lambda *seat: bool(gone.append(seat)), on_kill=lambda *seat: None
         )
-        crew.start(0, 1)
-        os.waitid(os.P_PID, crew.child(0, 1).pid, os.WEXITED | os.WNOWAIT)
+        children.start(0, 1)
+        os.waitid(os.P_PID, children.child(0, 1).pid, os.WEXITED | os.WNOWAIT)
 
-        (death,) = crew.reap()
+        (death,) = children.reap()
 
     assert death.child.is_ready
     assert gone == [(0, 1)]
-    assert crew.children == []
+    assert children.all == []
 
 
 def test_a_child_that_cannot_settle_in_never_becomes_a_second_manager(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,14 +68,14 @@ def test_nobody_follows_a_child_that_left_for_a_sigterm_which_the_manager_reads_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gone: list[tuple[int, int]] = []
-    reap = Crew.reap
+    reap = Children.reap
 
-    def reap_and_be_told(crew: Crew) -> list[Death]:
-        if deaths := reap(crew):
+    def reap_and_be_told(children: Children) -> list[Death]:
+        if deaths := reap(children):
             signal.raise_signal(signal.SIGTERM)
         return deaths
 
-    monkeypatch.setattr(Crew, "reap", reap_and_be_told)
+    monkeypatch.setattr(Children, "reap", reap_and_be_told)
 
     manager(leave_at_once, on_gone=lambda *seat: bool(gone.append(seat))).run()
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine.process.pool import Kill, Promote, Retire, Spawn, Step, after_death, plan
 from engine.process.reload import Reloads, add_wish
 from engine.process.slot import Child, Death, Failures, Slot
+from engine.process.supervision import Kill, Promote, Retire, Spawn, Step, after_death, plan
 
 TASK_WORKERS = [2, 3, 4]
 ALL = [*TASK_WORKERS, 0, 1]

@@ -1,4 +1,4 @@
-"""engine/process/pool.py: which children to start, to promote and to send away, and when."""
+"""engine/process/supervision.py: which children to start, to promote and to send away, and when."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.process.pool import QUICK_DEATH_S, Kill, Promote, Retire, Spawn, after_death, next_look, plan
 from engine.process.slot import LONGEST_DELAY_S, Child, Death, Failures, Slot
+from engine.process.supervision import QUICK_DEATH_S, Kill, Promote, Retire, Spawn, after_death, next_look, plan
 
 NEVER = float("inf")
 

@@ -20,7 +20,7 @@ from engine.timers import LoopTimers
 from engine.worker.callbacks import Callbacks
 
 
-class Place:
+class InlineWorker:
     """Every worker at once; `role.current()` tells which one asks."""
 
     stopping = False

@@ -27,7 +27,7 @@ class Role:
     """Its children are told to stop only when those of the roles before are gone, who need them until then."""
 
 
-class Crew:
+class Children:
     """Every slot of the roles, in their order, with who sits there."""
 
     def __init__(
@@ -63,13 +63,13 @@ class Crew:
         return {"title": self.title(child.slot), "slot": child.slot, "seat": child.seat, "pid": child.pid}
 
     @property
-    def children(self) -> list[Child]:
+    def all(self) -> list[Child]:
         return [child for slot in self.slots for child in slot.children]
 
     def start(self, number: int, seat: int) -> None:
         """Start a child in a free seat. Raises OSError when the system has no process left for it."""
         slot = self.slot(number)
-        pipes = [child.ready_fd for child in self.children if child.ready_fd is not None]
+        pipes = [child.ready_fd for child in self.all if child.ready_fd is not None]
         main = partial(self._role_of[number].main, number, seat)
         pid, ready_fd = spawn(self.title(number), main, close_fds=pipes)
         slot.take(Child(number, seat, slot.generation, pid, ready_fd, time.monotonic()))
@@ -77,7 +77,7 @@ class Crew:
 
     def note_ready(self) -> None:
         """Hear who became ready."""
-        for child in self.children:
+        for child in self.all:
             self._read_pipe(child)
 
     def _read_pipe(self, child: Child) -> None:
@@ -95,7 +95,7 @@ class Crew:
     def reap(self) -> list[Death]:
         """Who ended since the last call; their seats are free."""
         deaths = []
-        for child in self.children:
+        for child in self.all:
             pid, status = os.waitpid(child.pid, os.WNOHANG)
             if not pid:
                 continue
