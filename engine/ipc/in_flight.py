@@ -27,7 +27,7 @@ _new = tuple.__new__  # a NamedTuple's own costs twice as much
 
 
 def slots_in(memory: memoryview) -> list["InFlight"]:
-    """The hands in a memory that has room for so many."""
+    """The slots in a memory that has room for so many."""
     return [InFlight(memory[at : at + REGION_BYTES]) for at in range(0, len(memory) - REGION_BYTES + 1, REGION_BYTES)]
 
 
@@ -57,7 +57,7 @@ class InFlight:
         self._count = 0
 
     def take(self, receive_into: Callable[[memoryview], int]) -> list[InFlightTask]:
-        """Let `receive_into` put the next packet behind the lead, and return what it holds. The hand must be empty."""
+        """Let `receive_into` put the next packet behind the lead, and return what it holds. The slot must be empty."""
         if not receive_into(self._room):
             return []
         messages = unpack(self._packet)
@@ -86,7 +86,7 @@ class InFlight:
         _ANSWERED.pack_into(self._memory, 0, count)
 
     def clear(self) -> None:
-        """Empty the hand: every message of the packet is answered, and its file removed."""
+        """Empty the slot: every message of the packet is answered, and its file removed."""
         PACKET_HEAD.pack_into(self._packet, 0, 0)
         self._memory[:_BEGUN_AT] = bytes(_BEGUN_AT)
         for notes in (self._begun, self._ended, self._gone):
@@ -100,7 +100,7 @@ class InFlight:
                 self._ended[place] = max(self._ended[place], self._begun[place])
 
     def move(self, into: "InFlight") -> None:
-        """Put everything into a hand that is empty. A death in between leaves it in one of them, or in both."""
+        """Put everything into a slot that is empty. A death in between leaves it in one of them, or in both."""
         (size,) = PACKET_HEAD.unpack_from(self._packet)
         into._memory[:_LEAD_AT] = self._memory[:_LEAD_AT]
         into._packet[PACKET_HEAD.size : size] = self._packet[PACKET_HEAD.size : size]
@@ -118,7 +118,7 @@ class InFlight:
 
     def _held(self) -> list[InFlightTask]:
         if not PACKET_HEAD.unpack_from(self._packet)[0]:
-            self._memory[:_LEAD_AT] = bytes(_LEAD_AT)  # its process may have died while it cleared the hand
+            self._memory[:_LEAD_AT] = bytes(_LEAD_AT)  # its process may have died while it cleared the slot
             return []
         messages = unpack(self._packet)
         self._count = len(messages)

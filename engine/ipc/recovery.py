@@ -13,7 +13,7 @@ from engine.ipc.memory import Folder, Region
 from engine.ipc.message import ANY, PACKET_HEAD, Kind, Message, to_bytes, unpack
 from engine.ipc.sysv_queue import QueueTransport
 
-BACKLOG, IN_FLIGHT, DRAINED = "backlog", "hand", "drained"
+BACKLOG, IN_FLIGHT, DRAINED = "backlog", "hand", "drained"  # names on the disk; they outlive a release
 
 
 class Recovery:

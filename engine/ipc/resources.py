@@ -112,7 +112,7 @@ class IpcResources:
         return QueueTransport(self._queue, self.board.blocked, self._wake_waiting, self._on_queue_removed)
 
     def _furnish(self, make: Maker, tasks: list[Message]) -> None:
-        """Hands and desks for all places; `tasks` wait at the desks in equal shares."""
+        """In-flight slots and event workers' state for all places; `tasks` wait there in equal shares."""
         settings, workers = self._settings, self._settings.worker_num
 
         def small(name: str, size: int) -> memoryview:

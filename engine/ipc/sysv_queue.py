@@ -34,8 +34,8 @@ def limit(name: str) -> int:
 class QueueTransport:
     """Tasks in one queue. Those without a named target are taken by whoever is free first.
 
-    A packet is taken by msgrcv(2) straight into the hand of the task worker: sysv_ipc's receive() gives an object of
-    the process, with which a packet would be lost if that is killed before it has noted it.
+    A packet is taken by msgrcv(2) straight into the in-flight slot of the task worker: sysv_ipc's receive() gives an
+    object of the process, with which a packet would be lost if that is killed before it has noted it.
     """
 
     is_shared = True
@@ -52,7 +52,9 @@ class QueueTransport:
         gives nothing."""
         self._on_removed = on_removed
         self._blocked = blocked
-        self.packet_bytes = min(limit("msgmax"), int(queue.max_size), PACKET_BYTES)  # a hand has no more room
+        self.packet_bytes = min(
+            limit("msgmax"), int(queue.max_size), PACKET_BYTES
+        )  # an in-flight slot has no more room
         self.inline_bytes = min(INLINE_BYTES, self.packet_bytes - HEAD_BYTES - PACKET_HEAD.size)
         self._queue = queue
         self._id = queue.id

@@ -49,8 +49,8 @@ class SocketTransport:
     """IpcMode.SOCKET: a socket for each task worker, with the tasks that were sent to it and that any other may do.
 
     Whoever has nothing to do takes from the sockets of those that are blocked, see Board. Such a packet goes from the
-    socket into his hand, as one of his own does, so at no moment is it nowhere. What is for one alone goes into its
-    inbox, among what else is said to it.
+    socket into its in-flight slot, as one of its own does, so at no moment is it nowhere. What is for one alone goes
+    into its inbox, among what else is said to it.
     """
 
     inline_bytes = INLINE_BYTES

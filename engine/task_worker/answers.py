@@ -14,7 +14,7 @@ _NOBODY_READS_S = 1.0
 class Answers:
     """Collects answers, sends them, and only then lets go of what they answer.
 
-    One thread adds, and whoever holds the lock, see handback.py, sends.
+    One thread adds, and whoever holds the lock, see requeuer.py, sends.
     """
 
     def __init__(self, channel: Channel, bodies: Bodies, board: Board, place: int) -> None:
@@ -32,7 +32,7 @@ class Answers:
     def put_aside(self, place: int, message: Message) -> None:
         """The message at this place of the packet is dealt with; call it after `add`.
 
-        Its file can go once the hand knows that; before, it would be missing after a death.
+        Its file can go once that is noted in flight; before, it would be missing after a death.
         """
         if message.codec & SPILLED:
             self._dealt_with.append((place, message))

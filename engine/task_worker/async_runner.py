@@ -17,11 +17,11 @@ from engine.task_worker.base_runner import BaseRunner
 
 log = get_logger(__name__)
 
-_current: ContextVar["AsyncRunner | None"] = ContextVar("strand", default=None)
+_current: ContextVar["AsyncRunner | None"] = ContextVar("runner", default=None)
 
 
 def current() -> "AsyncRunner | None":
-    """The strand whose handler this code belongs to, also in what that handler started."""
+    """The runner whose handler this code belongs to, also in what that handler started."""
     return _current.get()
 
 

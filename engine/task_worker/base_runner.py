@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 class BaseRunner:
-    """What is alike however handlers run: `Work` runs one after the other, `Strand` many at once."""
+    """What is alike however handlers run: `SyncRunner` runs one after the other, `AsyncRunner` many at once."""
 
     def __init__(
         self,

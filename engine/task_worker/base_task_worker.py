@@ -55,10 +55,10 @@ class BaseTaskWorker(RemoteClients):
         """When it leaves and nobody asked for that."""
         if not self._told_to_stop:
             facts = {"slot": self._id, "pid": os.getpid(), "tasks": self.tasks}
-            log.info("task worker has done its share", extra={**facts, "rss": resident_bytes(os.getpid())})
+            log.info("task worker recycled", extra={**facts, "rss": resident_bytes(os.getpid())})
 
     def _take_seat(self) -> None:
-        """From here on what is in our hands is ours alone, and nobody else adopts it."""
+        """From here on what is in flight here is ours alone, and nobody else adopts it."""
         with self._board.seats_locked(self._place):
             self._clean_up_after_the_dead(self._place)
             self._board.put(self._place, Cell.PID, os.getpid())

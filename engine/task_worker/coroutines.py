@@ -1,4 +1,4 @@
-"""A task worker of coroutines: up to task_max_concurrency tasks at once, each in a hand of its own, on one loop."""
+"""A task worker of coroutines: up to task_max_concurrency tasks at once, each in a slot of its own, on one loop."""
 
 import asyncio
 import inspect
@@ -29,10 +29,10 @@ log = get_logger(__name__)
 
 
 class CoroutineWorker(BaseTaskWorker):
-    """One process. A packet goes from an empty hand through `_waiting` into a strand; the hand is empty again after it.
+    """One process. A packet goes from an empty slot through `_waiting` to a runner; the slot is empty again after it.
 
-    There is one hand more than tasks at once, to hear what is said while all are busy. A task that is for us alone
-    waits in that hand; the others stay where they are, for whoever has room.
+    There is one slot more than tasks at once, to hear what is said while all are busy. A task that is for us alone
+    waits in that slot; the others stay where they are, for whoever has room.
     """
 
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
@@ -40,7 +40,7 @@ class CoroutineWorker(BaseTaskWorker):
         self._most = resources.board.concurrency
         self._empty: list[InFlight] = []
         self._waiting: deque[tuple[InFlight, list[InFlightTask]]] = deque()
-        """Whether hands of the other seat may be full, of a process that is gone."""
+        """Whether slots of the other seat may be full, of a process that is gone."""
         self._at_work: dict[asyncio.Task[bool], InFlight] = {}
         self._running: dict[asyncio.Task[bool], tuple[int, int]] = {}
         """Those of them that do a task: its id, and since when (monotonic ns)."""
@@ -136,7 +136,7 @@ class CoroutineWorker(BaseTaskWorker):
             self._end.set_exception(error)
 
     def _go_on(self) -> None:
-        """Begin what can begin, and take more while there is a hand for it."""
+        """Begin what can begin, and take more while there is a slot for it."""
         self._begin()
         self._tell()  # before we look for more: whoever comes after that look finds it told, and wakes us
         took = False
@@ -172,7 +172,7 @@ class CoroutineWorker(BaseTaskWorker):
         return max(0, credit if left is None else min(credit, left))
 
     def _take_one(self, in_flight: InFlight) -> bool:
-        """Take a packet into an empty hand; False when there is none."""
+        """Take a packet into an empty slot; False when there is none."""
         if self._has_to_adopt and self._credit() and self._inherit(in_flight):
             return True
         entries = in_flight.take(self._take)
@@ -191,7 +191,7 @@ class CoroutineWorker(BaseTaskWorker):
         return self._taken_bytes
 
     def _inherit(self, in_flight: InFlight) -> bool:
-        """Move what one of its hands holds, the oldest first, into an empty one of ours; False when there is nothing
+        """Move what one of its slots holds, the oldest first, into an empty one of ours; False when there is nothing
         more, or when another process sits there by now, and does it itself."""
         other = self._board.other(self._place)
         with self._board.seats_locked(self._place):
@@ -211,7 +211,7 @@ class CoroutineWorker(BaseTaskWorker):
     # ── at work ─────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self) -> None:
-        """Begin what waits in our hands, in order, as far as it may."""
+        """Begin what waits in our slots, in order, as far as it may."""
         while self._waiting and not self._is_to_leave():
             in_flight, entries = self._waiting[0]
             task_ids = [each.message.id for each in entries if each.message.kind == Kind.TASK]
@@ -247,7 +247,7 @@ class CoroutineWorker(BaseTaskWorker):
         )
 
     def _ended(self, work: asyncio.Task[bool]) -> None:
-        """A strand is through; what it raised ends the process, as it does where tasks come one after the other."""
+        """A runner is through; what it raised ends the process, as it does where tasks come one after the other."""
         in_flight = self._at_work.pop(work)
         if work.cancelled():
             self._fail(asyncio.CancelledError())

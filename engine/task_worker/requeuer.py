@@ -41,7 +41,7 @@ class Requeuer:
         self.begun += 1  # before we look whether the thread rests: it rests before it looks at this
         if not self._is_needed.is_set():
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look, name="hand-back", daemon=True)
+                self._thread = threading.Thread(target=self._look, name="requeuer", daemon=True)
                 self._thread.start()
             self._is_needed.set()
 
@@ -73,7 +73,7 @@ def may_requeue(entry: InFlightTask) -> bool:
 def requeue(
     transport: TaskTransport, number: int, in_flight: InFlight, tasks: list[InFlightTask]
 ) -> list[InFlightTask]:
-    """Give these back, in order, and note that in the hand; the last ones, for which there is no room."""
+    """Give these back, in order, and note that in flight; the last ones, for which there is no room."""
     if not tasks:
         return []
     room = 0

@@ -63,7 +63,7 @@ class SyncRunner(BaseRunner):
         self._rest: deque[InFlightTask] = deque()
         """What is not begun. We take from the left, the thread that gives back from the right: each goes to one."""
         self._is_in_hand = False
-        """Whether a packet is. Only then may the thread send answers and note them in the hand."""
+        """Whether a packet is. Only then may the thread send answers and note them in flight."""
         self.requeuer = Requeuer(self._makes_others_wait, lambda: self._is_in_hand)
 
     @property
@@ -122,10 +122,10 @@ class SyncRunner(BaseRunner):
                 most_together = self._most_together()
 
     def _is_over(self, count: int) -> bool:
-        """Whether nothing is left to begin: all is answered then, and the hand is empty."""
+        """Whether nothing is left to begin: all is answered then, and nothing is in flight."""
         with self.requeuer.lock:
             if self._rest:
-                return False  # the thread had them in its hands, and they are to stay
+                return False  # the requeuer had them, and they are to stay
             self._is_in_hand = False
             self._answers.send(self._in_flight, count)
             self._in_flight.clear()

@@ -65,7 +65,7 @@ class Clients:
                     work.add_done_callback(lambda _: self._worked(client))
         except BadFrameLength as error:
             log.warning(
-                "connection closed, its frame length cannot be",
+                "connection closed, invalid frame length",
                 extra={"fd": client.fd, "announced_bytes": error.announced_bytes, "guess": guess(error.head)},
             )
             self.close(client)

@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
             is_new = self._hand_out_for_a_turn() or is_new
         except BadFrameLength as error:
             few.warning(
-                "connection closed, its frame length cannot be",
+                "connection closed, invalid frame length",
                 extra={
                     "peer": self.address,
                     "announced_bytes": error.announced_bytes,

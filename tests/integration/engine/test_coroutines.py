@@ -280,6 +280,6 @@ def test_recycled_between_tasks_they_lose_nothing(tmp_path: Path, mode: IpcMode)
         assert {number: desk.answer(number).value for number in asked} == asked
 
         assert len(server.notes("task")) == 400
-        left = server.log("task worker has done its share")
+        left = server.log("task worker recycled")
         assert len(left) >= 400 // 25 - 2
         assert {20 <= line["tasks"] <= 25 for line in left} == {True}

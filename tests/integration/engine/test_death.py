@@ -14,7 +14,7 @@ import pytest
 from engine import IpcMode, Server, TaskLost
 from engine.ipc.backlog import Backlog
 from engine.ipc.bodies import Bodies
-from engine.ipc.in_flight import Hand
+from engine.ipc.in_flight import InFlight
 from tests.integration.engine.inside import note
 from tests.integration.engine.servers import (
     Running,
@@ -82,14 +82,14 @@ def die_once() -> None:
 def dies_before_the_hand_knows(server: Server) -> None:
     """Killed when the answer is sent, and not yet noted as sent."""
     workshop(server)
-    note_it = Hand.answered
+    note_it = InFlight.answered
 
-    def answered(self: Hand, count: int) -> None:
+    def answered(self: InFlight, count: int) -> None:
         if count:
             die_once()
         note_it(self, count)
 
-    Hand.answered = answered  # type: ignore[method-assign]
+    InFlight.answered = answered  # type: ignore[method-assign]
 
 
 def dies_before_the_board_knows(server: Server) -> None:

@@ -9,7 +9,7 @@ from engine import IpcMode
 from tests.integration.engine.servers import Running, is_alive, running, wait_until
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
 
-SAID = "task worker has done its share"
+SAID = "task worker recycled"
 MODES = pytest.mark.parametrize("mode", list(IpcMode), ids=lambda mode: mode.name)
 
 

@@ -121,7 +121,7 @@ def test_a_length_that_cannot_be_closes_the_connection_with_one_line_and_the_wor
         assert connection.recv(1) == b""
 
     def lines() -> list[dict[str, Any]]:
-        return [line for line in echoing.log("its frame length cannot be") if line["peer"] == peer]
+        return [line for line in echoing.log("invalid frame length") if line["peer"] == peer]
 
     (line,) = wait_until(lines, "the line in the log")
     assert (line["announced_bytes"], line["limit_bytes"], line["guess"]) == (announced, 2**20, guess)

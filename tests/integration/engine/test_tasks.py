@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine import IpcMode, Server, TaskFailed
-from engine.worker.scheduler import Gift, Load, Outstanding
+from engine.worker.scheduler import Assignment, Load, Scheduler
 from tests.integration.engine.servers import Running, running, wait_until
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
 
@@ -190,15 +190,15 @@ def test_four_long_tasks_run_on_four_workers_at_once(desk: Desk) -> None:
 def slow_to_decide(server: Server) -> None:
     """Takes its time between looking who is idle and saying who got the task."""
     workshop(server)
-    decide = Outstanding.assign
+    decide = Scheduler.assign
 
-    def assign(self: Outstanding, loads: Sequence[Load], *, is_late: bool = False) -> list[Gift]:
+    def assign(self: Scheduler, loads: Sequence[Load], *, is_late: bool = False) -> list[Assignment]:
         given = decide(self, loads, is_late=is_late)
         if given:
             time.sleep(0.2)
         return given
 
-    Outstanding.assign = assign  # type: ignore[method-assign]
+    Scheduler.assign = assign  # type: ignore[method-assign]
 
 
 def test_two_event_workers_do_not_pick_the_same_idle_task_worker(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""engine/task_worker: a process that has done its share leaves between tasks, and whatever happens nothing is lost."""
+"""engine/task_worker: a process that is recycled leaves between tasks, and whatever happens nothing is lost."""
 
 import itertools
 import mmap
@@ -114,7 +114,7 @@ def test_a_process_that_leaves_by_itself_says_so_once_and_calls_worker_stop(
 
     assert world.live()
 
-    (line,) = [each for each in caplog.records if each.message.startswith("task worker has done its share (slot=")]
+    (line,) = [each for each in caplog.records if each.message.startswith("task worker recycled (slot=")]
     assert vars(line)["tasks"] == 1
     assert stopped == [1]
 
