@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from contextlib import aclosing
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -22,8 +23,8 @@ from app.services.conduct import Conductor
 from app.services.control import control
 from app.services.dispatch import dispatch, look_up
 from app.services.prepare_campaign import PrepareOrder, PrepareReport, prepare_campaign
-from app.services.progress import Watchers
 from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
+from app.services.watchers import Watchers
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
 from app.store.faults import may_pass, reason
@@ -50,6 +51,8 @@ class Application:
         self._conducting: asyncio.Task[None] | None = None
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         """By connection; each lives as long as a request waits for it."""
+        self._watching: dict[int, set[asyncio.Task[None] | None]] = {}
+        """Requests that watch a campaign, by connection."""
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
@@ -77,6 +80,8 @@ class Application:
     def worker_stop(self, server: Server, worker_id: int) -> None:
         if self._conducting:
             self._conducting.cancel()
+        if not server.taskworker:
+            self._watchers.close()
         self._database.dispose()
 
     def shutdown(self, server: Server) -> None:
@@ -153,12 +158,27 @@ class Application:
             server.send_message("nudge", CONDUCTOR)
 
     async def _watch(self, server: Server, fd: int, campaign: Campaign, as_json: bool) -> None:
-        async for now in self._watchers.follow(campaign):
-            state, reason = now.campaign.state, now.campaign.reason
-            preparing = now.campaign.is_preparing
-            line = protocol.progress(campaign.name, state, reason, now.progress, preparing=preparing, as_json=as_json)
-            if not server.send(fd, line):
-                return
+        watching = self._watching.setdefault(fd, set())
+        watching.add(this := asyncio.current_task())
+        try:
+            async with aclosing(self._watchers.follow(campaign)) as snapshots:
+                async for now in snapshots:
+                    state, reason, preparing = now.campaign.state, now.campaign.reason, now.campaign.is_preparing
+                    line = protocol.progress(
+                        campaign.name, state, reason, now.progress, preparing=preparing, as_json=as_json
+                    )
+                    if not server.send(fd, line):
+                        return
+        finally:
+            watching.discard(this)
+            if not watching:
+                self._watching.pop(fd, None)
+
+    def close(self, server: Server, fd: int, reactor_id: int) -> None:
+        """A connection is gone, and so is who watched by it."""
+        for each in self._watching.get(fd, ()):
+            if each:
+                each.cancel()
 
     # ── a campaign is prepared, a shard is sent ───────────────────────────────────────────────────
 
@@ -262,6 +282,7 @@ def build(config: Config, database: Engine) -> Server:
         "worker_exit",
         "worker_stop",
         "receive",
+        "close",
         "task",
         "finish",
         "task_error",
