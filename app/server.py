@@ -24,6 +24,7 @@ from app.services.control import control
 from app.services.dispatch import dispatch, look_up
 from app.services.prepare_campaign import PrepareOrder, PrepareReport, prepare_campaign
 from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
+from app.services.threads import Threads
 from app.services.watchers import Watchers
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
@@ -47,6 +48,9 @@ class Application:
         self._token = token
         self._database = database
         self._watchers: Watchers
+        self._asking = Threads("triggers", 4)
+        self._controlling = Threads("control", 2)
+        """These wait for tasks to stop, up to 5 s."""
         self._conductor: Conductor | None = None
         self._conducting: asyncio.Task[None] | None = None
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -81,7 +85,8 @@ class Application:
         if self._conducting:
             self._conducting.cancel()
         if not server.taskworker:
-            self._watchers.close()
+            for each in (self._watchers, self._asking, self._controlling):
+                each.close()
         self._database.dispose()
 
     def shutdown(self, server: Server) -> None:
@@ -119,9 +124,9 @@ class Application:
                 await self._control(server, fd, request, as_json)
                 return
             if isinstance(request, Watch):
-                done = await asyncio.to_thread(look_up, self._database, request)
+                done = await self._asking.run(look_up, self._database, request)
             else:
-                done = await asyncio.to_thread(dispatch, self._database, request, self._config.sms_shard_size)
+                done = await self._asking.run(dispatch, self._database, request, self._config.sms_shard_size)
             answer = protocol.accepted if done.created else protocol.exists
             campaign = done.campaign
             server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))
@@ -141,7 +146,7 @@ class Application:
 
     async def _control(self, server: Server, fd: int, request: protocol.Control, as_json: bool) -> None:
         verb = Verb(request.verb)
-        done = await asyncio.to_thread(control, self._database, self._config.sms_log_dir, request.campaign, verb)
+        done = await self._controlling.run(control, self._database, self._config.sms_log_dir, request.campaign, verb)
         campaign, sent = done.snapshot.campaign, done.snapshot.sent
         server.send(
             fd, protocol.controlled(verb, campaign.name, campaign.state, sent, done.still_sending, as_json=as_json)

@@ -19,6 +19,7 @@ from app.services.census import count_audiences
 from app.services.close import close_complete, close_shard
 from app.services.prepare_campaign import PrepareOrder, PrepareReport
 from app.services.send_shard import Outcome, ShardOrder, ShardReport
+from app.services.threads import Threads
 from app.store import campaigns, shards
 from app.store.faults import reason
 
@@ -29,6 +30,8 @@ LONGEST_PAUSE_S = 30.0
 LONGEST_AWAY_S = 2.0
 """Between looks for a database that is away; one process looks."""
 TAKEN_PAUSE_S = 2.0
+THREADS = 3
+"""One for the sweeps, one for the census, one for reports of tasks."""
 
 Order = ShardOrder | PrepareOrder
 
@@ -71,6 +74,7 @@ class Conductor:
         self._posted: dict[Order, int] = {}
         self._pauses: dict[Order, _Pause] = {}
         self._nudge = asyncio.Event()
+        self._threads = Threads("conductor", THREADS)
         self._census: asyncio.Task[None] | None = None
 
     def nudge(self) -> None:
@@ -84,6 +88,7 @@ class Conductor:
         finally:
             if self._census:
                 self._census.cancel()
+            self._threads.close()
 
     async def _run(self) -> None:
         failures = 0
@@ -111,7 +116,7 @@ class Conductor:
 
     async def _sweep(self) -> None:
         await self._close_complete()
-        for order in await asyncio.to_thread(self._waiting):
+        for order in await self._threads.run(self._waiting):
             pause = self._pauses.get(order)
             if self._is_stopping() or order in self._posted or (pause and time.monotonic() < pause.until):
                 continue
@@ -122,7 +127,7 @@ class Conductor:
     async def _count_audiences(self) -> None:
         """Beside the sweeps: twenty million customers take some seconds, and shards are given out meanwhile."""
         try:
-            await asyncio.to_thread(count_audiences, self._database)
+            await self._threads.run(count_audiences, self._database)
         except SQLAlchemyError as error:
             log.warning("audience not counted, trying again", extra={"error": reason(error)})
         except Exception:
@@ -146,7 +151,7 @@ class Conductor:
                     log.info("campaign prepared", extra=facts)
                     self.nudge()
             elif report.outcome is Outcome.COMPLETE:
-                if await asyncio.to_thread(close_shard, self._database, order.campaign_id, order.number):
+                if await self._threads.run(close_shard, self._database, order.campaign_id, order.number):
                     log.info("shard finished", extra=facts)
                 await self._close_complete()
             elif report.outcome is Outcome.FAILED:
@@ -167,7 +172,7 @@ class Conductor:
         self._changed(order.campaign_id)
 
     async def _close_complete(self) -> None:
-        for campaign_id, state in await asyncio.to_thread(close_complete, self._database, self._log_dir, self._owner):
+        for campaign_id, state in await self._threads.run(close_complete, self._database, self._log_dir, self._owner):
             if state is State.FINISHED:
                 log.info("campaign finished", extra={"campaign_id": campaign_id})
             else:

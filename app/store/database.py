@@ -17,6 +17,8 @@ from app.errors import DatabaseUnavailable
 
 PACKED_PAGE_BYTES = 8 * 2**20
 """Longest GROUP_CONCAT we ask for: a page of customers.py with the longest names and mobiles has half of it."""
+MOST_CONNECTIONS = 12
+"""At once, of one process: no fewer than an event worker has threads for the database, so that none waits for one."""
 SQLITE_WAIT_S = 30
 """How long a statement waits for another program that writes to the same SQLite file."""
 
@@ -59,7 +61,7 @@ def _open(address: URL, *, local_infile: bool) -> Engine:
             connect_args=options,
             pool_pre_ping=True,
             pool_size=4,
-            max_overflow=4,
+            max_overflow=MOST_CONNECTIONS - 4,
             hide_parameters=True,  # an error's text goes into logs, and values are customers and messages
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:

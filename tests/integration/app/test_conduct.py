@@ -1,6 +1,7 @@
 """Every open shard gets a task, and gets another one when that breaks down."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,22 @@ def test_a_nudge_is_enough_to_look_at_once(stage, monkeypatch):
         trigger(stage.database, "a", 100)
         stage.conductor.nudge()
         await stage.until(lambda: len(stage.posted) == 1)
+
+    stage.play(scene)
+
+
+def test_shards_are_given_out_however_many_wait_for_a_thread(stage):
+    enough = threading.Event()
+
+    async def scene():
+        waiting = [asyncio.create_task(asyncio.to_thread(enough.wait, WITHIN_S)) for _ in range(100)]
+        try:
+            await stage.some_sweeps()
+            trigger(stage.database, "a", 100)
+            await stage.until(lambda: len(stage.posted) == 1)
+        finally:
+            enough.set()
+            await asyncio.gather(*waiting)
 
     stage.play(scene)
 
