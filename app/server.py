@@ -18,7 +18,8 @@ from app.domain.reject import Reason
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
 from app.exposure import check_protected
 from app.gateways.log_file import make_folder
-from app.protocol import Watch
+from app.protocol import Control, Trigger, Watch
+from app.refusals import Refusals
 from app.services.conduct import Conductor
 from app.services.control import control
 from app.services.dispatch import dispatch, look_up
@@ -40,6 +41,13 @@ TELL_EVERY_S = 0.2
 """A task tells of its progress at most this often."""
 
 
+class _Turn(asyncio.Lock):
+    """Of the requests of one connection, that one whose turn it is."""
+
+    is_refused = False
+    """One of them did not bear the token: those behind it get no answer."""
+
+
 class Application:
     """What one process of the server holds. Made before the first fork, at work from `worker_start` on."""
 
@@ -53,8 +61,11 @@ class Application:
         """These wait for tasks to stop, up to 5 s."""
         self._conductor: Conductor | None = None
         self._conducting: asyncio.Task[None] | None = None
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
         """By connection; each lives as long as a request waits for it."""
+        self._refused: dict[int, _Turn] = {}
+        """Turns of connections that were refused, until these are closed."""
+        self._refusals = Refusals()
         self._watching: dict[int, set[asyncio.Task[None] | None]] = {}
         """Requests that watch a campaign, by connection."""
 
@@ -85,6 +96,7 @@ class Application:
         if self._conducting:
             self._conducting.cancel()
         if not server.taskworker:
+            self._refusals.say_rest()
             for each in (self._watchers, self._asking, self._controlling):
                 each.close()
         self._database.dispose()
@@ -96,7 +108,14 @@ class Application:
 
     async def receive(self, server: Server, fd: int, reactor_id: int, frame: bytes) -> None:
         body = frame[protocol.HEADER_BYTES :]
-        as_json = protocol.is_json(body)
+        try:
+            await self._answer(server, fd, body, protocol.is_json(body))
+        except SendBufferFull:
+            if server.close(fd):  # or a request before this one did
+                log.warning("client reads too slowly, closed", extra={"fd": fd})
+
+    async def _answer(self, server: Server, fd: int, body: bytes, as_json: bool) -> None:
+        """Obey a request, or say why not. Raises SendBufferFull for a client that does not read its answers."""
         try:
             await self._obey(server, fd, body, as_json)
         except BadRequest as error:
@@ -106,8 +125,7 @@ class Application:
         except WrongState as error:
             server.send(fd, protocol.wrong_state(error.verb, error.name, error.state, as_json=as_json))
         except SendBufferFull:
-            log.warning("watcher reads too slowly, closed", extra={"fd": fd})
-            server.close(fd)
+            raise
         except Exception as error:
             if isinstance(error, DBAPIError) and may_pass(error):
                 log.warning("request refused, the database is away", extra={"error": reason(error)})
@@ -117,10 +135,14 @@ class Application:
             server.send(fd, protocol.refused(code, "服务器暂时无法处理请求,请稍后再试", as_json=as_json))
 
     async def _obey(self, server: Server, fd: int, body: bytes, as_json: bool) -> None:
-        async with self._turns.setdefault(fd, asyncio.Lock()):  # answers go back in the order of the requests
-            self._admit(server, fd, body)
-            request = protocol.parse(body)
-            if isinstance(request, protocol.Control):
+        turn = self._turns.setdefault(fd, _Turn())
+        async with turn:  # answers go back in the order of the requests
+            if turn.is_refused:
+                return
+            if (request := self._admitted(body)) is None:
+                self._turn_away(server, fd, turn, as_json)
+                return
+            if isinstance(request, Control):
                 await self._control(server, fd, request, as_json)
                 return
             if isinstance(request, Watch):
@@ -136,15 +158,27 @@ class Application:
         if isinstance(request, Watch) or request.watch:
             await self._watch(server, fd, campaign, as_json)
 
-    def _admit(self, server: Server, fd: int, body: bytes) -> None:
-        """Raises BadRequest, one and the same, for a request that does not bear the token where one is set."""
-        if self._token.get_secret_value() and not is_right(protocol.token_of(body), self._token):
-            info = server.get_client_info(fd)
-            peer = f"{info['remote_ip']}:{info['remote_port']}" if info else "gone already"
-            log.warning("request without the right token refused", extra={"peer": peer})
-            raise BadRequest("forbidden", "请发送JSON,并带上正确的token")
+    def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:
+        """The request in a body; None where a token is set and it does not bear it, whatever else it says. Raises
+        BadRequest for one that cannot be understood."""
+        if not self._token.get_secret_value():
+            return protocol.parse(body)
+        if not is_right(protocol.token_of(body), self._token):
+            return None
+        request = protocol.parse(body)
+        return request if is_right(request.token, self._token) else None
 
-    async def _control(self, server: Server, fd: int, request: protocol.Control, as_json: bool) -> None:
+    def _turn_away(self, server: Server, fd: int, turn: _Turn, as_json: bool) -> None:
+        """One answer, and nothing more to this client, however much it has asked already."""
+        turn.is_refused = True
+        info = server.get_client_info(fd)
+        self._refusals.note(f"{info['remote_ip']}:{info['remote_port']}" if info else "gone already")
+        if info:
+            self._refused[fd] = turn
+            server.send(fd, protocol.refused("forbidden", "请发送JSON,并带上正确的token", as_json=as_json))
+            server.close(fd)
+
+    async def _control(self, server: Server, fd: int, request: Control, as_json: bool) -> None:
         verb = Verb(request.verb)
         done = await self._controlling.run(control, self._database, self._config.sms_log_dir, request.campaign, verb)
         campaign, sent = done.snapshot.campaign, done.snapshot.sent
@@ -181,6 +215,7 @@ class Application:
 
     def close(self, server: Server, fd: int, reactor_id: int) -> None:
         """A connection is gone, and so is who watched by it."""
+        self._refused.pop(fd, None)
         for each in self._watching.get(fd, ()):
             if each:
                 each.cancel()
