@@ -18,6 +18,7 @@ from app.domain.reject import Reason
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
 from app.exposure import check_protected
 from app.gateways.log_file import make_folder
+from app.idle import LOOK_EVERY_S, IdleConnections
 from app.protocol import Control, Trigger, Watch
 from app.refusals import Refusals
 from app.services.conduct import Conductor
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 
 CONDUCTOR = 0
 """The event worker that gives out the shards."""
+MOST_CONNECTIONS = 1_000
+"""At once. With half a request each they hold 64 MiB."""
+FRAME_WITHIN_S = 10.0
+"""How long a request may take from its first byte to its last."""
 TELL_EVERY_S = 0.2
 """A task tells of its progress at most this often."""
 
@@ -63,6 +68,7 @@ class Application:
         self._conducting: asyncio.Task[None] | None = None
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
         """By connection; each lives as long as a request waits for it."""
+        self._idle = IdleConnections()
         self._refused: dict[int, _Turn] = {}
         """Turns of connections that were refused, until these are closed."""
         self._refusals = Refusals()
@@ -76,6 +82,7 @@ class Application:
             collect_rarely()
             return
         self._watchers = Watchers(self._database)
+        self._close_idle(server)
         if worker_id == CONDUCTOR:
             owner = make_folder(self._config.sms_log_dir)
             self._conductor = Conductor(
@@ -104,12 +111,21 @@ class Application:
     def shutdown(self, server: Server) -> None:
         server.discard_tasks()  # the next start finds in the database what is to be done
 
+    def _close_idle(self, server: Server) -> None:
+        for fd in self._idle.over():
+            server.close(fd)
+        asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._close_idle, server)
+
     # ── a client asks ───────────────────────────────────────────────────────────────────────────
+
+    def connect(self, server: Server, fd: int, reactor_id: int) -> None:
+        self._idle.opened(fd)
 
     async def receive(self, server: Server, fd: int, reactor_id: int, frame: bytes) -> None:
         body = frame[protocol.HEADER_BYTES :]
         try:
-            await self._answer(server, fd, body, protocol.is_json(body))
+            with self._idle.at_work(fd):
+                await self._answer(server, fd, body, protocol.is_json(body))
         except SendBufferFull:
             if server.close(fd):  # or a request before this one did
                 log.warning("client reads too slowly, closed", extra={"fd": fd})
@@ -215,6 +231,7 @@ class Application:
 
     def close(self, server: Server, fd: int, reactor_id: int) -> None:
         """A connection is gone, and so is who watched by it."""
+        self._idle.closed(fd)
         self._refused.pop(fd, None)
         for each in self._watching.get(fd, ()):
             if each:
@@ -309,6 +326,9 @@ def build(config: Config, database: Engine) -> Server:
             package_length_offset=0,
             package_body_offset=protocol.HEADER_BYTES,
             package_max_length=protocol.MAX_FRAME_BYTES,
+            frame_timeout_s=FRAME_WITHIN_S,
+            heartbeat_idle_time=0,  # see app/idle.py
+            max_conn=MOST_CONNECTIONS,
             ssl_cert_file=_path(config.sms_tls_cert),
             ssl_key_file=_path(config.sms_tls_key),
             ssl_client_cert_file=_path(config.sms_tls_client_ca),
@@ -321,6 +341,7 @@ def build(config: Config, database: Engine) -> Server:
         "worker_start",
         "worker_exit",
         "worker_stop",
+        "connect",
         "receive",
         "close",
         "task",

@@ -1,7 +1,6 @@
 """Who watches a campaign through a real server."""
 
 import json
-import sys
 
 import psutil
 
@@ -10,16 +9,8 @@ from app.services.control import control
 from engine import Client
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.people import crowd, move_in
-from tests.integration.app.serving import WITHIN_S, Product, frozen
+from tests.integration.app.serving import WITHIN_S, Product, changed, frozen
 from tests.waiting import until
-
-IMPATIENT = """
-from app import __main__ as app
-from app.services import watchers
-
-watchers.HEARTBEAT_S = 0.2
-app.console.run(app.cli)
-"""
 
 
 def lines_until_final(client: Client) -> list[dict]:
@@ -114,7 +105,7 @@ def test_a_watcher_that_goes_away_disturbs_nobody(server):
 
 def test_who_watches_a_paused_campaign_and_leaves_is_let_go_and_who_stays_is_not(migrated_url, tmp_path):
     with Product(migrated_url, tmp_path, shard_size=10) as product:
-        product.program = (sys.executable, "-c", IMPATIENT, "serve")
+        product.program = changed("app.services.watchers", HEARTBEAT_S=0.2)
         move_in(product.database, crowd(40))
         trigger(product.database, "停着", 10)
         control(product.database, product.logs, "停着", Verb.PAUSE)
