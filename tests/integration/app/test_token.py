@@ -161,6 +161,22 @@ def test_a_token_is_made_once_for_its_owner_alone_and_is_never_shown(app, logs):
     assert [each.name for each in logs.iterdir()] == [".token"]
 
 
+@pytest.mark.parametrize("form", ["plain", "json"])
+@pytest.mark.parametrize("request_", [b'{"token":"t0p-secret-t0ken"}', b"t0p-secret-t0ken"])
+def test_a_request_whose_length_was_forgotten_is_not_written_down(sqlite_url, tmp_path, form, request_):
+    with with_tables(sqlite_url), Product(sqlite_url, tmp_path, trigger_token=TOKEN, log_format=form) as product:
+        product.start()
+        with product.client() as client:
+            client.send_raw(request_)
+            assert client.read_line() == ""
+        said = product.said()
+
+    assert "its frame length cannot be" in said
+    assert ("looks like JSON without its length" in said) is request_.startswith(b"{")
+    for part in (TOKEN[:4], request_[4:8].hex(" "), request_[4:8].hex()):
+        assert part not in said
+
+
 def test_server_and_commands_read_the_same_file(sqlite_url, tmp_path):
     with with_tables(sqlite_url), Product(sqlite_url, tmp_path) as product:
         move_in(product.database, crowd(5))
