@@ -66,6 +66,15 @@ def _keep_secret(record: logging.LogRecord) -> bool:
     return True
 
 
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """SQLAlchemy shows where in itself it was when a connection that broke could not be put back. It makes another."""
+    if record.name.startswith("sqlalchemy.pool") and record.exc_info and (error := record.exc_info[1]):
+        record.exc_info = None
+        record.error = " ".join(map(str, error.args))
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 _FORMATTERS: dict[str, type[logging.Formatter]] = {"plain": PlainFormatter, "json": JsonFormatter}
 
 
@@ -74,4 +83,5 @@ def set_up(form: Literal["plain", "json"]) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_FORMATTERS[form]())
     handler.addFilter(_keep_secret)
+    handler.addFilter(_in_one_line)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -30,7 +30,9 @@ from app.services.threads import Threads
 from app.services.watchers import Watchers
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
+from app.store.database import LONG_S, open_database
 from app.store.faults import may_pass, reason
+from app.store.patience import Patience
 from app.trigger_token import is_right, read_token
 from engine import IpcMode, SendBufferFull, Server, Settings, TaskError, ftok
 
@@ -38,6 +40,8 @@ log = logging.getLogger(__name__)
 
 CONDUCTOR = 0
 """The event worker that gives out the shards."""
+COUNTED_WITHIN_S = 60
+"""How long the database may count customers before it is asked whether it is there: a million take 0.2 s."""
 MOST_CONNECTIONS = 1_000
 """At once. With half a request each they hold 64 MiB."""
 FRAME_WITHIN_S = 10.0
@@ -89,11 +93,17 @@ class Application:
                 self._database,
                 self._config.sms_log_dir,
                 owner,
+                patient=self._patient(),
                 post=server.task,
                 changed=lambda campaign_id: self._changed(server, campaign_id),
                 is_stopping=lambda: server.stopping,
             )
             self._conducting = asyncio.get_running_loop().create_task(self._conductor.run())
+
+    def _patient(self) -> Engine:
+        """The database, for who counts all customers."""
+        url = self._config.database_url.get_secret_value()
+        return open_database(url, patience=Patience(COUNTED_WITHIN_S, LONG_S))
 
     def worker_exit(self, server: Server, worker_id: int) -> None:
         if not server.taskworker:

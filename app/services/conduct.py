@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 1.0
 LONGEST_PAUSE_S = 30.0
-LONGEST_AWAY_S = 2.0
+LONGEST_AWAY_S = 1.5
 """Between looks for a database that is away; one process looks."""
 TAKEN_PAUSE_S = 2.0
 THREADS = 3
@@ -52,7 +52,8 @@ def pause_after(failures: int) -> float:
 
 
 class Conductor:
-    """`owner` is the name of the folder of logs. `post(order)` makes a task and returns its id; `changed(campaign_id)`
+    """`owner` is the name of the folder of logs. `patient` is the database where it may take its time, ours from now
+    on: all customers are counted there. `post(order)` makes a task and returns its id; `changed(campaign_id)`
     tells who watches. While `is_stopping()` no shard is given out."""
 
     def __init__(
@@ -61,11 +62,13 @@ class Conductor:
         log_dir: Path,
         owner: str,
         *,
+        patient: Engine | None = None,
         post: Callable[[Order], int],
         changed: Callable[[int], None],
         is_stopping: Callable[[], bool],
     ) -> None:
         self._database = database
+        self._patient = patient or database
         self._log_dir = log_dir
         self._owner = owner
         self._post = post
@@ -89,6 +92,7 @@ class Conductor:
             if self._census:
                 self._census.cancel()
             self._threads.close()
+            self._patient.dispose()
 
     async def _run(self) -> None:
         failures = 0
@@ -127,7 +131,7 @@ class Conductor:
     async def _count_audiences(self) -> None:
         """Beside the sweeps: twenty million customers take some seconds, and shards are given out meanwhile."""
         try:
-            await self._threads.run(count_audiences, self._database)
+            await self._threads.run(count_audiences, self._patient)
         except SQLAlchemyError as error:
             log.warning("audience not counted, trying again", extra={"error": reason(error)})
         except Exception:

@@ -14,11 +14,14 @@ from sqlalchemy.exc import NoSuchModuleError
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from app.errors import DatabaseUnavailable
+from app.store.patience import Patience, apply
 
 PACKED_PAGE_BYTES = 8 * 2**20
 """Longest GROUP_CONCAT we ask for: a page of customers.py with the longest names and mobiles has half of it."""
 MOST_CONNECTIONS = 12
 """At once, of one process: no fewer than an event worker has threads for the database, so that none waits for one."""
+LONG_S = 3_600
+"""What one statement of a command may take, such as a count of very many customers or a change of a large table."""
 SQLITE_WAIT_S = 30
 """How long a statement waits for another program that writes to the same SQLite file."""
 
@@ -35,23 +38,23 @@ def _forget_connections() -> None:
 os.register_at_fork(after_in_child=_forget_connections)
 
 
-def open_database(url: str, *, local_infile: bool = False) -> Engine:
+def open_database(url: str, *, local_infile: bool = False, patience: Patience | None = None) -> Engine:
     """An engine for `url`; connects at first use. A process that is forked from ours gets none of its connections.
 
+    `patience` is how long a server may say nothing, an hour by default; for SQLite it is SQLITE_WAIT_S.
     `local_infile` lets the server ask for a file of ours, which LOAD DATA LOCAL needs; MySQL only.
     """
-    database = _open(make_url(url), local_infile=local_infile)
+    database = _open(make_url(url), local_infile=local_infile, patience=patience or Patience(LONG_S, LONG_S))
     _opened.add(database)
     return database
 
 
-def _open(address: URL, *, local_infile: bool) -> Engine:
+def _open(address: URL, *, local_infile: bool, patience: Patience) -> Engine:
     try:
         if address.get_backend_name() == "sqlite":
             return _open_sqlite(address)
         options: dict[str, Any] = {
             "charset": "utf8mb4",
-            "connect_timeout": 10,
             "init_command": f"SET SESSION group_concat_max_len = {PACKED_PAGE_BYTES}",
         }
         if local_infile:
@@ -68,6 +71,7 @@ def _open(address: URL, *, local_infile: bool) -> Engine:
         raise DatabaseUnavailable(
             f"the driver of {address.drivername} is not installed ({error}); mysql+mysqldb needs the extra `fast`"
         ) from error
+    apply(patience, engine)
     if engine.driver == "pymysql":
         from app.store.pymysql_connection import connect  # noqa: PLC0415  takes 0.1 s, which SQLite need not pay
 

@@ -1,15 +1,18 @@
 """How the database is opened."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.store.database import _warned, fetch_packed, open_database, writing
+from app.store.patience import Patience
 from app.store.tables import customers
+from tests.conftest import MYSQL
 from tests.integration.app.people import crowd, move_in
 
 
@@ -64,3 +67,36 @@ def test_a_list_that_the_server_cut_is_known_by_its_warning_also_where_the_drive
             connection.exec_driver_sql(statement).cursor.fetchall()
             assert _warned(connection, object()) is is_cut
         connection.invalidate()
+
+
+@pytest.mark.parametrize("kind", [MYSQL, "mariadb"])
+def test_a_statement_that_takes_longer_than_expected_gets_through_in_the_end(kind, request):
+    database = open_database(request.getfixturevalue(f"{kind}_url"), patience=Patience(1, 60))
+    lost = []
+
+    def run(statement: str) -> object:
+        while True:
+            try:
+                with database.connect() as connection:
+                    return connection.exec_driver_sql(statement).scalar_one()
+            except OperationalError as error:
+                lost.append(error.orig.args[0])
+                assert len(lost) < 8
+
+    slept = run("SELECT SLEEP(3)")
+    before = len(lost)
+    again = run("SELECT SLEEP(3)")
+    database.dispose()
+
+    assert slept == again == 0
+    assert set(lost) == {2013}
+    assert len(lost) == before  # it is remembered
+
+
+def test_a_host_that_is_gone_is_noticed_by_a_connection_that_waits_for_long(mysql):
+    with mysql.connect() as connection:
+        way = connection.connection.driver_connection._sock
+        is_asked = way.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        options = [way.getsockopt(socket.IPPROTO_TCP, each) for each in (socket.TCP_KEEPIDLE, socket.TCP_KEEPCNT)]
+
+    assert (is_asked, options) == (1, [5, 3])
