@@ -55,7 +55,8 @@ def _open(address: URL, *, local_infile: bool, patience: Patience) -> Engine:
             return _open_sqlite(address)
         options: dict[str, Any] = {
             "charset": "utf8mb4",
-            "init_command": f"SET SESSION group_concat_max_len = {PACKED_PAGE_BYTES}",
+            "init_command": f"SET SESSION group_concat_max_len = {PACKED_PAGE_BYTES}"
+            f", SESSION wait_timeout = {patience.idle_s}",
         }
         if local_infile:
             options["local_infile"] = 1

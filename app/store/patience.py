@@ -37,6 +37,12 @@ class Patience:
         self._wished_s = 0
 
     @property
+    def idle_s(self) -> int:
+        """After so long without a word from us the server closes a connection, and undoes its transaction. One of which
+        we know no more would keep its locks for hours."""
+        return self._first_s
+
+    @property
     def limit_s(self) -> int:
         """What a new connection gets."""
         if self._limit_s > self._first_s and self._clock() > self._grown_at + FORGET_AFTER_S:

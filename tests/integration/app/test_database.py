@@ -13,7 +13,9 @@ from app.store.database import _warned, fetch_packed, open_database, writing
 from app.store.patience import Patience
 from app.store.tables import customers
 from tests.conftest import MYSQL
+from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
+from tests.proxy import proxied
 
 
 def test_an_error_of_the_database_tells_nothing_of_the_customers(database):
@@ -100,3 +102,22 @@ def test_a_host_that_is_gone_is_noticed_by_a_connection_that_waits_for_long(mysq
         options = [way.getsockopt(socket.IPPROTO_TCP, each) for each in (socket.TCP_KEEPIDLE, socket.TCP_KEEPCNT)]
 
     assert (is_asked, options) == (1, [5, 3])
+
+
+@pytest.mark.parametrize("kind", [MYSQL, "mariadb"])
+def test_a_transaction_of_which_nothing_is_heard_any_more_gives_its_locks_back(kind, request):
+    url = request.getfixturevalue(f"{kind}_url")
+    with with_tables(url) as database, proxied(url) as (way, proxy):
+        move_in(database, crowd(1))
+        lost = open_database(way, patience=Patience(1, 1))
+        rename = sa.update(customers).values(name="renamed")
+        try:
+            with pytest.raises(OperationalError), writing(lost) as connection:
+                connection.execute(rename)
+                proxy.swallow()
+                connection.execute(rename)
+            with writing(database) as connection:
+                connection.exec_driver_sql("SET innodb_lock_wait_timeout = 5")
+                assert connection.execute(rename).rowcount <= 1
+        finally:
+            lost.dispose()
