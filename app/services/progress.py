@@ -12,6 +12,9 @@ from app.store import campaigns, shards
 from app.store.campaigns import Campaign
 from app.store.shards import Shard
 
+CAMPAIGNS_AT_ONCE = 1_000
+"""Whose shards are read with one statement."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -48,13 +51,12 @@ class Snapshot:
     @property
     def messages_per_s(self) -> float:
         """While it runs, what the tasks under way do together, each over the time it worked so far; 0 where none is
-        seen to work. Once it has finished, all messages over the time from the trigger to the end."""
+        seen to work. Once it has finished, all messages over the time from the trigger to the end, without
+        pauses."""
         campaign = self.campaign
         if campaign.state is State.RUNNING:
             return sum(each.sent / each.work_ms * 1000 for each in self._under_way())
-        if campaign.finished_at is None or campaign.finished_at <= campaign.created_at:
-            return 0.0
-        return self.sent / (campaign.finished_at - campaign.created_at).total_seconds()
+        return self.sent / campaign.ran_s if campaign.ran_s else 0.0
 
     @property
     def left_s(self) -> float | None:
@@ -103,4 +105,10 @@ def snapshot(database: Engine, name: str) -> Snapshot:
 def every_snapshot(database: Engine) -> list[Snapshot]:
     """All campaigns, newest first."""
     with database.connect() as connection:
-        return [Snapshot(each, shards.of_campaign(connection, each.id)) for each in campaigns.newest_first(connection)]
+        every = campaigns.newest_first(connection)
+        by_campaign: dict[int, list[Shard]] = {each.id: [] for each in every}
+        for at in range(0, len(every), CAMPAIGNS_AT_ONCE):
+            some = every[at : at + CAMPAIGNS_AT_ONCE]
+            for shard in shards.between(connection, some[-1].id, some[0].id):
+                by_campaign[shard.campaign_id].append(shard)
+    return [Snapshot(each, by_campaign[each.id]) for each in every]
