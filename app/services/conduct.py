@@ -30,6 +30,9 @@ LONGEST_PAUSE_S = 30.0
 LONGEST_AWAY_S = 1.5
 """Between looks for a database that is away; one process looks."""
 TAKEN_PAUSE_S = 2.0
+LOST_AFTER_S = 600.0
+"""An order that is out for so long, and at whose shard nobody is seen to work, is given out anew. One too many does no
+harm: a shard is claimed."""
 THREADS = 3
 """One for the sweeps, one for the census, one for reports of tasks."""
 
@@ -75,6 +78,8 @@ class Conductor:
         self._changed = changed
         self._is_stopping = is_stopping
         self._posted: dict[Order, int] = {}
+        self._looked_for: dict[Order, float] = {}
+        """When it was posted, or seen to be worked on after that; monotonic seconds."""
         self._pauses: dict[Order, _Pause] = {}
         self._nudge = asyncio.Event()
         self._threads = Threads("conductor", THREADS)
@@ -121,12 +126,36 @@ class Conductor:
     async def _sweep(self) -> None:
         await self._close_complete()
         for order in await self._threads.run(self._waiting):
+            await self._look_for(order)
             pause = self._pauses.get(order)
             if self._is_stopping() or order in self._posted or (pause and time.monotonic() < pause.until):
                 continue
             self._posted[order] = self._post(order)
+            self._looked_for[order] = time.monotonic()
         if self._census is None or self._census.done():
             self._census = asyncio.create_task(self._count_audiences())
+
+    async def _look_for(self, order: Order) -> None:
+        """Forget an order that does not come back, as when somebody removed the queue that it was in."""
+        if order not in self._posted or time.monotonic() < self._looked_for[order] + LOST_AFTER_S:
+            return
+        is_at_work = isinstance(order, ShardOrder) and await self._threads.run(self._is_at_work, order)
+        if order not in self._posted:  # it came back just now
+            return
+        if is_at_work:
+            self._looked_for[order] = time.monotonic()
+        else:
+            self._forget(order)
+            log.warning("task did not come back, it is given out anew", extra=_facts(order))
+
+    def _forget(self, order: Order) -> None:
+        self._posted.pop(order, None)
+        self._looked_for.pop(order, None)
+
+    def _is_at_work(self, order: ShardOrder) -> bool:
+        with self._database.connect() as connection:
+            shard = shards.get(connection, order.campaign_id, order.number)
+        return shard.lease_until_ms > time.time_ns() // 1_000_000
 
     async def _count_audiences(self) -> None:
         """Beside the sweeps: twenty million customers take some seconds, and shards are given out meanwhile."""
@@ -164,7 +193,7 @@ class Conductor:
                 log.info("shard halted, its campaign does not run", extra=facts)
         except SQLAlchemyError as error:  # the sweep finds the shard open, and its next task finds nothing left to send
             log.warning("shard could not be closed, trying again", extra={**facts, "error": reason(error)})
-        self._posted.pop(order, None)
+        self._forget(order)
         if report.outcome is Outcome.BLOCKED:
             self._pause(order, report.reason)
             return
@@ -188,7 +217,7 @@ class Conductor:
         order = next((each for each, posted in self._posted.items() if posted == task_id), None)
         if order is None:
             return
-        del self._posted[order]
+        self._forget(order)
         self._pause(order, str(error))
 
     def _pause(self, order: Order, why: str) -> None:
