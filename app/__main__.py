@@ -26,6 +26,7 @@ from app.services.report import Report
 from app.services.report import report as check_logs
 from app.store.customers import collect_rarely
 from app.store.database import open_configured
+from app.store.patience import Patience
 from app.store.readiness import check_ready
 from app.trigger_token import make_token, read_token, token_file
 from app.watch_view import WatchView
@@ -47,6 +48,9 @@ _TEMPLATE = typer.Option(
 TemplateText = Annotated[str, _TEMPLATE]
 OptionalTemplate = Annotated[str | None, _TEMPLATE]
 
+SILENT_S, MOST_SILENT_S = 3, 96
+"""How long the database may say nothing to the server. Its statements take milliseconds, those for a page of customers
+some 50; so that work goes on within 5 s when a way that led nowhere leads there again."""
 ANSWER_WITHIN_S = 30.0
 """Longest wait for the server's answer to a trigger."""
 
@@ -68,7 +72,7 @@ def serve() -> None:
     settings = config.load()
     try:
         with reserve_folder(settings.sms_log_dir):
-            database = open_configured(settings)
+            database = open_configured(settings, patience=Patience(SILENT_S, MOST_SILENT_S))
             server = build(settings, database)
             check_ready(database)
             database.dispose()

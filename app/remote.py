@@ -9,7 +9,7 @@ from typing import Any
 
 from app import protocol
 from app.config import Config
-from app.errors import CertificateUnusable, Refused, ServerGone, ServerUnreachable
+from app.errors import BadRequest, CertificateUnusable, Refused, ServerGone, ServerUnreachable
 from app.protocol import Trigger, Watch
 from app.trigger_token import read_token
 from engine import Client
@@ -36,11 +36,14 @@ class Remote:
         To read one raises Refused for one that refuses, ServerGone when the server is not there, or closes: `lost`
         says what that means when not even the first came. ServerUnreachable when something else is there.
         """
+        body = protocol.request(replace(request, token=self._token))
+        if len(body) > protocol.MAX_FRAME_BYTES - protocol.HEADER_BYTES:  # the server would close without a word
+            raise BadRequest("too_long", f"请求太长,不能超过{protocol.MAX_FRAME_BYTES}字节")
         with self._translated():
             client = Client(self._host, self._port, timeout_s=timeout_s, ssl_context=self._tls)
         with client:
             with self._translated():
-                client.send(protocol.request(replace(request, token=self._token)))
+                client.send(body)
             yield self._answers(client, lost)
 
     def _answers(self, client: Client, lost: str) -> Iterator[Facts]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from contextlib import aclosing
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -17,16 +18,21 @@ from app.domain.reject import Reason
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
 from app.exposure import check_protected
 from app.gateways.log_file import make_folder
-from app.protocol import Watch
+from app.idle import LOOK_EVERY_S, IdleConnections
+from app.protocol import Control, Trigger, Watch
+from app.refusals import Refusals
 from app.services.conduct import Conductor
 from app.services.control import control
 from app.services.dispatch import dispatch, look_up
 from app.services.prepare_campaign import PrepareOrder, PrepareReport, prepare_campaign
-from app.services.progress import Watchers
 from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
+from app.services.threads import Threads
+from app.services.watchers import Watchers
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
+from app.store.database import LONG_S, open_database
 from app.store.faults import may_pass, reason
+from app.store.patience import Patience
 from app.trigger_token import is_right, read_token
 from engine import IpcMode, SendBufferFull, Server, Settings, TaskError, ftok
 
@@ -34,8 +40,21 @@ log = logging.getLogger(__name__)
 
 CONDUCTOR = 0
 """The event worker that gives out the shards."""
+COUNTED_WITHIN_S = 60
+"""How long the database may count customers before it is asked whether it is there: a million take 0.2 s."""
+MOST_CONNECTIONS = 1_000
+"""At once. With half a request each they hold 64 MiB."""
+FRAME_WITHIN_S = 10.0
+"""How long a request may take from its first byte to its last."""
 TELL_EVERY_S = 0.2
 """A task tells of its progress at most this often."""
+
+
+class _Turn(asyncio.Lock):
+    """Of the requests of one connection, that one whose turn it is."""
+
+    is_refused = False
+    """One of them did not bear the token: those behind it get no answer."""
 
 
 class Application:
@@ -46,10 +65,19 @@ class Application:
         self._token = token
         self._database = database
         self._watchers: Watchers
+        self._asking = Threads("triggers", 4)
+        self._controlling = Threads("control", 2)
+        """These wait for tasks to stop, up to 5 s."""
         self._conductor: Conductor | None = None
         self._conducting: asyncio.Task[None] | None = None
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
         """By connection; each lives as long as a request waits for it."""
+        self._idle = IdleConnections()
+        self._refused: dict[int, _Turn] = {}
+        """Turns of connections that were refused, until these are closed."""
+        self._refusals = Refusals()
+        self._watching: dict[int, set[asyncio.Task[None] | None]] = {}
+        """Requests that watch a campaign, by connection."""
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
@@ -58,17 +86,24 @@ class Application:
             collect_rarely()
             return
         self._watchers = Watchers(self._database)
+        self._close_idle(server)
         if worker_id == CONDUCTOR:
             owner = make_folder(self._config.sms_log_dir)
             self._conductor = Conductor(
                 self._database,
                 self._config.sms_log_dir,
                 owner,
+                patient=self._patient(),
                 post=server.task,
                 changed=lambda campaign_id: self._changed(server, campaign_id),
                 is_stopping=lambda: server.stopping,
             )
             self._conducting = asyncio.get_running_loop().create_task(self._conductor.run())
+
+    def _patient(self) -> Engine:
+        """The database, for who counts all customers."""
+        url = self._config.database_url.get_secret_value()
+        return open_database(url, patience=Patience(COUNTED_WITHIN_S, LONG_S))
 
     def worker_exit(self, server: Server, worker_id: int) -> None:
         if not server.taskworker:
@@ -77,16 +112,36 @@ class Application:
     def worker_stop(self, server: Server, worker_id: int) -> None:
         if self._conducting:
             self._conducting.cancel()
+        if not server.taskworker:
+            self._refusals.say_rest()
+            for each in (self._watchers, self._asking, self._controlling):
+                each.close()
         self._database.dispose()
 
     def shutdown(self, server: Server) -> None:
         server.discard_tasks()  # the next start finds in the database what is to be done
 
+    def _close_idle(self, server: Server) -> None:
+        for fd in self._idle.over():
+            server.close(fd)
+        asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._close_idle, server)
+
     # ── a client asks ───────────────────────────────────────────────────────────────────────────
+
+    def connect(self, server: Server, fd: int, reactor_id: int) -> None:
+        self._idle.opened(fd)
 
     async def receive(self, server: Server, fd: int, reactor_id: int, frame: bytes) -> None:
         body = frame[protocol.HEADER_BYTES :]
-        as_json = protocol.is_json(body)
+        try:
+            with self._idle.at_work(fd):
+                await self._answer(server, fd, body, protocol.is_json(body))
+        except SendBufferFull:
+            if server.close(fd):  # or a request before this one did
+                log.warning("client reads too slowly, closed", extra={"fd": fd})
+
+    async def _answer(self, server: Server, fd: int, body: bytes, as_json: bool) -> None:
+        """Obey a request, or say why not. Raises SendBufferFull for a client that does not read its answers."""
         try:
             await self._obey(server, fd, body, as_json)
         except BadRequest as error:
@@ -96,8 +151,7 @@ class Application:
         except WrongState as error:
             server.send(fd, protocol.wrong_state(error.verb, error.name, error.state, as_json=as_json))
         except SendBufferFull:
-            log.warning("watcher reads too slowly, closed", extra={"fd": fd})
-            server.close(fd)
+            raise
         except Exception as error:
             if isinstance(error, DBAPIError) and may_pass(error):
                 log.warning("request refused, the database is away", extra={"error": reason(error)})
@@ -107,18 +161,21 @@ class Application:
             server.send(fd, protocol.refused(code, "服务器暂时无法处理请求,请稍后再试", as_json=as_json))
 
     async def _obey(self, server: Server, fd: int, body: bytes, as_json: bool) -> None:
-        async with self._turns.setdefault(fd, asyncio.Lock()):  # answers go back in the order of the requests
-            self._admit(server, fd, body)
-            request = protocol.parse(body)
-            if isinstance(request, protocol.Control):
+        turn = self._turns.setdefault(fd, _Turn())
+        async with turn:  # answers go back in the order of the requests
+            if turn.is_refused:
+                return
+            if (request := self._admitted(body)) is None:
+                self._turn_away(server, fd, turn, as_json)
+                return
+            if isinstance(request, Control):
                 await self._control(server, fd, request, as_json)
                 return
             if isinstance(request, Watch):
-                done = await asyncio.to_thread(look_up, self._database, request)
+                done = await self._asking.run(look_up, self._database, request)
             else:
-                done = await asyncio.to_thread(
-                    dispatch, self._database, request, self._config.sms_shard_size, self._config.template_columns
-                )
+                columns = self._config.template_columns
+                done = await self._asking.run(dispatch, self._database, request, self._config.sms_shard_size, columns)
             answer = protocol.accepted if done.created else protocol.exists
             campaign = done.campaign
             server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))
@@ -128,17 +185,29 @@ class Application:
         if isinstance(request, Watch) or request.watch:
             await self._watch(server, fd, campaign, as_json)
 
-    def _admit(self, server: Server, fd: int, body: bytes) -> None:
-        """Raises BadRequest, one and the same, for a request that does not bear the token where one is set."""
-        if self._token.get_secret_value() and not is_right(protocol.token_of(body), self._token):
-            info = server.get_client_info(fd)
-            peer = f"{info['remote_ip']}:{info['remote_port']}" if info else "gone already"
-            log.warning("request without the right token refused", extra={"peer": peer})
-            raise BadRequest("forbidden", "请发送JSON,并带上正确的token")
+    def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:
+        """The request in a body; None where a token is set and it does not bear it, whatever else it says. Raises
+        BadRequest for one that cannot be understood."""
+        if not self._token.get_secret_value():
+            return protocol.parse(body)
+        if not is_right(protocol.token_of(body), self._token):
+            return None
+        request = protocol.parse(body)
+        return request if is_right(request.token, self._token) else None
 
-    async def _control(self, server: Server, fd: int, request: protocol.Control, as_json: bool) -> None:
+    def _turn_away(self, server: Server, fd: int, turn: _Turn, as_json: bool) -> None:
+        """One answer, and nothing more to this client, however much it has asked already."""
+        turn.is_refused = True
+        info = server.get_client_info(fd)
+        self._refusals.note(f"{info['remote_ip']}:{info['remote_port']}" if info else "gone already")
+        if info:
+            self._refused[fd] = turn
+            server.send(fd, protocol.refused("forbidden", "请发送JSON,并带上正确的token", as_json=as_json))
+            server.close(fd)
+
+    async def _control(self, server: Server, fd: int, request: Control, as_json: bool) -> None:
         verb = Verb(request.verb)
-        done = await asyncio.to_thread(control, self._database, self._config.sms_log_dir, request.campaign, verb)
+        done = await self._controlling.run(control, self._database, self._config.sms_log_dir, request.campaign, verb)
         campaign, sent = done.snapshot.campaign, done.snapshot.sent
         server.send(
             fd, protocol.controlled(verb, campaign.name, campaign.state, sent, done.still_sending, as_json=as_json)
@@ -155,12 +224,29 @@ class Application:
             server.send_message("nudge", CONDUCTOR)
 
     async def _watch(self, server: Server, fd: int, campaign: Campaign, as_json: bool) -> None:
-        async for now in self._watchers.follow(campaign):
-            state, reason = now.campaign.state, now.campaign.reason
-            preparing = now.campaign.is_preparing
-            line = protocol.progress(campaign.name, state, reason, now.progress, preparing=preparing, as_json=as_json)
-            if not server.send(fd, line):
-                return
+        watching = self._watching.setdefault(fd, set())
+        watching.add(this := asyncio.current_task())
+        try:
+            async with aclosing(self._watchers.follow(campaign)) as snapshots:
+                async for now in snapshots:
+                    state, reason, preparing = now.campaign.state, now.campaign.reason, now.campaign.is_preparing
+                    line = protocol.progress(
+                        campaign.name, state, reason, now.progress, preparing=preparing, as_json=as_json
+                    )
+                    if not server.send(fd, line):
+                        return
+        finally:
+            watching.discard(this)
+            if not watching:
+                self._watching.pop(fd, None)
+
+    def close(self, server: Server, fd: int, reactor_id: int) -> None:
+        """A connection is gone, and so is who watched by it."""
+        self._idle.closed(fd)
+        self._refused.pop(fd, None)
+        for each in self._watching.get(fd, ()):
+            if each:
+                each.cancel()
 
     # ── a campaign is prepared, a shard is sent ───────────────────────────────────────────────────
 
@@ -251,7 +337,9 @@ def build(config: Config, database: Engine) -> Server:
             package_length_offset=0,
             package_body_offset=protocol.HEADER_BYTES,
             package_max_length=protocol.MAX_FRAME_BYTES,
-            heartbeat_idle_time=0,  # who watches a paused campaign hears nothing for hours, and says nothing
+            frame_timeout_s=FRAME_WITHIN_S,
+            heartbeat_idle_time=0,  # see app/idle.py
+            max_conn=MOST_CONNECTIONS,
             ssl_cert_file=_path(config.sms_tls_cert),
             ssl_key_file=_path(config.sms_tls_key),
             ssl_client_cert_file=_path(config.sms_tls_client_ca),
@@ -264,7 +352,9 @@ def build(config: Config, database: Engine) -> Server:
         "worker_start",
         "worker_exit",
         "worker_stop",
+        "connect",
         "receive",
+        "close",
         "task",
         "finish",
         "task_error",

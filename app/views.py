@@ -158,9 +158,9 @@ def table(rows: Sequence[dict[str, str]], expendable: Iterable[str], *, has_tota
 
 
 def totals(report: Report) -> dict[str, Any]:
-    """All tasks together. `seconds` is from trigger to the end; each task's own are what it worked."""
+    """All tasks together. `seconds` is from trigger to the end, without pauses; each task's own are what it worked."""
     tasks, campaign = report.tasks, report.campaign
-    seconds = (campaign.finished_at - campaign.created_at).total_seconds() if campaign.finished_at else 0.0
+    seconds = campaign.ran_s or 0.0
     lines = sum(each.lines for each in tasks)
     greeted = [each for each in tasks if each.lines]
     return {

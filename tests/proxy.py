@@ -1,4 +1,4 @@
-"""A way to a database server that a test can cut and mend again."""
+"""A way to a database server that a test can cut, or have swallow everything without a word, and mend again."""
 
 import socket
 import threading
@@ -14,12 +14,16 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._to = (host, port)
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._mute: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.refused = 0
         """Connections that came while it was cut."""
+        self.swallowed = 0
+        """Connections that came while it swallowed."""
         self._is_cut = False
+        self._swallows = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -30,9 +34,17 @@ class Proxy:
                 _hang_up(*each)
             self._pairs.clear()
 
+    def swallow(self) -> None:
+        """Take what comes and pass nothing on, as a host does that vanished. Connections of this time stay mute: their
+        bytes are lost."""
+        with self._lock:
+            self._swallows = True
+            for each in self._pairs:
+                self._mute.update(each)
+
     def mend(self) -> None:
         with self._lock:
-            self._is_cut = False
+            self._is_cut = self._swallows = False
 
     def close(self) -> None:
         self.cut()
@@ -49,17 +61,22 @@ class Proxy:
                     self.refused += 1
                     client.close()
                     continue
+                if self._swallows:
+                    self.swallowed += 1
+                    self._pairs.append((client, client))
+                    continue
                 server = socket.create_connection(self._to)
                 self._pairs.append((client, server))
             for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=_pass_on, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
 
-
-def _pass_on(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    _hang_up(source, sink)
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                if source not in self._mute:
+                    sink.sendall(data)
+        if source not in self._mute:
+            _hang_up(source, sink)
 
 
 def _hang_up(*sockets: socket.socket) -> None:

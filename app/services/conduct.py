@@ -19,6 +19,7 @@ from app.services.census import count_audiences
 from app.services.close import close_complete, close_shard
 from app.services.prepare_campaign import PrepareOrder, PrepareReport
 from app.services.send_shard import Outcome, ShardOrder, ShardReport
+from app.services.threads import Threads
 from app.store import campaigns, shards
 from app.store.faults import reason
 
@@ -26,9 +27,14 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 1.0
 LONGEST_PAUSE_S = 30.0
-LONGEST_AWAY_S = 2.0
+LONGEST_AWAY_S = 1.5
 """Between looks for a database that is away; one process looks."""
 TAKEN_PAUSE_S = 2.0
+LOST_AFTER_S = 600.0
+"""An order that is out for so long, and at whose shard nobody is seen to work, is given out anew. One too many does no
+harm: a shard is claimed."""
+THREADS = 3
+"""One for the sweeps, one for the census, one for reports of tasks."""
 
 Order = ShardOrder | PrepareOrder
 
@@ -49,7 +55,8 @@ def pause_after(failures: int) -> float:
 
 
 class Conductor:
-    """`owner` is the name of the folder of logs. `post(order)` makes a task and returns its id; `changed(campaign_id)`
+    """`owner` is the name of the folder of logs. `patient` is the database where it may take its time, ours from now
+    on: all customers are counted there. `post(order)` makes a task and returns its id; `changed(campaign_id)`
     tells who watches. While `is_stopping()` no shard is given out."""
 
     def __init__(
@@ -58,19 +65,24 @@ class Conductor:
         log_dir: Path,
         owner: str,
         *,
+        patient: Engine | None = None,
         post: Callable[[Order], int],
         changed: Callable[[int], None],
         is_stopping: Callable[[], bool],
     ) -> None:
         self._database = database
+        self._patient = patient or database
         self._log_dir = log_dir
         self._owner = owner
         self._post = post
         self._changed = changed
         self._is_stopping = is_stopping
         self._posted: dict[Order, int] = {}
+        self._looked_for: dict[Order, float] = {}
+        """When it was posted, or seen to be worked on after that; monotonic seconds."""
         self._pauses: dict[Order, _Pause] = {}
         self._nudge = asyncio.Event()
+        self._threads = Threads("conductor", THREADS)
         self._census: asyncio.Task[None] | None = None
 
     def nudge(self) -> None:
@@ -84,6 +96,8 @@ class Conductor:
         finally:
             if self._census:
                 self._census.cancel()
+            self._threads.close()
+            self._patient.dispose()
 
     async def _run(self) -> None:
         failures = 0
@@ -111,18 +125,42 @@ class Conductor:
 
     async def _sweep(self) -> None:
         await self._close_complete()
-        for order in await asyncio.to_thread(self._waiting):
+        for order in await self._threads.run(self._waiting):
+            await self._look_for(order)
             pause = self._pauses.get(order)
             if self._is_stopping() or order in self._posted or (pause and time.monotonic() < pause.until):
                 continue
             self._posted[order] = self._post(order)
+            self._looked_for[order] = time.monotonic()
         if self._census is None or self._census.done():
             self._census = asyncio.create_task(self._count_audiences())
+
+    async def _look_for(self, order: Order) -> None:
+        """Forget an order that does not come back, as when somebody removed the queue that it was in."""
+        if order not in self._posted or time.monotonic() < self._looked_for[order] + LOST_AFTER_S:
+            return
+        is_at_work = isinstance(order, ShardOrder) and await self._threads.run(self._is_at_work, order)
+        if order not in self._posted:  # it came back just now
+            return
+        if is_at_work:
+            self._looked_for[order] = time.monotonic()
+        else:
+            self._forget(order)
+            log.warning("task did not come back, it is given out anew", extra=_facts(order))
+
+    def _forget(self, order: Order) -> None:
+        self._posted.pop(order, None)
+        self._looked_for.pop(order, None)
+
+    def _is_at_work(self, order: ShardOrder) -> bool:
+        with self._database.connect() as connection:
+            shard = shards.get(connection, order.campaign_id, order.number)
+        return shard.lease_until_ms > time.time_ns() // 1_000_000
 
     async def _count_audiences(self) -> None:
         """Beside the sweeps: twenty million customers take some seconds, and shards are given out meanwhile."""
         try:
-            await asyncio.to_thread(count_audiences, self._database)
+            await self._threads.run(count_audiences, self._patient)
         except SQLAlchemyError as error:
             log.warning("audience not counted, trying again", extra={"error": reason(error)})
         except Exception:
@@ -146,7 +184,7 @@ class Conductor:
                     log.info("campaign prepared", extra=facts)
                     self.nudge()
             elif report.outcome is Outcome.COMPLETE:
-                if await asyncio.to_thread(close_shard, self._database, order.campaign_id, order.number):
+                if await self._threads.run(close_shard, self._database, order.campaign_id, order.number):
                     log.info("shard finished", extra=facts)
                 await self._close_complete()
             elif report.outcome is Outcome.FAILED:
@@ -155,7 +193,7 @@ class Conductor:
                 log.info("shard halted, its campaign does not run", extra=facts)
         except SQLAlchemyError as error:  # the sweep finds the shard open, and its next task finds nothing left to send
             log.warning("shard could not be closed, trying again", extra={**facts, "error": reason(error)})
-        self._posted.pop(order, None)
+        self._forget(order)
         if report.outcome is Outcome.BLOCKED:
             self._pause(order, report.reason)
             return
@@ -167,7 +205,7 @@ class Conductor:
         self._changed(order.campaign_id)
 
     async def _close_complete(self) -> None:
-        for campaign_id, state in await asyncio.to_thread(close_complete, self._database, self._log_dir, self._owner):
+        for campaign_id, state in await self._threads.run(close_complete, self._database, self._log_dir, self._owner):
             if state is State.FINISHED:
                 log.info("campaign finished", extra={"campaign_id": campaign_id})
             else:
@@ -179,7 +217,7 @@ class Conductor:
         order = next((each for each, posted in self._posted.items() if posted == task_id), None)
         if order is None:
             return
-        del self._posted[order]
+        self._forget(order)
         self._pause(order, str(error))
 
     def _pause(self, order: Order, why: str) -> None:

@@ -1,8 +1,6 @@
-"""How far campaigns got, from the database; and waiting for it to change."""
+"""How far campaigns got, from the database."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -14,8 +12,8 @@ from app.store import campaigns, shards
 from app.store.campaigns import Campaign
 from app.store.shards import Shard
 
-LOOK_EVERY_S = 2.0
-"""How often a watcher looks by itself, should a process die that would have told it."""
+CAMPAIGNS_AT_ONCE = 1_000
+"""Whose shards are read with one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +51,12 @@ class Snapshot:
     @property
     def messages_per_s(self) -> float:
         """While it runs, what the tasks under way do together, each over the time it worked so far; 0 where none is
-        seen to work. Once it has finished, all messages over the time from the trigger to the end."""
+        seen to work. Once it has finished, all messages over the time from the trigger to the end, without
+        pauses."""
         campaign = self.campaign
         if campaign.state is State.RUNNING:
             return sum(each.sent / each.work_ms * 1000 for each in self._under_way())
-        if campaign.finished_at is None or campaign.finished_at <= campaign.created_at:
-            return 0.0
-        return self.sent / (campaign.finished_at - campaign.created_at).total_seconds()
+        return self.sent / campaign.ran_s if campaign.ran_s else 0.0
 
     @property
     def left_s(self) -> float | None:
@@ -108,50 +105,10 @@ def snapshot(database: Engine, name: str) -> Snapshot:
 def every_snapshot(database: Engine) -> list[Snapshot]:
     """All campaigns, newest first."""
     with database.connect() as connection:
-        return [Snapshot(each, shards.of_campaign(connection, each.id)) for each in campaigns.newest_first(connection)]
-
-
-class Watchers:
-    """Everyone in this process who waits for news, by campaign id."""
-
-    def __init__(self, database: Engine) -> None:
-        self._database = database
-        self._waiting: dict[int, set[asyncio.Event]] = {}
-        self._dismissed = False
-
-    def tell(self, campaign_id: int) -> None:
-        """Something changed."""
-        for event in self._waiting.get(campaign_id, ()):
-            event.set()
-
-    def dismiss(self) -> None:
-        """Let everyone go who waits: there will be no more news from this process."""
-        self._dismissed = True
-        for campaign_id in self._waiting:
-            self.tell(campaign_id)
-
-    async def follow(self, campaign: Campaign) -> AsyncIterator[Snapshot]:
-        """A snapshot now and at each change; the last one has a final state, unless we are dismissed before."""
-        news = asyncio.Event()
-        before: Snapshot | None = None
-        # Before the first look: what changed between the two would go unnoticed.
-        waiting = self._waiting.setdefault(campaign.id, set())
-        waiting.add(news)
-        try:
-            while True:
-                news.clear()
-                now = await asyncio.to_thread(snapshot, self._database, campaign.name)
-                if now.campaign != (before and before.campaign) or now.progress != (before and before.progress):
-                    before = now
-                    yield now
-                if now.campaign.state.is_final or self._dismissed:
-                    return
-                try:
-                    async with asyncio.timeout(LOOK_EVERY_S):
-                        await news.wait()
-                except TimeoutError:
-                    continue
-        finally:
-            waiting.discard(news)
-            if not waiting:
-                del self._waiting[campaign.id]
+        every = campaigns.newest_first(connection)
+        by_campaign: dict[int, list[Shard]] = {each.id: [] for each in every}
+        for at in range(0, len(every), CAMPAIGNS_AT_ONCE):
+            some = every[at : at + CAMPAIGNS_AT_ONCE]
+            for shard in shards.between(connection, some[-1].id, some[0].id):
+                by_campaign[shard.campaign_id].append(shard)
+    return [Snapshot(each, by_campaign[each.id]) for each in every]

@@ -1,5 +1,6 @@
 """Rows of `campaigns`, and what needs them together with their shards."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,15 @@ class Campaign:
     allow_duplicates: bool
     prepared_at: datetime | None
     """When it was known whose number stands twice; None with `allow_duplicates`, for then nobody looks."""
+    halted_ms: int
+    halted_since_ms: int | None
+
+    @property
+    def ran_s(self) -> float | None:
+        """From the trigger to the end, without the time that it was paused or failed; None until it is over."""
+        if self.finished_at is None:
+            return None
+        return max(0.0, (self.finished_at - self.created_at).total_seconds() - self.halted_ms / 1000)
 
     @property
     def is_preparing(self) -> bool:
@@ -114,6 +124,13 @@ def _transition(campaign_id: int, verb: Verb, reason: str = "") -> sa.Update:
     values: dict[str, object] = {"state": transition.end, "reason": reason[:500]}
     if transition.end in {State.FINISHED, State.CANCELLED}:
         values["finished_at"] = datetime.now(UTC)
+    now_ms = time.time_ns() // 1_000_000
+    if verb in {Verb.PAUSE, Verb.FAIL}:
+        values["halted_since_ms"] = now_ms
+    elif verb in {Verb.RESUME, Verb.CANCEL}:
+        since_ms = sa.func.coalesce(campaigns.c.halted_since_ms, now_ms)
+        values["halted_ms"] = campaigns.c.halted_ms + now_ms - since_ms  # before the next, for MySQL goes by the order
+        values["halted_since_ms"] = None
     is_allowed = campaigns.c.state.in_(sorted(transition.start))
     return campaigns.update().where(campaigns.c.id == campaign_id, is_allowed).values(**values)
 

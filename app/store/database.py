@@ -17,9 +17,14 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 from app.config import Config, DatabaseTls
 from app.errors import DatabaseUnavailable
 from app.store.database_tls import refuse_plain, tls_options
+from app.store.patience import Patience, apply
 
 PACKED_PAGE_BYTES = 8 * 2**20
 """Longest GROUP_CONCAT we ask for: a page of customers.py with the longest names and mobiles has half of it."""
+MOST_CONNECTIONS = 12
+"""At once, of one process: no fewer than an event worker has threads for the database, so that none waits for one."""
+LONG_S = 3_600
+"""What one statement of a command may take, such as a count of very many customers or a change of a large table."""
 SQLITE_WAIT_S = 30
 """How long a statement waits for another program that writes to the same SQLite file."""
 
@@ -36,7 +41,7 @@ def _forget_connections() -> None:
 os.register_at_fork(after_in_child=_forget_connections)
 
 
-def open_configured(settings: Config, *, local_infile: bool = False) -> Engine:
+def open_configured(settings: Config, *, local_infile: bool = False, patience: Patience | None = None) -> Engine:
     """The database that the settings name; see `open_database`."""
     return open_database(
         settings.database_url.get_secret_value(),
@@ -44,6 +49,7 @@ def open_configured(settings: Config, *, local_infile: bool = False) -> Engine:
         tls_ca=settings.database_tls_ca,
         time_zone=settings.sms_time_zone,
         local_infile=local_infile,
+        patience=patience,
     )
 
 
@@ -54,17 +60,21 @@ def open_database(
     tls_ca: Path | None = None,
     time_zone: str = "UTC",
     local_infile: bool = False,
+    patience: Patience | None = None,
 ) -> Engine:
     """An engine for `url`; connects at first use. A process that is forked from ours gets none of its connections.
 
     `time_zone` is the one in which customers.py shows moments; see `zone_of`. `local_infile` lets the server ask for a
-    file of ours, which LOAD DATA LOCAL needs. This and `tls` are for MySQL.
+    file of ours, which LOAD DATA LOCAL needs. This and `tls` are for MySQL. `patience` is how long a server may say
+    nothing, an hour by default; for SQLite it is SQLITE_WAIT_S.
     """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         database = _open_sqlite(address)
     else:
-        database = _open_mysql(address, tls, tls_ca, local_infile=local_infile)
+        database = _open_mysql(
+            address, tls, tls_ca, local_infile=local_infile, patience=patience or Patience(LONG_S, LONG_S)
+        )
     database.update_execution_options(time_zone=ZoneInfo(time_zone))
     _opened.add(database)
     return database
@@ -76,13 +86,15 @@ def zone_of(connection: Connection) -> ZoneInfo:
     return zone if isinstance(zone, ZoneInfo) else ZoneInfo("UTC")
 
 
-def _open_mysql(address: URL, tls: DatabaseTls, tls_ca: Path | None, *, local_infile: bool) -> Engine:
+def _open_mysql(
+    address: URL, tls: DatabaseTls, tls_ca: Path | None, *, local_infile: bool, patience: Patience
+) -> Engine:
     try:
         options: dict[str, Any] = {
             **tls_options(address.get_driver_name(), tls, tls_ca),
             "charset": "utf8mb4",
-            "connect_timeout": 10,
-            "init_command": f"SET SESSION group_concat_max_len = {PACKED_PAGE_BYTES}, time_zone = '+00:00'",
+            "init_command": f"SET SESSION group_concat_max_len = {PACKED_PAGE_BYTES}, time_zone = '+00:00'"
+            f", SESSION wait_timeout = {patience.idle_s}",
         }
         if local_infile:
             options["local_infile"] = 1
@@ -91,13 +103,14 @@ def _open_mysql(address: URL, tls: DatabaseTls, tls_ca: Path | None, *, local_in
             connect_args=options,
             pool_pre_ping=True,
             pool_size=4,
-            max_overflow=4,
+            max_overflow=MOST_CONNECTIONS - 4,
             hide_parameters=True,  # an error's text goes into logs, and values are customers and messages
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseUnavailable(
             f"the driver of {address.drivername} is not installed ({error}); mysql+mysqldb needs the extra `fast`"
         ) from error
+    apply(patience, engine)
     if engine.driver == "pymysql":
         from app.store.pymysql_connection import connect  # noqa: PLC0415  takes 0.1 s, which SQLite need not pay
 

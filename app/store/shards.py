@@ -85,6 +85,11 @@ def _runs() -> ColumnElement[bool]:
     return sa.exists().where(campaigns.c.id == shards.c.campaign_id, campaigns.c.state == State.RUNNING, is_prepared())
 
 
+def _is_unfinished() -> ColumnElement[bool]:
+    """Said so that the index finds the few among all that were ever sent."""
+    return shards.c.state.in_([ShardState.OPEN, ShardState.SUSPECT])
+
+
 def _lease_from_now() -> int:
     return _now_ms() + int(LEASE_S * 1000)
 
@@ -105,6 +110,13 @@ def of_campaign(connection: Connection, campaign_id: int) -> list[Shard]:
     return [_from_row(row) for row in rows]
 
 
+def between(connection: Connection, first_campaign_id: int, last_campaign_id: int) -> list[Shard]:
+    """The shards of all campaigns from the first to the last id, in order."""
+    in_range = shards.c.campaign_id.between(first_campaign_id, last_campaign_id)
+    rows = connection.execute(sa.select(shards).where(in_range).order_by(shards.c.campaign_id, shards.c.number))
+    return [_from_row(row) for row in rows]
+
+
 def get(connection: Connection, campaign_id: int, number: int) -> Shard:
     """The shard with this number, which is there."""
     return _from_row(connection.execute(sa.select(shards).where(_is(campaign_id, number))).one())
@@ -114,22 +126,33 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
     """Campaign id and number of every shard that a task of `owner` is to see to, oldest first: open ones of running,
     prepared campaigns that it may take, and those that a dead process of `owner` did not let go of when theirs was
     stopped."""
-    to_send = sa.and_(campaigns.c.state == State.RUNNING, is_prepared(), _may_be_taken_by(owner))
-    to_let_go = sa.and_(campaigns.c.state != State.RUNNING, shards.c.owner == owner, shards.c.lease_until_ms > 0)
-    rows = connection.execute(
-        sa.select(shards.c.campaign_id, shards.c.number)
-        .join(campaigns, campaigns.c.id == shards.c.campaign_id)
-        .where(shards.c.state != ShardState.FINISHED, to_send | to_let_go)
+    # Not as a join: a server that begins with the few campaigns that run reads all their shards, finished ones too.
+    unfinished = connection.execute(
+        sa.select(shards.c.campaign_id, shards.c.number, shards.c.owner, shards.c.lease_until_ms)
+        .where(_is_unfinished())
         .order_by(shards.c.campaign_id, shards.c.number)
-    )
-    return [(row.campaign_id, row.number) for row in rows]
+    ).all()
+    of_running = sa.select(campaigns.c.id, is_prepared()).where(campaigns.c.state == State.RUNNING)
+    running = {row[0]: bool(row[1]) for row in connection.execute(of_running)}
+    now_ms = _now_ms()
+
+    def is_waiting(campaign_id: int, its_owner: str, lease_until_ms: int) -> bool:
+        if campaign_id not in running:
+            return its_owner == owner and lease_until_ms > 0
+        return running[campaign_id] and (its_owner in {"", owner} or lease_until_ms < now_ms)
+
+    return [
+        (each.campaign_id, each.number)
+        for each in unfinished
+        if is_waiting(each.campaign_id, each.owner, each.lease_until_ms)
+    ]
 
 
 def uncounted(connection: Connection) -> list[Shard]:
     """Every shard that is not finished and of which nobody knows how many customers it had."""
     rows = connection.execute(
         sa.select(shards)
-        .where(shards.c.audience.is_(None), shards.c.state != ShardState.FINISHED)
+        .where(shards.c.audience.is_(None), _is_unfinished())
         .order_by(shards.c.campaign_id, shards.c.number)
     )
     return [_from_row(row) for row in rows]

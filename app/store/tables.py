@@ -49,14 +49,18 @@ campaigns = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("name", ExactName, nullable=False, unique=True),
     sa.Column("template", sa.Text, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("reason", sa.String(500), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
     sa.Column("allow_duplicates", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("prepared_at", UtcTime),
+    sa.Column("halted_ms", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("halted_since_ms", sa.BigInteger),
 )
-"""Without `allow_duplicates` nothing is sent before `prepared_at` says that the duplicates are known."""
+"""Without `allow_duplicates` nothing is sent before `prepared_at` says that the duplicates are known. `halted_ms` is
+for how long it was paused or failed before it went on or was cancelled; since `halted_since_ms` (Unix time) it is so
+again."""
 
 shards = sa.Table(
     "shards",
@@ -65,7 +69,7 @@ shards = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("after_id", sa.BigInteger, nullable=False),
     sa.Column("to_id", sa.BigInteger, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("last_id", sa.BigInteger, nullable=False),
     sa.Column("sent", sa.Integer, nullable=False),
     sa.Column("male", sa.Integer, nullable=False),

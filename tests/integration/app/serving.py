@@ -32,6 +32,21 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def changed(module: str, **values: object) -> Sequence[str]:
+    """A `program` of Product that has other values in a module of ours, such as less patience."""
+    changes = "\n".join(f"changed.{name} = {value!r}" for name, value in values.items())
+    code = f"""
+import importlib
+
+changed = importlib.import_module({module!r})
+{changes}
+from app import __main__ as app
+
+app.console.run(app.cli)
+"""
+    return sys.executable, "-c", code, "serve"
+
+
 class Product:
     """One configuration: a database, a folder of logs, a port, and the server that runs on them now and then.
 

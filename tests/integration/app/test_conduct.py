@@ -1,6 +1,8 @@
 """Every open shard gets a task, and gets another one when that breaks down."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,8 @@ from app.services import conduct
 from app.services.census import count_audiences
 from app.services.conduct import Conductor
 from app.services.send_shard import Outcome, ShardOrder, ShardReport
+from app.store import tables
+from app.store.database import writing
 from tests.integration.app.campaigns import as_stored, change_shard, shards_of, trigger
 from tests.integration.app.people import move_in, person
 
@@ -108,6 +112,43 @@ def test_a_nudge_is_enough_to_look_at_once(stage, monkeypatch):
         await stage.until(lambda: len(stage.posted) == 1)
 
     stage.play(scene)
+
+
+def test_shards_are_given_out_however_many_wait_for_a_thread(stage):
+    enough = threading.Event()
+
+    async def scene():
+        waiting = [asyncio.create_task(asyncio.to_thread(enough.wait, WITHIN_S)) for _ in range(100)]
+        try:
+            await stage.some_sweeps()
+            trigger(stage.database, "a", 100)
+            await stage.until(lambda: len(stage.posted) == 1)
+        finally:
+            enough.set()
+            await asyncio.gather(*waiting)
+
+    stage.play(scene)
+
+
+def test_an_order_that_does_not_come_back_is_given_out_anew_unless_somebody_works_on_it(stage, monkeypatch, caplog):
+    monkeypatch.setattr(conduct, "LOST_AFTER_S", 0.02)
+    campaign = trigger(stage.database, "a", 20)
+    at_work = time.time_ns() // 1_000_000 + 60_000
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 2)
+        with writing(stage.database) as connection:
+            first = sa.and_(tables.shards.c.campaign_id == campaign.id, tables.shards.c.number == 0)
+            connection.execute(sa.update(tables.shards).where(first).values(owner="here", lease_until_ms=at_work))
+        before = len(stage.posted)
+        await stage.until(lambda: len(stage.posted) >= before + 3)
+        again.extend(stage.posted[before + 1 :])
+
+    again = []
+    stage.play(scene)
+
+    assert set(again) == {ShardOrder(campaign.id, 1)}
+    assert "task did not come back, it is given out anew" in caplog.messages
 
 
 def test_the_last_shard_to_be_closed_finishes_the_campaign(stage):

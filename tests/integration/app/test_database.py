@@ -1,6 +1,7 @@
 """How the database is opened."""
 
 import os
+import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,12 +9,15 @@ from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.store.database import _warned, fetch_packed, open_database, writing
+from app.store.patience import Patience
 from app.store.tables import customers
+from tests.conftest import MYSQL
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
+from tests.proxy import proxied
 
 
 def test_an_error_of_the_database_tells_nothing_of_the_customers(database):
@@ -90,3 +94,55 @@ def test_opening_a_database_makes_nothing_before_somebody_works_with_it(tmp_path
     open_database(f"sqlite:///{tmp_path / 'new' / 'sms.db'}").dispose()
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [MYSQL, "mariadb"])
+def test_a_statement_that_takes_longer_than_expected_gets_through_in_the_end(kind, request):
+    database = open_database(request.getfixturevalue(f"{kind}_url"), patience=Patience(1, 60))
+    lost = []
+
+    def run(statement: str) -> object:
+        while True:
+            try:
+                with database.connect() as connection:
+                    return connection.exec_driver_sql(statement).scalar_one()
+            except OperationalError as error:
+                lost.append(error.orig.args[0])
+                assert len(lost) < 8
+
+    slept = run("SELECT SLEEP(3)")
+    before = len(lost)
+    again = run("SELECT SLEEP(3)")
+    database.dispose()
+
+    assert slept == again == 0
+    assert set(lost) == {2013}
+    assert len(lost) == before  # it is remembered
+
+
+def test_a_host_that_is_gone_is_noticed_by_a_connection_that_waits_for_long(mysql):
+    with mysql.connect() as connection:
+        way = connection.connection.driver_connection._sock
+        is_asked = way.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        options = [way.getsockopt(socket.IPPROTO_TCP, each) for each in (socket.TCP_KEEPIDLE, socket.TCP_KEEPCNT)]
+
+    assert (is_asked, options) == (1, [5, 3])
+
+
+@pytest.mark.parametrize("kind", [MYSQL, "mariadb"])
+def test_a_transaction_of_which_nothing_is_heard_any_more_gives_its_locks_back(kind, request):
+    url = request.getfixturevalue(f"{kind}_url")
+    with with_tables(url) as database, proxied(url) as (way, proxy):
+        move_in(database, crowd(1))
+        lost = open_database(way, patience=Patience(1, 1))
+        rename = sa.update(customers).values(name="renamed")
+        try:
+            with pytest.raises(OperationalError), writing(lost) as connection:
+                connection.execute(rename)
+                proxy.swallow()
+                connection.execute(rename)
+            with writing(database) as connection:
+                connection.exec_driver_sql("SET innodb_lock_wait_timeout = 5")
+                assert connection.execute(rename).rowcount <= 1
+        finally:
+            lost.dispose()

@@ -69,6 +69,43 @@ def test_a_database_that_is_gone_for_a_while_is_waited_for_and_the_campaign_goes
         assert_exact(product)
 
 
+def test_a_database_that_vanishes_without_a_word_is_worked_with_again_within_five_seconds(server_url, tmp_path):
+    with (
+        proxied(server_url) as (url, proxy),
+        Product(server_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product,
+    ):
+        product.environment["DATABASE_URL"] = url
+        under_way(product)
+
+        proxy.swallow()
+        said = "shard broke down, trying again", "database cannot be read, trying again"
+        until(lambda: all(each in product.said() for each in said), within_s=15.0, what="both are noticed")
+        until(lambda: proxy.swallowed > 5, within_s=WITHIN_S, what="they have tried to come back")
+        answer = json.loads(product.ask(json.dumps({"pause": NAME})))
+        state, sent = product.state(NAME), product.sent()
+        proxy.mend()
+
+        assert (answer["ok"], state) == (False, "running")
+        until(lambda: product.sent() > sent, within_s=5.0, what="it goes on soon")
+        assert_exact(product)
+
+
+def test_a_way_that_is_free_again_before_anybody_noticed_is_used_again_within_five_seconds(server_url, tmp_path):
+    with (
+        proxied(server_url) as (url, proxy),
+        Product(server_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product,
+    ):
+        product.environment["DATABASE_URL"] = url
+        under_way(product)
+
+        proxy.swallow()
+        sent = product.sent()
+        proxy.mend()
+
+        until(lambda: product.sent() > sent, within_s=6.0, what="it goes on soon")
+        assert_exact(product)
+
+
 def test_a_primary_that_is_read_only_for_a_while_is_waited_for(mariadb_server, tmp_path):
     with (
         mariadb_server.schema() as url,

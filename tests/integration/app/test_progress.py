@@ -1,119 +1,20 @@
-"""Who watches a campaign hears of every change."""
+"""How far campaigns got, as the database knows it."""
 
-import asyncio
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from app.domain.campaign import State, Verb
+from app.domain.campaign import ShardState, Verb
 from app.errors import UnknownCampaign
 from app.services import progress
-from app.services.progress import Snapshot, Watchers, every_snapshot, snapshot
-from app.store import campaigns
+from app.services.progress import every_snapshot, snapshot
+from app.store import campaigns, shards, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import change_shard, trigger
 from tests.integration.app.people import move_in, person
-
-WITHIN_S = 10.0
-
-
-@pytest.fixture
-def campaign(sqlite):
-    move_in(sqlite, [person(20)])
-    return trigger(sqlite, "a", 10)
-
-
-@pytest.fixture
-def only_when_told(monkeypatch):
-    """Nobody looks by himself."""
-    monkeypatch.setattr(progress, "LOOK_EVERY_S", 1000.0)
-
-
-def end(database, campaign):
-    with writing(database) as connection:
-        campaigns.change(connection, campaign.id, Verb.FAIL, "for a test")
-
-
-async def follow(watchers: Watchers, campaign, on_each=lambda seen: None) -> list[Snapshot]:
-    seen = []
-    async with asyncio.timeout(WITHIN_S):
-        async for each in watchers.follow(campaign):
-            seen.append(each)
-            on_each(seen)
-    return seen
-
-
-def test_a_watcher_sees_each_change_once_until_the_end(sqlite, campaign, only_when_told):
-    watchers = Watchers(sqlite)
-
-    def next_step(seen: list[Snapshot]) -> None:
-        if len(seen) == 1:
-            change_shard(sqlite, campaign, sent=5, last_id=5)
-        elif len(seen) == 2:
-            end(sqlite, campaign)
-        watchers.tell(campaign.id)
-        watchers.tell(campaign.id)
-
-    seen = asyncio.run(follow(watchers, campaign, next_step))
-
-    assert [(each.campaign.state, each.sent) for each in seen] == [
-        (State.RUNNING, 0),
-        (State.RUNNING, 10),
-        (State.FAILED, 10),
-    ]
-
-
-def test_a_change_while_a_watcher_looks_for_the_first_time_is_not_missed(sqlite, campaign, only_when_told, monkeypatch):
-    watchers = Watchers(sqlite)
-    looks = []
-
-    def slow_look(database, name):
-        now = snapshot(database, name)
-        if not looks:
-            end(sqlite, campaign)
-            asyncio.run_coroutine_threadsafe(tell(), loops[0]).result(WITHIN_S)
-        looks.append(now)
-        return now
-
-    async def tell():
-        watchers.tell(campaign.id)
-
-    async def scene():
-        loops.append(asyncio.get_running_loop())
-        return await follow(watchers, campaign)
-
-    loops = []
-    monkeypatch.setattr(progress, "snapshot", slow_look)
-    seen = asyncio.run(scene())
-
-    assert [each.campaign.state for each in seen] == [State.RUNNING, State.FAILED]
-
-
-def test_a_change_that_nobody_tells_is_seen_all_the_same(sqlite, campaign, monkeypatch):
-    monkeypatch.setattr(progress, "LOOK_EVERY_S", 0.01)
-
-    seen = asyncio.run(follow(Watchers(sqlite), campaign, lambda _: end(sqlite, campaign)))
-
-    assert seen[-1].campaign.state is State.FAILED
-
-
-def test_a_process_that_leaves_lets_its_watchers_go(sqlite, campaign, only_when_told):
-    watchers = Watchers(sqlite)
-
-    seen = asyncio.run(follow(watchers, campaign, lambda _: watchers.dismiss()))
-
-    assert [each.campaign.state for each in seen] == [State.RUNNING]
-
-
-def test_nobody_is_remembered_who_has_gone(sqlite, campaign, only_when_told):
-    watchers = Watchers(sqlite)
-
-    async def scene():
-        async for _ in watchers.follow(campaign):
-            break
-
-    asyncio.run(scene())
-
-    assert watchers._waiting == {}
 
 
 def test_an_unknown_campaign_is_an_error(sqlite):
@@ -126,6 +27,89 @@ def test_campaigns_come_newest_first(sqlite):
         trigger(sqlite, name, 10)
 
     assert [each.campaign.name for each in every_snapshot(sqlite)] == ["c", "b", "a"]
+
+
+def test_every_campaign_has_its_own_shards_and_is_read_with_a_few_statements(database, monkeypatch):
+    monkeypatch.setattr(progress, "CAMPAIGNS_AT_ONCE", 4)
+    move_in(database, [person(25)])
+    for number in range(9):
+        trigger(database, str(number), 10 if number % 2 else 100)
+    statements = []
+    sa.event.listen(database, "before_cursor_execute", lambda *facts: statements.append(facts[2]))
+
+    every = every_snapshot(database)
+
+    assert [(each.campaign.name, len(each.shards)) for each in every] == [
+        (str(number), 3 if number % 2 else 1) for number in range(8, -1, -1)
+    ]
+    assert all(shard.campaign_id == each.campaign.id for each in every for shard in each.shards)
+    assert len([each for each in statements if each.startswith("SELECT shards")]) == 3
+
+
+def test_what_is_open_is_found_without_reading_what_is_over(database):
+    move_in(database, [person(2000)])
+    over = trigger(database, "over", 2000)
+    with writing(database) as connection:
+        shard = asdict(shards.get(connection, over.id, 0))
+        finished = [{**shard, "number": number, "state": ShardState.FINISHED} for number in range(1, 2001)]
+        connection.execute(sa.insert(tables.shards), finished)
+    trigger(database, "open", 2000)
+
+    with database.connect() as connection:
+        if database.dialect.name != "sqlite":
+            connection.execute(sa.text("ANALYZE TABLE shards, campaigns")).all()
+        for find in (lambda: shards.waiting(connection, "here"), lambda: shards.uncounted(connection)):
+            before = rows_read(connection)
+            found = find()
+
+            assert len(found) == 2
+            assert rows_read(connection) - before < 100
+
+
+def rows_read(connection: sa.Connection) -> int:
+    """By the server so far; SQLite does not count."""
+    if connection.dialect.name == "sqlite":
+        return 0
+    rows = connection.execute(sa.text("SHOW SESSION STATUS LIKE 'Handler_read%'")).all()
+    return sum(int(count) for _, count in rows)
+
+
+def test_the_time_that_a_campaign_was_halted_does_not_slow_its_rate(database):
+    move_in(database, [person(20)])
+    campaign = trigger(database, "a", 100)
+    change_shard(database, campaign, sent=1000, last_id=20, state=ShardState.FINISHED)
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+
+    def change(verb: Verb, **values: object) -> None:
+        with writing(database) as connection:
+            assert campaigns.change(connection, campaign.id, verb)
+            if values:
+                connection.execute(sa.update(tables.campaigns).values(**values))
+
+    for verb in (Verb.PAUSE, Verb.FAIL):
+        half_an_hour_ago = time.time_ns() // 1_000_000 - 1_790_000
+        change(verb, halted_since_ms=half_an_hour_ago)
+        change(Verb.RESUME)
+    change(Verb.FINISH, created_at=hour_ago)
+
+    assert 15 < snapshot(database, "a").campaign.ran_s < 25
+    assert 40 < snapshot(database, "a").messages_per_s < 67
+
+
+def test_a_campaign_that_is_cancelled_in_a_pause_ran_until_the_pause(database):
+    move_in(database, [person(20)])
+    campaign = trigger(database, "a", 100)
+    with writing(database) as connection:
+        campaigns.change(connection, campaign.id, Verb.PAUSE)
+        an_hour_ago = time.time_ns() // 1_000_000 - 3_600_000
+        connection.execute(
+            sa.update(tables.campaigns).values(
+                halted_since_ms=an_hour_ago, created_at=datetime.now(UTC) - timedelta(hours=1, seconds=10)
+            )
+        )
+        campaigns.change(connection, campaign.id, Verb.CANCEL)
+
+    assert 9 < snapshot(database, "a").campaign.ran_s < 12
 
 
 def test_a_campaign_without_customers_is_done(sqlite):

@@ -1,10 +1,12 @@
 """Who may trigger a campaign, and that the secrets which say so are written nowhere."""
 
+import contextlib
 import json
 import os
 import secrets
 import socket
 import stat
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -49,7 +51,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         '{"campaign": "没有", "watch": true}',
         '{"watch": "没有"}',
         '{"nonsense": 1}',
-        '{"token": "t0p-secret-t0ken"',
+        '{"campaign": "没有", "token": "another", "watch": "\\"token\\": \\"t0p-secret-t0ken\\""}',
     ],
 )
 def test_an_object_without_the_right_token_gets_one_answer_whatever_else_it_says(guarded, body):
@@ -65,28 +67,64 @@ def test_plain_text_cannot_bear_a_token_and_is_refused(guarded, body):
     assert guarded.count_campaigns() == 0 or guarded.state("没有") == ""
 
 
-def test_a_refusal_is_one_log_line_with_the_peer_and_without_what_it_sent(guarded):
-    before = guarded.said().count("without the right token")
-
+def test_whoever_bears_the_token_is_told_what_is_wrong_with_the_rest(guarded):
     with guarded.client() as client:
-        client.send('{"campaign": "记下", "token": "a-wrong-one"}')
-        client.read_line()
-        peer = "{}:{}".format(*client._socket.getsockname())
+        client.send('{"token": "t0p-secret-t0ken"')
+        answers = [json.loads(client.read_line())]
+        client.send('{"token": "t0p-secret-t0ken"}')
+        answers.append(json.loads(client.read_line()))
 
-    lines = [line for line in guarded.said().splitlines() if "without the right token" in line]
-    assert len(lines) == before + 1
-    assert lines[-1].endswith(f"request without the right token refused peer={peer}")
-    assert "a-wrong-one" not in guarded.said()
+    assert [each["error"] for each in answers] == ["bad_json", "bad_field"]
 
 
-def test_the_right_token_is_obeyed_and_a_connection_may_ask_again_after_a_refusal(guarded):
-    with guarded.client() as client:
-        client.send('{"campaign": "带令牌"}')
-        refused = json.loads(client.read_line())
-        client.send(json.dumps({"campaign": "带令牌", "token": TOKEN}))
-        obeyed = json.loads(client.read_line())
+def test_a_token_that_stands_elsewhere_in_the_request_does_not_count(guarded):
+    hidden = {"campaign": "没有", "template": {"token": TOKEN}}
 
-    assert (refused["ok"], obeyed["ok"], obeyed["created"]) == (False, True, True)
+    answers = [json.loads(guarded.ask(json.dumps(each))) for each in (hidden, {**hidden, "template": TOKEN})]
+
+    assert [each["ok"] for each in answers] == [False, False]
+    assert guarded.state("没有") == ""
+
+
+def test_who_does_not_bear_the_token_gets_one_answer_and_is_closed_however_much_it_asks(sqlite_url, tmp_path):
+    requests = b"".join(struct.pack(">I", len(body)) + body for body in [b"{}", b"no"] * 20_000)
+    with with_tables(sqlite_url), Product(sqlite_url, tmp_path, trigger_token=TOKEN, worker_num=1) as product:
+        product.start()
+        peers = []
+        for _ in range(3):
+            with product.client() as client:
+                peers.append("{}:{}".format(*client._socket.getsockname()))
+                with contextlib.suppress(OSError):  # it may be closed before all is sent
+                    client.send_raw(requests)
+                with contextlib.suppress(ConnectionResetError):
+                    assert len(list(client.lines())) == 1
+        product.stop()
+        lines = [line for line in product.said().splitlines() if "without the right token" in line]
+
+    assert lines[0].endswith(f"request without the right token refused peer={peers[0]}")
+    assert lines[1].endswith("more requests without the right token refused count=2")
+    assert len(lines) == 2
+
+
+def test_a_client_that_asks_and_asks_and_reads_nothing_is_closed_with_one_line(sqlite_url, tmp_path):
+    request = struct.pack(">I", 2) + b"{}"
+    with with_tables(sqlite_url), Product(sqlite_url, tmp_path, worker_num=1) as product:
+        product.start()
+        with product.client() as client:
+            client._socket.settimeout(0.2)
+            said = "client reads too slowly, closed"
+
+            def is_closed() -> bool:
+                with contextlib.suppress(OSError):
+                    client.send_raw(request * 10_000)
+                return said in product.said()
+
+            until(is_closed, what="the client is closed")
+        product.ask("a")
+        product.stop()
+
+        assert product.said().count(said) == 1
+        assert len(product.said()) < 10_000
 
 
 def test_the_commands_send_the_token_by_themselves(guarded):
@@ -121,6 +159,22 @@ def test_a_token_is_made_once_for_its_owner_alone_and_is_never_shown(app, logs):
     assert str(logs / ".token") in first.out
     assert token not in first.out + second.out + first.err + second.err
     assert [each.name for each in logs.iterdir()] == [".token"]
+
+
+@pytest.mark.parametrize("form", ["plain", "json"])
+@pytest.mark.parametrize("request_", [b'{"token":"t0p-secret-t0ken"}', b"t0p-secret-t0ken"])
+def test_a_request_whose_length_was_forgotten_is_not_written_down(sqlite_url, tmp_path, form, request_):
+    with with_tables(sqlite_url), Product(sqlite_url, tmp_path, trigger_token=TOKEN, log_format=form) as product:
+        product.start()
+        with product.client() as client:
+            client.send_raw(request_)
+            assert client.read_line() == ""
+        said = product.said()
+
+    assert "its frame length cannot be" in said
+    assert ("looks like JSON without its length" in said) is request_.startswith(b"{")
+    for part in (TOKEN[:4], request_[4:8].hex(" "), request_[4:8].hex()):
+        assert part not in said
 
 
 def test_server_and_commands_read_the_same_file(sqlite_url, tmp_path):

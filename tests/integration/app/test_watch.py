@@ -2,9 +2,15 @@
 
 import json
 
+import psutil
+
+from app.domain.campaign import Verb
+from app.services.control import control
 from engine import Client
+from tests.integration.app.campaigns import trigger
 from tests.integration.app.people import crowd, move_in
-from tests.integration.app.serving import Product, frozen
+from tests.integration.app.serving import WITHIN_S, Product, changed, frozen
+from tests.waiting import until
 
 
 def lines_until_final(client: Client) -> list[dict]:
@@ -95,3 +101,36 @@ def test_a_watcher_that_goes_away_disturbs_nobody(server):
 
     assert server.wait_until_over("走了") == "finished"
     assert server.ask("走了") == "任务走了已存在,状态: finished"
+
+
+def test_who_watches_a_paused_campaign_and_leaves_is_let_go_and_who_stays_is_not(migrated_url, tmp_path):
+    with Product(migrated_url, tmp_path, shard_size=10) as product:
+        product.program = changed("app.services.watchers", HEARTBEAT_S=0.2)
+        move_in(product.database, crowd(40))
+        trigger(product.database, "停着", 10)
+        control(product.database, product.logs, "停着", Verb.PAUSE)
+        product.start()
+        watchers = [product.client() for _ in range(20)]
+        for each in watchers:
+            each.send('{"watch": "停着"}')
+            each.read_line()
+            each.read_line()  # with something unread it would be torn down, and not closed
+
+        for each in watchers[1:]:
+            each.close()
+
+        until(lambda: len(connections_of(product)) == 1, within_s=WITHIN_S, what="who left is let go")
+        product.run("resume", "停着")
+        lines = [json.loads(watchers[0].read_line())]
+        while lines[-1]["state"] != "finished":
+            lines.append(json.loads(watchers[0].read_line()))
+        watchers[0].close()
+        assert [each["sent"] for each in lines if each["state"] == "finished"] == [40]
+
+
+def connections_of(product: Product) -> list[object]:
+    """The clients' ends of which the server has not let go."""
+    assert product.server
+    children = psutil.Process(product.server.pid).children()
+    links = [link for each in children for link in each.net_connections("tcp")]
+    return [link for link in links if link.raddr and link.laddr.port == product.port]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.log_lines import JsonFormatter, PlainFormatter
+from app.log_lines import JsonFormatter, PlainFormatter, set_up
 
 
 def record(message: str, *args: object, **facts: object) -> logging.LogRecord:
@@ -108,3 +108,16 @@ def test_a_mobile_is_masked_wherever_in_a_record_it_stands(formatter):
         text = formatter.format(each)
         assert "13800000001" not in text
         assert "138****0001" in text
+
+
+def test_a_connection_of_the_pool_that_broke_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging.root, "level", logging.root.level)
+    set_up("plain")
+
+    try:
+        raise OSError(2013, "Lost connection")
+    except OSError:
+        logging.getLogger("sqlalchemy.pool.impl.QueuePool").exception("Exception during reset or similar")
+
+    assert capsys.readouterr().err.endswith("Exception during reset or similar error=2013 Lost connection\n")
