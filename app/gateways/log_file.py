@@ -30,6 +30,12 @@ def make_folder(folder: Path) -> str:
         return _make_folder(folder)
 
 
+def owner_of(folder: Path) -> str:
+    """The name that `make_folder` gave; '' for a folder of which no log was ever made. Raises LogUnusable."""
+    with translated(folder):
+        return _owner_of(folder) if (folder / _OWNER).exists() else ""
+
+
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
     """What the system says about a folder or a log becomes our own error."""
@@ -49,7 +55,11 @@ def _make_folder(folder: Path) -> str:
         with contextlib.suppress(FileExistsError):  # another process was quicker: its name counts
             os.link(fresh, marker)
         fresh.unlink()
-    return f"{marker.read_text().strip()}-{folder.stat().st_ino:x}"
+    return _owner_of(folder)
+
+
+def _owner_of(folder: Path) -> str:
+    return f"{(folder / _OWNER).read_text().strip()}-{folder.stat().st_ino:x}"
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from app.store.campaigns import is_prepared
 from app.store.tables import campaigns, shards
 
 LEASE_S = 30.0
-"""How long a shard stays its owner's after the last checkpoint, should the owner vanish with its machine."""
+"""How long after its last checkpoint an owner is taken to be alive. Its shard stays its own after that, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,19 @@ def _lease_from_now() -> int:
 
 
 def _may_be_taken_by(owner: str) -> ColumnElement[bool]:
-    """Nobody's, our own place's, or somebody's who has been silent for too long."""
-    return shards.c.owner.in_(["", owner]) | (shards.c.lease_until_ms < _now_ms())
+    """Nobody's, or our own place's. Of a log that lies elsewhere nobody here knows how far it got, however long its
+    owner has been silent: what is not on record may have been sent."""
+    return shards.c.owner.in_(["", owner])
+
+
+def _waits_for_its_owner() -> ColumnElement[bool]:
+    """Somebody has its log, and shows no sign of life."""
+    return sa.and_(shards.c.state != ShardState.FINISHED, shards.c.owner != "", shards.c.lease_until_ms < _now_ms())
+
+
+def may_be_alive(shard: Shard) -> bool:
+    """Whether some process may be writing its log."""
+    return shard.lease_until_ms >= _now_ms()
 
 
 def _from_row(row: Row[tuple[object, ...]]) -> Shard:
@@ -123,6 +134,31 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
         .order_by(shards.c.campaign_id, shards.c.number)
     )
     return [(row.campaign_id, row.number) for row in rows]
+
+
+def elsewhere(connection: Connection, owner: str) -> dict[tuple[int, str], list[int]]:
+    """Shards of running campaigns whose logs are in folders other than `owner`, of which no sign of life comes: their
+    numbers, by campaign id and folder."""
+    rows = connection.execute(
+        sa.select(shards.c.campaign_id, shards.c.number, shards.c.owner)
+        .join(campaigns, campaigns.c.id == shards.c.campaign_id)
+        .where(campaigns.c.state == State.RUNNING, shards.c.owner != owner, _waits_for_its_owner())
+        .order_by(shards.c.campaign_id, shards.c.number)
+    )
+    found: dict[tuple[int, str], list[int]] = {}
+    for row in rows:
+        found.setdefault((row.campaign_id, row.owner), []).append(row.number)
+    return found
+
+
+def abandon(connection: Connection, campaign_id: int, owner: str) -> None:
+    """Take what is not finished from a folder that will not come back. Whoever takes it up compares the log that he
+    has with the database first. Where there are signs of life nothing is changed."""
+    connection.execute(
+        shards.update()
+        .where(shards.c.campaign_id == campaign_id, shards.c.owner == owner, _waits_for_its_owner())
+        .values(owner="", lease_until_ms=0, state=ShardState.SUSPECT)
+    )
 
 
 def uncounted(connection: Connection) -> list[Shard]:
@@ -201,15 +237,17 @@ def let_go(connection: Connection, campaign_id: int, number: int, owner: str) ->
     )
 
 
-def take_up_again(connection: Connection, campaign_id: int, *, suspect: bool) -> None:
-    """A campaign is resumed. Whose folder has a log comes first, for the time of a lease; `suspect`: every log is
-    compared with the database before anything is added, those that were finished as well."""
-    of_campaign = shards.c.campaign_id == campaign_id
+def suspect(connection: Connection, campaign_id: int, owner: str) -> None:
+    """Every log of a campaign is compared with the database before anything is added: in the folder `owner` those that
+    were finished as well, elsewhere those that were not."""
     connection.execute(
-        shards.update().where(of_campaign, shards.c.owner != "").values(lease_until_ms=_lease_from_now())
+        shards.update()
+        .where(
+            shards.c.campaign_id == campaign_id,
+            (shards.c.state != ShardState.FINISHED) | (shards.c.owner == owner),
+        )
+        .values(state=ShardState.SUSPECT)
     )
-    if suspect:
-        connection.execute(shards.update().where(of_campaign).values(state=ShardState.SUSPECT))
 
 
 def finish(connection: Connection, campaign_id: int, number: int) -> bool:
