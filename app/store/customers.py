@@ -65,10 +65,11 @@ def counts(connection: Connection, ranges: Sequence[tuple[int, int]]) -> list[in
     in_all = connection.execute(sa.select(sa.func.count()).select_from(customers)).scalar_one()
     if in_all == highest - lowest + 1:
         return [max(0, min(to_id, highest) - max(after_id, lowest - 1)) for after_id, to_id in ranges]
-    return [_count(connection, *each) for each in ranges]
+    return [count_range(connection, *each) for each in ranges]
 
 
-def _count(connection: Connection, after_id: int, to_id: int) -> int:
+def count_range(connection: Connection, after_id: int, to_id: int) -> int:
+    """The same for a range that is a small part of the table."""
     query = sa.select(sa.func.count()).select_from(customers).where(customers.c.id > after_id, customers.c.id <= to_id)
     return connection.execute(query).scalar_one()
 

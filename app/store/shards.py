@@ -15,6 +15,9 @@ LEASE_S = 30.0
 """How long after its last checkpoint an owner is taken to be alive. Its shard stays its own after that, too."""
 
 
+_MET = shards.c.sent + shards.c.rejected
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """One shard as it is stored; see app/store/tables.py."""
@@ -162,21 +165,26 @@ def abandon(connection: Connection, campaign_id: int, owner: str) -> None:
 
 
 def uncounted(connection: Connection) -> list[Shard]:
-    """Every shard that is not finished and of which nobody knows how many customers it had."""
+    """Every shard that is under way and of which nobody knows how many customers it had. Where every id is done it is
+    too late: who was deleted meanwhile would be taken for never there."""
     rows = connection.execute(
         sa.select(shards)
-        .where(shards.c.audience.is_(None), shards.c.state != ShardState.FINISHED)
+        .where(
+            shards.c.audience.is_(None),
+            shards.c.state != ShardState.FINISHED,
+            shards.c.last_id < shards.c.to_id,
+        )
         .order_by(shards.c.campaign_id, shards.c.number)
     )
     return [_from_row(row) for row in rows]
 
 
 def note_audience(connection: Connection, shard: Shard, audience: int) -> None:
-    """How many customers the shard had; the first one to say so is right."""
+    """How many customers the shard had; the first one to say so is right. It may be finished meanwhile."""
     connection.execute(
         shards.update()
         .where(_is(shard.campaign_id, shard.number), shards.c.audience.is_(None))
-        .values(audience=audience)
+        .values(audience=sa.case((audience < _MET, _MET), else_=audience))
     )
 
 
@@ -253,10 +261,10 @@ def suspect(connection: Connection, campaign_id: int, owner: str) -> None:
 def finish(connection: Connection, campaign_id: int, number: int) -> bool:
     """Close a shard whose every id is done; whether this closed it. Its owner stays: the log is in his folder.
 
-    Its audience is at least those who were met: some may have come between its ids after they were counted.
+    Its audience is at least those who were met: some may have come between its ids after they were counted. One that
+    is not counted yet stays so, until a count that began before notes it.
     """
-    met = shards.c.sent + shards.c.rejected
-    audience = sa.case((shards.c.audience > met, shards.c.audience), else_=met)
+    audience = sa.case((shards.c.audience < _MET, _MET), else_=shards.c.audience)
     changed = connection.execute(
         shards.update()
         .where(_is(campaign_id, number), shards.c.state == ShardState.OPEN, shards.c.last_id == shards.c.to_id)
