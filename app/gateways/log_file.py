@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from app.errors import FolderInUse, LogDamaged, LogUnusable, ShardTaken
 
@@ -99,6 +100,7 @@ class LogFile:
         self.owner = make_folder(folder)
         self._path = log_path(folder, campaign, number)
         self._position = 0
+        self._anew: BinaryIO | None = None
         with translated(self._path.parent):
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
         with translated(self._path):
@@ -153,7 +155,68 @@ class LogFile:
         with translated(self._path):
             return os.pread(self._descriptor, size, position)
 
+    def lines(self, position: int) -> Iterator[tuple[int, bytes]]:
+        with translated(self._path), self._path.open("rb") as log:
+            log.seek(position)
+            for line in log:
+                if line.endswith(b"\n"):
+                    yield position, line
+                position += len(line)
+
+    def begin_anew(self, position: int) -> None:
+        with translated(self._path):
+            self._abandon_anew()
+            # Another process has no use for it as long as ours holds the lock of the log itself.
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            descriptor = os.open(self._part, flags, 0o600)
+            self._anew = os.fdopen(descriptor, "r+b", buffering=1 << 20)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            at = 0
+            while at < position:
+                piece = os.pread(self._descriptor, min(1 << 20, position - at), at)
+                if not piece:
+                    raise LogDamaged(f"{self._path} became shorter while it was compared")
+                self._anew.write(piece)
+                at += len(piece)
+
+    def deliver_anew(self, text: bytes) -> None:
+        with translated(self._path):
+            self._begun.write(text)
+
+    def end_anew(self) -> int:
+        begun = self._begun
+        with translated(self._path):
+            begun.flush()
+            os.fdatasync(begun.fileno())
+            self._part.rename(self._path)  # its lock is ours, so nobody else gets either
+            make_entries_durable(self._path.parent)
+            descriptor = os.dup(begun.fileno())
+            begun.close()
+        self._anew = None
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._position = os.fstat(descriptor).st_size
+        return self._position
+
+    @property
+    def _part(self) -> Path:
+        return self._path.with_suffix(".part")
+
+    @property
+    def _begun(self) -> BinaryIO:
+        if self._anew is None:
+            raise ValueError("no second account was begun")
+        return self._anew
+
+    def _abandon_anew(self) -> None:
+        if self._anew:
+            with contextlib.suppress(OSError):  # what it holds is worth nothing, nor that it cannot be written
+                self._anew.close()
+            self._anew = None
+            self._part.unlink(missing_ok=True)
+
     def close(self) -> None:
+        self._abandon_anew()
         os.close(self._descriptor)
 
 
