@@ -45,6 +45,12 @@ def max_id(connection: Connection) -> int:
     return connection.execute(sa.select(sa.func.max(customers.c.id))).scalar_one() or 0
 
 
+def count_below(connection: Connection) -> int:
+    """How many have an id below 1, as a table of somebody's own may have."""
+    query = sa.select(sa.func.count()).select_from(customers).where(customers.c.id < 1)
+    return connection.execute(query).scalar_one()
+
+
 def count(connection: Connection, after_id: int, to_id: int) -> int:
     """How many there are with `after_id < id <= to_id`; see `counts`."""
     return counts(connection, [(after_id, to_id)])[0]
