@@ -14,10 +14,11 @@ from app.domain.campaign import ShardState, State, Verb, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.mobile import mask_all
 from app.errors import ServerUnreachable
-from app.gateways.log_file import reserve_folder
+from app.gateways.log_file import owner_of, reserve_folder
 from app.preview_view import preview_facts, preview_text
 from app.protocol import Trigger, Watch
 from app.remote import Remote
+from app.services import abandon as folders
 from app.services import progress
 from app.services.control import control
 from app.services.messages import Messages
@@ -161,9 +162,38 @@ def pause(name: Name) -> None:
 
 
 @cli.command()
-def resume(name: Name) -> None:
+def resume(
+    name: Name,
+    abandon: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Give up a folder of logs that will not come back, as status names it."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
     """Go on with a campaign that is paused or failed; a failed one has its logs compared with the database first."""
-    _control(name, Verb.RESUME)
+    if abandon is None:
+        _control(name, Verb.RESUME)
+        return
+    settings = config.load()
+    database = _database(settings)
+    loss = folders.estimate(database, settings.sms_log_dir, name, abandon)
+    tasks = ", ".join(map(str, loss.shards))
+    out.print(
+        f"{loss.sent:,} messages of task {tasks} are on record in the folder {loss.owner[: folders.SHOWN]}. Those that "
+        f"do not stand in logs in {settings.sms_log_dir} are sent again, and what was sent there and is not on record."
+    )
+    if not (yes or _agrees("Give it up?")):
+        raise typer.Exit(1)
+    folders.abandon(database, settings.sms_log_dir, name, abandon)
+    out.print(f"{name} is running; the folder {loss.owner[: folders.SHOWN]} is given up")
+
+
+def _agrees(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except typer.Abort:  # Ctrl-C or the end of the input
+        out.print()
+        return False
 
 
 @cli.command()
@@ -191,13 +221,16 @@ def status(
     name: Annotated[str | None, typer.Argument(help="One campaign; all without it.")] = None, as_json: Json = False
 ) -> None:
     """Show campaigns as the database knows them; the server need not run."""
-    database = _database(config.load())
+    settings = config.load()
+    database = _database(settings)
     if name is not None:
         one = progress.snapshot(database, check_name(name))
         if as_json:
             console.print_json(views.snapshot_facts(one))
         else:
             out.print(views.campaign_table([one]), views.shard_table(one), one.campaign.reason)
+            for sentence in views.elsewhere(one, owner_of(settings.sms_log_dir)):
+                out.print(sentence)
         return
     every = progress.every_snapshot(database)
     if as_json:

@@ -126,6 +126,20 @@ class UnknownCustomer(AppError):
         super().__init__(f"no customer has the id {customer_id}")
 
 
+class UnknownFolder(AppError):
+    """No one other folder of this name has logs of the campaign that are not finished."""
+
+    def __init__(self, name: str, folder: str) -> None:
+        super().__init__(f"{folder!r} is no other folder that unfinished logs of {name} are in; status shows which are")
+
+
+class FolderAlive(AppError):
+    """A folder that is to be given up shows signs of life."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"a task is at work in the folder {folder}, or was just now; stop its server and wait 30 s")
+
+
 class WrongState(AppError):
     """A campaign is in a state in which this cannot be done to it."""
 

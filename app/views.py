@@ -10,6 +10,8 @@ from rich.text import Text
 
 from app.console import out
 from app.doctor.finding import Finding, Verdict
+from app.domain.campaign import ShardState
+from app.services.abandon import SHOWN
 from app.services.progress import Snapshot
 from app.services.report import Report, TaskReport
 from app.wording import duration
@@ -57,6 +59,19 @@ def shard_table(snapshot: Snapshot) -> Table:
     return table(rows, ("先生", "女士", "客户", "ids", "gone", "rejected", "audience"))
 
 
+def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
+    """Sentences about folders other than `owner` that have logs which are not finished."""
+    folders: dict[str, list[str]] = {}
+    for each in snapshot.shards:
+        if each.owner not in {"", owner} and each.state is not ShardState.FINISHED:
+            folders.setdefault(each.owner, []).append(str(each.number))
+    return [
+        f"task {', '.join(tasks)}: the log is in another folder, {folder[:SHOWN]} (see its file .owner), and goes "
+        f"on from there alone; if it is lost: python -m app resume {snapshot.campaign.name} --abandon {folder[:SHOWN]}"
+        for folder, tasks in folders.items()
+    ]
+
+
 def _audience(count: int | None) -> str:
     return "" if count is None else f"{count:,}"
 
@@ -95,6 +110,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
                 "gone": each.gone,
                 "audience": each.audience,
                 "log_bytes": each.log_bytes,
+                "folder": each.owner,
             }
             for each in snapshot.shards
         ],

@@ -145,4 +145,5 @@ def _examine_schema(connection: Connection, schema_status: SchemaStatus) -> Find
 def _size(connection: Connection) -> Size:
     sums = sa.select(sa.func.sum(shards.c.log_bytes), sa.func.sum(shards.c.sent))
     log_bytes, sent = connection.execute(sums).one()
-    return Size(customers.max_id(connection), float(log_bytes / sent) if sent else USUAL_MESSAGE_BYTES)
+    heads = customers.count(connection, 0, customers.max_id(connection))
+    return Size(heads, float(log_bytes / sent) if sent else USUAL_MESSAGE_BYTES)

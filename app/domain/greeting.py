@@ -5,6 +5,7 @@ import string
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, repeat
 
 from app.domain.people import People
@@ -59,6 +60,23 @@ class Template:
                 before = literal
         parts.append(repeat(before, len(people)))
         return "".join(chain.from_iterable(zip(*parts, strict=True)))
+
+    def addressee(self, line: bytes) -> bytes | None:
+        """The mobile in a message of this template, whatever else is filled in; where it shows none the whole message.
+        None for a line that is no message of it."""
+        found = _pattern(self._literals, self._fields).fullmatch(line)
+        return found and found.group(found.lastindex or 0)
+
+
+@lru_cache(maxsize=16)
+def _pattern(literals: tuple[str, ...], fields: tuple[int, ...]) -> re.Pattern[bytes]:
+    pieces = [re.escape(literals[0].encode())]
+    has_mobile = False
+    for field, literal in zip(fields, literals[1:], strict=True):
+        is_first_mobile = field == _MOBILE and not has_mobile
+        has_mobile |= field == _MOBILE
+        pieces += [rb"(1[0-9]{10})" if is_first_mobile else rb"[^\n]*?", re.escape(literal.encode())]
+    return re.compile(b"".join(pieces))
 
 
 _MOBILE, _NAME, _GENDER = 1, 2, 3

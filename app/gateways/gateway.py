@@ -1,5 +1,6 @@
 """What a way out to the phone network must offer: messages in, a position that can be returned to."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 
@@ -27,6 +28,19 @@ class Gateway(Protocol):
 
     def delivered(self, position: int, size: int) -> bytes:
         """What was delivered from `position` on: `size` units, or as many as there are."""
+
+    def lines(self, position: int) -> Iterator[tuple[int, bytes]]:
+        """Whole lines that were delivered from `position` on, each with its own position."""
+
+    def begin_anew(self, position: int) -> None:
+        """Begin a second account of what was delivered, with what stands before `position`. The first counts on."""
+
+    def deliver_anew(self, text: bytes) -> None:
+        """Add lines to the second account."""
+
+    def end_anew(self) -> int:
+        """From here on the second account counts, durably and as a whole, and nothing is left of the first; the
+        position at its end."""
 
     def close(self) -> None:
         """Let the shard go."""

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from app.errors import FolderInUse, LogDamaged, LogUnusable, ShardTaken
 
@@ -31,6 +32,12 @@ def make_folder(folder: Path) -> str:
         return _make_folder(folder)
 
 
+def owner_of(folder: Path) -> str:
+    """The name that `make_folder` gave; '' for a folder of which no log was ever made. Raises LogUnusable."""
+    with translated(folder):
+        return _owner_of(folder) if (folder / _OWNER).exists() else ""
+
+
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
     """What the system says about a folder or a log becomes our own error."""
@@ -52,7 +59,11 @@ def _make_folder(folder: Path) -> str:
         with contextlib.suppress(FileExistsError):  # another process was quicker: its name counts
             os.link(fresh, marker)
         fresh.unlink()
-    return f"{marker.read_text().strip()}-{folder.stat().st_ino:x}"
+    return _owner_of(folder)
+
+
+def _owner_of(folder: Path) -> str:
+    return f"{(folder / _OWNER).read_text().strip()}-{folder.stat().st_ino:x}"
 
 
 @contextlib.contextmanager
@@ -102,6 +113,7 @@ class LogFile:
         self.owner = make_folder(folder)
         self._path = log_path(folder, campaign, number)
         self._position = 0
+        self._anew: BinaryIO | None = None
         with translated(self._path.parent):
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
         with translated(self._path):
@@ -156,7 +168,68 @@ class LogFile:
         with translated(self._path):
             return os.pread(self._descriptor, size, position)
 
+    def lines(self, position: int) -> Iterator[tuple[int, bytes]]:
+        with translated(self._path), self._path.open("rb") as log:
+            log.seek(position)
+            for line in log:
+                if line.endswith(b"\n"):
+                    yield position, line
+                position += len(line)
+
+    def begin_anew(self, position: int) -> None:
+        with translated(self._path):
+            self._abandon_anew()
+            # Another process has no use for it as long as ours holds the lock of the log itself.
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            descriptor = os.open(self._part, flags, 0o600)
+            self._anew = os.fdopen(descriptor, "r+b", buffering=1 << 20)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            at = 0
+            while at < position:
+                piece = os.pread(self._descriptor, min(1 << 20, position - at), at)
+                if not piece:
+                    raise LogDamaged(f"{self._path} became shorter while it was compared")
+                self._anew.write(piece)
+                at += len(piece)
+
+    def deliver_anew(self, text: bytes) -> None:
+        with translated(self._path):
+            self._begun.write(text)
+
+    def end_anew(self) -> int:
+        begun = self._begun
+        with translated(self._path):
+            begun.flush()
+            os.fdatasync(begun.fileno())
+            self._part.rename(self._path)  # its lock is ours, so nobody else gets either
+            make_entries_durable(self._path.parent)
+            descriptor = os.dup(begun.fileno())
+            begun.close()
+        self._anew = None
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._position = os.fstat(descriptor).st_size
+        return self._position
+
+    @property
+    def _part(self) -> Path:
+        return self._path.with_suffix(".part")
+
+    @property
+    def _begun(self) -> BinaryIO:
+        if self._anew is None:
+            raise ValueError("no second account was begun")
+        return self._anew
+
+    def _abandon_anew(self) -> None:
+        if self._anew:
+            with contextlib.suppress(OSError):  # what it holds is worth nothing, nor that it cannot be written
+                self._anew.close()
+            self._anew = None
+            self._part.unlink(missing_ok=True)
+
     def close(self) -> None:
+        self._abandon_anew()
         os.close(self._descriptor)
 
 

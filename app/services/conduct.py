@@ -84,6 +84,7 @@ class Conductor:
         self._nudge = asyncio.Event()
         self._threads = Threads("conductor", THREADS)
         self._census: asyncio.Task[None] | None = None
+        self._said_elsewhere: dict[tuple[int, str], list[int]] = {}
 
     def nudge(self) -> None:
         """There may be something new: look now."""
@@ -168,10 +169,18 @@ class Conductor:
 
     def _waiting(self) -> list[Order]:
         with self._database.connect() as connection:
+            self._say_elsewhere(shards.elsewhere(connection, self._owner))
             return [
                 *(PrepareOrder(campaign_id) for campaign_id in campaigns.unprepared(connection)),
                 *(ShardOrder(*each) for each in shards.waiting(connection, self._owner)),
             ]
+
+    def _say_elsewhere(self, found: dict[tuple[int, str], list[int]]) -> None:
+        for (campaign_id, owner), numbers in found.items():
+            if self._said_elsewhere.get((campaign_id, owner)) != numbers:
+                facts = {"campaign_id": campaign_id, "shards": numbers, "folder": owner}
+                log.warning("shards wait for the folder of logs that they are in, see status", extra=facts)
+        self._said_elsewhere = found
 
     async def on_report(self, report: ShardReport | PrepareReport) -> None:
         """A task is over: close its shard, and the campaign with the last one; or give out those of a campaign that is

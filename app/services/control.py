@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from app.domain.campaign import State, Verb, check_name
 from app.errors import UnknownCampaign, WrongState
+from app.gateways.log_file import owner_of
 from app.services.let_go import let_go_of_all
 from app.services.progress import Snapshot, snapshot
 from app.store import campaigns, shards
@@ -29,10 +30,11 @@ class Controlled:
 
 
 def control(database: Engine, log_dir: Path, name: str, verb: Verb) -> Controlled:
-    """Do it, and wait until no task sends any more. Raises BadRequest for a bad name, UnknownCampaign, WrongState, and
-    what the database raises."""
+    """Do it, and wait until no task sends any more. Raises BadRequest for a bad name, UnknownCampaign, WrongState,
+    LogUnusable, and what the database raises."""
     name = check_name(name)
-    campaign = write(database, lambda connection: _change(connection, name, verb))
+    owner = owner_of(log_dir) if verb is Verb.RESUME else ""
+    campaign = write(database, lambda connection: _change(connection, name, verb, owner))
     still_sending: list[int] = []
     if verb is not Verb.RESUME:
         deadline = time.monotonic() + SETTLED_WITHIN_S
@@ -41,13 +43,13 @@ def control(database: Engine, log_dir: Path, name: str, verb: Verb) -> Controlle
     return Controlled(snapshot(database, name), still_sending)
 
 
-def _change(connection: Connection, name: str, verb: Verb) -> Campaign:
+def _change(connection: Connection, name: str, verb: Verb, owner: str) -> Campaign:
     """The campaign as it was before. Raises UnknownCampaign and WrongState."""
     campaign = campaigns.find(connection, name, to_change=True)
     if campaign is None:
         raise UnknownCampaign(name)
     if not campaigns.change(connection, campaign.id, verb):
         raise WrongState(name, verb, campaign.state)
-    if verb is Verb.RESUME:
-        shards.take_up_again(connection, campaign.id, suspect=campaign.state is State.FAILED)
+    if verb is Verb.RESUME and campaign.state is State.FAILED:
+        shards.suspect(connection, campaign.id, owner)
     return campaign

@@ -16,6 +16,9 @@ from app.store import campaigns, customers, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write
 
+MOST_SHARDS = 4_000
+"""Of one campaign; the answer to its trigger names them all, in some 20 KB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
@@ -70,7 +73,12 @@ def _create(database: Engine, name: str, template: str, shard_size: int, *, allo
             return False
 
     def insert(connection: Connection) -> None:
+        below = customers.count_below(connection)
+        if below:
+            raise BadRequest("bad_ids", f"有{below}个客户的编号小于1,不能发送;请先修改他们的编号")
         ranges = split(customers.max_id(connection), shard_size)
+        if len(ranges) > MOST_SHARDS:
+            raise BadRequest("too_many_shards", f"最大的编号需要超过{MOST_SHARDS}个分片,请增大SMS_SHARD_SIZE")
         campaigns.insert(connection, name, template, ranges, allow_duplicates=allow_duplicates)
 
     try:

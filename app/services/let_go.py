@@ -41,7 +41,11 @@ def let_go_of_all(database: Engine, log_dir: Path, campaign: Campaign) -> list[i
     """Do so with every shard of a halted campaign that no process has in hand and whose log is in this folder; the
     numbers of those at which somebody may still be. Raises what the database raises."""
     with database.connect() as connection:
-        held = [each for each in shards.of_campaign(connection, campaign.id) if each.lease_until_ms]
+        held = [
+            each
+            for each in shards.of_campaign(connection, campaign.id)
+            if each.lease_until_ms and each.state is not ShardState.FINISHED
+        ]
     if not held or not log_dir.exists():
         return [each.number for each in held]
     left = []

@@ -1,16 +1,16 @@
 """Finds out how far a suspect log is right, and lets its shard go on from there."""
 
 import logging
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import Connection, Engine
 
 from app.domain.greeting import compile_template
-from app.domain.page import Page, prepare
-from app.domain.people import People
+from app.domain.page import prepare
+from app.domain.reject import Reject
 from app.gateways.gateway import Gateway
+from app.services.found_lines import FoundLines
 from app.store import rejects, shards
 from app.store.campaigns import Campaign
 from app.store.customers import Pages
@@ -29,24 +29,25 @@ def repair(
     page_rows: int,
     should_stop: Callable[[], bool],
 ) -> bool:
-    """Compare the log with the database from its beginning, keep the longest run of whole right lines, cut off the
-    rest, and put the shard there; False when told to stop before. Until the end nothing is changed.
+    """Compare the log with the database from its beginning, customer by customer; False when told to stop before. Until
+    the end nothing is changed, and the end is one step.
 
-    Whoever is not in what is kept is looked at again, so afterwards everybody stands in the log once. A page of
-    customers is in memory at a time. Raises LeaseLost, LogUnusable, LogDamaged and what the database raises.
+    A message to the same number counts as sent, whatever else was in it and wherever it stands. Who has none gets it
+    now, in his place; lines that greet nobody go. A page of customers is in memory at a time, and 16 bytes for each
+    line once there is a difference. Raises LeaseLost, LogUnusable, LogDamaged and what the database raises.
     """
     of = (shard.campaign_id, shard.number, gateway.owner)
-    comparison = _Comparison(database, gateway, campaign, shard, page_rows)
-    while comparison.goes_on:
+    repairing = _Repair(database, gateway, campaign, shard, page_rows)
+    while repairing.goes_on:
         if should_stop():
             return False
         write(database, lambda connection: shards.renew(connection, *of))
-        comparison.next_page()
-    standing = comparison.standing
-    gateway.return_to(standing.log_bytes)
+        repairing.next_page()
+    standing = repairing.end()
 
     def record(connection: Connection) -> None:
         rejects.remove(connection, campaign.id, standing.last_id, shard.to_id)
+        rejects.insert(connection, campaign.id, shard.number, repairing.new_rejects)
         rejected = rejects.count(connection, campaign.id, shard.after_id, shard.to_id).total()
         shards.settle(connection, *of, replace(standing, rejected=rejected))
 
@@ -57,14 +58,16 @@ def repair(
             "campaign_id": campaign.id,
             "shard": shard.number,
             "recorded_bytes": shard.log_bytes,
-            "kept_bytes": standing.log_bytes,
+            "log_bytes": standing.log_bytes,
+            **repairing.counts,
         },
     )
     return True
 
 
-class _Comparison:
-    """How far a log is right. Ends at the first line that is not, or where the record ends."""
+class _Repair:
+    """Page after page of the customers who were done. As long as the log is what it should be it is only read; from the
+    first difference on it is written anew beside the old one."""
 
     def __init__(self, database: Engine, gateway: Gateway, campaign: Campaign, shard: Shard, page_rows: int) -> None:
         self._database = database
@@ -72,42 +75,62 @@ class _Comparison:
         self._template = compile_template(campaign.template, None)
         self._shard = shard
         self._pages = Pages(shard.last_id, page_rows, self._template.columns)
-        self._is_right = True
-        self.standing = Standing(shard.after_id, 0, 0, 0, 0, 0, 0)
+        self._found: FoundLines | None = None
+        self._standing = Standing(shard.after_id, 0, 0, 0, 0, 0, 0)
+        self.new_rejects: list[Reject] = []
+        """Of those who were done: greeted or gone by what the log says, and not to be greeted as they are now."""
+        self.counts = {"as_they_were": 0, "sent_again": 0}
 
     @property
     def goes_on(self) -> bool:
-        return self._is_right and self.standing.last_id < self._shard.last_id
+        return self._standing.last_id < self._shard.last_id
 
     def next_page(self) -> None:
-        shard, standing = self._shard, self.standing
+        shard, standing = self._shard, self._standing
         with self._database.connect() as connection:
             people, reached = self._pages.after(connection, standing.last_id)
             # Who was rejected then has no line, whatever is known of him now.
             found = rejects.between(connection, shard.campaign_id, standing.last_id, reached)
         rejected = {each.customer_id for each in found}
-
-        def page_of(some: People) -> Page:
-            return prepare(self._template, some, rejected)
-
-        page = page_of(people)
-        there = self._gateway.delivered(standing.log_bytes, len(page.text.encode()))
-        if there != page.text.encode():
-            self._is_right = False
-            right = bisect_left(
-                range(1, len(people) + 1),
-                True,
-                key=lambda count: not there.startswith(page_of(people.first(count)).text.encode()),
-            )
-            if not right:
-                return
-            page, reached = page_of(people.first(right)), people.ids[right - 1]
-        self.standing = replace(
+        page = prepare(self._template, people, rejected)
+        expected = page.text.encode()
+        if self._found is None and self._gateway.delivered(standing.log_bytes, len(expected)) != expected:
+            self._found = FoundLines(self._template, self._gateway.lines(standing.log_bytes))
+            self._gateway.begin_anew(standing.log_bytes)
+        size = len(expected) if self._found is None else self._write_anew(self._found, expected)
+        self.new_rejects += [each for each in page.rejects if each.customer_id not in rejected]
+        self._standing = replace(
             standing,
             last_id=reached,
-            log_bytes=standing.log_bytes + len(page.text.encode()),
+            log_bytes=standing.log_bytes + size,
             sent=standing.sent + page.sent,
             male=standing.male + page.male,
             female=standing.female + page.female,
             unknown=standing.unknown + page.unknown,
         )
+
+    def _write_anew(self, found: FoundLines, expected: bytes) -> int:
+        """What was sent as it was sent, the rest as it is to be; how many bytes."""
+        lines = []
+        for line in expected.splitlines(keepends=True):
+            at = found.take(line)
+            if at is None:
+                self.counts["sent_again"] += 1
+                lines.append(line)
+                continue
+            there = self._gateway.delivered(at, len(line))
+            if there != line:
+                self.counts["as_they_were"] += 1
+                there = next(self._gateway.lines(at))[1]
+            lines.append(there)
+        text = b"".join(lines)
+        self._gateway.deliver_anew(text)
+        return len(text)
+
+    def end(self) -> Standing:
+        """Where the shard stands now, the log is there."""
+        if self._found is None:
+            self._gateway.return_to(self._standing.log_bytes)
+        else:
+            self._gateway.end_anew()
+        return self._standing

@@ -21,7 +21,7 @@ from app.gateways.reject_log import RejectLog
 from app.protocol import ShardProgress
 from app.services.let_go import let_go
 from app.services.repair_shard import repair
-from app.store import campaigns, rejects, shards
+from app.store import campaigns, customers, rejects, shards
 from app.store.campaigns import Campaign
 from app.store.customers import Pages
 from app.store.duplicates import Duplicates
@@ -31,6 +31,10 @@ from app.store.shards import Shard, Step
 PAGE_ROWS = 15_000
 """Customers per page: 1.2 MB of messages, some 50 ms, one checkpoint. 10,000 take a twentieth more time, 20,000 take
 20 MiB more with four tasks."""
+
+
+COUNTED_FIRST_IDS = 50_000
+"""A shard of at most so many ids is counted by its task, in some milliseconds: it would be done before the census."""
 
 
 class Outcome(StrEnum):
@@ -134,6 +138,7 @@ class _Sending:
                 with database.connect() as connection:
                     shard = shards.get(connection, shard.campaign_id, shard.number)
             gateway.return_to(shard.log_bytes)
+            self._count_if_small(shard)
             self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
             complete = self._send(shard, should_stop, on_progress, on_rejected)
             return Outcome.COMPLETE if complete else Outcome.STOPPED
@@ -146,6 +151,13 @@ class _Sending:
             write(database, lambda connection: campaigns.change(connection, campaign.id, Verb.FAIL, why))
             let_go(database, gateway, self._reject_log, campaign.id, self._order.number)
             return Outcome.FAILED
+
+    def _count_if_small(self, shard: Shard) -> None:
+        ids = shard.to_id - shard.after_id
+        if shard.audience is None and shard.last_id == shard.after_id and ids <= COUNTED_FIRST_IDS:
+            with self._database.connect() as connection:
+                audience = customers.count_range(connection, shard.after_id, shard.to_id)
+            write(self._database, lambda connection: shards.note_audience(connection, shard, audience))
 
     def _send(
         self,

@@ -49,6 +49,12 @@ def max_id(connection: Connection) -> int:
     return connection.execute(sa.select(sa.func.max(customers.c.id))).scalar_one() or 0
 
 
+def count_below(connection: Connection) -> int:
+    """How many have an id below 1, as a table of somebody's own may have."""
+    query = sa.select(sa.func.count()).select_from(customers).where(customers.c.id < 1)
+    return connection.execute(query).scalar_one()
+
+
 def count(connection: Connection, after_id: int, to_id: int) -> int:
     """How many there are with `after_id < id <= to_id`; see `counts`."""
     return counts(connection, [(after_id, to_id)])[0]
@@ -70,12 +76,13 @@ def counts(connection: Connection, ranges: Sequence[tuple[int, int]]) -> list[in
     if in_all == highest - lowest + 1:
         return [max(0, min(to_id, highest) - max(after_id, lowest - 1)) for after_id, to_id in ranges]
     return [
-        in_all if after_id < lowest and to_id >= highest else _count(connection, after_id, to_id)
+        in_all if after_id < lowest and to_id >= highest else count_range(connection, after_id, to_id)
         for after_id, to_id in ranges
     ]
 
 
-def _count(connection: Connection, after_id: int, to_id: int) -> int:
+def count_range(connection: Connection, after_id: int, to_id: int) -> int:
+    """The same for a range that is a small part of the table."""
     query = sa.select(sa.func.count()).select_from(customers).where(customers.c.id > after_id, customers.c.id <= to_id)
     return connection.execute(query).scalar_one()
 

@@ -12,7 +12,10 @@ from app.store.campaigns import is_prepared
 from app.store.tables import campaigns, shards
 
 LEASE_S = 30.0
-"""How long a shard stays its owner's after the last checkpoint, should the owner vanish with its machine."""
+"""How long after its last checkpoint an owner is taken to be alive. Its shard stays its own after that, too."""
+
+
+_MET = shards.c.sent + shards.c.rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,19 @@ def _lease_from_now() -> int:
 
 
 def _may_be_taken_by(owner: str) -> ColumnElement[bool]:
-    """Nobody's, our own place's, or somebody's who has been silent for too long."""
-    return shards.c.owner.in_(["", owner]) | (shards.c.lease_until_ms < _now_ms())
+    """Nobody's, or our own place's. Of a log that lies elsewhere nobody here knows how far it got, however long its
+    owner has been silent: what is not on record may have been sent."""
+    return shards.c.owner.in_(["", owner])
+
+
+def _waits_for_its_owner() -> ColumnElement[bool]:
+    """Somebody has its log, and shows no sign of life."""
+    return sa.and_(shards.c.state != ShardState.FINISHED, shards.c.owner != "", shards.c.lease_until_ms < _now_ms())
+
+
+def may_be_alive(shard: Shard) -> bool:
+    """Whether some process may be writing its log."""
+    return shard.lease_until_ms >= _now_ms()
 
 
 def _from_row(row: Row[tuple[object, ...]]) -> Shard:
@@ -134,12 +148,11 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
     ).all()
     of_running = sa.select(campaigns.c.id, is_prepared()).where(campaigns.c.state == State.RUNNING)
     running = {row[0]: bool(row[1]) for row in connection.execute(of_running)}
-    now_ms = _now_ms()
 
     def is_waiting(campaign_id: int, its_owner: str, lease_until_ms: int) -> bool:
         if campaign_id not in running:
             return its_owner == owner and lease_until_ms > 0
-        return running[campaign_id] and (its_owner in {"", owner} or lease_until_ms < now_ms)
+        return running[campaign_id] and its_owner in {"", owner}  # see _may_be_taken_by
 
     return [
         (each.campaign_id, each.number)
@@ -148,22 +161,48 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
     ]
 
 
+def elsewhere(connection: Connection, owner: str) -> dict[tuple[int, str], list[int]]:
+    """Shards of running campaigns whose logs are in folders other than `owner`, of which no sign of life comes: their
+    numbers, by campaign id and folder."""
+    rows = connection.execute(
+        sa.select(shards.c.campaign_id, shards.c.number, shards.c.owner)
+        .join(campaigns, campaigns.c.id == shards.c.campaign_id)
+        .where(campaigns.c.state == State.RUNNING, shards.c.owner != owner, _waits_for_its_owner())
+        .order_by(shards.c.campaign_id, shards.c.number)
+    )
+    found: dict[tuple[int, str], list[int]] = {}
+    for row in rows:
+        found.setdefault((row.campaign_id, row.owner), []).append(row.number)
+    return found
+
+
+def abandon(connection: Connection, campaign_id: int, owner: str) -> None:
+    """Take what is not finished from a folder that will not come back. Whoever takes it up compares the log that he
+    has with the database first. Where there are signs of life nothing is changed."""
+    connection.execute(
+        shards.update()
+        .where(shards.c.campaign_id == campaign_id, shards.c.owner == owner, _waits_for_its_owner())
+        .values(owner="", lease_until_ms=0, state=ShardState.SUSPECT)
+    )
+
+
 def uncounted(connection: Connection) -> list[Shard]:
-    """Every shard that is not finished and of which nobody knows how many customers it had."""
+    """Every shard that is under way and of which nobody knows how many customers it had. Where every id is done it is
+    too late: who was deleted meanwhile would be taken for never there."""
     rows = connection.execute(
         sa.select(shards)
-        .where(shards.c.audience.is_(None), _is_unfinished())
+        .where(shards.c.audience.is_(None), _is_unfinished(), shards.c.last_id < shards.c.to_id)
         .order_by(shards.c.campaign_id, shards.c.number)
     )
     return [_from_row(row) for row in rows]
 
 
 def note_audience(connection: Connection, shard: Shard, audience: int) -> None:
-    """How many customers the shard had; the first one to say so is right."""
+    """How many customers the shard had; the first one to say so is right. It may be finished meanwhile."""
     connection.execute(
         shards.update()
         .where(_is(shard.campaign_id, shard.number), shards.c.audience.is_(None))
-        .values(audience=audience)
+        .values(audience=sa.case((audience < _MET, _MET), else_=audience))
     )
 
 
@@ -224,24 +263,26 @@ def let_go(connection: Connection, campaign_id: int, number: int, owner: str) ->
     )
 
 
-def take_up_again(connection: Connection, campaign_id: int, *, suspect: bool) -> None:
-    """A campaign is resumed. Whose folder has a log comes first, for the time of a lease; `suspect`: every log is
-    compared with the database before anything is added, those that were finished as well."""
-    of_campaign = shards.c.campaign_id == campaign_id
+def suspect(connection: Connection, campaign_id: int, owner: str) -> None:
+    """Every log of a campaign is compared with the database before anything is added: in the folder `owner` those that
+    were finished as well, elsewhere those that were not."""
     connection.execute(
-        shards.update().where(of_campaign, shards.c.owner != "").values(lease_until_ms=_lease_from_now())
+        shards.update()
+        .where(
+            shards.c.campaign_id == campaign_id,
+            (shards.c.state != ShardState.FINISHED) | (shards.c.owner == owner),
+        )
+        .values(state=ShardState.SUSPECT)
     )
-    if suspect:
-        connection.execute(shards.update().where(of_campaign).values(state=ShardState.SUSPECT))
 
 
 def finish(connection: Connection, campaign_id: int, number: int) -> bool:
     """Close a shard whose every id is done; whether this closed it. Its owner stays: the log is in his folder.
 
-    Its audience is at least those who were met: some may have come between its ids after they were counted.
+    Its audience is at least those who were met: some may have come between its ids after they were counted. One that
+    is not counted yet stays so, until a count that began before notes it.
     """
-    met = shards.c.sent + shards.c.rejected
-    audience = sa.case((shards.c.audience > met, shards.c.audience), else_=met)
+    audience = sa.case((shards.c.audience < _MET, _MET), else_=shards.c.audience)
     changed = connection.execute(
         shards.update()
         .where(_is(campaign_id, number), shards.c.state == ShardState.OPEN, shards.c.last_id == shards.c.to_id)

@@ -105,3 +105,23 @@ def test_the_longest_name_and_template_are_kept_whole(database):
     campaign = dispatch(database, Trigger(name, template), 10).campaign
 
     assert (campaign.name, campaign.template) == (name, template)
+
+
+def test_ids_below_one_which_no_shard_can_have_are_counted_and_refused(sqlite):
+    move_in(sqlite, [(-5, "张伟", 1, "13800000005"), (0, "张伟", 1, "13800000000"), person(1)])
+
+    with pytest.raises(BadRequest, match=r"^有2个客户的编号小于1") as refusal:
+        dispatch(sqlite, Trigger("a"), 10)
+
+    assert refusal.value.code == "bad_ids"
+    assert count(sqlite, campaigns) == 0
+
+
+def test_more_shards_than_anybody_would_want_are_refused_with_the_setting_that_makes_them_fewer(database):
+    move_in(database, [person(1), (40_001, "张伟", 1, "13800000002")])
+
+    with pytest.raises(BadRequest, match=r"SMS_SHARD_SIZE$") as refusal:
+        dispatch(database, Trigger("a"), 10)
+
+    assert refusal.value.code == "too_many_shards"
+    assert dispatch(database, Trigger("a"), 11).created

@@ -12,7 +12,7 @@ from app.doctor import examine
 from app.doctor.finding import Finding, Verdict
 from migrations import schema
 from tests.integration.app.campaigns import run
-from tests.integration.app.people import crowd, move_in
+from tests.integration.app.people import crowd, move_in, person
 from tests.integration.app.serving import WITHIN_S, Product, free_port
 
 
@@ -98,6 +98,12 @@ def test_the_room_is_reckoned_from_messages_that_were_sent(app, sqlite, logs):
 
 
 # ── MySQL ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_room_is_reckoned_for_customers_not_for_ids(app, sqlite):
+    move_in(sqlite, [person(1), person(4_000_000)])
+
+    assert "to 2 customers writes" in found("room").found
 
 
 @pytest.mark.mysql

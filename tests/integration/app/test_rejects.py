@@ -16,6 +16,7 @@ from app.services.report import report
 from app.services.send_shard import Outcome, Rejected, ShardOrder, send_shard
 from app.store import rejects, shards
 from app.store.database import writing
+from app.store.tables import customers
 from tests.integration.app.campaigns import after, run, send, shards_of, trigger, with_tables
 from tests.integration.app.conftest import SHARD_SIZE
 from tests.integration.app.people import Row, expected_logs, logs_of, move_in, person
@@ -189,7 +190,8 @@ def test_who_was_deleted_after_the_trigger_is_gone(database, logs):
 
 
 @pytest.mark.parametrize("pages", [1, 2, 3])
-def test_an_audience_counted_while_it_is_sent_is_the_same(database, logs, pages):
+def test_an_audience_counted_while_it_is_sent_is_the_same(database, logs, pages, monkeypatch):
+    monkeypatch.setattr(module, "COUNTED_FIRST_IDS", 0)
     move_in(database, EVERYBODY)
     campaign = trigger(database, "a", 100)
     send(database, logs, campaign, should_stop=after(pages))
@@ -218,6 +220,29 @@ def test_who_moves_in_between_the_ids_while_it_is_sent_belongs_to_the_audience(s
 
     now = snapshot(sqlite, "a")
     assert (now.sent, now.gone, now.audience) == (3, 0, 3)
+
+
+def test_who_is_deleted_while_nobody_has_counted_is_gone_in_a_small_shard_and_unknown_in_a_large_one(
+    database, logs, monkeypatch
+):
+    def delete_somebody() -> bool:
+        with writing(database) as connection:
+            connection.execute(sa.delete(customers).where(customers.c.id == 20))
+        return False
+
+    for name, ids in (("small", 100), ("large", 10)):
+        move_in(database, EVERYBODY)
+        campaign = trigger(database, name, 100)
+        monkeypatch.setattr(module, "COUNTED_FIRST_IDS", ids)
+        send(database, logs, campaign, should_stop=delete_somebody)
+        count_audiences(database)
+        with writing(database) as connection:
+            shards.finish(connection, campaign.id, 0)
+
+    assert [(each.audience, each.gone) for each in (snapshot(database, "small"), snapshot(database, "large"))] == [
+        (20, 1),
+        (None, 0),
+    ]
 
 
 def test_a_shard_that_was_quicker_than_the_count_has_an_audience_all_the_same(sqlite, logs):

@@ -1,0 +1,141 @@
+"""Two folders of logs on one database: what was sent from one is never sent again from the other. In this process."""
+
+import io
+
+import pytest
+
+from app.domain.campaign import ShardState, State, Verb
+from app.errors import FolderAlive, UnknownFolder
+from app.gateways.log_file import owner_of
+from app.services import abandon as module
+from app.services import control as controlling
+from app.services import send_shard
+from app.services.control import control
+from app.services.send_shard import Outcome
+from app.store import campaigns, shards
+from app.store.database import writing
+from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
+from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
+
+CROWD = crowd(10)
+SIZE = 100
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch):
+    monkeypatch.setattr(send_shard, "PAGE_ROWS", 3)
+
+
+@pytest.fixture
+def other(tmp_path):
+    return tmp_path / "other"
+
+
+@pytest.fixture
+def begun(database, other):
+    """A campaign of which six messages stand in another folder, whose server is long gone."""
+    move_in(database, CROWD)
+    campaign = trigger(database, "a", SIZE)
+    send(database, other, campaign, should_stop=after(2))
+    change_shard(database, campaign, lease_until_ms=1)
+    return campaign
+
+
+def test_a_shard_is_never_taken_up_without_its_log(database, logs, other, begun):
+    assert send(database, logs, begun) is Outcome.TAKEN
+
+    with database.connect() as connection:
+        assert shards.waiting(connection, owner_of(logs)) == []
+        assert shards.elsewhere(connection, owner_of(logs)) == {(begun.id, owner_of(other)): [0]}
+    assert as_stored(database, begun).state is State.RUNNING
+    assert send(database, other, begun) is Outcome.COMPLETE
+    assert logs_of(other, "a") == expected_logs(CROWD, SIZE)
+    assert logs_of(logs, "a") == {"task_0.log": b""}
+
+
+def test_a_resume_from_another_folder_sends_nobody_a_second_message(sqlite, logs, other):
+    move_in(sqlite, CROWD)
+    campaign = run(sqlite, other, "a", SIZE)
+    send(sqlite, logs, trigger(sqlite, "b", SIZE))
+    with writing(sqlite) as connection:
+        connection.execute(campaigns.campaigns.update().values(state=State.FAILED))
+
+    control(sqlite, logs, "a", Verb.RESUME)
+
+    assert shards_of(sqlite, campaign)[0].state is ShardState.FINISHED
+    assert send(sqlite, logs, campaign) is Outcome.TAKEN
+    assert logs_of(logs, "a").get("task_0.log", b"") == b""
+
+
+def test_a_folder_that_is_given_up_is_sent_again_from_another_one(database, logs, other, begun):
+    loss = module.estimate(database, logs, "a", owner_of(other)[:8])
+    module.abandon(database, logs, "a", str(other))
+
+    assert (loss.shards, loss.sent) == ([0], 6)
+    assert send(database, logs, begun) is Outcome.COMPLETE
+    assert logs_of(logs, "a") == expected_logs(CROWD, SIZE)
+    assert send(database, other, begun) is Outcome.TAKEN
+
+
+def test_logs_that_were_carried_over_from_a_folder_that_is_given_up_are_kept(database, logs, other, begun):
+    (logs / "a").mkdir(parents=True)
+    (logs / "a" / "task_0.log").write_bytes((other / "a" / "task_0.log").read_bytes())
+
+    module.abandon(database, logs, "a", str(other))
+    outcome = send(database, logs, begun, should_stop=after(2))  # two pages are compared
+
+    assert (outcome, shards_of(database, begun)[0].sent) == (Outcome.STOPPED, 6)
+
+
+@pytest.mark.parametrize("folder", ["", "nobody", "/"])
+def test_a_folder_that_has_nothing_of_a_campaign_is_not_given_up(sqlite, logs, other, folder):
+    move_in(sqlite, CROWD)
+    send(sqlite, other, trigger(sqlite, "a", SIZE), should_stop=after(1))
+
+    with pytest.raises(UnknownFolder):
+        module.abandon(sqlite, logs, "a", folder)
+
+
+def test_a_folder_that_shows_signs_of_life_is_not_given_up(sqlite, logs, other):
+    move_in(sqlite, CROWD)
+    campaign = trigger(sqlite, "a", SIZE)
+    send(sqlite, other, campaign, should_stop=after(1))
+
+    with pytest.raises(FolderAlive):
+        module.abandon(sqlite, logs, "a", str(other))
+
+    assert shards_of(sqlite, campaign)[0].owner == owner_of(other)
+
+
+def test_a_finished_shard_of_another_folder_is_not_waited_for(sqlite, logs, other, monkeypatch):
+    monkeypatch.setattr(controlling, "SETTLED_WITHIN_S", 60.0)
+    monkeypatch.setattr(controlling.time, "sleep", lambda _: pytest.fail("it waits"))
+    move_in(sqlite, CROWD)
+    campaign = trigger(sqlite, "a", 5)
+    send(sqlite, other, campaign, 0)
+    with writing(sqlite) as connection:
+        shards.finish(connection, campaign.id, 0)
+    logs.mkdir()
+    control(sqlite, logs, "a", Verb.PAUSE)
+    control(sqlite, logs, "a", Verb.RESUME)
+
+    assert control(sqlite, logs, "a", Verb.PAUSE).still_sending == []
+
+
+def test_the_commands_say_whose_a_log_is_and_ask_before_its_folder_is_given_up(app, sqlite, logs, other, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    move_in(sqlite, CROWD)
+    campaign = trigger(sqlite, "a", SIZE)
+    send(sqlite, other, campaign, should_stop=after(1))
+    change_shard(sqlite, campaign, lease_until_ms=1)
+    short = owner_of(other)[:8]
+
+    said = app("status", "a").out
+    refused = app("resume", "a", "--abandon", short)
+    untouched = shards_of(sqlite, campaign)[0].owner
+    done = app("resume", "a", "--abandon", short, "--yes")
+
+    assert f"python -m app resume a --abandon {short}" in " ".join(said.split())
+    assert (refused.code, untouched) == (1, owner_of(other))
+    assert (done.code, shards_of(sqlite, campaign)[0].owner) == (0, "")
+    assert "3 messages of task 0 are on record" in " ".join(done.out.split())
