@@ -61,15 +61,6 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def _keep_secret(record: logging.LogRecord) -> bool:
-    """A client that forgets the length before its request has sent its token where the engine, which writes down how
-    such a frame begins, expects the length. What it was, as far as that can be told, stands in `guess`."""
-    head = vars(record).pop("head", None)
-    if head is not None and not vars(record).get("guess"):
-        record.guess = "looks like JSON without its length" if head.startswith(b"{".hex()) else ""
-    return True
-
-
 def _in_one_line(record: logging.LogRecord) -> bool:
     """SQLAlchemy shows where in itself it was when a connection that broke could not be put back. It makes another."""
     if record.name.startswith("sqlalchemy.pool") and record.exc_info and (error := record.exc_info[1]):
@@ -86,6 +77,5 @@ def set_up(form: Literal["plain", "json"]) -> None:
     """Send everything from INFO up to stderr."""
     handler = logging.StreamHandler()
     handler.setFormatter(_FORMATTERS[form]())
-    handler.addFilter(_keep_secret)
     handler.addFilter(_in_one_line)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

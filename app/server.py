@@ -338,6 +338,7 @@ def build(config: Config, database: Engine) -> Server:
             package_body_offset=protocol.HEADER_BYTES,
             package_max_length=protocol.MAX_FRAME_BYTES,
             frame_timeout_s=FRAME_WITHIN_S,
+            log_frame_head=False,  # a client that forgets the length has sent its token in its place
             heartbeat_idle_time=0,  # see app/idle.py
             max_conn=MOST_CONNECTIONS,
             ssl_cert_file=_path(config.sms_tls_cert),

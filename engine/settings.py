@@ -31,7 +31,7 @@ class IpcMode(IntEnum):
 _SECONDS = ("max_wait_time", "heartbeat_idle_time", "heartbeat_check_interval", "frame_timeout_s")
 _SWITCHES = (
     "open_length_check", "open_eof_check", "open_eof_split", "open_tcp_nodelay", "ssl_verify_peer",
-    "task_enable_coroutine",
+    "task_enable_coroutine", "log_frame_head",
 )  # fmt: skip
 _FILES = ("ssl_cert_file", "ssl_key_file", "ssl_client_cert_file")
 
@@ -113,6 +113,9 @@ class Settings:
     """Seconds between looks for idle clients. Default: half of heartbeat_idle_time."""
     frame_timeout_s: float = 60
     """Seconds in which a frame must be complete once its first byte is here; 0 is no limit."""
+    log_frame_head: bool = True
+    """Whether the log line of an invalid frame length shows how that frame began, at most 16 bytes. Not where clients
+    may send secrets: one that forgets the length sends them in its place."""
     ssl_cert_file: str = ""
     """Certificate chain, PEM; given, the server speaks TLS 1.2 and up, and nothing else. A reload reads it anew."""
     ssl_key_file: str = ""

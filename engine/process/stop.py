@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from engine.log_lines import get_logger
 from engine.process.children import Children, Role
 from engine.process.signals import Mailbox
+from engine.process.slot import Child
 
 log = get_logger(__name__)
 
@@ -29,6 +30,7 @@ def stop(children: Children, roles: Sequence[Role], mailbox: Mailbox, max_wait_s
     """
     last = {number for role in roles if role.outlasts_previous for number in role.slots}
     children.signal(signal.SIGTERM, [child for child in children.all if child.slot not in last])
+    killed: set[int] = set()
     told_at = time.monotonic()
     deadline = told_at + max_wait_s if max_wait_s else float("inf")
     for role in roles:
@@ -39,13 +41,8 @@ def stop(children: Children, roles: Sequence[Role], mailbox: Mailbox, max_wait_s
         while left := [child for child in children.all if child.slot in role.slots]:
             rest_s = deadline - time.monotonic()
             if rest_s <= 0:
-                facts = {
-                    "titles": [children.title(child.slot) for child in left],
-                    "slots": sorted({child.slot for child in left}),
-                    "pids": [child.pid for child in left],
-                }
-                log.warning("children did not stop in time, killed", extra=facts)
-                children.kill(left)
+                _kill(children, [child for child in left if child.pid not in killed])
+                killed |= {child.pid for child in left}
                 rest_s = 0.05
             again = is_stop(mailbox.wait(min(rest_s, 0.5)))
             # A service manager may signal the process and then its group: that is one wish, not two.
@@ -53,3 +50,14 @@ def stop(children: Children, roles: Sequence[Role], mailbox: Mailbox, max_wait_s
                 deadline = time.monotonic()
             children.note_ready()
             children.reap()
+
+
+def _kill(children: Children, left: Sequence[Child]) -> None:
+    if left:
+        facts = {
+            "titles": [children.title(child.slot) for child in left],
+            "slots": sorted({child.slot for child in left}),
+            "pids": [child.pid for child in left],
+        }
+        log.warning("children did not stop in time, killed", extra=facts)
+        children.kill(left)

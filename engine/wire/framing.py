@@ -164,4 +164,6 @@ def guess(head: bytes) -> str:
         return "looks like TLS"
     if head.split(b" ", 1)[0] in {b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"PRI"}:
         return "looks like HTTP"
+    if head[:1] in (b"{", b"["):
+        return "looks like JSON without its length"
     return ""

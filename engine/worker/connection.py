@@ -154,13 +154,14 @@ class Connection(asyncio.Protocol):
         try:
             is_new = self._hand_out_for_a_turn() or is_new
         except BadFrameLength as error:
+            head = {"head": error.head.hex(" ")} if self._owner.settings.log_frame_head else {}
             few.warning(
                 "connection closed, invalid frame length",
                 extra={
                     "peer": self.address,
                     "announced_bytes": error.announced_bytes,
                     "limit_bytes": error.limit_bytes,
-                    "head": error.head.hex(" "),
+                    **head,
                     "guess": guess(error.head),
                 },
             )

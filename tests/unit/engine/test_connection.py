@@ -65,6 +65,18 @@ def test_a_bad_length_closes_it_with_one_line_that_tells_who_and_what(caplog: py
     )
 
 
+def test_how_a_bad_frame_began_is_not_written_down_where_that_is_not_wanted(caplog: pytest.LogCaptureFixture) -> None:
+    connection, _, _ = connected(log_frame_head=False)
+
+    with caplog.at_level(logging.WARNING):
+        connection.data_received(b'{"token": "secret"}')
+
+    (line,) = caplog.records
+    assert "head" not in vars(line)
+    assert vars(line)["guess"] == "looks like JSON without its length"
+    assert b'"tok'.hex(" ") not in line.getMessage()
+
+
 def test_sending_writes_and_a_closed_connection_takes_nothing() -> None:
     connection, transport, _ = connected()
 

@@ -252,6 +252,7 @@ def test_without_a_length_check_the_bytes_come_as_they_arrived(pieces: list[byte
         (b"POST /sms HTTP/1.", "looks like HTTP"),
         (b"PRI * HTTP/2.0\r\n", "looks like HTTP"),
         (b"\x16\x03\x01\x02\x00\x01", "looks like TLS"),
+        (b'{"campaign": "x"}', "looks like JSON without its length"),
         (b"GETTER", ""),
         (b"", ""),
         (b"\xff\xff\xff\xff", ""),
