@@ -87,7 +87,7 @@ def test_status_of_one_campaign_shows_its_tasks(app, halfway):
     ended = app("status", NAME)
 
     assert ended.code == 0
-    assert re.search(r"0\W+1 – 25\W+open\W+10\W+5\W+2\W+3\W+0\W+0\W+40\.0%", ended.out)
+    assert re.search(r"0\W+1 – 25\W+open\W+10\W+5\W+2\W+3\W+0\W+0\W+25\W+40\.0%", ended.out)
 
 
 def test_status_of_one_campaign_as_json_holds_its_tasks(app, halfway):
