@@ -53,10 +53,11 @@ def _make_folder(folder: Path) -> str:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     marker = folder / _OWNER
     if not marker.exists():
-        fresh = folder / f"{_OWNER}.{os.getpid()}"
-        fresh.write_text(uuid.uuid4().hex)
+        name = uuid.uuid4().hex
+        fresh = folder / f"{_OWNER}.{name}"  # no other process has it, and no other thread of this one
+        fresh.write_text(name)
         fresh.chmod(0o600)
-        with contextlib.suppress(FileExistsError):  # another process was quicker: its name counts
+        with contextlib.suppress(FileExistsError):  # another one was quicker: its name counts
             os.link(fresh, marker)
         fresh.unlink()
     return _owner_of(folder)
