@@ -38,7 +38,7 @@ class TaskTransport(Protocol):
 
     def requeue(self, number: int, packet: bytes) -> bool:
         """Put back tasks that task worker `number` took and did not begin, so that another does them; False when there
-        is no room. Call `pass_on` behind it."""
+        is no room. Call `wake_other` behind it."""
 
     def readable(self, number: int) -> int | None:
         """Descriptor that is readable when tasks for this task worker are there; None where it is woken by a packet in
@@ -64,11 +64,11 @@ class SocketTransport:
         blocked: memoryview,
         wake: Callable[[int, bool], None],
     ) -> None:
-        """`first_inbox`: that of task worker 0. `blocked`: see Board. `ring`: as in QueueWay."""
+        """`first_inbox`: that of task worker 0. `blocked`: see Board. `wake`: as in QueueTransport."""
         self._channel = channel
         self._first = first_inbox
         self._blocked = blocked
-        self._ring = wake
+        self._wake = wake
         self._tasks = UnixSocketChannel(len(blocked))
 
     def send(self, number: int, packet: bytes, *, is_named: bool) -> bool:
@@ -78,7 +78,7 @@ class SocketTransport:
             return False
         if self._blocked[number]:  # nobody else knows of this packet yet
             self._blocked[number] = BLOCKED_WITH_TASKS
-            self._ring(number, False)
+            self._wake(number, False)
         return True
 
     def take(self, number: int, room: memoryview) -> int:
@@ -105,7 +105,7 @@ class SocketTransport:
     def wake_other(self, number: int) -> None:
         self._blocked[number] = BLOCKED_WITH_TASKS
         if not self._tasks.is_empty(number):
-            self._ring(number, False)
+            self._wake(number, False)
 
     def requeue(self, number: int, packet: bytes) -> bool:
         return self._tasks.send(number, packet)

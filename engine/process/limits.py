@@ -12,7 +12,7 @@ SPARE = 64
 """What a worker opens besides its connections: files of tasks, an event loop, what the program itself needs."""
 
 
-def make_room(resources: int, connections: int, children: int) -> int:
+def make_room(shared: int, connections: int, children: int) -> int:
     """Let this process, and those it will fork, open so many files on top of what is open now.
 
     `shared`: what every process has, `connections`: what an event worker has besides, `children`: what the manager has,
@@ -22,7 +22,7 @@ def make_room(resources: int, connections: int, children: int) -> int:
     """
     held = len(os.listdir("/proc/self/fd"))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    always = held + SPARE + resources
+    always = held + SPARE + shared
     # neither is ever RLIM_INFINITY: Linux allows at most fs.nr_open
     if (needed := always + max(1, children)) > max(soft, hard):
         raise StartError(

@@ -23,7 +23,7 @@ class InboxProcessor:
         answered: Callable[[Message, bool], None],
         handle: Callable[[Message, bool], None],
     ) -> None:
-        """`answered(message, is_foreign)` handles the end of a task, `obey` any other message; they let its file be.
+        """`answered(message, is_foreign)` handles the end of a task, `handle` any other message; they let its file be.
         One that killed `most_deaths` processes is passed over."""
         self._bodies = bodies
         self._answered = answered
@@ -33,7 +33,7 @@ class InboxProcessor:
     def process(
         self, inbox_packet: InboxPacket, messages: list[Message], handled: int = 0, *, is_foreign: bool = False
     ) -> None:
-        """Handle these messages, the last ones of the packet in `reading`; `handled` are before them.
+        """Handle these messages, the last ones of the packet in `inbox_packet`; `handled` are before them.
 
         A file goes once its message is noted as handled: the other way round, whoever follows a process that died in
         between would find a message without it.
@@ -55,7 +55,7 @@ class InboxProcessor:
         inbox_packet.clear()
 
     def process_leftover(self, inbox_packet: InboxPacket, *, is_foreign: bool = False) -> None:
-        """Handle what the process that had the packet in `reading` did not."""
+        """Handle what the process that had the packet in `inbox_packet` did not."""
         messages, handled = inbox_packet.leftover(self._most_deaths)
         for message in inbox_packet.handled_before():
             self._bodies.drop(message)
