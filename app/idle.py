@@ -1,6 +1,6 @@
 """Connections over which nothing is asked, answered or watched for too long: they are closed.
 
-The engine's heartbeat_idle_time counts what a client says, and a watcher says nothing for hours.
+The engine's heartbeat_idle_time counts bytes, either way, and knows nothing of a request that is being seen to.
 """
 
 import time
