@@ -28,7 +28,7 @@ class IpcMode(IntEnum):
     """The same, and whoever is free takes the next task: a named target is ignored."""
 
 
-_SECONDS = ("max_wait_time", "heartbeat_idle_time", "heartbeat_check_interval", "frame_timeout_s")
+_SECONDS = ("max_wait_time", "task_timeout_s", "heartbeat_idle_time", "heartbeat_check_interval", "frame_timeout_s")
 _SWITCHES = (
     "open_length_check", "open_eof_check", "open_eof_split", "open_tcp_nodelay", "ssl_verify_peer",
     "task_enable_coroutine", "log_frame_head",
@@ -63,6 +63,10 @@ class Settings:
     key, or user, host and port."""
     task_max_attempts: int = 3
     """How many task workers may die with one task in hand before it ends as TaskLost: 1 to 255."""
+    task_timeout_s: float = 0
+    """Seconds that a task may take from the moment its handler begins: beyond it the task ends as TaskTimeout and is
+    not tried again. Its task worker is killed and another takes its place; a coroutine is cancelled, and its worker
+    killed only when that has not helped a second later. 0 is no limit, else at most 2**31."""
     task_max_request: int = 0
     """A task worker leaves after so many tasks, and another takes its place; 0 is never."""
     task_max_request_grace: int | None = None
@@ -139,6 +143,7 @@ class Settings:
             "task_max_memory": (0, 2**50),
             "task_max_concurrency": (1, 64),
             "max_wait_time": (0, 86_400),
+            "task_timeout_s": (0, 2**31),
             "max_conn": (1, 2**20),
             "connection_max_concurrency": (1, 2**16),
             "heartbeat_idle_time": (0, 86_400),

@@ -12,6 +12,7 @@ from engine.ipc.bodies import Bodies
 from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.log_lines import get_logger
+from engine.settings import Settings
 from engine.task_worker.answers import Answers
 from engine.task_worker.base_runner import BaseRunner
 
@@ -32,7 +33,7 @@ class AsyncRunner(BaseRunner):
         self,
         server: Any,
         place: int,
-        max_attempts: int,
+        settings: Settings,
         events: Events,
         board: Board,
         bodies: Bodies,
@@ -41,7 +42,7 @@ class AsyncRunner(BaseRunner):
         is_to_leave: Callable[[], bool],
     ) -> None:
         """`answers`: its own."""
-        super().__init__(server, place, max_attempts, events, board, bodies, answers)
+        super().__init__(server, place, settings, events, board, bodies, answers)
         self._in_flight = in_flight
         self._is_to_leave = is_to_leave
 
@@ -80,17 +81,23 @@ class AsyncRunner(BaseRunner):
     async def _do_task(self, message: Message, attempt: int) -> None:
         if (body := self._open(message, attempt)) is None:
             return
+        limit = asyncio.timeout(self._timeout_s or None)
         try:
             source = self._board.worker_id(message.source)
             data = decode(message.codec & ~SPILLED, body)
-            result = await finished(self._call("task", message.id, source, data))
+            async with limit:
+                result = await finished(self._call("task", message.id, source, data))
             if result is not None:
                 self.finish(result)
             elif not self._is_answered:
                 self._answer(message, Kind.DONE, b"")
             self._board.add(self._place, Cell.DONE)
         except (Exception, asyncio.CancelledError) as error:  # nobody but the program itself cancels a handler
-            self._fail(message, error)
+            if limit.expired() and isinstance(error, TimeoutError):
+                log.error("task took too long, cancelled", extra={"task_id": message.id})
+                self._time_out(message)
+            else:
+                self._fail(message, error)
         finally:
             self._current = None
 

@@ -3,12 +3,13 @@
 import inspect
 from typing import Any
 
-from engine.errors import UsageError
+from engine.errors import TaskTimeout, UsageError
 from engine.events import Events
 from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.message import HAS_WAITER, SPILLED, Kind, Message, failure
+from engine.ipc.message import HAS_WAITER, SPILLED, TIMED_OUT, Kind, Message, failure
 from engine.log_lines import get_logger
+from engine.settings import Settings
 from engine.task_worker.answers import Answers
 
 log = get_logger(__name__)
@@ -21,7 +22,7 @@ class BaseRunner:
         self,
         server: Any,
         place: int,
-        max_attempts: int,
+        settings: Settings,
         events: Events,
         board: Board,
         bodies: Bodies,
@@ -30,7 +31,8 @@ class BaseRunner:
         self.attempt = 1
         self._server = server
         self._place = place
-        self._max_attempts = max_attempts
+        self._max_attempts = settings.task_max_attempts
+        self._timeout_s = settings.task_timeout_s
         self._events = events
         self._board = board
         self._bodies = bodies
@@ -83,8 +85,16 @@ class BaseRunner:
         if not self._is_answered:
             self._answer(task, Kind.FAILED, failure(error))
 
+    def _time_out(self, task: Message) -> None:
+        """Say that it took longer than it may; nobody tries it again."""
+        if not self._is_answered:
+            self._answer(task, Kind.FAILED, TaskTimeout(task.id, self._timeout_s))
+
     def _give_up(self, message: Message, deaths: int) -> None:
-        if message.kind == Kind.TASK:
+        self._is_answered = False
+        if message.codec & TIMED_OUT:
+            self._time_out(message)
+        elif message.kind == Kind.TASK:
             self._answer(message, Kind.LOST, deaths)
         else:
             log.error("pipe message given up, its callback killed each worker", extra={"attempts": deaths})

@@ -237,7 +237,7 @@ class CoroutineWorker(BaseTaskWorker):
         return AsyncRunner(
             self._server,
             self._place,
-            self.settings.task_max_attempts,
+            self.settings,
             self._events,
             self._board,
             self._bodies,

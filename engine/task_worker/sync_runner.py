@@ -12,6 +12,7 @@ from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
+from engine.settings import Settings
 from engine.task_worker.answers import Answers
 from engine.task_worker.base_runner import BaseRunner, refuse_coroutine
 from engine.task_worker.recycle_policy import RecyclePolicy
@@ -37,7 +38,7 @@ class SyncRunner(BaseRunner):
         self,
         server: Any,
         place: int,
-        max_attempts: int,
+        settings: Settings,
         events: Events,
         board: Board,
         transport: TaskTransport,
@@ -46,7 +47,7 @@ class SyncRunner(BaseRunner):
         recycle_policy: RecyclePolicy | None,
         is_to_leave: Callable[[], bool],
     ) -> None:
-        super().__init__(server, place, max_attempts, events, board, bodies, answers)
+        super().__init__(server, place, settings, events, board, bodies, answers)
         self._transport = transport
         self._recycle_policy = recycle_policy
         self._is_to_leave = is_to_leave

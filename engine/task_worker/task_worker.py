@@ -28,7 +28,7 @@ class TaskWorker(BaseTaskWorker):
         self._runner = SyncRunner(
             server,
             place,
-            settings.task_max_attempts,
+            settings,
             events,
             resources.board,
             resources.transport,
