@@ -6,15 +6,12 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from engine.events import Events
-from engine.ipc.board import Board, Cell
-from engine.ipc.bodies import Bodies
+from engine.ipc.board import Cell
 from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.log_lines import get_logger
-from engine.settings import Settings
 from engine.task_worker.answers import Answers
-from engine.task_worker.base_runner import BaseRunner
+from engine.task_worker.base_runner import BaseRunner, Surroundings
 
 log = get_logger(__name__)
 
@@ -30,19 +27,10 @@ class AsyncRunner(BaseRunner):
     """Made for one packet, in which a task is alone, so that what outlives its handler reaches no other one."""
 
     def __init__(
-        self,
-        server: Any,
-        place: int,
-        settings: Settings,
-        events: Events,
-        board: Board,
-        bodies: Bodies,
-        answers: Answers,
-        in_flight: InFlight,
-        is_to_leave: Callable[[], bool],
+        self, surroundings: Surroundings, answers: Answers, in_flight: InFlight, is_to_leave: Callable[[], bool]
     ) -> None:
         """`answers`: its own."""
-        super().__init__(server, place, settings, events, board, bodies, answers)
+        super().__init__(surroundings, answers)
         self._in_flight = in_flight
         self._is_to_leave = is_to_leave
 

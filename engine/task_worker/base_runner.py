@@ -1,6 +1,7 @@
 """One message in hand: what its handler reaches, and how it is answered."""
 
 import inspect
+from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import TaskTimeout, UsageError
@@ -15,27 +16,30 @@ from engine.task_worker.answers import Answers
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every runner of a task worker works with."""
+
+    server: Any
+    place: int
+    settings: Settings
+    events: Events
+    board: Board
+    bodies: Bodies
+
+
 class BaseRunner:
     """What is alike however handlers run: `SyncRunner` runs one after the other, `AsyncRunner` many at once."""
 
-    def __init__(
-        self,
-        server: Any,
-        place: int,
-        settings: Settings,
-        events: Events,
-        board: Board,
-        bodies: Bodies,
-        answers: Answers,
-    ) -> None:
+    def __init__(self, surroundings: Surroundings, answers: Answers) -> None:
         self.attempt = 1
-        self._server = server
-        self._place = place
-        self._max_attempts = settings.task_max_attempts
-        self._timeout_s = settings.task_timeout_s
-        self._events = events
-        self._board = board
-        self._bodies = bodies
+        self._server = surroundings.server
+        self._place = surroundings.place
+        self._max_attempts = surroundings.settings.task_max_attempts
+        self._timeout_s = surroundings.settings.task_timeout_s
+        self._events = surroundings.events
+        self._board = surroundings.board
+        self._bodies = surroundings.bodies
         self._answers = answers
         self._at = 0
         """Where in its packet the message is."""
