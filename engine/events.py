@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from engine.errors import UsageError
 
@@ -32,6 +32,14 @@ IN_MANAGER = ("start", "shutdown", "manager_start", "manager_stop", "worker_erro
 
 Callback = Callable[..., Any]
 AnyCallback = TypeVar("AnyCallback", bound=Callback)
+
+
+class TaskCallbacks(NamedTuple):
+    """What was given for one task instead of `finish` and `task_error`."""
+
+    finish: Callback | None
+    error: Callback | None
+
 
 _by_plain_name = {name.replace("_", ""): name for name in EVENTS}
 

@@ -5,13 +5,12 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 import uvloop
 
 from engine.errors import UsageError
-from engine.events import Events
+from engine.events import Events, TaskCallbacks
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import has_reader, inbox_of
@@ -310,8 +309,8 @@ class EventWorker:
     def get_client_info(self, fd: int) -> dict[str, Any] | None:
         return self._board.connections.info(fd)
 
-    def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int:
-        return self._tasks.submit(data, target, callback)
+    def task(self, data: Any, target: int, callbacks: TaskCallbacks | None) -> int:
+        return self._tasks.submit(data, target, callbacks)
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
         if not self._hears:

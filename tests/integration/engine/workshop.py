@@ -69,7 +69,12 @@ def workshop(server: Server) -> None:
         if verb == "here":
             answer((fd, number), "here", -1, here, 1, _value_of(data, server, fd))
         elif verb == "with callback":
-            server.task(("echo", data), target, lambda s, i, value: answer((fd, number), "callback", i, here, 1, value))
+            server.task(
+                data,
+                target,
+                finish_callback=lambda s, i, value: answer((fd, number), "callback", i, here, 1, value),
+                error_callback=lambda s, i, error: answer((fd, number), "error callback", i, here, 1, error),
+            )
         else:
             try:
                 task_id = server.task((verb, data), target)
