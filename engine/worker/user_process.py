@@ -24,6 +24,7 @@ from engine.settings import Settings
 from engine.timers import LoopTimers
 from engine.worker.callbacks import Callbacks
 from engine.worker.inbox_processor import InboxProcessor
+from engine.worker.loop_watch import watched
 from engine.worker.outbox import Outbox
 
 log = get_logger(__name__)
@@ -102,7 +103,8 @@ class UserProcess(RemoteClients):
         loop.add_reader(self._channel.readable(self._inbox), self._read_inbox)
         readiness.announce()
         waiting = asyncio.ensure_future(told.wait())
-        await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
+        with watched(loop):
+            await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         loop.remove_reader(self._channel.readable(self._inbox))
         if not work.done():

@@ -25,6 +25,7 @@ from engine.worker.accepting import Accepting, accept
 from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
 from engine.worker.inbox_processor import InboxProcessor
+from engine.worker.loop_watch import watched
 from engine.worker.outbox import Outbox
 from engine.worker.pulse import Pulse
 from engine.worker.tasks import Tasks
@@ -129,8 +130,9 @@ class EventWorker:
         Pulse(self._place, self._board, self._state.backlog).begin(self._loop)
         accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
         readiness.announce()
-        await self._told_to_stop.wait()
-        await self._leave(accepting)
+        with watched(self._loop):
+            await self._told_to_stop.wait()
+            await self._leave(accepting)
         return 0
 
     def _close_row(self, place: int) -> None:
