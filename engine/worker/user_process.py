@@ -118,7 +118,7 @@ class UserProcess(RemoteClients):
     async def _leave(self, work: asyncio.Future[Any]) -> None:
         """Let the target go, by cancelling it. It may take its time: the manager kills who takes too long."""
         if self._board.is_stopping:  # who follows would read it; nobody follows
-            self._read_inbox()
+            self._read_to_the_end()
             await self._finish_callbacks()
         work.cancel()
         await asyncio.wait((work,))
@@ -154,6 +154,10 @@ class UserProcess(RemoteClients):
             messages = self._inbox_packet.take(self._receive_into)
             if messages is None:
                 return
+            self._inbox_processor.process(self._inbox_packet, messages)
+
+    def _read_to_the_end(self) -> None:
+        while (messages := self._inbox_packet.take(self._receive_into)) is not None:
             self._inbox_processor.process(self._inbox_packet, messages)
 
     def _receive_into(self, room: memoryview) -> int:
