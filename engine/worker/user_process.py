@@ -23,6 +23,7 @@ from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.timers import LoopTimers
 from engine.worker.callbacks import Callbacks
+from engine.worker.inbox import Inbox
 from engine.worker.inbox_processor import InboxProcessor
 from engine.worker.outbox import Outbox
 
@@ -32,7 +33,6 @@ Target = Callable[[Any], Awaitable[Any]]
 """What such a process runs: an `async def` that is given the server."""
 FAILED = 1
 """Exit code of a process whose target raised."""
-_PACKETS_A_TURN = 64
 
 
 def check_target(name: str, target: object, others: list[str]) -> None:
@@ -70,13 +70,12 @@ class UserProcess(RemoteClients):
         self._board = board = resources.board
         self._spill = resources.spill
         self._channel = resources.channel
-        self._inbox = inbox_of(board, board.worker_id(place))
-        self._inbox_packet = resources.process_readings[
-            board.worker_id(place) - board.worker_num - board.task_worker_num
-        ]
         self._bodies = Bodies(resources.spill, place)
         self._callbacks = Callbacks(server, events)
-        self._inbox_processor = InboxProcessor(self._bodies, settings.task_max_attempts, _no_answer, self._handle)
+        processor = InboxProcessor(self._bodies, settings.task_max_attempts, _no_answer, self._handle)
+        worker_id = board.worker_id(place)
+        packet = resources.process_packets[worker_id - board.worker_num - board.task_worker_num]
+        self._inbox = Inbox(board, resources.channel, inbox_of(board, worker_id), packet, processor)
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
         self._outbox: Outbox
 
@@ -98,13 +97,13 @@ class UserProcess(RemoteClients):
         await asyncio.sleep(0)  # what it does wrong before it waits for anything is a start that failed
         if work.done() and self._has_failed(work):
             return START_FAILED
-        self._inbox_processor.process_leftover(self._inbox_packet)
-        loop.add_reader(self._channel.readable(self._inbox), self._read_inbox)
+        self._inbox.process_leftover()
+        loop.add_reader(self._inbox.descriptor, self._inbox.read)
         readiness.announce()
         waiting = asyncio.ensure_future(told.wait())
         await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        loop.remove_reader(self._channel.readable(self._inbox))
+        loop.remove_reader(self._inbox.descriptor)
         if not work.done():
             await self._leave(work)
         self.timers.clear_all()
@@ -117,8 +116,8 @@ class UserProcess(RemoteClients):
 
     async def _leave(self, work: asyncio.Future[Any]) -> None:
         """Let the target go, by cancelling it. It may take its time: the manager kills who takes too long."""
-        if self._board.is_stopping:  # who follows would read it; nobody follows
-            self._read_to_the_end()
+        if self._board.is_stopping:
+            self._inbox.read_to_the_end()
             await self._finish_callbacks()
         work.cancel()
         await asyncio.wait((work,))
@@ -148,20 +147,6 @@ class UserProcess(RemoteClients):
         self._board.put(self._place, Cell.FILES_SENT, 0)
 
     # ── what other processes say ────────────────────────────────────────────────────────────────
-
-    def _read_inbox(self) -> None:
-        for _ in range(_PACKETS_A_TURN):
-            messages = self._inbox_packet.take(self._receive_into)
-            if messages is None:
-                return
-            self._inbox_processor.process(self._inbox_packet, messages)
-
-    def _read_to_the_end(self) -> None:
-        while (messages := self._inbox_packet.take(self._receive_into)) is not None:
-            self._inbox_processor.process(self._inbox_packet, messages)
-
-    def _receive_into(self, room: memoryview) -> int:
-        return self._channel.receive_into(self._inbox, room)
 
     def _handle(self, message: Message, is_foreign: bool) -> None:
         if message.kind == Kind.PIPE:
