@@ -8,6 +8,7 @@ from engine.events import Events
 from engine.ipc.board import Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import inbox_of
+from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.in_flight import LEAD_BYTES
 from engine.ipc.message import Kind, packets
 from engine.ipc.remote_clients import RemoteClients
@@ -63,6 +64,7 @@ class BaseTaskWorker(RemoteClients):
         """From here on what is in flight here is ours alone, and nobody else adopts it."""
         with self._board.seats_locked(self._place):
             self._clean_up_after_the_dead(self._place)
+            begin_files(self._board, self._spill, self._place)
             self._board.put(self._place, Cell.PID, os.getpid())
             self._board.put(self._place, Cell.STATE, State.AWAY)
             self._board.put(self._place, Cell.TO_ADOPT, 0)
@@ -77,11 +79,7 @@ class BaseTaskWorker(RemoteClients):
         for in_flight in self._in_flight_slots[place]:
             for message in in_flight.answered_before():
                 self._bodies.drop(message)
-        if maker := self._board.get(place, Cell.FILES_OF):
-            self._spill.discard(maker, self._board.get(place, Cell.FILES_SENT))
-        # in this order: a death in between must not make files of the dead, which others were told of, look untold
-        self._board.put(place, Cell.FILES_OF, self._spill.maker if place == self._place else 0)
-        self._board.put(place, Cell.FILES_SENT, 0)
+        discard_untold(self._board, self._spill, place)
 
     def _take(self, room: memoryview) -> int:
         """What others say comes first, then tasks. With a socket for both, they come together."""

@@ -14,6 +14,7 @@ from engine.events import Events
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import has_reader, inbox_of
+from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.message import Kind, Message
 from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.resources import IpcResources
@@ -91,7 +92,8 @@ class UserProcess(RemoteClients):
         self._outbox = Outbox(loop, self._channel, self._board.inboxes, self._note_files)
         told = asyncio.Event()
         listen_in_loop(loop, signal.SIGTERM, told.set, self._note_stop)
-        self._clean_up_after_the_dead()
+        discard_untold(self._board, self._spill, self._place)
+        begin_files(self._board, self._spill, self._place)
         self._board.put(self._place, Cell.PID, os.getpid())
         work = asyncio.ensure_future(self._target(self._server))
         await asyncio.sleep(0)  # what it does wrong before it waits for anything is a start that failed
@@ -138,13 +140,6 @@ class UserProcess(RemoteClients):
             return False
         log.error("user process ended by an error", exc_info=error, extra={"title": self._name, "pid": os.getpid()})
         return True
-
-    def _clean_up_after_the_dead(self) -> None:
-        """Remove files of the process before that nobody was told of."""
-        if maker := self._board.get(self._place, Cell.FILES_OF):
-            self._spill.discard(maker, self._board.get(self._place, Cell.FILES_SENT))
-        self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
-        self._board.put(self._place, Cell.FILES_SENT, 0)
 
     # ── what other processes say ────────────────────────────────────────────────────────────────
 

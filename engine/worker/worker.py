@@ -14,6 +14,7 @@ from engine.events import Events, TaskCallbacks
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import has_reader, inbox_of
+from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
@@ -112,7 +113,7 @@ class EventWorker:
             self._board.put(self._place, Cell.TO_ADOPT, 0)
             self._close_row(self._place)
             self._tasks.load()
-            self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
+            begin_files(self._board, self._spill, self._place)
         try:
             if (starting := self._callbacks.call("worker_start", self._id)) is not None:
                 await starting
@@ -135,12 +136,8 @@ class EventWorker:
         if board.get(place, Cell.CLOSED) != board.get(place, Cell.ACCEPTED):
             board.put(place, Cell.CLOSED, board.get(place, Cell.ACCEPTED))
             board.connections.forget(place)
-        if maker := board.get(place, Cell.FILES_OF):
-            kept = self._states[place].backlog.load()
-            files = {each.body.decode() for each in kept if each.codec & SPILLED}
-            self._spill.discard(maker, board.get(place, Cell.FILES_SENT), files)
-        board.put(place, Cell.FILES_OF, 0)
-        board.put(place, Cell.FILES_SENT, 0)
+        kept = self._states[place].backlog.load() if board.get(place, Cell.FILES_OF) else []
+        discard_untold(board, self._spill, place, {each.body.decode() for each in kept if each.codec & SPILLED})
 
     def _take_over(self) -> None:
         """Go on with what an earlier process in this place left."""
