@@ -13,7 +13,7 @@ from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import has_reader, inbox_of
+from engine.ipc.channel import inbox_of
 from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.message import Kind, Message
 from engine.ipc.remote_clients import RemoteClients
@@ -89,7 +89,7 @@ class UserProcess(RemoteClients):
 
     async def _live(self, readiness: Readiness) -> int:
         loop = asyncio.get_running_loop()
-        self._outbox = Outbox(loop, self._channel, self._board.inboxes, self._note_files)
+        self._outbox = Outbox(loop, self._channel, self._board, self._bodies)
         told = asyncio.Event()
         listen_in_loop(loop, signal.SIGTERM, told.set, self._note_stop)
         discard_untold(self._board, self._spill, self._place)
@@ -131,7 +131,7 @@ class UserProcess(RemoteClients):
 
     async def _empty_outbox(self) -> None:
         self._outbox.flush()
-        while any(has_reader(self._board, each) for each in self._outbox.waiting_for()):  # noqa: ASYNC110
+        while self._outbox.waits_for_readers():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
     def _has_failed(self, work: asyncio.Future[Any]) -> bool:
@@ -150,10 +150,7 @@ class UserProcess(RemoteClients):
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        self._outbox.tell(to, self._bodies, kind, number, data)
-
-    def _note_files(self) -> None:
-        self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
+        self._outbox.tell(to, kind, number, data)
 
     def task(self, data: Any, target: int, callbacks: object) -> int:
         raise UsageError("task() cannot be called in a user process; send_message() an event worker that calls it")

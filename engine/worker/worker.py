@@ -13,7 +13,7 @@ from engine.errors import UsageError
 from engine.events import Events, TaskCallbacks
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import has_reader, inbox_of
+from engine.ipc.channel import inbox_of
 from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.resources import IpcResources
@@ -91,7 +91,7 @@ class EventWorker:
 
     async def _live(self, readiness: Readiness) -> int:
         self._loop = asyncio.get_running_loop()
-        self._outbox = Outbox(self._loop, self._channel, self._board.inboxes, self._note_files)
+        self._outbox = Outbox(self._loop, self._channel, self._board, self._bodies)
         self._tasks = Tasks(
             self._place,
             self._board,
@@ -196,7 +196,7 @@ class EventWorker:
         try:
             async with asyncio.timeout(self.settings.max_wait_time or None):
                 # until the last answers are with their clients, and the last messages with who is there to read them
-                while self._clients or self._unread():  # noqa: ASYNC110
+                while self._clients or self._outbox.waits_for_readers():  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
         except TimeoutError:
             if self._clients:
@@ -204,9 +204,6 @@ class EventWorker:
                 log.warning("clients did not take all that was sent", extra=facts)
         if unread := self._outbox.waiting_for():
             log.warning("messages to other workers were not delivered", extra={"slot": self._id, "inboxes": unread})
-
-    def _unread(self) -> bool:
-        return any(has_reader(self._board, each) for each in self._outbox.waiting_for())
 
     def _is_idle(self, accepting: Accepting) -> bool:
         """Whether nobody needs this process any more."""
@@ -254,11 +251,8 @@ class EventWorker:
                 data = self._bodies.read(message)
                 self._callbacks.guard("send", lambda: connection.send(data))
 
-    def _note_files(self) -> None:
-        self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
-
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        self._outbox.tell(to, self._bodies, kind, number, data)
+        self._outbox.tell(to, kind, number, data)
 
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 
