@@ -9,6 +9,7 @@ from typing import Any
 
 import uvloop
 
+from engine.callbacks import Callbacks
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.board import Cell
@@ -23,7 +24,6 @@ from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.timers import LoopTimers
-from engine.worker.callbacks import Callbacks
 from engine.worker.inbox import Inbox
 from engine.worker.inbox_processor import InboxProcessor
 from engine.worker.outbox import Outbox
