@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.board import Cell, State
@@ -28,13 +29,12 @@ class BaseTaskWorker(RemoteClients):
 
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
         self.settings = settings
-        self._server = server
         self._place = place
         self._board = board = resources.board
         self._id = board.worker_id(place)
         self._number = self._id - board.worker_num
         self._inbox = inbox_of(board, self._id)
-        self._events = events
+        self._callbacks = Callbacks(server, events)
         self._channel = resources.channel
         self._transport = resources.transport
         self._spill = resources.spill
@@ -87,10 +87,6 @@ class BaseTaskWorker(RemoteClients):
 
     def _hear(self, room: memoryview) -> int:
         return self._channel.receive_into(self._inbox, room[LEAD_BYTES:])
-
-    def _call(self, event: str) -> Any:
-        callback = self._events.get(event)
-        return callback(self._server, self._id) if callback else None
 
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 
