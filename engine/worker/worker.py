@@ -18,6 +18,7 @@ from engine.ipc.channel import has_reader, inbox_of
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
+from engine.process.busy_poll import BusyPoll
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
@@ -83,6 +84,8 @@ class EventWorker:
         self._tasks: Tasks
         self._hears = False
         """Whether answers are read; only after `worker_start`, for what that prepares, `finish` may need."""
+        self._busy_poll = BusyPoll()
+        self._is_polling = False
         self._told_to_stop: asyncio.Event
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
@@ -243,11 +246,22 @@ class EventWorker:
             if messages is None:
                 break
             self._inbox_processor.process(inbox_packet, messages)
-            if len(messages) < _MANY:
+            if len(messages) < _MANY or self._busy_poll.is_on:  # then task workers are given the next ones meanwhile
                 break
         if self._board.get(self._other_place, Cell.TO_ADOPT):
             self._adopt()
         self._tasks.dispatcher.again()
+        if self._tasks.unanswered:
+            self._busy_poll.begin()
+            if self._busy_poll.is_on and not self._is_polling:
+                self._is_polling = True
+                self._loop.call_soon(self._poll_on)
+
+    def _poll_on(self) -> None:
+        """Keep the loop from sleeping while answers may be near: it looks at the inbox, and at clients, each turn."""
+        self._is_polling = self._busy_poll.goes_on()
+        if self._is_polling:
+            self._loop.call_soon(self._poll_on)
 
     def _read_to_the_end(self) -> None:
         """Hear what is in the inbox when nobody says anything any more; while the server stops."""
