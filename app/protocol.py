@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.domain.progress import ShardProgress
 from app.errors import BadRequest
 
 HEADER_BYTES = 4
@@ -54,25 +55,6 @@ class Control:
     verb: str
     campaign: str
     token: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ShardProgress:
-    """How far one shard got. `last_id` of `after_id < id <= to_id` is done.
-
-    `audience` is how many customers there were at the trigger, None until they are counted. `gone` is 0 until the shard
-    is finished; then `sent + rejected + gone` is the audience.
-    """
-
-    number: int
-    after_id: int
-    to_id: int
-    last_id: int
-    sent: int
-    finished: bool
-    rejected: int = 0
-    gone: int = 0
-    audience: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

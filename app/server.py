@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app import protocol
 from app.config import Config
 from app.domain.campaign import Verb
+from app.domain.progress import ShardProgress
 from app.domain.reject import Reason
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
 from app.exposure import check_protected
@@ -23,7 +24,7 @@ from app.protocol import Control, Trigger, Watch
 from app.refusals import Refusals
 from app.services.conduct import Conductor
 from app.services.control import control
-from app.services.dispatch import dispatch, look_up
+from app.services.dispatch import Dispatched, dispatch, look_up
 from app.services.prepare_campaign import PrepareOrder, PrepareReport, prepare_campaign
 from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
 from app.services.threads import Threads
@@ -172,10 +173,9 @@ class Application:
                 await self._control(server, fd, request, as_json)
                 return
             if isinstance(request, Watch):
-                done = await self._asking.run(look_up, self._database, request)
+                done = await self._asking.run(look_up, self._database, request.campaign)
             else:
-                columns = self._config.template_columns
-                done = await self._asking.run(dispatch, self._database, request, self._config.sms_shard_size, columns)
+                done = await self._asking.run(self._start, request)
             answer = protocol.accepted if done.created else protocol.exists
             campaign = done.campaign
             server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))
@@ -184,6 +184,16 @@ class Application:
             self._nudge(server)
         if isinstance(request, Watch) or request.watch:
             await self._watch(server, fd, campaign, as_json)
+
+    def _start(self, request: Trigger) -> Dispatched:
+        return dispatch(
+            self._database,
+            request.campaign,
+            self._config.sms_shard_size,
+            template=request.template,
+            allow_duplicates=request.allow_duplicates,
+            added_columns=self._config.template_columns,
+        )
 
     def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:
         """The request in a body; None where a token is set and it does not bear it, whatever else it says. Raises
@@ -262,7 +272,7 @@ class Application:
     def _send(self, server: Server, order: ShardOrder) -> ShardReport:
         told_at = 0.0
 
-        def tell(_progress: protocol.ShardProgress) -> None:
+        def tell(_progress: ShardProgress) -> None:
             nonlocal told_at
             now = time.monotonic()
             if now - told_at >= TELL_EVERY_S:

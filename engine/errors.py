@@ -129,7 +129,11 @@ class TaskLost(TaskError):
 
 
 class TaskTimeout(TaskError):
-    """`task_wait` waited `timeout_s` seconds for nothing. The task goes on; its late result is dropped and counted."""
+    """Not done within `timeout_s` seconds.
+
+    From `task_wait` with that limit: the task goes on, and its late result is dropped and counted. From the setting
+    `task_timeout_s`, in `task_error` and from `task_wait`: the task was ended, and is not tried again.
+    """
 
     def __init__(self, task_id: int, timeout_s: float) -> None:
         self.task_id = task_id

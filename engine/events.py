@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from engine.errors import UsageError
 
@@ -33,6 +33,14 @@ IN_MANAGER = ("start", "shutdown", "manager_start", "manager_stop", "worker_erro
 Callback = Callable[..., Any]
 AnyCallback = TypeVar("AnyCallback", bound=Callback)
 
+
+class TaskCallbacks(NamedTuple):
+    """What was given for one task instead of `finish` and `task_error`."""
+
+    finish: Callback | None
+    error: Callback | None
+
+
 _by_plain_name = {name.replace("_", ""): name for name in EVENTS}
 
 
@@ -43,7 +51,8 @@ class Events:
         self._callbacks: dict[str, Callback] = {}
 
     def register(self, name: str, callback: Callback) -> None:
-        """Call `callback` at event `name`; the last one given counts. Raises UsageError for an unknown name."""
+        """Call `callback` at event `name`; the last one given counts. Raises UsageError for an unknown name, and for
+        what cannot be called with the event's arguments."""
         plain = name.replace("_", "").lower()
         if plain not in _by_plain_name:
             near = difflib.get_close_matches(plain, _by_plain_name, n=1)
@@ -51,7 +60,8 @@ class Events:
             raise UsageError(f"no event is named {name!r}, {hint}")
         if not callable(callback):
             raise UsageError(f"the callback of {name!r} is {callback!r}, which cannot be called")
-        self._callbacks[_by_plain_name[plain]] = callback
+        _check_arguments(event := _by_plain_name[plain], callback)
+        self._callbacks[event] = callback
 
     def get(self, event: str) -> Callback | None:
         """The callback of `event`, spelt as in EVENTS."""
@@ -61,3 +71,16 @@ class Events:
         """Whether the callback of `event` is an `async def`, or an object that is called like one."""
         callback = self._callbacks.get(event)
         return any(map(inspect.iscoroutinefunction, (callback, type(callback).__call__)))
+
+
+def _check_arguments(event: str, callback: Callback) -> None:
+    try:
+        signature = inspect.signature(callback)
+    except (TypeError, ValueError):  # some that are written in C do not say what they take
+        return
+    try:
+        signature.bind(*EVENTS[event].split(", "))
+    except TypeError:
+        name = getattr(callback, "__qualname__", type(callback).__qualname__)
+        said = f"the callback of {event} is called with ({EVENTS[event]}), and {name} takes {signature}"
+        raise UsageError(said) from None

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.errors import StartError, UnknownWorker, UsageError
-from engine.events import IN_MANAGER
+from engine.errors import StartError, TaskError, UnknownWorker, UsageError
+from engine.events import IN_MANAGER, TaskCallbacks
 from engine.log_lines import get_logger
 from engine.registration import Registration
 from engine.settings import IpcMode, Settings
@@ -145,16 +145,22 @@ class Server(Registration):
         data: Any,
         dst_worker_id: int = -1,
         finish_callback: Callable[[Any, int, Any], Any] | None = None,
+        error_callback: Callable[[Any, int, TaskError], Any] | None = None,
     ) -> int:
         """Hand a job to a task worker and return its id: from 0, rising in each worker, unique over all of them.
 
         `data`: bytes and str travel as they are, anything else pickled. `dst_worker_id`: a task worker, from 0;
-        -1 is any idle one. `finish_callback(server, task_id, result)` is called instead of `finish`.
+        -1 is any idle one. `finish_callback(server, task_id, result)` is called instead of `finish`, and
+        `error_callback(server, task_id, error)` instead of `task_error`; both die with this process.
         Event workers only. Raises UnknownWorker, and what pickle raises.
         """
-        if finish_callback is not None and not callable(finish_callback):
-            raise UsageError(f"finish_callback is {finish_callback!r}, which cannot be called")
-        return self._here.task(data, self._target(dst_worker_id), finish_callback)
+        callbacks = None
+        if finish_callback is not None or error_callback is not None:
+            callbacks = TaskCallbacks(finish_callback, error_callback)
+            for name, callback in zip(("finish_callback", "error_callback"), callbacks, strict=True):
+                if callback is not None and not callable(callback):
+                    raise UsageError(f"{name} is {callback!r}, which cannot be called")
+        return self._here.task(data, self._target(dst_worker_id), callbacks)
 
     def _target(self, dst_worker_id: int) -> int:
         """The task worker that is to do it; in PREEMPTIVE mode that is never a certain one."""

@@ -13,12 +13,12 @@ from sqlalchemy.exc import DBAPIError
 from app.domain.campaign import ShardState, Verb
 from app.domain.greeting import compile_template
 from app.domain.page import Page, prepare
+from app.domain.progress import ShardProgress
 from app.domain.reject import Reason
 from app.errors import LogDamaged, LogUnusable, ShardTaken
 from app.gateways.gateway import Gateway
 from app.gateways.log_file import LogFile
 from app.gateways.reject_log import RejectLog
-from app.protocol import ShardProgress
 from app.services.let_go import let_go
 from app.services.repair_shard import repair
 from app.store import campaigns, customers, rejects, shards

@@ -46,6 +46,8 @@ SPILLED = 0x80
 """Added to a codec: the body is the name of the file that holds the real one."""
 HAS_WAITER = 0x40
 """Added to the codec of a task and of its answer: not `finish` but a callback or a waiting coroutine wants the end."""
+TIMED_OUT = 0x20
+"""Added to the codec of a task that took longer than it may: whoever finds it answers that, and does not begin it."""
 RAW, TEXT, PICKLE = 0, 1, 2
 ANY = 0xFFFF
 """Target of a task that any task worker may do."""

@@ -11,6 +11,10 @@ from engine.process.child import Readiness, spawn
 from engine.process.signals import Mailbox
 from engine.process.slot import Child, Death, Slot
 
+_STOPPED_OR_GONE = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
+_STOPS_WITHIN_S = 1.0
+"""One that hangs in the kernel stops when it comes back from there, before it does anything else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -118,9 +122,17 @@ class Children:
     def kill(self, children: Iterable[Child]) -> None:
         """End them at once, for taking too long and for no fault of what they do."""
         for child in children:
-            os.kill(child.pid, signal.SIGSTOP)
+            self.freeze(child)
             self._on_kill(child.slot, child.seat)
             os.kill(child.pid, signal.SIGKILL)
+
+    @staticmethod
+    def freeze(child: Child) -> None:
+        """Stop it, and wait until it stands still, or is gone: it changes nothing of what we share any more."""
+        os.kill(child.pid, signal.SIGSTOP)
+        give_up_at = time.monotonic() + _STOPS_WITHIN_S
+        while os.waitid(os.P_PID, child.pid, _STOPPED_OR_GONE) is None and time.monotonic() < give_up_at:
+            time.sleep(0.0005)
 
     @staticmethod
     def signal(number: int, children: Iterable[Child]) -> None:

@@ -8,6 +8,7 @@ from engine.log_lines import get_logger
 from engine.process.children import Children, Role
 from engine.process.signals import Mailbox
 from engine.process.slot import Child
+from engine.process.task_limit import Expiry
 
 log = get_logger(__name__)
 
@@ -21,12 +22,13 @@ def is_stop(numbers: Sequence[int]) -> bool:
     return any(number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for number in numbers)
 
 
-def stop(children: Children, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float) -> None:
+def stop(children: Children, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float, expiry: Expiry) -> None:
     """Ask all to leave, wait for role after role, kill who stays too long. A second signal ends the patience.
 
     A role that outlasts those before it is asked when they are gone.
 
     `max_wait_s`: how long they may take, 0 is for ever. Those that a reload started or sent away are treated alike.
+    `expiry` goes on ending those whose task takes too long.
     """
     last = {number for role in roles if role.outlasts_previous for number in role.slots}
     children.signal(signal.SIGTERM, [child for child in children.all if child.slot not in last])
@@ -44,6 +46,7 @@ def stop(children: Children, roles: Sequence[Role], mailbox: Mailbox, max_wait_s
                 _kill(children, [child for child in left if child.pid not in killed])
                 killed |= {child.pid for child in left}
                 rest_s = 0.05
+            expiry.enforce()
             again = is_stop(mailbox.wait(min(rest_s, 0.5)))
             # A service manager may signal the process and then its group: that is one wish, not two.
             if again and time.monotonic() > told_at + _ONE_WISH_S:

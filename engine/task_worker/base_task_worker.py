@@ -16,6 +16,7 @@ from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.stats import resident_bytes
 from engine.task_worker.answers import Answers
+from engine.task_worker.base_runner import Surroundings
 from engine.task_worker.recycle_policy import RecyclePolicy
 
 log = get_logger(__name__)
@@ -38,6 +39,7 @@ class BaseTaskWorker(RemoteClients):
         self._spill = resources.spill
         self._bodies = Bodies(resources.spill, place)
         self._in_flight_slots = resources.in_flight_slots
+        self._surroundings = Surroundings(server, place, settings, events, resources.board, self._bodies)
         self._answers = Answers(resources.channel, self._bodies, board, place)
         is_limited = settings.task_max_request or settings.task_max_memory
         self._recycle_policy = RecyclePolicy(settings) if is_limited else None
@@ -98,7 +100,7 @@ class BaseTaskWorker(RemoteClients):
         for packet in packets([self._bodies.frame(kind, number, data)]):
             self._answers.push(to, packet)
 
-    def task(self, data: Any, target: int, callback: object) -> int:
+    def task(self, data: Any, target: int, callbacks: object) -> int:
         raise UsageError("task() cannot be called in a task worker; send_message() an event worker that calls it")
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:

@@ -234,17 +234,8 @@ class CoroutineWorker(BaseTaskWorker):
         return len(self._running) < self._most and left != 0
 
     def _runner(self, in_flight: InFlight) -> AsyncRunner:
-        return AsyncRunner(
-            self._server,
-            self._place,
-            self.settings.task_max_attempts,
-            self._events,
-            self._board,
-            self._bodies,
-            Answers(self._channel, self._bodies, self._board, self._place),
-            in_flight,
-            self._is_to_leave,
-        )
+        answers = Answers(self._channel, self._bodies, self._board, self._place)
+        return AsyncRunner(self._surroundings, answers, in_flight, self._is_to_leave)
 
     def _ended(self, work: asyncio.Task[bool]) -> None:
         """A runner is through; what it raised ends the process, as it does where tasks come one after the other."""

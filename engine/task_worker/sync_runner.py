@@ -5,15 +5,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from engine.events import Events
-from engine.ipc.board import Board, Cell, State
-from engine.ipc.bodies import Bodies
+from engine.ipc.board import Cell, State
 from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
 from engine.task_worker.answers import Answers
-from engine.task_worker.base_runner import BaseRunner, refuse_coroutine
+from engine.task_worker.base_runner import BaseRunner, Surroundings, refuse_coroutine
 from engine.task_worker.recycle_policy import RecyclePolicy
 from engine.task_worker.requeuer import Requeuer, may_requeue, requeue
 
@@ -35,18 +33,14 @@ class SyncRunner(BaseRunner):
 
     def __init__(
         self,
-        server: Any,
-        place: int,
-        max_attempts: int,
-        events: Events,
-        board: Board,
-        transport: TaskTransport,
-        bodies: Bodies,
+        surroundings: Surroundings,
         answers: Answers,
+        transport: TaskTransport,
         recycle_policy: RecyclePolicy | None,
         is_to_leave: Callable[[], bool],
     ) -> None:
-        super().__init__(server, place, max_attempts, events, board, bodies, answers)
+        super().__init__(surroundings, answers)
+        board, place = surroundings.board, surroundings.place
         self._transport = transport
         self._recycle_policy = recycle_policy
         self._is_to_leave = is_to_leave

@@ -27,16 +27,7 @@ class TaskWorker(BaseTaskWorker):
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
         super().__init__(server, place, settings, events, resources)
         self._runner = SyncRunner(
-            server,
-            place,
-            settings.task_max_attempts,
-            events,
-            resources.board,
-            resources.transport,
-            self._bodies,
-            self._answers,
-            self._recycle_policy,
-            self._is_to_leave_between,
+            self._surroundings, self._answers, self._transport, self._recycle_policy, self._is_to_leave_between
         )
         self.timers = Timers(self._call_timer)
         self._mailbox: Mailbox

@@ -38,13 +38,13 @@ class InlineServer:
 
     What is played: one process is every worker by turns, so what a program keeps in its modules is shared where
     production has a copy for each process. `server.worker_id` and `server.taskworker` are right in every callback.
-    Tasks wait until `run_tasks`, then run one by one in the order they were given, by the task workers in turn. The
-    The targets of `add_process` run on the one loop; one that ends is not started again. The
-    clock of the loop stands still: `advance` moves it, so a `sleep`, a timeout or a timer costs a test no time.
+    Tasks wait until `run_tasks`, then run one by one in the order they were given, by the task workers in turn.
+    The targets of `add_process` run on the one loop; one that ends is not started again. The clock of the loop stands
+    still: `advance` moves it, so a `sleep`, a timeout or a timer costs a test no time.
 
-    What is missing: other processes, and with them reload, shutdown and time limits of processes; signals; limits of
-    connections and clients that read slowly; back-pressure other than TaskQueueFull; awaiting sockets of one's own.
-    Calls that need these raise UsageError; their settings change nothing.
+    What is missing: other processes, and with them reload, shutdown and time limits of processes and tasks; signals;
+    limits of connections and clients that read slowly; back-pressure other than TaskQueueFull; awaiting sockets of
+    one's own. Calls that need these raise UsageError; their settings change nothing.
 
     For plain `def` tests: inside a running event loop it cannot run its own.
     """

@@ -3,7 +3,7 @@
 import struct
 from typing import Protocol
 
-from engine.errors import BadFrameLength
+from engine.errors import BadFrameLength, UsageError
 from engine.settings import LENGTH_TYPES, Settings
 
 
@@ -156,6 +156,28 @@ def framing_for(settings: Settings) -> Framing:
     if settings.open_eof_split or settings.open_eof_check:
         return EofDelimited(settings, split=settings.open_eof_split)
     return Raw()
+
+
+def to_frame(settings: Settings, body: bytes) -> bytes:
+    """A body as one frame of these settings. Raises UsageError where it cannot be one: it is too long, holds the
+    delimiter, or the header has more than a length, which only the program can fill in."""
+    if not settings.open_length_check:
+        eof = settings.package_eof if settings.open_eof_split or settings.open_eof_check else b""
+        frame = body + eof
+        if settings.open_eof_split and frame.find(eof) < len(body):
+            raise UsageError(f"a body that holds {eof!r} would arrive as two frames")
+    else:
+        length = struct.Struct(LENGTH_TYPES[settings.package_length_type])
+        if settings.package_length_offset or settings.package_body_offset > length.size:
+            raise UsageError("the header holds more than a length; make the frame, and use send_raw()")
+        counted = length.size + len(body) - settings.package_body_offset
+        try:
+            frame = length.pack(counted) + body
+        except struct.error:
+            raise UsageError(f"a length of {counted} does not fit {settings.package_length_type!r}") from None
+    if len(frame) > settings.package_max_length:
+        raise UsageError(f"a frame of {len(frame)} bytes, allowed is up to {settings.package_max_length}")
+    return frame
 
 
 def guess(head: bytes) -> str:

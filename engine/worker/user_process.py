@@ -24,6 +24,7 @@ from engine.settings import Settings
 from engine.timers import LoopTimers
 from engine.worker.callbacks import Callbacks
 from engine.worker.inbox_processor import InboxProcessor
+from engine.worker.loop_watch import watched
 from engine.worker.outbox import Outbox
 
 log = get_logger(__name__)
@@ -102,7 +103,8 @@ class UserProcess(RemoteClients):
         loop.add_reader(self._channel.readable(self._inbox), self._read_inbox)
         readiness.announce()
         waiting = asyncio.ensure_future(told.wait())
-        await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
+        with watched(loop):
+            await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         loop.remove_reader(self._channel.readable(self._inbox))
         if not work.done():
@@ -171,7 +173,7 @@ class UserProcess(RemoteClients):
     def _note_files(self) -> None:
         self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
 
-    def task(self, data: Any, target: int, callback: object) -> int:
+    def task(self, data: Any, target: int, callbacks: object) -> int:
         raise UsageError("task() cannot be called in a user process; send_message() an event worker that calls it")
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:

@@ -5,13 +5,12 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 import uvloop
 
 from engine.errors import UsageError
-from engine.events import Events
+from engine.events import Events, TaskCallbacks
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import has_reader, inbox_of
@@ -27,6 +26,7 @@ from engine.worker.accepting import Accepting, accept
 from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
 from engine.worker.inbox_processor import InboxProcessor
+from engine.worker.loop_watch import watched
 from engine.worker.outbox import Outbox
 from engine.worker.pulse import Pulse
 from engine.worker.tasks import Tasks
@@ -133,8 +133,9 @@ class EventWorker:
         Pulse(self._place, self._board, self._state.backlog).begin(self._loop)
         accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
         readiness.announce()
-        await self._told_to_stop.wait()
-        await self._leave(accepting)
+        with watched(self._loop):
+            await self._told_to_stop.wait()
+            await self._leave(accepting)
         return 0
 
     def _close_row(self, place: int) -> None:
@@ -324,8 +325,8 @@ class EventWorker:
     def get_client_info(self, fd: int) -> dict[str, Any] | None:
         return self._board.connections.info(fd)
 
-    def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int:
-        return self._tasks.submit(data, target, callback)
+    def task(self, data: Any, target: int, callbacks: TaskCallbacks | None) -> int:
+        return self._tasks.submit(data, target, callbacks)
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
         if not self._hears:

@@ -25,7 +25,7 @@ WHEN = {
     "close": "in an event worker, when a connection has ended, whoever ended it",
     "task": "in a task worker; what it returns is the result, None is none",
     "finish": "in the event worker that asked, with the result",
-    "task_error": "in the event worker that asked, with TaskFailed or TaskLost",
+    "task_error": "in the event worker that asked, with TaskFailed, TaskLost or TaskTimeout",
     "pipe_message": "in any worker, with what another one sent by `send_message`",
 }
 """Where and when each event is called."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from app.protocol import Trigger
 from app.services.dispatch import dispatch
 from app.services.send_shard import Outcome, ShardOrder, send_shard
 from app.store import campaigns, shards
@@ -37,8 +36,9 @@ def trigger(
     columns: Collection[str] = (),
 ) -> Campaign:
     """A campaign; unless told otherwise one that needs no preparation."""
-    request = Trigger(name, template, allow_duplicates=allow_duplicates)
-    return dispatch(database, request, shard_size, columns).campaign
+    return dispatch(
+        database, name, shard_size, template=template, allow_duplicates=allow_duplicates, added_columns=columns
+    ).campaign
 
 
 def send(

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import StartError
 from engine.ipc.board import Cell
-from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, Kind, Message
+from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, TIMED_OUT, Kind, Message
 from engine.ipc.resources import IpcResources
 from tests.unit.engine.starts import death_at_line, hold, ids, keep, packet_of, start, task, waiting
 
@@ -53,6 +53,15 @@ def test_what_was_begun_has_one_death_more(tmp_path: Path, queue_key: int) -> No
     former.in_flight_slots[FIRST_HAND][0].end(0)
 
     assert waiting(start(tmp_path, queue_key)) == [task(0), task(1, deaths=2), task(2)]
+
+
+def test_that_a_task_had_its_time_is_known(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key)
+    hold(former, FIRST_HAND, task(0), task(1))
+    former.in_flight_slots[FIRST_HAND][0].begin(0)
+    former.in_flight_slots[FIRST_HAND][0].expire(0)
+
+    assert waiting(start(tmp_path, queue_key)) == [task(0, deaths=255)._replace(codec=TIMED_OUT), task(1)]
 
 
 @pytest.mark.parametrize("name", ["backlog-0", "backlog-1", f"hand-{FIRST_HAND}", "drained"])

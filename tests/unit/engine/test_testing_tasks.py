@@ -182,7 +182,9 @@ def test_a_named_task_worker_gets_the_task_and_an_unknown_one_is_refused(inline:
     assert seen == [(3, True, 1), (2, True, 0)]
 
 
-@pytest.mark.parametrize("arguments", [(0, "1"), (0, None), (0, True), (0, 2), (0, -1, "not a callback")])
+@pytest.mark.parametrize(
+    "arguments", [(0, "1"), (0, None), (0, True), (0, 2), (0, -1, "not a callback"), (0, -1, None, 7)]
+)
 def test_what_a_task_is_given_wrong_is_said_when_it_is_given(inline: Inline, arguments: tuple[Any, ...]) -> None:
     errors: list[Exception] = []
 
@@ -241,6 +243,24 @@ def test_a_coroutine_that_leaves_or_never_ends_does_not_stop_the_test(inline: In
     assert [str(error) for error in errors] == [
         "UsageError: task 0 waits for something that never comes while it runs alone"
     ]
+
+
+def test_who_asked_hears_of_the_failure_alone(inline: Inline) -> None:
+    heard: list[str] = []
+
+    def receive(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
+        server.task(7, error_callback=lambda server, task_id, error: heard.append(f"{task_id}: {error}"))
+        server.task(data, error_callback=lambda *_: heard.append("never"))
+
+    server = inline(
+        receive=receive,
+        finish=lambda server, task_id, result: heard.append(result),
+        task_error=lambda server, task_id, error: heard.append("task_error"),
+    )
+    server.connect().send(b"x")
+    server.run_tasks()
+
+    assert heard == ["0: AttributeError: 'int' object has no attribute 'upper'", b"X"]
 
 
 # ── waiting ─────────────────────────────────────────────────────────────────────────────────────
