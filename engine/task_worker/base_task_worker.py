@@ -100,7 +100,7 @@ class BaseTaskWorker(RemoteClients):
         for packet in packets([self._bodies.frame(kind, number, data)]):
             self._answers.push(to, packet)
 
-    def task(self, data: Any, target: int, callbacks: object) -> int:
+    def task(self, data: Any, target: int, end: object) -> int:
         raise UsageError("task() cannot be called in a task worker; send_message() an event worker that calls it")
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:

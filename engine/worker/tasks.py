@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import TaskLost, TaskTimeout
-from engine.events import TaskCallbacks
+from engine.events import TaskEnd, error_of, finish_of
 from engine.ipc.backlog import Backlog
 from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
@@ -23,7 +23,7 @@ log = get_logger(__name__)
 _IDS_AT_ONCE = 32
 _FINISH, _DONE = int(Kind.FINISH), int(Kind.DONE)
 """Kinds up to DONE are of tasks that ended well."""
-Waiter = TaskCallbacks | asyncio.Future[Any] | None
+Waiter = TaskEnd | asyncio.Future[Any]
 """Who wants the end of a task, where that is not `finish` and `task_error`."""
 
 
@@ -238,8 +238,8 @@ class Tasks:
         """To who waits, to its own callback, or to `finish`; without a result nobody is called."""
         if isinstance(waiter, asyncio.Future):
             self._tell(waiter, lambda waiter: waiter.set_result(result if has_result else None))
-        elif has_result and waiter and waiter.finish:
-            self._callbacks.run("finish_callback", waiter.finish, task_id, result)
+        elif has_result and (callback := finish_of(waiter)):
+            self._callbacks.run("finish_callback", callback, task_id, result)
         elif has_result:
             self._callbacks.emit("finish", task_id, result)
 
@@ -249,8 +249,8 @@ class Tasks:
             found = TaskLost(task_id, found)
         if isinstance(waiter, asyncio.Future):
             self._tell(waiter, lambda waiter: waiter.set_exception(found))
-        elif waiter and waiter.error:
-            self._callbacks.run("error_callback", waiter.error, task_id, found)
+        elif callback := error_of(waiter):
+            self._callbacks.run("error_callback", callback, task_id, found)
         else:
             self._callbacks.emit("task_error", task_id, found)
 

@@ -173,7 +173,7 @@ class UserProcess(RemoteClients):
     def _note_files(self) -> None:
         self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
 
-    def task(self, data: Any, target: int, callbacks: object) -> int:
+    def task(self, data: Any, target: int, end: object) -> int:
         raise UsageError("task() cannot be called in a user process; send_message() an event worker that calls it")
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:

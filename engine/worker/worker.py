@@ -10,7 +10,7 @@ from typing import Any
 import uvloop
 
 from engine.errors import UsageError
-from engine.events import Events, TaskCallbacks
+from engine.events import Events, TaskEnd
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import has_reader, inbox_of
@@ -325,8 +325,8 @@ class EventWorker:
     def get_client_info(self, fd: int) -> dict[str, Any] | None:
         return self._board.connections.info(fd)
 
-    def task(self, data: Any, target: int, callbacks: TaskCallbacks | None) -> int:
-        return self._tasks.submit(data, target, callbacks)
+    def task(self, data: Any, target: int, end: TaskEnd) -> int:
+        return self._tasks.submit(data, target, end)
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
         if not self._hears:
