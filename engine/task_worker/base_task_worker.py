@@ -93,7 +93,7 @@ class BaseTaskWorker(RemoteClients):
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
         self._answers.post(to, self._bodies.frame(kind, number, data))
 
-    def task(self, data: Any, target: int, callbacks: object) -> int:
+    def task(self, data: Any, target: int, end: object) -> int:
         raise UsageError("task() cannot be called in a task worker; send_message() an event worker that calls it")
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:

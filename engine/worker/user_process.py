@@ -154,7 +154,7 @@ class UserProcess(RemoteClients):
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
         self._outbox.tell(to, kind, number, data)
 
-    def task(self, data: Any, target: int, callbacks: object) -> int:
+    def task(self, data: Any, target: int, end: object) -> int:
         raise UsageError("task() cannot be called in a user process; send_message() an event worker that calls it")
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
