@@ -160,3 +160,7 @@ class ShardTaken(AppError):
 
 class LeaseLost(ShardTaken):
     """The shard was ours and is no longer, or its campaign does not run any more; write nothing more."""
+
+
+class Overtaken(AppError):
+    """Somebody on a page is not to be greeted any more, since it was made: make it anew."""

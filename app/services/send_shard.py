@@ -15,12 +15,13 @@ from app.domain.greeting import compile_template
 from app.domain.page import Page, prepare
 from app.domain.progress import ShardProgress
 from app.domain.reject import Reason
-from app.errors import LogDamaged, LogUnusable, ShardTaken
+from app.errors import LogDamaged, LogUnusable, Overtaken, ShardTaken
 from app.gateways.gateway import Gateway
 from app.gateways.log_file import LogFile
 from app.gateways.reject_log import RejectLog
 from app.services.let_go import let_go
 from app.services.repair_shard import repair
+from app.services.shared_numbers import Turn, decide, note
 from app.store import campaigns, customers, rejects, shards
 from app.store.campaigns import Campaign
 from app.store.customers import Pages
@@ -137,11 +138,16 @@ class _Sending:
                     return Outcome.STOPPED
                 with database.connect() as connection:
                     shard = shards.get(connection, shard.campaign_id, shard.number)
-            gateway.return_to(shard.log_bytes)
             self._count_if_small(shard)
-            self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
-            complete = self._send(shard, should_stop, on_progress, on_rejected)
-            return Outcome.COMPLETE if complete else Outcome.STOPPED
+            while True:
+                gateway.return_to(shard.log_bytes)
+                self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
+                try:
+                    complete = self._send(shard, should_stop, on_progress, on_rejected)
+                    return Outcome.COMPLETE if complete else Outcome.STOPPED
+                except Overtaken:  # what was delivered of the page is taken back, and the page is made anew
+                    with database.connect() as connection:
+                        shard = shards.get(connection, shard.campaign_id, shard.number)
         except ShardTaken:
             # Halted in the middle, or nobody lived to see the halt: what the record does not know goes.
             is_halted = let_go(database, gateway, self._reject_log, campaign.id, self._order.number)
@@ -177,10 +183,11 @@ class _Sending:
             began = time.monotonic()
             with self._database.connect() as connection:
                 people, reached = pages.after(connection, last_id)
-            page = prepare(self._template, people, duplicates.within(last_id, reached))
+            turn = decide(self._database, shard.campaign_id, duplicates, people, last_id, reached)
+            page = prepare(self._template, people, turn.duplicates)
             last_id = reached
             position = self._deliver(page, position, is_last=last_id == shard.to_id)
-            self._record(page, last_id, position, round((time.monotonic() - began) * 1000))
+            self._record(page, turn, last_id, position, round((time.monotonic() - began) * 1000))
             sent, rejected = sent + page.sent, rejected + len(page.rejects)
             on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, sent, False))
         self._gateway.check()
@@ -199,7 +206,7 @@ class _Sending:
             self._reject_log.sync()
         return position
 
-    def _record(self, page: Page, last_id: int, position: int, work_ms: int) -> None:
+    def _record(self, page: Page, turn: Turn, last_id: int, position: int, work_ms: int) -> None:
         """The checkpoint: from here on the page is done."""
         step = Step(
             last_id=last_id,
@@ -214,6 +221,7 @@ class _Sending:
 
         def record(connection: Connection) -> None:
             shards.checkpoint(connection, *self._of, step)
+            note(connection, self._order.campaign_id, turn)
             rejects.insert(connection, self._order.campaign_id, self._order.number, page.rejects)
 
         write(self._database, record)
