@@ -18,9 +18,11 @@ class Callbacks:
     task that it started to go on for ever would hold up whoever leaves.
     """
 
-    def __init__(self, server: Any, events: Events) -> None:
+    def __init__(self, server: Any, events: Events, on_error: Callable[[Exception], None] = lambda error: None) -> None:
+        """`on_error(error)` is called with what a callback raised, once that is in the log."""
         self._server = server
         self._events = events
+        self._on_error = on_error
         self.at_work: set[asyncio.Future[None]] = set()
         """Coroutines that are not done."""
 
@@ -38,8 +40,8 @@ class Callbacks:
         """Call a callback that was given for one occasion; `event` is its name in the log."""
         try:
             result = callback(self._server, *args)
-        except Exception:
-            log.exception("callback raised", extra={"event": event})
+        except Exception as error:
+            self._say(event, error)
         else:
             if result is not None and inspect.iscoroutine(result):
                 self._go_on(event, result)
@@ -48,8 +50,8 @@ class Callbacks:
         """Log what `call` raises, now or in the coroutine that it returns; the future of that."""
         try:
             result = call()
-        except Exception:
-            log.exception("callback raised", extra={"event": event})
+        except Exception as error:
+            self._say(event, error)
             return None
         return self._go_on(event, result) if inspect.iscoroutine(result) else None
 
@@ -59,9 +61,12 @@ class Callbacks:
         work.add_done_callback(self.at_work.discard)
         return work
 
-    @staticmethod
-    async def _finish(event: str, coroutine: Coroutine[Any, Any, Any]) -> None:
+    async def _finish(self, event: str, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             await coroutine
-        except Exception:
-            log.exception("callback raised", extra={"event": event})
+        except Exception as error:
+            self._say(event, error)
+
+    def _say(self, event: str, error: Exception) -> None:
+        log.error("callback raised", exc_info=error, extra={"event": event})
+        self._on_error(error)

@@ -7,6 +7,7 @@ from engine.settings import Settings
 from engine.testing.client import InlineClient
 from engine.testing.lately import Lately
 from engine.testing.loop import StandingLoop
+from engine.testing.raised import Raised
 from engine.testing.role import Role, playing
 from engine.wire.framing import guess
 
@@ -16,10 +17,11 @@ log = get_logger(__name__)
 class Clients:
     """Every connection by session number, of all event workers."""
 
-    def __init__(self, settings: Settings, loop: StandingLoop, callbacks: Callbacks) -> None:
+    def __init__(self, settings: Settings, loop: StandingLoop, callbacks: Callbacks, raised: Raised) -> None:
         self._settings = settings
         self._loop = loop
         self._callbacks = callbacks
+        self._raised = raised
         self._sessions = [0] * settings.worker_num
         self.open: dict[int, InlineClient] = {}
         """By session number, until `close` is called back."""
@@ -37,20 +39,24 @@ class Clients:
         client = self.open[fd] = InlineClient(self, fd, worker_id, self._settings)
         self.accepts.note()
         self._tell(client, "connect")
-        self._loop.settle()
+        self._settle()
         return client
 
     def arrived(self, client: InlineClient, data: bytes) -> None:
         self.bytes_in[client.worker_id] += len(data)
         client.framing.feed(data)
         self._loop.call_soon(self._read, client)
-        self._loop.settle()
+        self._settle()
 
     def left(self, client: InlineClient) -> None:
         client.has_left = True
         if not client.at_work:
             self.close(client)
+        self._settle()
+
+    def _settle(self) -> None:
         self._loop.settle()
+        self._raised.check()
 
     def _read(self, client: InlineClient) -> None:
         """Hand out the frames that are whole, as many as may be at work at once."""

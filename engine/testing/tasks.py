@@ -9,13 +9,14 @@ from typing import Any
 
 from engine.callbacks import Callbacks
 from engine.errors import TaskLost, TaskQueueFull, TaskTimeout, UsageError
-from engine.events import TaskEnd, error_of, finish_of
+from engine.events import Events, TaskEnd, error_of, finish_of
 from engine.ipc.backlog import NOTED_BYTES
 from engine.ipc.message import HEAD_BYTES, Kind, decode, encode, failure
 from engine.log_lines import get_logger
 from engine.server import Server
 from engine.testing.lately import Lately
 from engine.testing.loop import StandingLoop
+from engine.testing.raised import Raised
 from engine.testing.role import Answer, Role, current, playing
 
 log = get_logger(__name__)
@@ -34,16 +35,20 @@ class Task:
     waiter: asyncio.Future[Any] | None
     submitted_at: float
     """On the loop's clock."""
+    error: BaseException | None = None
+    """What its handler raised."""
 
 
 class Tasks:
     """From submission to answer. Data and results are packed and unpacked, so what cannot travel fails here, too."""
 
     def __init__(
-        self, server: Server, handler: Callable[..., Any] | None, loop: StandingLoop, callbacks: Callbacks
+        self, server: Server, events: Events, loop: StandingLoop, callbacks: Callbacks, raised: Raised
     ) -> None:
         self._server = server
-        self._handler = handler or _no_handler
+        self._handler = events.get("task") or _no_handler
+        self._has_task_error = events.get("task_error") is not None
+        self._raised = raised
         self._settings = server.settings
         self._loop = loop
         self._callbacks = callbacks
@@ -117,7 +122,8 @@ class Tasks:
         for attempt in range(1, most + 1):
             try:
                 return self._do(task, Role(self._settings.worker_num + task.task_worker, task.id, attempt))
-            except SystemExit:
+            except SystemExit as error:
+                task.error = error
                 log.warning("task worker left with a task in hand", extra={"task_id": task.id, "attempt": attempt})
                 self.redelivered += attempt < most
         return Answer(Kind.LOST, 0, b"")
@@ -134,8 +140,11 @@ class Tasks:
             self.done_by[task.task_worker] += 1
         except Exception as error:
             log.exception("task handler raised", extra={"task_id": task.id})
+            task.error = error
             if role.answer is None:
                 role.answer = Answer(Kind.FAILED, *encode(failure(error)))
+            else:  # it had its answer, and nobody hears of this
+                self._raised.note(error)
         return role.answer or Answer(Kind.DONE, 0, b"")
 
     def finish(self, data: Any) -> None:
@@ -181,8 +190,11 @@ class Tasks:
             self._tell(task.waiter, lambda waiter: waiter.set_exception(error))
         elif callback := error_of(task.end):
             self._callbacks.run("error_callback", callback, task.id, error)
-        else:
+        elif self._has_task_error:
             self._callbacks.emit("task_error", task.id, error)
+        else:
+            error.__cause__ = task.error
+            self._raised.note(error)
 
     def _tell(self, waiter: asyncio.Future[Any], end: Callable[[asyncio.Future[Any]], None]) -> None:
         if waiter.done():
