@@ -1,4 +1,4 @@
-"""Answers on their way to those who asked, several together."""
+"""Sends answers to the event workers that asked, several together."""
 
 import select
 
@@ -12,7 +12,7 @@ _NOBODY_READS_S = 1.0
 
 
 class Answers:
-    """Collects answers, sends them, and only then lets go of what they answer.
+    """Collects answers, sends them, and only then removes the files of what they answer.
 
     One thread adds, and whoever holds the lock, see requeuer.py, sends.
     """
@@ -26,19 +26,19 @@ class Answers:
         self._dealt_with: list[tuple[int, Message]] = []
 
     def add(self, to: int, answer: bytes) -> None:
-        """Have an answer for the event worker in place `to`."""
+        """Add an answer for the event worker in place `to`."""
         self._ready[to].append(answer)
 
     def put_aside(self, place: int, message: Message) -> None:
-        """The message at this place of the packet is dealt with; call it after `add`.
+        """Note that the message at this place of the packet is handled; call it after `add`.
 
-        Its file can go once that is noted in flight; before, it would be missing after a death.
+        Its file is removed once that is noted in flight; before, it would be missing after a death.
         """
         if message.codec & SPILLED:
             self._dealt_with.append((place, message))
 
     def send(self, in_flight: InFlight, answered: int) -> None:
-        """Send what is ready, and note that the first `answered` messages of the packet are."""
+        """Send what is ready, and note that the first `answered` messages of the packet are answered."""
         dealt_with = self._dealt_with[:]  # before the answers: while another thread adds, we may have more of those
         for to, ready in enumerate(self._ready):
             if count := len(ready):
@@ -54,7 +54,7 @@ class Answers:
                 self._dealt_with.remove(each)
 
     def push(self, inbox: int, packet: bytes) -> None:
-        """Send, waiting while the inbox is full: an event worker reads its inbox as long as it lives."""
+        """Send a packet, waiting while the inbox is full: an event worker reads its inbox as long as it lives."""
         while not self._channel.send(inbox, packet):
             poll = select.poll()
             poll.register(self._channel.writable(inbox), select.POLLOUT)
