@@ -1,10 +1,12 @@
 """The settings of a server, under Swoole's names. A frozen value, checked when it is built."""
 
+import difflib
 import os
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from engine.errors import SettingsError
 
@@ -36,12 +38,27 @@ _SWITCHES = (
 _FILES = ("ssl_cert_file", "ssl_key_file", "ssl_client_cert_file")
 
 
+class _Named(type):
+    """Makes Settings, and says which name was meant where one is unknown."""
+
+    def __call__(cls, *args: Any, **given: Any) -> Any:
+        known = getattr(cls, "__dataclass_fields__", {})
+        if unknown := [name for name in given if name not in known]:
+            raise SettingsError([_unknown(name, list(known)) for name in unknown])
+        return super().__call__(*args, **given)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"there is no setting {name}" + (f", did you mean {near[0]}?" if near else "")
+
+
 def _usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(metaclass=_Named):
     """How a server runs. Nothing is clamped or ignored: what cannot work raises SettingsError, all at once."""
 
     worker_num: int = field(default_factory=_usable_cores)

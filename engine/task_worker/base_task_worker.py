@@ -11,7 +11,7 @@ from engine.ipc.bodies import Bodies
 from engine.ipc.channel import inbox_of
 from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.in_flight import LEAD_BYTES
-from engine.ipc.message import Kind, packets
+from engine.ipc.message import Kind
 from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
@@ -91,10 +91,9 @@ class BaseTaskWorker(RemoteClients):
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        for packet in packets([self._bodies.frame(kind, number, data)]):
-            self._answers.push(to, packet)
+        self._answers.post(to, self._bodies.frame(kind, number, data))
 
-    def task(self, data: Any, target: int, callbacks: object) -> int:
+    def task(self, data: Any, target: int, end: object) -> int:
         raise UsageError("task() cannot be called in a task worker; send_message() an event worker that calls it")
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:

@@ -10,6 +10,7 @@ from engine.ipc.board import Cell, State
 from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
+from engine.process.busy_poll import BusyPoll
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import Mailbox, listening
 from engine.settings import Settings
@@ -31,6 +32,7 @@ class TaskWorker(BaseTaskWorker):
         )
         self.timers = Timers(self._call_timer)
         self._mailbox: Mailbox
+        self._busy_poll = BusyPoll()
 
     def run(self, readiness: Readiness) -> int:
         """Work until told to stop, or to be recycled; return the exit code. The task in hand is finished first."""
@@ -119,7 +121,10 @@ class TaskWorker(BaseTaskWorker):
 
     def _receive_into(self, room: memoryview) -> int:
         """Wait for the next packet and return its size; 0 when it is time to leave, or to adopt, before one came."""
+        self._busy_poll.begin()
         while not (size := self._take(room)):
+            if self._busy_poll.goes_on():
+                continue
             if self._has_to_adopt:
                 return 0
             if self._is_told_to_stop(self._mailbox.wait(self._next_look_s())) or self._is_to_be_recycled():

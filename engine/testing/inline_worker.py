@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.callbacks import Callbacks
 from engine.errors import UsageError
-from engine.events import TaskCallbacks
+from engine.events import TaskEnd
 from engine.ipc.message import decode, encode
 from engine.settings import Settings
 from engine.stats import EventWorkerStats, Stats, TaskWorkerStats
@@ -69,8 +69,8 @@ class InlineWorker:
 
     # ── tasks and messages ──────────────────────────────────────────────────────────────────────
 
-    def task(self, data: Any, target: int, callbacks: TaskCallbacks | None) -> int:
-        return self._tasks.submit(data, target, callbacks)
+    def task(self, data: Any, target: int, end: TaskEnd) -> int:
+        return self._tasks.submit(data, target, end)
 
     def task_wait(self, data: Any, timeout_s: float, target: int) -> Coroutine[Any, Any, Any]:
         return self._tasks.wait(current(), data, timeout_s, target)

@@ -9,7 +9,7 @@ from engine.ipc.inbox_packet import InboxPacket
 from engine.ipc.message import Message
 from engine.worker.inbox_processor import InboxProcessor
 
-_PACKETS_A_TURN = 64
+MOST_PACKETS = 64
 """Messages are read in rounds, so that a flood of them leaves all else in the loop its turn."""
 _MANY = 8
 """Behind a packet of fewer messages there is seldom another; to look costs more, and the loop says if there is."""
@@ -38,10 +38,10 @@ class Inbox:
         """Handle what the process in the other place, which is gone, had taken and not handled."""
         self._processor.process_leftover(packet, is_foreign=True)
 
-    def read(self) -> None:
+    def read(self, most_packets: int = MOST_PACKETS) -> None:
         """Handle what is there; of a flood a part, the rest at the loop's next turn."""
         packet, process = self._packet, self._processor.process
-        for _ in range(_PACKETS_A_TURN):
+        for _ in range(most_packets):
             messages = packet.take(self._receive_into)
             if messages is None:
                 return

@@ -26,6 +26,7 @@ from engine.settings import Settings
 from engine.timers import LoopTimers
 from engine.worker.inbox import Inbox
 from engine.worker.inbox_processor import InboxProcessor
+from engine.worker.loop_watch import watched
 from engine.worker.outbox import Outbox
 
 log = get_logger(__name__)
@@ -103,7 +104,8 @@ class UserProcess(RemoteClients):
         loop.add_reader(self._inbox.descriptor, self._inbox.read)
         readiness.announce()
         waiting = asyncio.ensure_future(told.wait())
-        await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
+        with watched(loop):
+            await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         loop.remove_reader(self._inbox.descriptor)
         if not work.done():
@@ -152,7 +154,7 @@ class UserProcess(RemoteClients):
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
         self._outbox.tell(to, kind, number, data)
 
-    def task(self, data: Any, target: int, callbacks: object) -> int:
+    def task(self, data: Any, target: int, end: object) -> int:
         raise UsageError("task() cannot be called in a user process; send_message() an event worker that calls it")
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:

@@ -11,7 +11,7 @@ import uvloop
 
 from engine.callbacks import Callbacks
 from engine.errors import UsageError
-from engine.events import Events, TaskCallbacks
+from engine.events import Events, TaskEnd
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import inbox_of
@@ -19,14 +19,16 @@ from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
+from engine.process.busy_poll import BusyPoll
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.timers import LoopTimers
 from engine.worker.accepting import Accepting, accept
 from engine.worker.clients import Clients
-from engine.worker.inbox import Inbox
+from engine.worker.inbox import MOST_PACKETS, Inbox
 from engine.worker.inbox_processor import InboxProcessor
+from engine.worker.loop_watch import watched
 from engine.worker.outbox import Outbox
 from engine.worker.pulse import Pulse
 from engine.worker.tasks import Tasks
@@ -80,6 +82,8 @@ class EventWorker:
         self._tasks: Tasks
         self._reads_inbox = False
         """Whether answers are read; only after `worker_start`, for `finish` may need what that prepares."""
+        self._busy_poll = BusyPoll()
+        self._is_polling = False
         self._told_to_stop: asyncio.Event
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
@@ -126,8 +130,9 @@ class EventWorker:
         Pulse(self._place, self._board, self._state.backlog).begin(self._loop)
         accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
         readiness.announce()
-        await self._told_to_stop.wait()
-        await self._leave(accepting)
+        with watched(self._loop):
+            await self._told_to_stop.wait()
+            await self._leave(accepting)
         return 0
 
     def _close_row(self, place: int) -> None:
@@ -226,10 +231,21 @@ class EventWorker:
     # ── what other processes send ────────────────────────────────────────────────────────────────
 
     def _read_inbox(self) -> None:
-        self._inbox.read()
+        self._inbox.read(1 if self._busy_poll.is_on else MOST_PACKETS)  # task workers are given the next ones meanwhile
         if self._board.get(self._other_place, Cell.TO_ADOPT):
             self._adopt()
         self._tasks.dispatcher.again()
+        if self._tasks.unanswered:
+            self._busy_poll.begin()
+            if self._busy_poll.is_on and not self._is_polling:
+                self._is_polling = True
+                self._loop.call_soon(self._poll_on)
+
+    def _poll_on(self) -> None:
+        """Keep the loop from sleeping while answers may be near: it looks at the inbox, and at clients, each turn."""
+        self._is_polling = self._busy_poll.goes_on()
+        if self._is_polling:
+            self._loop.call_soon(self._poll_on)
 
     def _read_other_inbox(self) -> None:
         if self._inbox.read_other(self._other_place, self._outbox.forward):
@@ -272,8 +288,8 @@ class EventWorker:
     def get_client_info(self, fd: int) -> dict[str, Any] | None:
         return self._board.connections.info(fd)
 
-    def task(self, data: Any, target: int, callbacks: TaskCallbacks | None) -> int:
-        return self._tasks.submit(data, target, callbacks)
+    def task(self, data: Any, target: int, end: TaskEnd) -> int:
+        return self._tasks.submit(data, target, end)
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
         if not self._reads_inbox:
