@@ -37,7 +37,7 @@ class Client:
         self._settings = settings or _LENGTH_OF_4
         self._framing = framing_for(self._settings)
         self._socket = socket.create_connection((host, port), timeout=timeout_s)
-        # who waits for ever hears within two minutes that the other machine is gone
+        # a client that waits without a limit learns within two minutes that the other machine is gone
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
@@ -54,22 +54,24 @@ class Client:
         self._socket.sendall(data)
 
     def read_line(self) -> str:
-        """The next line of the answer without its end; '' at the end of the stream, a line cut off included."""
+        """Return the next line of the answer without its end; '' at the end of the stream, a line cut off included."""
         line = self._reader.readline()
         return line[:-1].decode() if line.endswith(b"\n") else ""
 
     def lines(self) -> Iterator[str]:
-        """Every line until the server closes."""
+        """Yield every line until the server closes."""
         while line := self.read_line():
             yield line
 
     def read(self, size: int) -> bytes:
-        """Exactly `size` bytes, fewer only at the end of the stream."""
+        """Return exactly `size` bytes, fewer only at the end of the stream."""
         return self._reader.read(size)
 
     def read_frame(self) -> bytes:
-        """The next frame, header or delimiter included; without framing what is there. b'' at the end of the stream.
-        Raises ProtocolError for bytes that are no frame."""
+        """Return the next frame, header or delimiter included; without framing whatever has arrived.
+
+        b'' at the end of the stream. Raises ProtocolError for bytes that are no frame.
+        """
         while (frame := self._framing.next_frame()) is None:
             if not (data := self._reader.read1(_READ_BYTES)):
                 return b""

@@ -17,7 +17,7 @@ class SettingsError(EngineError):
 
 
 class StartError(EngineError):
-    """The server cannot start here: the port, the directory or a worker says no."""
+    """The server cannot start: the port, the directory, a certificate or a worker does not allow it."""
 
 
 class UsageError(EngineError):
@@ -73,7 +73,7 @@ class SendBufferFull(EngineError):
 
 
 class InboxFull(EngineError):
-    """Another worker does not read what it is told: so much waits for it, or for others like it, already. Try later."""
+    """Other workers do not read their messages: too many bytes wait for them already. Try later."""
 
     def __init__(self, waiting_bytes: int, limit_bytes: int) -> None:
         self.waiting_bytes = waiting_bytes

@@ -35,7 +35,7 @@ AnyCallback = TypeVar("AnyCallback", bound=Callback)
 
 
 class TaskCallbacks(NamedTuple):
-    """What was given for one task instead of `finish` and `task_error`."""
+    """The callbacks of one task instead of `finish` and `task_error`."""
 
     finish: Callback | None
     error: Callback | None
@@ -76,11 +76,11 @@ class Events:
         self._callbacks[event] = callback
 
     def get(self, event: str) -> Callback | None:
-        """The callback of `event`, spelt as in EVENTS."""
+        """Return the callback of `event`, spelt as in EVENTS."""
         return self._callbacks.get(event)
 
     def is_async(self, event: str) -> bool:
-        """Whether the callback of `event` is an `async def`, or an object that is called like one."""
+        """Return whether the callback of `event` is an `async def`, or an object that is called like one."""
         callback = self._callbacks.get(event)
         return any(map(inspect.iscoroutinefunction, (callback, type(callback).__call__)))
 

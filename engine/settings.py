@@ -20,7 +20,7 @@ LENGTH_TYPES = {
 
 
 class IpcMode(IntEnum):
-    """The way tasks travel from event workers to task workers."""
+    """How tasks travel from event workers to task workers."""
 
     SOCKET = 1
     """A unix socket for each task worker."""
@@ -66,7 +66,7 @@ class Settings(metaclass=_Named):
     task_worker_num: int = 0
     """Task workers, processes that run `task`: 0 to 1024."""
     task_ipc_mode: IpcMode = IpcMode.SOCKET
-    """The way tasks travel to task workers."""
+    """How tasks travel to task workers."""
     message_queue_key: int | None = None
     """With QUEUE and PREEMPTIVE: the queue's key, 1 to 2**31-1, see `ftok`. Tasks then survive the server: the next
     start with this key delivers what was not done. Default: a private queue, which ends with the server."""
@@ -122,23 +122,23 @@ class Settings(metaclass=_Named):
     """Most connections at once, over all event workers: 1 to 2**20. One more is closed at once, with a log line."""
     connection_max_concurrency: int = 64
     """Most `async def receive` at work for one connection, 1 to 65,536. At so many nothing more is read from it until
-    one is through."""
+    one is done."""
     receive_buffer_max_bytes: int | None = None
-    """Most bytes that an event worker keeps of what clients sent and it did not hand out, over all connections:
-    package_max_length to 2**36. Beyond it a connection is closed whose frame waits longest for its end, of those that
+    """Most bytes that an event worker keeps of what clients sent and `receive` did not get yet, over all connections:
+    package_max_length to 2**36. Beyond it the connection is closed whose frame is incomplete for longest, of those that
     hold much. Default: 64 MiB, or twice package_max_length where that is more."""
     heartbeat_idle_time: float | None = None
     """Seconds after which an idle client is disconnected: one that sent nothing, and was sent nothing; 0 is never.
     Default: twice heartbeat_check_interval, or 600 where that is not set."""
     heartbeat_check_interval: float = 0
-    """Seconds between looks for idle clients. Default: half of heartbeat_idle_time."""
+    """Seconds between checks for idle clients. Default: half of heartbeat_idle_time."""
     frame_timeout_s: float = 60
-    """Seconds in which a frame must be complete once its first byte is here; 0 is no limit."""
+    """Seconds in which a frame must be complete after its first byte; 0 is no limit."""
     log_frame_head: bool = True
     """Whether the log line of an invalid frame length shows how that frame began, at most 16 bytes. Not where clients
     may send secrets: one that forgets the length sends them in its place."""
     ssl_cert_file: str = ""
-    """Certificate chain, PEM; given, the server speaks TLS 1.2 and up, and nothing else. A reload reads it anew."""
+    """Certificate chain, PEM; given, the server speaks TLS 1.2 and up, and nothing else. A reload reads it again."""
     ssl_key_file: str = ""
     """Private key to ssl_cert_file, PEM, without a passphrase."""
     ssl_client_cert_file: str = ""

@@ -1,4 +1,4 @@
-"""What `Server` needs of the process that it is used in, and of what runs the whole."""
+"""What `Server` needs of the process that it is used in, and of what runs the program."""
 
 from typing import Any, Protocol
 
@@ -29,14 +29,14 @@ class WorkerApi(Protocol):
 
 
 class Runtime(Protocol):
-    """What runs a program: processes, or a test that plays them."""
+    """What runs a program: real processes, or a test that simulates them."""
 
     @property
     def worker_id(self) -> int: ...
     @property
     def taskworker(self) -> bool: ...
     def refuse_start(self) -> None:
-        """Raises UsageError where the server cannot be started now."""
+        """Raise UsageError where the server cannot be started now."""
 
     def reload(self, *, only_task_workers: bool) -> None: ...
     def shutdown(self) -> None: ...

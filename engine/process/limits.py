@@ -1,4 +1,4 @@
-"""How many files each process may have open: a connection is one, an end of an inbox another."""
+"""Raises the limit of open files for each process: a connection is one, an end of an inbox another."""
 
 import os
 import resource
@@ -13,7 +13,7 @@ SPARE = 64
 
 
 def make_room(shared: int, connections: int, children: int) -> int:
-    """Let this process, and those it will fork, open so many files on top of what is open now.
+    """Let this process, and those it will fork, open so many files in addition to what is open now.
 
     `shared`: what every process has, `connections`: what an event worker has besides, `children`: what the manager has,
     one for each that is starting. The soft limit is raised as far as the hard one allows, and never lowered. Gives how

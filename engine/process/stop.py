@@ -1,4 +1,4 @@
-"""The end: everybody is told to leave, role after role, and who stays too long is killed."""
+"""Stops all children, role after role, and kills those that take too long."""
 
 import signal
 import time
@@ -13,19 +13,19 @@ from engine.process.task_limit import Expiry
 log = get_logger(__name__)
 
 _ONE_WISH_S = 0.5
-_LAST_WORDS_S = 1.0
+_END_OF_STREAMS_S = 1.0
 """What a later role gets at least, after an earlier one used up the time for stopping."""
 
 
 def is_stop(numbers: Sequence[int]) -> bool:
-    """Whether one of these signals tells the manager to stop."""
+    """Return whether one of these signals tells the manager to stop."""
     return any(number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for number in numbers)
 
 
 def stop(children: Children, roles: Sequence[Role], mailbox: Mailbox, max_wait_s: float, expiry: Expiry) -> None:
-    """Ask all to leave, wait for role after role, kill who stays too long. A second signal ends the patience.
+    """Tell all to leave, wait for role after role, kill those that take too long. A second signal kills at once.
 
-    A role that outlasts those before it is asked when they are gone.
+    A role that outlasts those before it is told when they are gone.
 
     `max_wait_s`: how long they may take, 0 is for ever. Those that a reload started or sent away are treated alike.
     `expiry` goes on ending those whose task takes too long.
@@ -39,7 +39,7 @@ def stop(children: Children, roles: Sequence[Role], mailbox: Mailbox, max_wait_s
         role.on_previous_gone()
         if role.outlasts_previous:
             children.signal(signal.SIGTERM, [child for child in children.all if child.slot in role.slots])
-        deadline = max(deadline, time.monotonic() + _LAST_WORDS_S)
+        deadline = max(deadline, time.monotonic() + _END_OF_STREAMS_S)
         while left := [child for child in children.all if child.slot in role.slots]:
             rest_s = deadline - time.monotonic()
             if rest_s <= 0:

@@ -16,28 +16,28 @@ _LOOK_PAUSE_S = 0.05
 
 
 class TaskLimit(Protocol):
-    """Who knows what children do."""
+    """What knows which task each child does, and since when."""
 
     def overdue(self) -> Iterable[tuple[int, int]]:
-        """Slot and seat of each child whose task takes too long."""
+        """Return slot and seat of each child whose task takes too long."""
 
     def next_look_in_s(self) -> float:
-        """After how many seconds there may be one."""
+        """Return after how many seconds there may be one."""
 
     def expire(self, slot: int, seat: int) -> int | None:
-        """Note that the task of this child has had its time; its id. None when the child is through with it. The child
-        stands still, and is killed next."""
+        """Note that the task of this child took too long, and return its id; None when the child is done with it. The
+        child is stopped, and is killed next."""
 
 
 class Expiry:
-    """Looks now and then, while the server runs and while it stops."""
+    """Checks the time limit of tasks while the server runs and while it stops."""
 
     def __init__(self, children: Children, task_limit: TaskLimit | None) -> None:
         self._children = children
         self._task_limit = task_limit
 
     def enforce(self) -> float | None:
-        """End whoever takes too long; when to look again (monotonic seconds), None for never."""
+        """Kill each child that takes too long; return when to check again (monotonic seconds), None for never."""
         if self._task_limit is None:
             return None
         for slot, seat in self._task_limit.overdue():

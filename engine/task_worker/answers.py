@@ -1,4 +1,4 @@
-"""Answers on their way to those who asked, several together."""
+"""Sends answers to the event workers that asked, several together."""
 
 import select
 
@@ -12,7 +12,7 @@ _NOBODY_READS_S = 1.0
 
 
 class Answers:
-    """Collects answers, sends them, and only then lets go of what they answer.
+    """Collects answers, sends them, and only then removes the files of what they answer.
 
     One thread adds, and whoever holds the lock, see requeuer.py, sends.
     """
@@ -28,22 +28,22 @@ class Answers:
         """How many of the files that this process wrote are named by answers that were added, or by what was posted."""
 
     def add(self, to: int, answer: bytes) -> None:
-        """Have an answer for the event worker in place `to`."""
+        """Add an answer for the event worker in place `to`."""
         self._ready[to].append(answer)
         self._files_added = self._bodies.files_made
 
     def put_aside(self, place: int, message: Message) -> None:
-        """The message at this place of the packet is dealt with; call it after `add`.
+        """Note that the message at this place of the packet is handled; call it after `add`.
 
-        Its file can go once that is noted in flight; before, it would be missing after a death.
+        Its file is removed once that is noted in flight; before, it would be missing after a death.
         """
         if message.codec & SPILLED:
             self._dealt_with.append((place, message))
 
     def send(self, in_flight: InFlight, answered: int) -> None:
-        """Send what is ready, and note that the first `answered` messages of the packet are.
+        """Send what is ready, and note that the first `answered` messages of the packet are answered.
 
-        Of files somebody is told once all of it is sent, and before it is noted as answered: a death in between leaves
+        Files count as told once all answers are sent, and before these are noted as answered: a death in between leaves
         the tasks to be done again, with files of their own, and whoever follows removes these.
         """
         files = self._files_added  # before the answers, as well
@@ -63,7 +63,7 @@ class Answers:
                 self._dealt_with.remove(each)
 
     def post(self, to: int, message: bytes) -> None:
-        """Send something else than an answer, at once."""
+        """Send a message that is no answer, at once."""
         files = self._bodies.files_made
         for packet in packets([message]):
             self._push(to, packet)
@@ -71,11 +71,11 @@ class Answers:
             self._tell_of_files(files)
 
     def _tell_of_files(self, count: int) -> None:
-        """Somebody is told of the first `count` files that this process wrote."""
+        """Note that others were told of the first `count` files that this process wrote."""
         self._cells[self._files_sent] = max(self._cells[self._files_sent], count)
 
     def _push(self, inbox: int, packet: bytes) -> None:
-        """Send, waiting while the inbox is full: an event worker reads its inbox as long as it lives."""
+        """Send a packet, waiting while the inbox is full: an event worker reads its inbox as long as it lives."""
         while not self._channel.send(inbox, packet):
             poll = select.poll()
             poll.register(self._channel.writable(inbox), select.POLLOUT)

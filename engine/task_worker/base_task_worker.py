@@ -1,4 +1,4 @@
-"""What a task worker of either kind is: who it is, how it begins, when it ends, what its callbacks reach."""
+"""What both kinds of task worker share: how they begin, adopt and leave, and what their callbacks reach."""
 
 import os
 from typing import Any
@@ -55,13 +55,13 @@ class BaseTaskWorker(RemoteClients):
         return self._recycle_policy is not None and self._recycle_policy.is_done(self.tasks)
 
     def _tell_why(self) -> None:
-        """When it leaves and nobody asked for that."""
+        """Log why it leaves, where nobody told it to."""
         if not self._told_to_stop:
             facts = {"slot": self._id, "pid": os.getpid(), "tasks": self.tasks}
             log.info("task worker recycled", extra={**facts, "rss": resident_bytes(os.getpid())})
 
     def _take_seat(self) -> None:
-        """From here on what is in flight here is ours alone, and nobody else adopts it."""
+        """Enter the seat: from here on what is in flight here is ours alone, and nobody else adopts it."""
         with self._board.seats_locked(self._place):
             self._clean_up_after_the_dead(self._place)
             begin_files(self._board, self._spill, self._place)
@@ -75,17 +75,17 @@ class BaseTaskWorker(RemoteClients):
         return bool(self._board.get(self._board.other(self._place), Cell.TO_ADOPT))
 
     def _clean_up_after_the_dead(self, place: int) -> None:
-        """Remove the files that an earlier process in this place had no time to remove."""
+        """Remove the files that an earlier process in this place left behind."""
         for in_flight in self._in_flight_slots[place]:
             for message in in_flight.answered_before():
                 self._bodies.drop(message)
         discard_untold(self._board, self._spill, place)
 
     def _take(self, room: memoryview) -> int:
-        """What others say comes first, then tasks. With a socket for both, they come together."""
-        return self._hear(room) or self._transport.take(self._number, room)
+        """Take the next packet into `room`, messages before tasks; return its size in bytes, 0 when there is none."""
+        return self._take_message(room) or self._transport.take(self._number, room)
 
-    def _hear(self, room: memoryview) -> int:
+    def _take_message(self, room: memoryview) -> int:
         return self._channel.receive_into(self._inbox, room[LEAD_BYTES:])
 
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────

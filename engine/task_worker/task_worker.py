@@ -1,4 +1,4 @@
-"""A task worker: takes tasks one by one, runs them, sends the answers. Blocks on purpose."""
+"""Takes tasks one by one, runs them and sends the results. Blocks on purpose."""
 
 import signal
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class TaskWorker(BaseTaskWorker):
         self._busy_poll = BusyPoll()
 
     def run(self, readiness: Readiness) -> int:
-        """Work until told to stop, or until enough is done; the exit code. The task in hand is finished first."""
+        """Work until told to stop, or to be recycled; return the exit code. The task in hand is finished first."""
         with listening([signal.SIGTERM]) as self._mailbox:
             self._take_seat()
             self._mailbox.watch(self._channel.readable(self._inbox))
@@ -71,7 +71,7 @@ class TaskWorker(BaseTaskWorker):
         return self._is_told_to_stop(self._mailbox.read())
 
     def _is_told_to_stop(self, signals: list[int]) -> bool:
-        """A program's own signals, such as an alarm for its time limit, come by here, too."""
+        """Note a SIGTERM among these signals; a program's own, such as an alarm, arrive here, too."""
         self._told_to_stop = self._told_to_stop or signal.SIGTERM in signals
         return self._told_to_stop
 
@@ -79,12 +79,13 @@ class TaskWorker(BaseTaskWorker):
         return self.stopping or self._is_to_be_recycled()
 
     def _is_to_leave_between(self) -> bool:
-        """Asked between tasks, when timers may run."""
+        """Run due timers, between tasks; return whether to leave."""
         self._run_timers()
         return self._is_to_leave()
 
     def _run_timers(self) -> bool:
-        """Whether there were any; nobody gives us a task meanwhile, and others may take what waits for us."""
+        """Run due timers; return whether there were any. No task is sent to us meanwhile, and others may take what
+        waits for us."""
         if self.timers.next_in_s() != 0:
             return False
         self._board.put(self._place, Cell.STATE, State.AWAY)
@@ -113,13 +114,13 @@ class TaskWorker(BaseTaskWorker):
         self._runner.run(in_flight, in_flight.leftover())
 
     def _wait(self, in_flight: InFlight) -> list[InFlightTask]:
-        """What comes next, once there is something; nothing when it is time to leave."""
+        """Wait for the next packet and return what it holds; nothing when it is time to leave or to adopt."""
         self._board.put(self._place, Cell.CALLED_NS, 0)
         self._board.put(self._place, Cell.STATE, State.IDLE)  # and then look again, for what came before others saw it
         return in_flight.take(self._receive_into)
 
     def _receive_into(self, room: memoryview) -> int:
-        """The next packet's size; 0 when it is time to leave, or to adopt, before one came."""
+        """Wait for the next packet and return its size; 0 when it is time to leave, or to adopt, before one came."""
         self._busy_poll.begin()
         while not (size := self._take(room)):
             if self._busy_poll.goes_on():
@@ -133,7 +134,7 @@ class TaskWorker(BaseTaskWorker):
         return size
 
     def _next_look_s(self) -> float | None:
-        """When to wake up though nothing comes; None for never."""
+        """Return when to wake up though nothing comes, seconds from now; None for never."""
         times = [self.timers.next_in_s(), self._recycle_policy.look_in_s(self.tasks) if self._recycle_policy else None]
         return min((each for each in times if each is not None), default=None)
 

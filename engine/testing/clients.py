@@ -26,10 +26,10 @@ class Clients:
         self.open: dict[int, InlineClient] = {}
         """By session number, until `close` is called back."""
         self.closed = 0
-        """How many there were that are not open any more."""
+        """How many connections were closed."""
         self.accepts = Lately(loop)
         self.requests = [0] * settings.worker_num
-        """By event worker, as what follows."""
+        """By event worker, like the bytes below."""
         self.bytes_in = [0] * settings.worker_num
         self.bytes_out = [0] * settings.worker_num
 
@@ -59,7 +59,7 @@ class Clients:
         self._raised.check()
 
     def _read(self, client: InlineClient) -> None:
-        """Hand out the frames that are whole, as many as may be at work at once."""
+        """Hand out complete frames, as many as may be at work at once."""
         most = self._settings.connection_max_concurrency
         try:
             while not client.closed and client.at_work < most and (frame := client.framing.next_frame()) is not None:
@@ -83,7 +83,7 @@ class Clients:
             self.close(client)
 
     def get(self, fd: int) -> InlineClient | None:
-        """The client of this number, None once its connection is closed."""
+        """Return the client of this number, None once its connection is closed."""
         client = self.open.get(fd)
         return None if client is None or client.closed else client
 

@@ -38,7 +38,7 @@ class InlineServer:
     TaskFailed, TaskTimeout, TaskQueueFull and UnknownWorker, whom a result goes to, the order of callbacks, the log.
     A handler that raises SystemExit is a task worker that dies: the task is tried again, and ends as TaskLost.
 
-    What is played: one process is every worker by turns, so what a program keeps in its modules is shared where
+    What is simulated: one process is every worker by turns, so what a program keeps in its modules is shared where
     production has a copy for each process. `server.worker_id` and `server.taskworker` are right in every callback.
     Tasks wait until `run_tasks`, then run one by one in the order they were given, by the task workers in turn.
     The targets of `add_process` run on the one loop; one that ends is not started again. The clock of the loop stands
@@ -71,13 +71,13 @@ class InlineServer:
     # ── what a test does ────────────────────────────────────────────────────────────────────────
 
     def connect(self, worker_id: int = 0) -> InlineClient:
-        """A new client of this event worker. Raises UnknownWorker."""
+        """Connect a new client to this event worker. Raises UnknownWorker."""
         if not 0 <= worker_id < self._settings.worker_num:
             raise UnknownWorker(worker_id, f"event workers are 0 to {self._settings.worker_num - 1}")
         return self._clients.connect(worker_id)
 
     def run_tasks(self, most: int | None = None) -> int:
-        """Do the tasks that wait, and those they lead to, `most` at most; how many were done.
+        """Run the tasks that wait, and those they lead to, `most` at most; return how many were done.
 
         What the results lead to has happened when it returns. Without `most` it ends when no task waits.
         """
@@ -93,7 +93,7 @@ class InlineServer:
         self._raised.check()
 
     def stats(self) -> Stats:
-        """The server in numbers, as `server.stats()`."""
+        """Return the server in numbers, as `server.stats()`."""
         return self._place.stats()
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
@@ -166,7 +166,7 @@ class InlineServer:
         server.become(self._place)
 
     def _worker_ids(self) -> list[int]:
-        """In the order of their start."""
+        """Return the worker ids in the order of their start."""
         return [*self._task_workers, *range(self._settings.worker_num)]
 
     @property

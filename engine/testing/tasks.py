@@ -1,4 +1,4 @@
-"""The tasks of an inline server: wait in a row, are done one by one, end as in production."""
+"""Keeps the tasks of an inline server in order, runs them one by one, and ends them as in production."""
 
 import asyncio
 import inspect
@@ -60,16 +60,16 @@ class Tasks:
         self.done_by = [0] * self._settings.task_worker_num
 
     def __len__(self) -> int:
-        """How many wait."""
+        """How many tasks wait."""
         return len(self._waiting)
 
     def waiting_at(self, worker_id: int) -> int:
-        """How many of this event worker's wait."""
+        """Return how many tasks of this event worker wait."""
         return sum(each.source == worker_id for each in self._waiting)
 
     @property
     def oldest_waiting_s(self) -> float | None:
-        """How long the next one has waited; None when none does."""
+        """Return how long the next task has waited, seconds; None when none waits."""
         return self._loop.time() - self._waiting[0].submitted_at if self._waiting else None
 
     def submit(
@@ -104,7 +104,7 @@ class Tasks:
             raise TaskTimeout(task_id, timeout_s) from None
 
     def run_next(self) -> bool:
-        """Do the task that waits longest, and tell who asked for it; False when none waits."""
+        """Run the task that waits longest and deliver its result; False when none waits."""
         if not self._waiting:
             return False
         self.running = task = self._waiting.popleft()
@@ -124,12 +124,12 @@ class Tasks:
                 return self._do(task, Role(self._settings.worker_num + task.task_worker, task.id, attempt))
             except SystemExit as error:
                 task.error = error
-                log.warning("task worker left with a task in hand", extra={"task_id": task.id, "attempt": attempt})
+                log.warning("task worker died with a task in hand", extra={"task_id": task.id, "attempt": attempt})
                 self.redelivered += attempt < most
         return Answer(Kind.LOST, 0, b"")
 
     def _do(self, task: Task, role: Role) -> Answer:
-        """Run the handler, outside of the loop as in a task worker. What it leaves by SystemExit gets past here."""
+        """Run the handler, outside of the loop as in a task worker. Raises SystemExit when it does."""
         try:
             with playing(role):
                 result = self._handler(self._server, task.id, task.source, decode(task.codec, task.body))
@@ -158,7 +158,7 @@ class Tasks:
         role.answer = Answer(Kind.FINISH, *encode(data))
 
     def _answered(self, task: Task, answer: Answer) -> None:
-        """The event worker's side. An answer that cannot be unpacked is a failure, as in production."""
+        """Handle an answer as the event worker does. One that cannot be unpacked is a failure, as in production."""
         kind = answer.kind
         try:
             value = decode(answer.codec, answer.body)
@@ -208,5 +208,5 @@ def _no_handler(*_: object) -> None:
 
 
 def _kept_bytes(body: bytes) -> int:
-    """What a task that waits counts for."""
+    """Return how many bytes a task that waits counts for."""
     return NOTED_BYTES + HEAD_BYTES + len(body)

@@ -12,24 +12,24 @@ class Framing(Protocol):
 
     @property
     def is_begun(self) -> bool:
-        """Whether a frame is here in part: it waits for more to come."""
+        """Whether the last frame is incomplete."""
 
     @property
     def held_bytes(self) -> int:
-        """What is kept of what arrived."""
+        """How many of the bytes that arrived are kept."""
 
     def feed(self, data: bytes) -> None:
-        """Take what arrived."""
+        """Add bytes that arrived."""
 
     def drop(self) -> None:
-        """Forget what is kept: nobody asks for another frame."""
+        """Drop what is kept: no other frame will be asked for."""
 
     def next_frame(self) -> bytes | None:
-        """The next whole frame, header included; None until more is fed. Raises ProtocolError for good."""
+        """Return the next whole frame, header included; None until more is fed. Raises ProtocolError for good."""
 
 
 class Raw:
-    """No frames: what arrived is what `receive` gets."""
+    """No frames: `receive` gets the bytes as they arrive."""
 
     def __init__(self) -> None:
         self._data = b""
@@ -150,7 +150,7 @@ class EofDelimited:
 
 
 def framing_for(settings: Settings) -> Framing:
-    """The framing that these settings ask for, for one new connection."""
+    """Make the framing of these settings, for one new connection."""
     if settings.open_length_check:
         return LengthPrefixed(settings)
     if settings.open_eof_split or settings.open_eof_check:
@@ -159,7 +159,7 @@ def framing_for(settings: Settings) -> Framing:
 
 
 def to_frame(settings: Settings, body: bytes) -> bytes:
-    """A body as one frame of these settings. Raises UsageError where it cannot be one: it is too long, holds the
+    """Return a body as one frame of these settings. Raises UsageError where it cannot be one: it is too long, holds the
     delimiter, or the header has more than a length, which only the program can fill in."""
     if not settings.open_length_check:
         eof = settings.package_eof if settings.open_eof_split or settings.open_eof_check else b""
@@ -181,7 +181,7 @@ def to_frame(settings: Settings, body: bytes) -> bytes:
 
 
 def guess(head: bytes) -> str:
-    """What a stream that breaks our framing may be, from its first bytes; '' when there is no telling."""
+    """Guess from its first bytes what a stream that breaks our framing is; '' when there is no telling."""
     if head[:2] == b"\x16\x03":  # a TLS record: handshake, version 3.x; RFC 8446 section 5.1
         return "looks like TLS"
     if head.split(b" ", 1)[0] in {b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"PRI"}:

@@ -1,4 +1,4 @@
-"""Handles what is said to an event worker, so that its death at any moment leaves nothing unheard, and no file."""
+"""Handles received messages so that a death at any moment loses none of them, and leaves no file."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,7 +11,7 @@ from engine.log_lines import get_logger
 log = get_logger(__name__)
 
 _LAST_END: Final = int(Kind.LOST)
-"""Kinds up to this one are ends of tasks."""
+"""Kinds up to this one are answers to tasks."""
 
 
 class InboxProcessor:
@@ -24,8 +24,8 @@ class InboxProcessor:
         answered: Callable[[Message, bool], None],
         handle: Callable[[Message, bool], None],
     ) -> None:
-        """`answered(message, is_foreign)` handles the end of a task, `handle` any other message; they let its file be.
-        One that killed `most_deaths` processes is passed over."""
+        """`answered(message, is_foreign)` handles the answer to a task, `handle` any other message; neither removes its
+        file. A message that killed `most_deaths` processes is skipped."""
         self._bodies = bodies
         self._answered = answered
         self._most_deaths = most_deaths

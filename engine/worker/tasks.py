@@ -1,4 +1,4 @@
-"""The tasks of one event worker: kept, sent away, answered."""
+"""Keeps the tasks of one event worker from `task()` to their results."""
 
 import asyncio
 from collections import deque
@@ -26,11 +26,11 @@ _FINISH: Final = int(Kind.FINISH)
 _DONE: Final = int(Kind.DONE)
 """Kinds up to DONE are of tasks that ended well."""
 Waiter = TaskEnd | asyncio.Future[Any]
-"""Who wants the end of a task, where that is not `finish` and `task_error`."""
+"""Who gets the result or failure of a task, where that is not `finish` and `task_error`."""
 
 
 class Tasks:
-    """Takes tasks in, and gives their ends to whoever wants them."""
+    """Takes tasks in, and delivers each result or failure to the callback or coroutine that waits for it."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Tasks:
         self._waiters: dict[int, Waiter] = {}
         self._former: list[Message] = []
         self._seen: set[int] = set()
-        """Tasks of processes before this one whose end came: it may come twice."""
+        """Tasks of processes before this one that were answered: an answer may come twice."""
 
     @property
     def unanswered(self) -> int:
@@ -80,7 +80,7 @@ class Tasks:
     # ── in ──────────────────────────────────────────────────────────────────────────────────────
 
     async def wait(self, data: Any, timeout_s: float, target: int) -> Any:
-        """Submit, and wait for the end. Raises TaskTimeout, TaskFailed, TaskLost."""
+        """Submit a task and wait for its result. Raises TaskTimeout, TaskFailed, TaskLost."""
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         task_id = self.submit(data, target, waiter)
         try:
@@ -90,7 +90,7 @@ class Tasks:
             raise TaskTimeout(task_id, timeout_s) from None
 
     def submit(self, data: Any, target: int, waiter: Waiter = None) -> int:
-        """Take a task and give its id; it is sent at the end of this loop turn, or when there is room.
+        """Take a task and return its id; it is sent at the end of this loop turn, or when there is room.
 
         From here on it survives this process. Raises TaskQueueFull, what pickle raises, and OSError when a file does
         not fit.
@@ -124,17 +124,17 @@ class Tasks:
         return task_id
 
     def _draw_ids(self) -> None:
-        """In a flood a block of them: to draw each would take a fifth of a round trip."""
+        """Draw an id, or in a flood a block of them: to draw each would take a fifth of a round trip."""
         count = _IDS_AT_ONCE if self.dispatcher.is_due else 1
         self._upcoming_id = self._task_ids.draw(count)
         self._ids_end = self._upcoming_id + count
 
     def load(self) -> None:
-        """Look what an earlier process in this place kept and did not send; before the first task of ours."""
+        """Read what an earlier process in this place kept and did not send; before the first task of ours."""
         self._former = self._backlog.load()
 
     def take_over(self) -> None:
-        """Take that, but for what turned out meanwhile to be done."""
+        """Submit that again, but for what turned out meanwhile to be done."""
         for message in self._former:
             if message.id in self._backlog:
                 self._wait_again(message)
@@ -148,7 +148,7 @@ class Tasks:
         inherited = deque(other.load())
 
         def take() -> None:
-            """As much as there is room for."""
+            """Take as much as there is room for."""
             other_place = self._board.other(self._place)
             with self._board.seats_locked(self._place):
                 take_locked(other_place)
@@ -182,14 +182,14 @@ class Tasks:
     # ── out ─────────────────────────────────────────────────────────────────────────────────────
 
     def _is_double(self, task_id: int, is_foreign: bool) -> bool:
-        """Whether the end of a task that is not under way here came already: a task worker that dies before it notes
-        its answer does it again."""
+        """Return whether the answer to a task that is not under way here came already: a task worker that dies before
+        it notes its answer does the task again."""
         return task_id in self._seen if is_foreign or task_id < self._first_task_id else True
 
     def answered(self, message: Message, is_foreign: bool = False) -> None:
-        """A task is over. One that an earlier process of this worker id asked for goes to `finish`, too.
+        """Handle the answer to a task. One to an earlier process of this worker id goes to `finish`, too.
 
-        `is_foreign`: it was said to the other place of this worker id.
+        `is_foreign`: it was sent to the other place of this worker id.
         """
         kind, codec, _, task_id, body, _, _ = message
         is_ours = task_id in self._under_way_at
@@ -202,8 +202,8 @@ class Tasks:
             try:
                 codec, body = codec & ~SPILLED, self._bodies.content(message)
             except FileNotFoundError:
-                # its task worker died before it noted that it said this; the next one does the task again
-                log.warning("answer's file is gone, waiting for another", extra={"task_id": task_id})
+                # its task worker died before it noted that it sent this; the next one does the task again
+                log.warning("file of a result is gone, waiting for the next attempt", extra={"task_id": task_id})
                 return
         try:
             found = body if codec & ~HAS_WAITER == RAW else decode(codec, body)  # a call less, where there is no need
@@ -218,7 +218,7 @@ class Tasks:
         if waiter is None and codec & HAS_WAITER:
             self._board.add(self._place, Cell.ORPHANED)
         # Counted behind the callback, next to where the message is noted as handled: whoever follows a process that
-        # died in between hears the message again, and counts it again.
+        # died in between handles the message again, and counts it again.
         if kind <= _DONE:
             self._ended_well(task_id, waiter, found, kind == _FINISH)
             self._cells[self._done] += 1
@@ -227,7 +227,7 @@ class Tasks:
             self._board.add(self._place, Cell.LOST if kind == Kind.LOST else Cell.FAILED)
 
     def body_missing(self, message: Message) -> None:
-        """A task worker found a task without its file.
+        """Handle a task that a task worker found without its file.
 
         A task goes out twice when its event worker dies before it noted that it had sent it. The file goes with the
         first answer, which is then before this one in the same inbox: who still waits here waits for a file that
@@ -237,7 +237,8 @@ class Tasks:
             self.answered(message._replace(kind=Kind.FAILED))
 
     def _ended_well(self, task_id: int, waiter: Waiter, result: Any, has_result: bool) -> None:
-        """To who waits, to its own callback, or to `finish`; without a result nobody is called."""
+        """Deliver a result to the coroutine that waits, to the task's own callback, or to `finish`; without a result
+        nobody is called."""
         if isinstance(waiter, asyncio.Future):
             self._tell(waiter, lambda waiter: waiter.set_result(result if has_result else None))
         elif has_result and (callback := finish_of(waiter)):

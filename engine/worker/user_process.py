@@ -1,4 +1,4 @@
-"""A process of the program's own beside the workers: its coroutine on an event loop, and messages from all others."""
+"""Runs a process of the program's own beside the workers: its coroutine on an event loop, and messages to it."""
 
 import asyncio
 import inspect
@@ -38,7 +38,7 @@ FAILED = 1
 
 
 def check_target(name: str, target: object, others: list[str]) -> None:
-    """Raises UsageError for a process that cannot be added."""
+    """Raise UsageError for a process that cannot be added."""
     if not isinstance(name, str) or not name.isprintable() or not name.strip() or len(name) > 64:
         raise UsageError(f"a process cannot be named {name!r}, must be printable text of 1 to 64 characters")
     if name in others:
@@ -48,7 +48,7 @@ def check_target(name: str, target: object, others: list[str]) -> None:
 
 
 class UserProcess(RemoteClients):
-    """One process; there is never another one of its name. What is said to it waits in its inbox while it is away."""
+    """One process; there is never another one of its name. Messages to it wait in its inbox while it is away."""
 
     attempt = 1
 
@@ -84,7 +84,7 @@ class UserProcess(RemoteClients):
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
     def run(self, readiness: Readiness) -> int:
-        """Run the target until it ends or is told to leave; the exit code."""
+        """Run the target until it ends or is told to leave; return the exit code."""
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(self._live(readiness))
 
@@ -119,7 +119,7 @@ class UserProcess(RemoteClients):
         self.stopping = True
 
     async def _leave(self, work: asyncio.Future[Any]) -> None:
-        """Let the target go, by cancelling it. It may take its time: the manager kills who takes too long."""
+        """Cancel the target and wait for its end. It may take its time: the manager kills who takes too long."""
         if self._board.is_stopping:
             self._inbox.read_to_the_end()
             await self._finish_callbacks()
@@ -127,7 +127,7 @@ class UserProcess(RemoteClients):
         await asyncio.wait((work,))
 
     async def _finish_callbacks(self) -> None:
-        """Callbacks that are at work may need what the target holds; but not for ever."""
+        """Wait for callbacks that are at work, half of max_wait_time at most."""
         if self._callbacks.at_work:
             await asyncio.wait(self._callbacks.at_work, timeout=self._max_wait_s / 2 or None)
 
@@ -137,13 +137,13 @@ class UserProcess(RemoteClients):
             await asyncio.sleep(0.005)
 
     def _has_failed(self, work: asyncio.Future[Any]) -> bool:
-        """Whether the target raised, which is logged once."""
+        """Return whether the target raised, which is logged once."""
         if work.cancelled() or (error := work.exception()) is None:
             return False
         log.error("user process ended by an error", exc_info=error, extra={"title": self._name, "pid": os.getpid()})
         return True
 
-    # ── what other processes say ────────────────────────────────────────────────────────────────
+    # ── what other processes send ────────────────────────────────────────────────────────────────
 
     def _handle(self, message: Message, is_foreign: bool) -> None:
         if message.kind == Kind.PIPE:
@@ -165,4 +165,4 @@ class UserProcess(RemoteClients):
 
 
 def _no_answer(message: Message, is_foreign: bool) -> None:
-    """Nobody answers a task to a process that cannot hand one out."""
+    """Ignore the answer to a task: a user process cannot submit one."""

@@ -36,10 +36,10 @@ from engine.worker.tasks import Tasks
 log = get_logger(__name__)
 
 _QUIET_S = 0.25
-"""A client of a worker that leaves, and that says nothing for so long, is disconnected once no task is unanswered."""
-_HURRY, _GOODBYE = 4 / 6, 5 / 6
-"""When, of its time, a worker that a reload replaces lets clients go at every moment that they say nothing, and when it
-ends all. The rest is for last words, before it is killed."""
+"""An event worker that leaves disconnects a client that sent nothing for so long, once no task is unanswered."""
+_CLOSE_ALL_IDLE, _CLOSE_ALL = 4 / 6, 5 / 6
+"""After which part of max_wait_time a worker that a reload replaces disconnects every client without a request in hand,
+and after which all. The rest is for `worker_stop` and the last answers, before it is killed."""
 
 
 class EventWorker:
@@ -80,8 +80,8 @@ class EventWorker:
         self._loop: asyncio.AbstractEventLoop
         self._outbox: Outbox
         self._tasks: Tasks
-        self._hears = False
-        """Whether answers are read; only after `worker_start`, for what that prepares, `finish` may need."""
+        self._reads_inbox = False
+        """Whether answers are read; only after `worker_start`, for `finish` may need what that prepares."""
         self._busy_poll = BusyPoll()
         self._is_polling = False
         self._told_to_stop: asyncio.Event
@@ -89,7 +89,7 @@ class EventWorker:
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
     def run(self, readiness: Readiness) -> int:
-        """Serve until told to stop; the exit code."""
+        """Serve until told to stop; return the exit code."""
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(self._live(readiness))
 
@@ -108,8 +108,8 @@ class EventWorker:
         )
         processor = InboxProcessor(self._bodies, self.settings.task_max_attempts, self._tasks.answered, self._handle)
         self._inbox = Inbox(self._board, self._channel, self._place, self._state.inbox_packet, processor)
-        self._tasks.dispatcher.hold_clients = self._clients.pause
-        self._tasks.dispatcher.let_clients_go_on = self._clients.resume
+        self._tasks.dispatcher.pause_clients = self._clients.pause
+        self._tasks.dispatcher.resume_clients = self._clients.resume
         self._told_to_stop = asyncio.Event()
         listen_in_loop(self._loop, signal.SIGTERM, self._told_to_stop.set)
         with self._board.seats_locked(self._place):
@@ -126,7 +126,7 @@ class EventWorker:
             return START_FAILED
         self._take_over()
         self._loop.add_reader(self._inbox.descriptor, self._read_inbox)
-        self._hears = True
+        self._reads_inbox = True
         Pulse(self._place, self._board, self._state.backlog).begin(self._loop)
         accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
         readiness.announce()
@@ -136,7 +136,7 @@ class EventWorker:
         return 0
 
     def _close_row(self, place: int) -> None:
-        """Put right what a process that is gone left: its connections are gone, and files that nobody was told of."""
+        """Clean up after a process that is gone: its connections, and the files that nobody was told of."""
         board = self._board
         if board.get(place, Cell.CLOSED) != board.get(place, Cell.ACCEPTED):
             board.put(place, Cell.CLOSED, board.get(place, Cell.ACCEPTED))
@@ -151,7 +151,7 @@ class EventWorker:
         self._adopt()
 
     def _adopt(self) -> None:
-        """Take what the process in the other place left, and what is still said to it. It is gone."""
+        """Take what the process in the other place, which is gone, left, and what is still sent to it."""
         other = self._other_place
         with self._board.seats_locked(self._place):
             if self._board.get(other, Cell.PID):
@@ -165,23 +165,23 @@ class EventWorker:
         self._loop.add_reader(self._channel.readable(other), self._read_other_inbox)
 
     async def _leave(self, accepting: Accepting) -> None:
-        """Accept no more, wait for what is under way, say good-bye."""
+        """Accept no more, wait for what is under way, disconnect all clients."""
         self.stopping = True
         accepting.close()
         self._callbacks.emit("worker_exit", self._id)
         limit_s, began = self.settings.max_wait_time, self._loop.time()
         try:
-            async with asyncio.timeout(limit_s * (1 if self._board.is_stopping else _GOODBYE) or None):
+            async with asyncio.timeout(limit_s * (1 if self._board.is_stopping else _CLOSE_ALL) or None):
                 await _catch_up()
                 while not (self._board.is_stopping or self._is_idle(accepting)):
                     if not self._tasks.unanswered:  # or some client waits for what comes of one
-                        in_hurry = limit_s and self._loop.time() - began > limit_s * _HURRY
+                        in_hurry = limit_s and self._loop.time() - began > limit_s * _CLOSE_ALL_IDLE
                         self._clients.close_idle(0 if in_hurry else _QUIET_S)
                     await self._wait_a_moment()
                     await _catch_up()
                 self._clients.stop_reading()
                 self._tasks.dispatcher.is_stopped = self._board.is_stopping
-                # task workers that finish what they have in hand may still have much to say to any of us
+                # task workers that finish what they have in hand may still send much to any event worker
                 while self._board.is_stopping and not self._board.answers_are_over:
                     await self._wait_a_moment()
                 self._inbox.read_to_the_end()
@@ -215,7 +215,7 @@ class EventWorker:
         return not (accepting.handshakes or self._clients or self._tasks.unanswered or self._callbacks.at_work)
 
     def _tell_of_tasks(self) -> None:
-        """Say what becomes of tasks that are not answered."""
+        """Log what becomes of tasks that are not answered."""
         waiting, under_way = self._tasks.waiting, self._tasks.under_way
         if self._board.is_stopping and self.settings.message_queue_key is None:
             if waiting + under_way:
@@ -223,12 +223,12 @@ class EventWorker:
                 log.warning("tasks were not answered when the worker left", extra=facts)
         elif waiting + under_way:
             facts = {"slot": self._id, "waiting": waiting, "under_way": under_way}
-            log.info("tasks are left to the process that follows", extra=facts)
+            log.info("unanswered tasks are left to the next worker", extra=facts)
 
     async def _wait_a_moment(self) -> None:
         await asyncio.sleep(0.02)
 
-    # ── what other processes say ────────────────────────────────────────────────────────────────
+    # ── what other processes send ────────────────────────────────────────────────────────────────
 
     def _read_inbox(self) -> None:
         self._inbox.read(1 if self._busy_poll.is_on else MOST_PACKETS)  # task workers are given the next ones meanwhile
@@ -254,7 +254,7 @@ class EventWorker:
             self._loop.remove_reader(self._channel.readable(self._other_place))
 
     def _handle(self, message: Message, is_foreign: bool) -> None:
-        """Handle what is not the end of a task."""
+        """Handle a message that is no answer to a task."""
         kind = message.kind
         if kind == Kind.BODY_MISSING:
             self._tasks.body_missing(message)
@@ -292,7 +292,7 @@ class EventWorker:
         return self._tasks.submit(data, target, end)
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
-        if not self._hears:
+        if not self._reads_inbox:
             raise UsageError(
                 "task_wait() cannot be awaited in worker_start, no answer is read before its end; use task()"
             )

@@ -6,7 +6,6 @@ from app.domain.campaign import ShardState, State, Verb
 from app.errors import BadRequest, UnknownCampaign, WrongState
 from app.gateways.log_file import LogFile, log_path
 from app.services import control as module
-from app.services import send_shard
 from app.services.control import control
 from app.services.send_shard import Outcome
 from app.store import campaigns, shards
@@ -17,10 +16,7 @@ from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
 CROWD = crowd(10)
 SIZE = 100
 
-
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch):
-    monkeypatch.setattr(send_shard, "PAGE_ROWS", 3)
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @pytest.fixture

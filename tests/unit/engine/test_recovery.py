@@ -117,7 +117,7 @@ def test_what_a_start_had_drained_before_it_was_killed_waits_again(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(IpcResources, "_furnish", killed)
+        patch.setattr(IpcResources, "_make_memory", killed)
         with pytest.raises(MemoryError):
             start(tmp_path, queue_key)
 
@@ -221,7 +221,7 @@ def test_a_task_whose_file_went_with_its_answer_is_not_delivered_again(
 
     assert ids(now) == [1]
     assert [record.message for record in caplog.records] == [
-        "tasks without their files are not delivered, they were done (count=1)"
+        "tasks without their files were done already, not delivered (count=1)"
     ]
 
 
