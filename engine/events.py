@@ -41,6 +41,18 @@ class TaskCallbacks(NamedTuple):
     error: Callback | None
 
 
+TaskEnd = Callback | TaskCallbacks | None
+"""A callback for `finish` alone goes as it is: an object for each task would be noticed."""
+
+
+def finish_of(end: TaskEnd) -> Callback | None:
+    return end.finish if isinstance(end, TaskCallbacks) else end
+
+
+def error_of(end: TaskEnd) -> Callback | None:
+    return end.error if isinstance(end, TaskCallbacks) else None
+
+
 _by_plain_name = {name.replace("_", ""): name for name in EVENTS}
 
 

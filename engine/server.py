@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.errors import StartError, TaskError, UnknownWorker, UsageError
-from engine.events import IN_MANAGER, TaskCallbacks
+from engine.events import IN_MANAGER, TaskCallbacks, TaskEnd
 from engine.log_lines import get_logger
 from engine.registration import Registration
 from engine.settings import IpcMode, Settings
@@ -36,6 +36,7 @@ class Server(Registration):
         self.host = host
         self.port = port
         self.settings = settings or Settings()
+        self._has_task_workers = self.settings.task_worker_num > 0
         self.worker_pid = 0
         self.master_pid = 0
         self.processes: dict[str, Target] = {}
@@ -154,13 +155,15 @@ class Server(Registration):
         `error_callback(server, task_id, error)` instead of `task_error`; both die with this process.
         Event workers only. Raises UnknownWorker, and what pickle raises.
         """
-        callbacks = None
-        if finish_callback is not None or error_callback is not None:
-            callbacks = TaskCallbacks(finish_callback, error_callback)
-            for name, callback in zip(("finish_callback", "error_callback"), callbacks, strict=True):
-                if callback is not None and not callable(callback):
-                    raise UsageError(f"{name} is {callback!r}, which cannot be called")
-        return self._here.task(data, self._target(dst_worker_id), callbacks)
+        if finish_callback is not None and not callable(finish_callback):
+            raise UsageError(f"finish_callback is {finish_callback!r}, which cannot be called")
+        end: TaskEnd = finish_callback
+        if error_callback is not None:
+            if not callable(error_callback):
+                raise UsageError(f"error_callback is {error_callback!r}, which cannot be called")
+            end = TaskCallbacks(finish_callback, error_callback)
+        target = -1 if dst_worker_id == -1 and self._has_task_workers else self._target(dst_worker_id)
+        return self._here.task(data, target, end)
 
     def _target(self, dst_worker_id: int) -> int:
         """The task worker that is to do it; in PREEMPTIVE mode that is never a certain one."""

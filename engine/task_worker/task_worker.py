@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from engine.events import Events
@@ -9,6 +10,7 @@ from engine.ipc.board import Cell, State
 from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
+from engine.process.busy_poll import BusyPoll
 from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import Mailbox, listening
 from engine.settings import Settings
@@ -30,6 +32,7 @@ class TaskWorker(BaseTaskWorker):
         )
         self.timers = Timers(self._call_timer)
         self._mailbox: Mailbox
+        self._busy_poll = BusyPoll()
 
     def run(self, readiness: Readiness) -> int:
         """Work until told to stop, or until enough is done; the exit code. The task in hand is finished first."""
@@ -39,7 +42,7 @@ class TaskWorker(BaseTaskWorker):
             if (descriptor := self._transport.readable(self._number)) is not None:
                 self._mailbox.watch(descriptor)
             try:
-                refuse_coroutine("worker_start", self._call("worker_start"))
+                refuse_coroutine("worker_start", self._callbacks.call("worker_start", self._id))
             except Exception:
                 log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
                 return START_FAILED
@@ -54,10 +57,8 @@ class TaskWorker(BaseTaskWorker):
             self._tell_why()
             self._board.put(self._place, Cell.STATE, State.AWAY)
             self._transport.wake_other(self._number)
-            try:
-                refuse_coroutine("worker_stop", self._call("worker_stop"))
-            except Exception:
-                log.exception("callback raised", extra={"event": "worker_stop"})
+            stop = partial(self._callbacks.call, "worker_stop", self._id)
+            self._callbacks.guard("worker_stop", lambda: refuse_coroutine("worker_stop", stop()))
         return 0
 
     @property
@@ -92,10 +93,7 @@ class TaskWorker(BaseTaskWorker):
         return True
 
     def _call_timer(self, call: Callable[[], Any]) -> None:
-        try:
-            refuse_coroutine("the callback of a timer", call())
-        except Exception:
-            log.exception("callback raised", extra={"event": "timer"})
+        self._callbacks.guard("timer", lambda: refuse_coroutine("the callback of a timer", call()))
 
     def _adopt(self, in_flight: InFlight) -> None:
         """Do what the process in the other seat had in hand, if that is gone. It is moved into our own hand first: a
@@ -122,7 +120,10 @@ class TaskWorker(BaseTaskWorker):
 
     def _receive_into(self, room: memoryview) -> int:
         """The next packet's size; 0 when it is time to leave, or to adopt, before one came."""
+        self._busy_poll.begin()
         while not (size := self._take(room)):
+            if self._busy_poll.goes_on():
+                continue
             if self._has_to_adopt:
                 return 0
             if self._is_told_to_stop(self._mailbox.wait(self._next_look_s())) or self._is_to_be_recycled():

@@ -7,8 +7,9 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.errors import UsageError
-from engine.events import TaskCallbacks
+from engine.events import TaskEnd
 from engine.ipc.message import decode, encode
 from engine.settings import Settings
 from engine.stats import EventWorkerStats, Stats, TaskWorkerStats
@@ -18,7 +19,6 @@ from engine.testing.loop import StandingLoop
 from engine.testing.role import Role, current, playing
 from engine.testing.tasks import Tasks
 from engine.timers import LoopTimers
-from engine.worker.callbacks import Callbacks
 
 
 class InlineWorker:
@@ -69,8 +69,8 @@ class InlineWorker:
 
     # ── tasks and messages ──────────────────────────────────────────────────────────────────────
 
-    def task(self, data: Any, target: int, callbacks: TaskCallbacks | None) -> int:
-        return self._tasks.submit(data, target, callbacks)
+    def task(self, data: Any, target: int, end: TaskEnd) -> int:
+        return self._tasks.submit(data, target, end)
 
     def task_wait(self, data: Any, timeout_s: float, target: int) -> Coroutine[Any, Any, Any]:
         return self._tasks.wait(current(), data, timeout_s, target)

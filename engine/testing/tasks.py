@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.errors import TaskLost, TaskQueueFull, TaskTimeout, UsageError
-from engine.events import TaskCallbacks
+from engine.events import TaskEnd, error_of, finish_of
 from engine.ipc.backlog import NOTED_BYTES
 from engine.ipc.message import HEAD_BYTES, Kind, decode, encode, failure
 from engine.log_lines import get_logger
@@ -16,7 +17,6 @@ from engine.server import Server
 from engine.testing.lately import Lately
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Answer, Role, current, playing
-from engine.worker.callbacks import Callbacks
 
 log = get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Task:
     task_worker: int
     codec: int
     body: bytes
-    callbacks: TaskCallbacks | None
+    end: TaskEnd
     waiter: asyncio.Future[Any] | None
     submitted_at: float
     """On the loop's clock."""
@@ -71,7 +71,7 @@ class Tasks:
         self,
         data: Any,
         target: int,
-        callbacks: TaskCallbacks | None = None,
+        end: TaskEnd = None,
         waiter: asyncio.Future[Any] | None = None,
     ) -> int:
         role = current()
@@ -85,7 +85,7 @@ class Tasks:
         task_id = self.submitted
         number = target if target >= 0 else task_id % self._settings.task_worker_num
         self.submitted += 1
-        self._waiting.append(Task(task_id, role.worker_id, number, codec, body, callbacks, waiter, self._loop.time()))
+        self._waiting.append(Task(task_id, role.worker_id, number, codec, body, end, waiter, self._loop.time()))
         return task_id
 
     async def wait(self, role: Role, data: Any, timeout_s: float, target: int) -> Any:
@@ -171,16 +171,16 @@ class Tasks:
     def _ended_well(self, task: Task, result: Any, *, has_result: bool) -> None:
         if task.waiter:
             self._tell(task.waiter, lambda waiter: waiter.set_result(result if has_result else None))
-        elif has_result and task.callbacks and task.callbacks.finish:
-            self._callbacks.run("finish_callback", task.callbacks.finish, task.id, result)
+        elif has_result and (callback := finish_of(task.end)):
+            self._callbacks.run("finish_callback", callback, task.id, result)
         elif has_result:
             self._callbacks.emit("finish", task.id, result)
 
     def _ended_badly(self, task: Task, error: Exception) -> None:
         if task.waiter:
             self._tell(task.waiter, lambda waiter: waiter.set_exception(error))
-        elif task.callbacks and task.callbacks.error:
-            self._callbacks.run("error_callback", task.callbacks.error, task.id, error)
+        elif callback := error_of(task.end):
+            self._callbacks.run("error_callback", callback, task.id, error)
         else:
             self._callbacks.emit("task_error", task.id, error)
 
