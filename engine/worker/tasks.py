@@ -64,6 +64,8 @@ class Tasks:
         self._former: list[Message] = []
         self._seen: set[int] = set()
         """Tasks of processes before this one that were answered: an answer may come twice."""
+        self._adopted: set[int] = set()
+        """Tasks of the process in the other place, which may have sent them and not noted that."""
 
     @property
     def unanswered(self) -> int:
@@ -160,6 +162,7 @@ class Tasks:
                 message = inherited.popleft()
                 if message.id not in self._backlog:
                     self._backlog.append(message.id, to_bytes(message._replace(source=self._place)))
+                    self._adopted.add(message.id)
                     self._wait_again(message)
                 other.remove([message.id])
             if inherited:
@@ -231,9 +234,14 @@ class Tasks:
 
         A task goes out twice when its event worker dies before it noted that it had sent it. The file goes with the
         first answer, which is then before this one in the same inbox: who still waits here waits for a file that
-        somebody else removed.
+        somebody else removed. The first answer to one that was adopted went to the other place, and may be heard later.
         """
-        if self._scheduler.is_under_way(message.id):
+        if not self._scheduler.is_under_way(message.id):
+            return
+        if message.id in self._adopted:
+            log.warning("task was done before, its answer went to who sent it", extra={"task_id": message.id})
+            self._scheduler.answered(message.id)
+        else:
             self.answered(message._replace(kind=Kind.FAILED))
 
     def _ended_well(self, task_id: int, waiter: Waiter, result: Any, has_result: bool) -> None:
