@@ -36,6 +36,7 @@ class Server(Registration):
         self.host = host
         self.port = port
         self.settings = settings or Settings()
+        self._has_task_workers = self.settings.task_worker_num > 0
         self.worker_pid = 0
         self.master_pid = 0
         self.processes: dict[str, Target] = {}
@@ -161,7 +162,8 @@ class Server(Registration):
             if not callable(error_callback):
                 raise UsageError(f"error_callback is {error_callback!r}, which cannot be called")
             end = TaskCallbacks(finish_callback, error_callback)
-        return self._here.task(data, self._target(dst_worker_id), end)
+        target = -1 if dst_worker_id == -1 and self._has_task_workers else self._target(dst_worker_id)
+        return self._here.task(data, target, end)
 
     def _target(self, dst_worker_id: int) -> int:
         """The task worker that is to do it; in PREEMPTIVE mode that is never a certain one."""

@@ -10,15 +10,17 @@ is the one in use. So at every moment what is here is whole.
 import mmap
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from engine.ipc.memory import Region
 from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_HEAD, Message, message_at
 
-_HEADER_BYTES = mmap.PAGESIZE
-_USED, _END = 0, 1
-_WORTH_RELEASING = 2**20
+_HEADER_BYTES: Final = mmap.PAGESIZE
+_USED: Final = 0
+_END: Final = 1
+_WORTH_RELEASING: Final = 2**20
 _EXTRA = 2 * (HEAD_BYTES + INLINE_BYTES)
-NOTED_BYTES = 272
+NOTED_BYTES: Final = 272
 """What an event worker keeps of each task that waits beside its message, in objects of Python; measured."""
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import Final
 
 from engine.ipc.conn_table import ConnTable
 from engine.stats import EventWorkerStats, ProcessStats, Stats, TaskWorkerStats, resident_bytes
@@ -49,7 +50,7 @@ class Cell(IntEnum):
     TO_ADOPT = 28  # its process is gone, and nobody has taken what that left
 
 
-_ROW = len(Cell)
+_ROW: Final = len(Cell)
 RATE_UNIT = 1000
 """A cell holds whole numbers."""
 RATE_WINDOW_S = 10.0
@@ -64,9 +65,9 @@ class State(IntEnum):
     BUSY = 2
 
 
-BLOCKED = 1
+BLOCKED: Final = 1
 """A task worker takes nothing for now, and nothing waits for it."""
-BLOCKED_WITH_TASKS = 2
+BLOCKED_WITH_TASKS: Final = 2
 """The same, and something may wait for it."""
 
 

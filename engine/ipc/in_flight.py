@@ -10,22 +10,22 @@ The packet is as it came, with its own length in front; a queue puts the message
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.ipc.message import HEAD_BYTES, PACKET_BYTES, PACKET_HEAD, TIMED_OUT, Kind, Message, unpack
 
-_ANSWERED = struct.Struct("=I")
-LEAD_BYTES = 8
+_ANSWERED: Final = struct.Struct("=I")
+LEAD_BYTES: Final = 8
 _PLACES = PACKET_BYTES // HEAD_BYTES  # a message is not shorter than its head
-_BEGUN_AT = _ANSWERED.size
+_BEGUN_AT: Final = _ANSWERED.size
 _ENDED_AT = _BEGUN_AT + _PLACES
 _GONE_AT = _ENDED_AT + _PLACES
 _LEAD_AT = (_GONE_AT + _PLACES + 7) // 8 * 8
 _PACKET_AT = _LEAD_AT + LEAD_BYTES
 REGION_BYTES = _PACKET_AT + 2 * PACKET_BYTES
-_MOST = 255
+_MOST: Final = 255
 _REQUEUED, _EXPIRED = 1, 2
-_new = tuple.__new__  # a NamedTuple's own costs twice as much
+_new: Final = tuple.__new__  # a NamedTuple's own costs twice as much
 
 
 def slots_in(memory: memoryview) -> list["InFlight"]:

@@ -5,13 +5,15 @@ handled u64 | deaths u64 | packet
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from engine.ipc.backlog import Backlog
 from engine.ipc.message import PACKET_BYTES, PACKET_HEAD, Message, unpack
 
-_PACKET_AT = 16
+_PACKET_AT: Final = 16
 REGION_BYTES = _PACKET_AT + 2 * PACKET_BYTES
-_HANDLED, _DEATHS = 0, 1
+_HANDLED: Final = 0
+_DEATHS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class InboxPacket:
         """`memory`: REGION_BYTES of it."""
         self._cells = memory[:_PACKET_AT].cast("Q")
         self._packet = memory[_PACKET_AT:]
+        self._may_have_deaths = True
+        """Whether deaths of a process before us may stand here; to look into the memory for each message costs more."""
 
     def take(self, receive_into: Callable[[memoryview], int]) -> list[Message] | None:
         """Let `receive_into` put the next packet here: what it holds, None when there is none."""
@@ -37,8 +41,9 @@ class InboxPacket:
     def handled(self, count: int) -> None:
         """Note that the first `count` messages are dealt with."""
         self._cells[_HANDLED] = count
-        if self._cells[_DEATHS]:
+        if self._may_have_deaths:
             self._cells[_DEATHS] = 0
+            self._may_have_deaths = False
 
     def clear(self) -> None:
         """All are."""
@@ -53,6 +58,7 @@ class InboxPacket:
         if not PACKET_HEAD.unpack_from(self._packet)[0]:
             return [], 0
         self._cells[_DEATHS] += 1
+        self._may_have_deaths = True
         if self._cells[_DEATHS] >= most_deaths:
             self.handled(self._cells[_HANDLED] + 1)
         handled = self._cells[_HANDLED]

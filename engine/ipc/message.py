@@ -11,18 +11,19 @@ import struct
 import traceback
 from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from engine.errors import TaskFailed
 
-PACKET_HEAD = struct.Struct("=I")
-_HEAD = struct.Struct("=BBBHHHQ")
-_pack_head, _unpack_head = _HEAD.pack, _HEAD.unpack_from
-HEAD_BYTES = _HEAD.size
+PACKET_HEAD: Final = struct.Struct("=I")
+_HEAD: Final = struct.Struct("=BBBHHHQ")
+_pack_head: Final = _HEAD.pack
+_unpack_head: Final = _HEAD.unpack_from
+HEAD_BYTES: Final = _HEAD.size
 
-INLINE_BYTES = 8 * 1024
+INLINE_BYTES: Final = 8 * 1024
 """Largest body that travels in its message; a larger one goes to a file. Swoole's limit."""
-PACKET_BYTES = 64 * 1024
+PACKET_BYTES: Final = 64 * 1024
 """Largest packet: well below the 208 KiB a unix socket holds by default, so several fit (net.core.wmem_default)."""
 
 
@@ -42,18 +43,20 @@ class Kind(IntEnum):
     )
 
 
-SPILLED = 0x80
+SPILLED: Final = 0x80
 """Added to a codec: the body is the name of the file that holds the real one."""
-HAS_WAITER = 0x40
+HAS_WAITER: Final = 0x40
 """Added to the codec of a task and of its answer: not `finish` but a callback or a waiting coroutine wants the end."""
-TIMED_OUT = 0x20
+TIMED_OUT: Final = 0x20
 """Added to the codec of a task that took longer than it may: whoever finds it answers that, and does not begin it."""
-RAW, TEXT, PICKLE = 0, 1, 2
-ANY = 0xFFFF
+RAW: Final = 0
+TEXT: Final = 1
+PICKLE: Final = 2
+ANY: Final = 0xFFFF
 """Target of a task that any task worker may do."""
 
 
-_new = tuple.__new__  # a NamedTuple's own costs twice as much
+_new: Final = tuple.__new__  # a NamedTuple's own costs twice as much
 
 
 class Message(NamedTuple):

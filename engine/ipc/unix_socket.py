@@ -1,12 +1,13 @@
 """Inboxes as pairs of unix sockets: the channel of IpcMode.SOCKET."""
 
 import socket
+from typing import Final
 
 from engine.ipc.message import PACKET_BYTES
 
 _BUFFER_BYTES = 1024 * 1024
 """Asked of the kernel for each inbox; it gives at most net.core.wmem_max, and that is enough."""
-_LARGEST = 2 * PACKET_BYTES
+_LARGEST: Final = 2 * PACKET_BYTES
 
 
 class UnixSocketChannel:

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from engine.ipc.board import Cell, State
 from engine.ipc.in_flight import InFlight, InFlightTask
@@ -17,10 +17,10 @@ from engine.task_worker.requeuer import Requeuer, may_requeue, requeue
 
 log = get_logger(__name__)
 
-_TASK = int(Kind.TASK)
-_ANSWER_WITHIN_NS = 500_000
+_TASK: Final = int(Kind.TASK)
+_ANSWER_WITHIN_NS: Final = 500_000
 """Answers of quick tasks travel together, but none waits longer than this before the next task begins."""
-_MOST_TOGETHER = 16
+_MOST_TOGETHER: Final = 16
 """Nor for more tasks than this, so that the event worker has something to do while we do the next."""
 
 

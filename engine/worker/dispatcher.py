@@ -5,6 +5,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from engine.errors import TaskQueueFull
 from engine.ipc.backlog import NOTED_BYTES, Backlog
@@ -17,9 +18,9 @@ from engine.worker.scheduler import Assignment, Load, Scheduler
 
 log = get_logger(__name__)
 
-_LOOK_AGAIN_S = 0.002
+_LOOK_AGAIN_S: Final = 0.002
 """While tasks wait for a task worker that somebody else keeps busy, nobody tells us when it is free."""
-_CALL_ENDS_NS = 50_000_000
+_CALL_ENDS_NS: Final = 50_000_000
 """Whoever called may have died before the task was sent."""
 
 

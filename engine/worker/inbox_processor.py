@@ -1,6 +1,7 @@
 """Handles what is said to an event worker, so that its death at any moment leaves nothing unheard, and no file."""
 
 from collections.abc import Callable
+from typing import Final
 
 from engine.ipc.bodies import Bodies
 from engine.ipc.inbox_packet import InboxPacket
@@ -9,7 +10,7 @@ from engine.log_lines import get_logger
 
 log = get_logger(__name__)
 
-_LAST_END = int(Kind.LOST)
+_LAST_END: Final = int(Kind.LOST)
 """Kinds up to this one are ends of tasks."""
 
 
@@ -40,7 +41,7 @@ class InboxProcessor:
         """
         answered, handle, note = self._answered, self._handle, inbox_packet.handled
         for message in messages:
-            kind, codec = message[:2]
+            kind, codec = message[0], message[1]
             try:
                 if kind <= _LAST_END:
                     answered(message, is_foreign)

@@ -3,15 +3,15 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MOST_UNDER_WAY = 64
+MOST_UNDER_WAY: Final = 64
 """Quick tasks that one task worker may have from one event worker."""
-QUICK_NS = 1_000_000
+QUICK_NS: Final = 1_000_000
 """As many tasks are sent ahead to a task worker as it does in this time; one that takes longer travels alone."""
-WORTH_WAKING_NS = 100_000
+WORTH_WAKING_NS: Final = 100_000
 """So much work is worth one task worker more: to wake it costs both sides about as much as it saves."""
-_TOGETHER = 16
+_TOGETHER: Final = 16
 """So many quick tasks are worth a packet in any case."""
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from engine.errors import TaskLost, TaskTimeout
 from engine.events import TaskEnd, error_of, finish_of
@@ -11,7 +11,7 @@ from engine.ipc.backlog import Backlog
 from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
-from engine.ipc.message import ANY, HAS_WAITER, SPILLED, Kind, Message, decode, encode, failure, frame, to_bytes
+from engine.ipc.message import ANY, HAS_WAITER, RAW, SPILLED, Kind, Message, decode, encode, failure, frame, to_bytes
 from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
 from engine.worker.callbacks import Callbacks
@@ -20,8 +20,10 @@ from engine.worker.scheduler import Scheduler
 
 log = get_logger(__name__)
 
-_IDS_AT_ONCE = 32
-_FINISH, _DONE = int(Kind.FINISH), int(Kind.DONE)
+_IDS_AT_ONCE: Final = 32
+_TASK: Final = int(Kind.TASK)
+_FINISH: Final = int(Kind.FINISH)
+_DONE: Final = int(Kind.DONE)
 """Kinds up to DONE are of tasks that ended well."""
 Waiter = TaskEnd | asyncio.Future[Any]
 """Who wants the end of a task, where that is not `finish` and `task_error`."""
@@ -105,7 +107,7 @@ class Tasks:
             self._draw_ids()
         task_id = self._upcoming_id
         self._upcoming_id = task_id + 1
-        message = frame(Kind.TASK, codec, self._place, task_id, body, ANY if target < 0 else target)
+        message = frame(_TASK, codec, self._place, task_id, body, ANY if target < 0 else target)
         try:
             self._backlog.append(task_id, message)
         except OSError:
@@ -204,7 +206,7 @@ class Tasks:
                 log.warning("answer's file is gone, waiting for another", extra={"task_id": task_id})
                 return
         try:
-            found = decode(codec, body)
+            found = body if codec & ~HAS_WAITER == RAW else decode(codec, body)  # a call less, where there is no need
         except Exception as error:
             log.exception("result cannot be unpacked", extra={"task_id": task_id})
             kind, found = Kind.FAILED, failure(error)
