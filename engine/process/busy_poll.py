@@ -42,6 +42,12 @@ class BusyPoll:
         self.is_on = True
         self._until_ns = self._now_ns() + _LONGEST_NS
 
+    def end(self) -> None:
+        """What was waited for came, and nothing else is."""
+        if self.is_on:
+            self._to_leave_out = 1
+            self.is_on = False
+
     def goes_on(self) -> bool:
         """Whether to look once more, after others had the core; False when it is time to sleep."""
         if not self.is_on:

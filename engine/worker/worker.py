@@ -257,6 +257,8 @@ class EventWorker:
             if self._busy_poll.is_on and not self._is_polling:
                 self._is_polling = True
                 self._loop.call_soon(self._poll_on)
+        else:
+            self._busy_poll.end()
 
     def _poll_on(self) -> None:
         """Keep the loop from sleeping while answers may be near: it looks at the inbox, and at clients, each turn."""

@@ -74,6 +74,16 @@ def test_a_wait_that_ends_well_is_followed_by_looking_again() -> None:
     assert next(slept) == 1
 
 
+def test_where_nothing_is_waited_for_nobody_looks_and_that_counts_as_no_wait_in_vain() -> None:
+    machine = Machine()
+    machine.looks(SOON)
+
+    machine.busy_poll.end()
+
+    assert not machine.busy_poll.goes_on()
+    assert machine.looks(SOON) == SOON
+
+
 def test_a_core_that_others_want_is_left_to_them() -> None:
     machine = Machine()
     machine.others_take_ns = 50_000
