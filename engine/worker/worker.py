@@ -19,6 +19,7 @@ from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
 from engine.process.busy_poll import BusyPoll
 from engine.process.child import START_FAILED, Readiness
+from engine.process.limits import have_a_core_each
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.timers import LoopTimers
@@ -84,7 +85,7 @@ class EventWorker:
         self._tasks: Tasks
         self._hears = False
         """Whether answers are read; only after `worker_start`, for what that prepares, `finish` may need."""
-        self._busy_poll = BusyPoll()
+        self._busy_poll = BusyPoll(have_a_core_each(settings.worker_num + settings.task_worker_num))
         self._is_polling = False
         self._told_to_stop: asyncio.Event
 
