@@ -31,7 +31,7 @@ from app.services.threads import Threads
 from app.services.watchers import Watchers
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
-from app.store.database import LONG_S, open_database
+from app.store.database import LONG_S, open_configured
 from app.store.faults import may_pass, reason
 from app.store.patience import Patience
 from app.trigger_token import is_right, read_token
@@ -94,17 +94,13 @@ class Application:
                 self._database,
                 self._config.sms_log_dir,
                 owner,
-                patient=self._patient(),
+                task_workers=self._config.sms_task_worker_num,
+                patient=open_patiently(self._config),
                 post=server.task,
                 changed=lambda campaign_id: self._changed(server, campaign_id),
                 is_stopping=lambda: server.stopping,
             )
             self._conducting = asyncio.get_running_loop().create_task(self._conductor.run())
-
-    def _patient(self) -> Engine:
-        """The database, for who counts all customers."""
-        url = self._config.database_url.get_secret_value()
-        return open_database(url, patience=Patience(COUNTED_WITHIN_S, LONG_S))
 
     def worker_exit(self, server: Server, worker_id: int) -> None:
         if not server.taskworker:
@@ -284,6 +280,7 @@ class Application:
             self._database,
             self._config.sms_log_dir,
             order,
+            slice_s=self._config.sms_slice_s,
             should_stop=lambda: server.stopping,
             on_progress=tell,
             on_rejected=lambda news: server.send_message(news, self._listener_of_rejects),
@@ -320,6 +317,11 @@ class Application:
         for worker_id in range(self._config.sms_worker_num):
             if worker_id != server.worker_id:
                 server.send_message(campaign_id, worker_id)
+
+
+def open_patiently(config: Config) -> Engine:
+    """The database that the settings name, for who counts all customers."""
+    return open_configured(config, patience=Patience(COUNTED_WITHIN_S, LONG_S))
 
 
 def _path(file: Path | None) -> str:

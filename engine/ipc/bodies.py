@@ -10,16 +10,16 @@ class Bodies:
     """Turns values into messages and back, for one process."""
 
     def __init__(self, spill: SpillDirectory, place: int) -> None:
-        """`place` is what stands as source in its messages."""
+        """`place` is that of the process, and stands as source in its messages."""
         self._spill = spill
-        self._place = place
+        self.place = place
 
     def pack(self, kind: Kind, number: int, data: Any) -> Message:
         """A message that holds `data`. Raises what pickle raises, and OSError when a file does not fit."""
         codec, body = encode(data)
         if len(body) > INLINE_BYTES:
             codec, body = codec | SPILLED, self._spill.write(body)
-        return Message(kind, codec, self._place, number, body)
+        return Message(kind, codec, self.place, number, body)
 
     def spill(self, body: bytes) -> bytes:
         """Put a body into a file: its name. Raises OSError when it does not fit."""
@@ -34,7 +34,7 @@ class Bodies:
         codec, body = encode(data)
         if len(body) > INLINE_BYTES:
             codec, body = codec | SPILLED, self._spill.write(body)
-        return frame(kind, codec | flags, self._place, number, body)
+        return frame(kind, codec | flags, self.place, number, body)
 
     @property
     def files_made(self) -> int:

@@ -32,7 +32,7 @@ class InboxPacket:
         self._cells = memory[:_PACKET_AT].cast("Q")
         self._packet = memory[_PACKET_AT:]
         self._may_have_deaths = True
-        """Whether deaths of a process before us may stand here; to look into the memory for each message costs more."""
+        """Whether deaths of a process before us may stand here; to ask the memory for each message would cost."""
 
     def take(self, receive_into: Callable[[memoryview], int]) -> list[Message] | None:
         """Let `receive_into` put the next packet here: what it holds, None when there is none."""

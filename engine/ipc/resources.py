@@ -137,7 +137,7 @@ class IpcResources:
             self.board.put(place, Cell.SUBMITTED, len(share))
             self.board.put(place, Cell.WAITING, len(share))
 
-        self.process_readings = [
+        self.process_packets = [
             InboxPacket(anonymous("", inbox_packet.REGION_BYTES).view) for _ in self.board.processes
         ]
 

@@ -3,13 +3,15 @@
 import os
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.board import Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.channel import inbox_of
+from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.in_flight import LEAD_BYTES
-from engine.ipc.message import Kind, packets
+from engine.ipc.message import Kind
 from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
@@ -27,13 +29,12 @@ class BaseTaskWorker(RemoteClients):
 
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
         self.settings = settings
-        self._server = server
         self._place = place
         self._board = board = resources.board
         self._id = board.worker_id(place)
         self._number = self._id - board.worker_num
         self._inbox = inbox_of(board, self._id)
-        self._events = events
+        self._callbacks = Callbacks(server, events)
         self._channel = resources.channel
         self._transport = resources.transport
         self._spill = resources.spill
@@ -63,6 +64,7 @@ class BaseTaskWorker(RemoteClients):
         """From here on what is in flight here is ours alone, and nobody else adopts it."""
         with self._board.seats_locked(self._place):
             self._clean_up_after_the_dead(self._place)
+            begin_files(self._board, self._spill, self._place)
             self._board.put(self._place, Cell.PID, os.getpid())
             self._board.put(self._place, Cell.STATE, State.AWAY)
             self._board.put(self._place, Cell.TO_ADOPT, 0)
@@ -77,11 +79,7 @@ class BaseTaskWorker(RemoteClients):
         for in_flight in self._in_flight_slots[place]:
             for message in in_flight.answered_before():
                 self._bodies.drop(message)
-        if maker := self._board.get(place, Cell.FILES_OF):
-            self._spill.discard(maker, self._board.get(place, Cell.FILES_SENT))
-        # in this order: a death in between must not make files of the dead, which others were told of, look untold
-        self._board.put(place, Cell.FILES_OF, self._spill.maker if place == self._place else 0)
-        self._board.put(place, Cell.FILES_SENT, 0)
+        discard_untold(self._board, self._spill, place)
 
     def _take(self, room: memoryview) -> int:
         """What others say comes first, then tasks. With a socket for both, they come together."""
@@ -90,15 +88,10 @@ class BaseTaskWorker(RemoteClients):
     def _hear(self, room: memoryview) -> int:
         return self._channel.receive_into(self._inbox, room[LEAD_BYTES:])
 
-    def _call(self, event: str) -> Any:
-        callback = self._events.get(event)
-        return callback(self._server, self._id) if callback else None
-
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        for packet in packets([self._bodies.frame(kind, number, data)]):
-            self._answers.push(to, packet)
+        self._answers.post(to, self._bodies.frame(kind, number, data))
 
     def task(self, data: Any, target: int, end: object) -> int:
         raise UsageError("task() cannot be called in a task worker; send_message() an event worker that calls it")

@@ -1,11 +1,9 @@
 """A task worker of coroutines: up to task_max_concurrency tasks at once, each in a slot of its own, on one loop."""
 
 import asyncio
-import inspect
 import signal
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvloop
@@ -20,7 +18,7 @@ from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.task_worker.answers import Answers
-from engine.task_worker.async_runner import AsyncRunner, current, finished
+from engine.task_worker.async_runner import AsyncRunner, current
 from engine.task_worker.base_runner import no_task
 from engine.task_worker.base_task_worker import BaseTaskWorker
 from engine.timers import LoopTimers
@@ -52,8 +50,7 @@ class CoroutineWorker(BaseTaskWorker):
         self._next_look: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Future[None]
-        self.timers = LoopTimers(self._call_timer)
-        self._timer_calls: set[asyncio.Task[None]] = set()
+        self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
@@ -74,7 +71,8 @@ class CoroutineWorker(BaseTaskWorker):
         listen_in_loop(self._loop, signal.SIGTERM, self._look, self._note_stop)  # a handler that blocks may ask
         self._take_seat()
         try:
-            await finished(self._call("worker_start"))
+            if (starting := self._callbacks.call("worker_start", self._id)) is not None:
+                await starting
         except Exception:
             log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
             return START_FAILED
@@ -89,24 +87,9 @@ class CoroutineWorker(BaseTaskWorker):
         self._look()
         await self._end
         self._tell_why()
-        try:
-            await finished(self._call("worker_stop"))
-        except Exception:
-            log.exception("callback raised", extra={"event": "worker_stop"})
+        if (stopped := self._callbacks.emit("worker_stop", self._id)) is not None:
+            await stopped
         return 0
-
-    def _call_timer(self, call: Callable[[], Any]) -> asyncio.Task[None] | None:
-        try:
-            result = call()
-        except Exception:
-            log.exception("callback raised", extra={"event": "timer"})
-            return None
-        if not inspect.isawaitable(result):
-            return None
-        work = self._loop.create_task(_logged(result))
-        self._timer_calls.add(work)
-        work.add_done_callback(self._timer_calls.discard)
-        return work
 
     @property
     def tasks(self) -> int:
@@ -286,11 +269,3 @@ class CoroutineWorker(BaseTaskWorker):
         if (runner := current()) is None:
             raise no_task()
         runner.finish(data)
-
-
-async def _logged(result: Awaitable[Any]) -> None:
-    """Wait for what the callback of a timer gave."""
-    try:
-        await result
-    except Exception:
-        log.exception("callback raised", extra={"event": "timer"})

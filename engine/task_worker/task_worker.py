@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from engine.events import Events
@@ -42,7 +43,7 @@ class TaskWorker(BaseTaskWorker):
             if (descriptor := self._transport.readable(self._number)) is not None:
                 self._mailbox.watch(descriptor)
             try:
-                refuse_coroutine("worker_start", self._call("worker_start"))
+                refuse_coroutine("worker_start", self._callbacks.call("worker_start", self._id))
             except Exception:
                 log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
                 return START_FAILED
@@ -57,10 +58,8 @@ class TaskWorker(BaseTaskWorker):
             self._tell_why()
             self._board.put(self._place, Cell.STATE, State.AWAY)
             self._transport.wake_other(self._number)
-            try:
-                refuse_coroutine("worker_stop", self._call("worker_stop"))
-            except Exception:
-                log.exception("callback raised", extra={"event": "worker_stop"})
+            stop = partial(self._callbacks.call, "worker_stop", self._id)
+            self._callbacks.guard("worker_stop", lambda: refuse_coroutine("worker_stop", stop()))
         return 0
 
     @property
@@ -95,10 +94,7 @@ class TaskWorker(BaseTaskWorker):
         return True
 
     def _call_timer(self, call: Callable[[], Any]) -> None:
-        try:
-            refuse_coroutine("the callback of a timer", call())
-        except Exception:
-            log.exception("callback raised", extra={"event": "timer"})
+        self._callbacks.guard("timer", lambda: refuse_coroutine("the callback of a timer", call()))
 
     def _adopt(self, in_flight: InFlight) -> None:
         """Do what the process in the other seat had in hand, if that is gone. It is moved into our own hand first: a

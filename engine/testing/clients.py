@@ -1,5 +1,6 @@
 """The connections of an inline server: real framing, no sockets."""
 
+from engine.callbacks import Callbacks
 from engine.errors import BadFrameLength
 from engine.log_lines import get_logger
 from engine.settings import Settings
@@ -8,7 +9,6 @@ from engine.testing.lately import Lately
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Role, playing
 from engine.wire.framing import guess
-from engine.worker.callbacks import Callbacks
 
 log = get_logger(__name__)
 

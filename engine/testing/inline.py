@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+from engine.callbacks import Callbacks
 from engine.errors import UnknownWorker, UsageError
 from engine.log_lines import get_logger
 from engine.server import Server
@@ -17,7 +18,6 @@ from engine.testing.loop import StandingLoop
 from engine.testing.role import MANAGER, Role, playing
 from engine.testing.runtime import InlineRuntime
 from engine.testing.tasks import Tasks
-from engine.worker.callbacks import Callbacks
 from engine.worker.user_process import Target
 
 log = get_logger(__name__)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.errors import UsageError
 from engine.events import TaskEnd
 from engine.ipc.message import decode, encode
@@ -18,7 +19,6 @@ from engine.testing.loop import StandingLoop
 from engine.testing.role import Role, current, playing
 from engine.testing.tasks import Tasks
 from engine.timers import LoopTimers
-from engine.worker.callbacks import Callbacks
 
 
 class InlineWorker:

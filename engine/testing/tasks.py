@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.errors import TaskLost, TaskQueueFull, TaskTimeout, UsageError
 from engine.events import TaskEnd, error_of, finish_of
 from engine.ipc.backlog import NOTED_BYTES
@@ -16,7 +17,6 @@ from engine.server import Server
 from engine.testing.lately import Lately
 from engine.testing.loop import StandingLoop
 from engine.testing.role import Answer, Role, current, playing
-from engine.worker.callbacks import Callbacks
 
 log = get_logger(__name__)
 

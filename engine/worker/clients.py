@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.ipc.board import Board, Cell
 from engine.ipc.channel import place_of
 from engine.ipc.message import Kind
 from engine.log_lines import Few, get_logger
 from engine.settings import Settings
-from engine.worker.callbacks import Callbacks
 from engine.worker.connection import TURN_S, Connection
 from engine.worker.timeouts import disconnect_idle, drop_unreachable, limits_of
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from engine.callbacks import Callbacks
 from engine.errors import TaskLost, TaskTimeout
 from engine.events import TaskEnd, error_of, finish_of
 from engine.ipc.backlog import Backlog
@@ -14,7 +15,6 @@ from engine.ipc.counter import SharedCounter
 from engine.ipc.message import ANY, HAS_WAITER, RAW, SPILLED, Kind, Message, decode, encode, failure, frame, to_bytes
 from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
-from engine.worker.callbacks import Callbacks
 from engine.worker.dispatcher import Dispatcher
 from engine.worker.scheduler import Scheduler
 

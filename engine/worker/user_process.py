@@ -9,11 +9,13 @@ from typing import Any
 
 import uvloop
 
+from engine.callbacks import Callbacks
 from engine.errors import UsageError
 from engine.events import Events
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import has_reader, inbox_of
+from engine.ipc.channel import inbox_of
+from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.message import Kind, Message
 from engine.ipc.remote_clients import RemoteClients
 from engine.ipc.resources import IpcResources
@@ -22,7 +24,7 @@ from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.timers import LoopTimers
-from engine.worker.callbacks import Callbacks
+from engine.worker.inbox import Inbox
 from engine.worker.inbox_processor import InboxProcessor
 from engine.worker.loop_watch import watched
 from engine.worker.outbox import Outbox
@@ -33,7 +35,6 @@ Target = Callable[[Any], Awaitable[Any]]
 """What such a process runs: an `async def` that is given the server."""
 FAILED = 1
 """Exit code of a process whose target raised."""
-_PACKETS_A_TURN = 64
 
 
 def check_target(name: str, target: object, others: list[str]) -> None:
@@ -71,13 +72,12 @@ class UserProcess(RemoteClients):
         self._board = board = resources.board
         self._spill = resources.spill
         self._channel = resources.channel
-        self._inbox = inbox_of(board, board.worker_id(place))
-        self._inbox_packet = resources.process_readings[
-            board.worker_id(place) - board.worker_num - board.task_worker_num
-        ]
         self._bodies = Bodies(resources.spill, place)
         self._callbacks = Callbacks(server, events)
-        self._inbox_processor = InboxProcessor(self._bodies, settings.task_max_attempts, _no_answer, self._handle)
+        processor = InboxProcessor(self._bodies, settings.task_max_attempts, _no_answer, self._handle)
+        worker_id = board.worker_id(place)
+        packet = resources.process_packets[worker_id - board.worker_num - board.task_worker_num]
+        self._inbox = Inbox(board, resources.channel, inbox_of(board, worker_id), packet, processor)
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
         self._outbox: Outbox
 
@@ -90,23 +90,24 @@ class UserProcess(RemoteClients):
 
     async def _live(self, readiness: Readiness) -> int:
         loop = asyncio.get_running_loop()
-        self._outbox = Outbox(loop, self._channel, self._board.inboxes, self._note_files)
+        self._outbox = Outbox(loop, self._channel, self._board, self._bodies)
         told = asyncio.Event()
         listen_in_loop(loop, signal.SIGTERM, told.set, self._note_stop)
-        self._clean_up_after_the_dead()
+        discard_untold(self._board, self._spill, self._place)
+        begin_files(self._board, self._spill, self._place)
         self._board.put(self._place, Cell.PID, os.getpid())
         work = asyncio.ensure_future(self._target(self._server))
         await asyncio.sleep(0)  # what it does wrong before it waits for anything is a start that failed
         if work.done() and self._has_failed(work):
             return START_FAILED
-        self._inbox_processor.process_leftover(self._inbox_packet)
-        loop.add_reader(self._channel.readable(self._inbox), self._read_inbox)
+        self._inbox.process_leftover()
+        loop.add_reader(self._inbox.descriptor, self._inbox.read)
         readiness.announce()
         waiting = asyncio.ensure_future(told.wait())
         with watched(loop):
             await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        loop.remove_reader(self._channel.readable(self._inbox))
+        loop.remove_reader(self._inbox.descriptor)
         if not work.done():
             await self._leave(work)
         self.timers.clear_all()
@@ -119,8 +120,8 @@ class UserProcess(RemoteClients):
 
     async def _leave(self, work: asyncio.Future[Any]) -> None:
         """Let the target go, by cancelling it. It may take its time: the manager kills who takes too long."""
-        if self._board.is_stopping:  # who follows would read it; nobody follows
-            self._read_inbox()
+        if self._board.is_stopping:
+            self._inbox.read_to_the_end()
             await self._finish_callbacks()
         work.cancel()
         await asyncio.wait((work,))
@@ -132,7 +133,7 @@ class UserProcess(RemoteClients):
 
     async def _empty_outbox(self) -> None:
         self._outbox.flush()
-        while any(has_reader(self._board, each) for each in self._outbox.waiting_for()):  # noqa: ASYNC110
+        while self._outbox.waits_for_readers():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
     def _has_failed(self, work: asyncio.Future[Any]) -> bool:
@@ -142,24 +143,7 @@ class UserProcess(RemoteClients):
         log.error("user process ended by an error", exc_info=error, extra={"title": self._name, "pid": os.getpid()})
         return True
 
-    def _clean_up_after_the_dead(self) -> None:
-        """Remove files of the process before that nobody was told of."""
-        if maker := self._board.get(self._place, Cell.FILES_OF):
-            self._spill.discard(maker, self._board.get(self._place, Cell.FILES_SENT))
-        self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
-        self._board.put(self._place, Cell.FILES_SENT, 0)
-
     # ── what other processes say ────────────────────────────────────────────────────────────────
-
-    def _read_inbox(self) -> None:
-        for _ in range(_PACKETS_A_TURN):
-            messages = self._inbox_packet.take(self._receive_into)
-            if messages is None:
-                return
-            self._inbox_processor.process(self._inbox_packet, messages)
-
-    def _receive_into(self, room: memoryview) -> int:
-        return self._channel.receive_into(self._inbox, room)
 
     def _handle(self, message: Message, is_foreign: bool) -> None:
         if message.kind == Kind.PIPE:
@@ -168,10 +152,7 @@ class UserProcess(RemoteClients):
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        self._outbox.tell(to, self._bodies, kind, number, data)
-
-    def _note_files(self) -> None:
-        self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
+        self._outbox.tell(to, kind, number, data)
 
     def task(self, data: Any, target: int, end: object) -> int:
         raise UsageError("task() cannot be called in a user process; send_message() an event worker that calls it")

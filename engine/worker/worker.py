@@ -9,11 +9,13 @@ from typing import Any
 
 import uvloop
 
+from engine.callbacks import Callbacks
 from engine.errors import UsageError
 from engine.events import Events, TaskEnd
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import has_reader, inbox_of
+from engine.ipc.channel import inbox_of
+from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
@@ -24,8 +26,8 @@ from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.timers import LoopTimers
 from engine.worker.accepting import Accepting, accept
-from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
+from engine.worker.inbox import MOST_PACKETS, Inbox
 from engine.worker.inbox_processor import InboxProcessor
 from engine.worker.loop_watch import watched
 from engine.worker.outbox import Outbox
@@ -39,10 +41,6 @@ _QUIET_S = 0.25
 _HURRY, _GOODBYE = 4 / 6, 5 / 6
 """When, of its time, a worker that a reload replaces lets clients go at every moment that they say nothing, and when it
 ends all. The rest is for last words, before it is killed."""
-_PACKETS_A_TURN = 64
-"""Answers are read in rounds, so that a flood of them leaves clients their turn."""
-_MANY = 8
-"""Behind a packet of fewer messages there is seldom another; to look costs more, and the loop says if there is."""
 
 
 class EventWorker:
@@ -78,7 +76,7 @@ class EventWorker:
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
         self._spill = resources.spill
         self._bodies = Bodies(resources.spill, place)
-        self._inbox_processor: InboxProcessor
+        self._inbox: Inbox
         self._clients = Clients(place, settings, board, self._callbacks, self._post)
         self._loop: asyncio.AbstractEventLoop
         self._outbox: Outbox
@@ -98,7 +96,7 @@ class EventWorker:
 
     async def _live(self, readiness: Readiness) -> int:
         self._loop = asyncio.get_running_loop()
-        self._outbox = Outbox(self._loop, self._channel, self._board.inboxes, self._note_files)
+        self._outbox = Outbox(self._loop, self._channel, self._board, self._bodies)
         self._tasks = Tasks(
             self._place,
             self._board,
@@ -109,9 +107,8 @@ class EventWorker:
             self._task_ids,
             self.settings.task_queue_max_bytes,
         )
-        self._inbox_processor = InboxProcessor(
-            self._bodies, self.settings.task_max_attempts, self._tasks.answered, self._handle
-        )
+        processor = InboxProcessor(self._bodies, self.settings.task_max_attempts, self._tasks.answered, self._handle)
+        self._inbox = Inbox(self._board, self._channel, self._place, self._state.inbox_packet, processor)
         self._tasks.dispatcher.hold_clients = self._clients.pause
         self._tasks.dispatcher.let_clients_go_on = self._clients.resume
         self._told_to_stop = asyncio.Event()
@@ -121,7 +118,7 @@ class EventWorker:
             self._board.put(self._place, Cell.TO_ADOPT, 0)
             self._close_row(self._place)
             self._tasks.load()
-            self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
+            begin_files(self._board, self._spill, self._place)
         try:
             if (starting := self._callbacks.call("worker_start", self._id)) is not None:
                 await starting
@@ -129,7 +126,7 @@ class EventWorker:
             log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
             return START_FAILED
         self._take_over()
-        self._loop.add_reader(self._channel.readable(self._place), self._read_inbox)
+        self._loop.add_reader(self._inbox.descriptor, self._read_inbox)
         self._hears = True
         Pulse(self._place, self._board, self._state.backlog).begin(self._loop)
         accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
@@ -145,16 +142,12 @@ class EventWorker:
         if board.get(place, Cell.CLOSED) != board.get(place, Cell.ACCEPTED):
             board.put(place, Cell.CLOSED, board.get(place, Cell.ACCEPTED))
             board.connections.forget(place)
-        if maker := board.get(place, Cell.FILES_OF):
-            kept = self._states[place].backlog.load()
-            files = {each.body.decode() for each in kept if each.codec & SPILLED}
-            self._spill.discard(maker, board.get(place, Cell.FILES_SENT), files)
-        board.put(place, Cell.FILES_OF, 0)
-        board.put(place, Cell.FILES_SENT, 0)
+        kept = self._states[place].backlog.load() if board.get(place, Cell.FILES_OF) else []
+        discard_untold(board, self._spill, place, {each.body.decode() for each in kept if each.codec & SPILLED})
 
     def _take_over(self) -> None:
         """Go on with what an earlier process in this place left."""
-        self._inbox_processor.process_leftover(self._state.inbox_packet)
+        self._inbox.process_leftover()
         self._tasks.take_over()
         self._adopt()
 
@@ -167,7 +160,7 @@ class EventWorker:
             self._close_row(other)
             self._board.put(other, Cell.QUEUE_BYTES, 0)
             self._board.put(other, Cell.WAITING, 0)
-            self._inbox_processor.process_leftover(self._other_state.inbox_packet, is_foreign=True)
+            self._inbox.adopt_leftover(self._other_state.inbox_packet)
             self._board.put(other, Cell.TO_ADOPT, 0)
         self._tasks.adopt(self._other_state.backlog)
         self._loop.add_reader(self._channel.readable(other), self._read_other_inbox)
@@ -192,7 +185,7 @@ class EventWorker:
                 # task workers that finish what they have in hand may still have much to say to any of us
                 while self._board.is_stopping and not self._board.answers_are_over:
                     await self._wait_a_moment()
-                self._read_to_the_end()
+                self._inbox.read_to_the_end()
                 while self._callbacks.at_work:
                     await asyncio.wait(self._callbacks.at_work)
         except TimeoutError:
@@ -209,7 +202,7 @@ class EventWorker:
         try:
             async with asyncio.timeout(self.settings.max_wait_time or None):
                 # until the last answers are with their clients, and the last messages with who is there to read them
-                while self._clients or self._unread():  # noqa: ASYNC110
+                while self._clients or self._outbox.waits_for_readers():  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
         except TimeoutError:
             if self._clients:
@@ -217,9 +210,6 @@ class EventWorker:
                 log.warning("clients did not take all that was sent", extra=facts)
         if unread := self._outbox.waiting_for():
             log.warning("messages to other workers were not delivered", extra={"slot": self._id, "inboxes": unread})
-
-    def _unread(self) -> bool:
-        return any(has_reader(self._board, each) for each in self._outbox.waiting_for())
 
     def _is_idle(self, accepting: Accepting) -> bool:
         """Whether nobody needs this process any more."""
@@ -242,14 +232,7 @@ class EventWorker:
     # ── what other processes say ────────────────────────────────────────────────────────────────
 
     def _read_inbox(self) -> None:
-        inbox_packet = self._state.inbox_packet
-        for _ in range(_PACKETS_A_TURN):
-            messages = inbox_packet.take(self._receive_into)
-            if messages is None:
-                break
-            self._inbox_processor.process(inbox_packet, messages)
-            if len(messages) < _MANY or self._busy_poll.is_on:  # then task workers are given the next ones meanwhile
-                break
+        self._inbox.read(1 if self._busy_poll.is_on else MOST_PACKETS)  # task workers are given the next ones meanwhile
         if self._board.get(self._other_place, Cell.TO_ADOPT):
             self._adopt()
         self._tasks.dispatcher.again()
@@ -267,28 +250,11 @@ class EventWorker:
         if self._is_polling:
             self._loop.call_soon(self._poll_on)
 
-    def _read_to_the_end(self) -> None:
-        """Hear what is in the inbox when nobody says anything any more; while the server stops."""
-        while self._board.is_stopping and (messages := self._state.inbox_packet.take(self._receive_into)) is not None:
-            self._inbox_processor.process(self._state.inbox_packet, messages)
-
-    def _receive_into(self, room: memoryview) -> int:
-        return self._channel.receive_into(self._place, room)
-
     def _read_other_inbox(self) -> None:
-        """Hear what is said to the other place while nobody sits there."""
-        inbox_packet, other = self._state.inbox_packet, self._other_place
-        while not self._board.get(other, Cell.PID):
-            messages = inbox_packet.take(lambda room: self._channel.receive_into(other, room))
-            if messages is None:
-                self._tasks.dispatcher.again()
-                return
-            if self._board.get(other, Cell.PID):  # it was meant for the one who came meanwhile
-                self._outbox.forward(other, messages)
-                inbox_packet.clear()
-            else:
-                self._inbox_processor.process(inbox_packet, messages, is_foreign=True)
-        self._loop.remove_reader(self._channel.readable(other))
+        if self._inbox.read_other(self._other_place, self._outbox.forward):
+            self._tasks.dispatcher.again()
+        else:
+            self._loop.remove_reader(self._channel.readable(self._other_place))
 
     def _handle(self, message: Message, is_foreign: bool) -> None:
         """Handle what is not the end of a task."""
@@ -304,11 +270,8 @@ class EventWorker:
                 data = self._bodies.read(message)
                 self._callbacks.guard("send", lambda: connection.send(data))
 
-    def _note_files(self) -> None:
-        self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
-
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        self._outbox.tell(to, self._bodies, kind, number, data)
+        self._outbox.tell(to, kind, number, data)
 
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 

@@ -42,12 +42,23 @@ def trigger(
 
 
 def send(
-    database: Engine, logs: Path, campaign: Campaign, number: int = 0, should_stop: Callable[[], bool] = lambda: False
+    database: Engine,
+    logs: Path,
+    campaign: Campaign,
+    number: int = 0,
+    should_stop: Callable[[], bool] = lambda: False,
+    slice_s: float = 3600,
 ) -> Outcome:
     """What a task does with one shard."""
     order = ShardOrder(campaign.id, number)
     return send_shard(
-        database, logs, order, should_stop=should_stop, on_progress=lambda _: None, on_rejected=lambda _: None
+        database,
+        logs,
+        order,
+        slice_s=slice_s,
+        should_stop=should_stop,
+        on_progress=lambda _: None,
+        on_rejected=lambda _: None,
     ).outcome
 
 

@@ -103,7 +103,7 @@ def test_a_connection_over_which_nothing_is_asked_is_closed_and_one_that_watches
             product.run("cancel", "停着")
             lines = [json.loads(each)["state"] for each in watcher.lines()]
 
-        assert answer == "任务停着已存在,状态: paused"
+        assert answer == "任务停着已存在,状态: paused,用resume继续"
         assert last_lines == ["", ""]
         assert lines == ["paused", "cancelled"]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.callbacks import Callbacks
 from engine.events import Events
 from engine.ipc.backlog import NOTED_BYTES, Backlog, region_bytes
 from engine.ipc.board import Board, Cell, State
@@ -14,7 +15,6 @@ from engine.ipc.counter import SharedCounter
 from engine.ipc.memory import anonymous
 from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, Kind, Message, to_bytes, unpack
 from engine.ipc.spill import SpillDirectory
-from engine.worker.callbacks import Callbacks
 from engine.worker.tasks import Tasks
 
 MAX_BYTES = 2**20
