@@ -20,8 +20,8 @@ _USED: Final = 0
 _END: Final = 1
 _WORTH_RELEASING: Final = 2**20
 _EXTRA = 2 * (HEAD_BYTES + INLINE_BYTES)
-NOTED_BYTES: Final = 272
-"""What an event worker keeps of each task that waits beside its message, in objects of Python; measured."""
+NOTED_BYTES: Final = 280
+"""What an event worker keeps of each task that waits beside its message, in objects of Python: measured, and a bit."""
 
 
 def region_bytes(max_bytes: int) -> int:

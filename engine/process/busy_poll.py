@@ -21,9 +21,12 @@ class BusyPoll:
 
     def __init__(
         self,
+        is_allowed: bool = True,
         now_ns: Callable[[], int] = time.monotonic_ns,
         yield_core: Callable[[], None] = os.sched_yield,
     ) -> None:
+        """`is_allowed`: whether CPU time may be spent on it; where that is rationed, it would be missing elsewhere."""
+        self._is_allowed = is_allowed
         self._now_ns = now_ns
         self._yield_core = yield_core
         self.is_on = False
@@ -34,6 +37,8 @@ class BusyPoll:
 
     def begin(self) -> None:
         """A wait begins."""
+        if not self._is_allowed:
+            return
         if self._left_out:
             self._left_out -= 1
             return
@@ -41,6 +46,12 @@ class BusyPoll:
             self._to_leave_out = 1
         self.is_on = True
         self._until_ns = self._now_ns() + _LONGEST_NS
+
+    def end(self) -> None:
+        """What was waited for came, and nothing else is."""
+        if self.is_on:
+            self._to_leave_out = 1
+            self.is_on = False
 
     def goes_on(self) -> bool:
         """Whether to look once more, after others had the core; False when it is time to sleep."""

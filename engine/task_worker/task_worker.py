@@ -12,6 +12,7 @@ from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
 from engine.process.busy_poll import BusyPoll
 from engine.process.child import START_FAILED, Readiness
+from engine.process.limits import have_a_core_each
 from engine.process.signals import Mailbox, listening
 from engine.settings import Settings
 from engine.task_worker.base_runner import refuse_coroutine
@@ -32,7 +33,7 @@ class TaskWorker(BaseTaskWorker):
         )
         self.timers = Timers(self._call_timer)
         self._mailbox: Mailbox
-        self._busy_poll = BusyPoll()
+        self._busy_poll = BusyPoll(have_a_core_each(settings.worker_num + settings.task_worker_num))
 
     def run(self, readiness: Readiness) -> int:
         """Work until told to stop, or to be recycled; return the exit code. The task in hand is finished first."""

@@ -21,6 +21,7 @@ from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
 from engine.process.busy_poll import BusyPoll
 from engine.process.child import START_FAILED, Readiness
+from engine.process.limits import have_a_core_each
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.timers import LoopTimers
@@ -82,7 +83,7 @@ class EventWorker:
         self._tasks: Tasks
         self._reads_inbox = False
         """Whether answers are read; only after `worker_start`, for `finish` may need what that prepares."""
-        self._busy_poll = BusyPoll()
+        self._busy_poll = BusyPoll(have_a_core_each(settings.worker_num + settings.task_worker_num))
         self._is_polling = False
         self._told_to_stop: asyncio.Event
 
@@ -240,6 +241,8 @@ class EventWorker:
             if self._busy_poll.is_on and not self._is_polling:
                 self._is_polling = True
                 self._loop.call_soon(self._poll_on)
+        else:
+            self._busy_poll.end()
 
     def _poll_on(self) -> None:
         """Keep the loop from sleeping while answers may be near: it looks at the inbox, and at clients, each turn."""

@@ -12,10 +12,10 @@ SOON, NEVER = 20, 10**9
 class Machine:
     """A clock that goes on with each look; a yield takes as long as others are at work on the same core."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_allowed: bool = True) -> None:
         self.now_ns = 0
         self.others_take_ns = 0
-        self.busy_poll = BusyPoll(lambda: self.now_ns, self._yield_core)
+        self.busy_poll = BusyPoll(is_allowed, lambda: self.now_ns, self._yield_core)
 
     def _yield_core(self) -> None:
         self.now_ns += LOOK_NS + self.others_take_ns
@@ -74,6 +74,16 @@ def test_a_wait_that_ends_well_is_followed_by_looking_again() -> None:
     assert next(slept) == 1
 
 
+def test_where_nothing_is_waited_for_nobody_looks_and_that_counts_as_no_wait_in_vain() -> None:
+    machine = Machine()
+    machine.looks(SOON)
+
+    machine.busy_poll.end()
+
+    assert not machine.busy_poll.goes_on()
+    assert machine.looks(SOON) == SOON
+
+
 def test_a_core_that_others_want_is_left_to_them() -> None:
     machine = Machine()
     machine.others_take_ns = 50_000
@@ -82,6 +92,12 @@ def test_a_core_that_others_want_is_left_to_them() -> None:
 
     assert looks == [0] * 4
     assert machine.now_ns == 2 * (LOOK_NS + 50_000), "tried in the first wait and in the third"
+
+
+def test_where_cpu_time_is_rationed_every_wait_is_slept_through() -> None:
+    machine = Machine(is_allowed=False)
+
+    assert [machine.looks(SOON) for _ in range(5)] == [0] * 5
 
 
 def test_before_a_wait_began_nobody_looks() -> None:

@@ -352,7 +352,7 @@ def test_a_task_beyond_the_limit_is_refused_with_the_numbers(tmp_path: Path) -> 
     async def act() -> None:
         state = EventWorkerState(tmp_path)
         state.dispatcher.is_stopped = True
-        filled(state, MAX_BYTES)
+        filled(state, MAX_BYTES - 1000)  # so that there is room for one more
         waits = state.dispatcher.waiting_bytes
         room = MAX_BYTES - waits - NOTED_BYTES - HEAD_BYTES
 
