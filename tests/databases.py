@@ -79,6 +79,14 @@ def mysql_server() -> Iterator[Server]:
             yield stack.enter_context(private_server(find_server("mysqld", "mariadbd")))
 
 
+@contextmanager
+def mariadb_server(*options: str) -> Iterator[Server]:
+    """A private MariaDB with `options`. Raises NoServer."""
+    # The default from 11.6.2 on, and the stricter choice; older ones that do not have it go on without.
+    with private_server(find_server("mariadbd"), "--loose-innodb-snapshot-isolation=ON", *options) as server:
+        yield server
+
+
 def find_server(*names: str) -> str:
     """The first of the server programs `names` that is installed. Raises NoServer, also when that one is here without
     the programs that make its first data."""
@@ -115,7 +123,7 @@ def docker_answers() -> bool:
 
 @contextmanager
 def _container() -> Iterator[Server]:
-    # The reaper needs an image of its own; the `with` below removes the container just as well.
+    # The reaper needs an image of its own, which may not be there; tests/keeper.py removes the container just as well.
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     try:
         from testcontainers.community.mysql import MySqlContainer
