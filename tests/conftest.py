@@ -9,9 +9,10 @@ from typing import NoReturn
 import pytest
 
 from app.store.database import open_database
-from migrations import schema
+from tests import databases
 from tests.databases import NoServer, Server
 from tests.keeper import kept
+from tests.tables import give_tables
 
 pytest_plugins = ["tests.together"]
 
@@ -54,6 +55,17 @@ def mariadb_server(shared_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
+def own_mariadb() -> Iterator[Server]:
+    """One of the test's own, whose settings it may change."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(databases.mariadb_server())
+        except NoServer as reason:
+            pytest.skip(str(reason))
+        yield server
+
+
+@pytest.fixture
 def mariadb_url(mariadb_server: Server) -> Iterator[str]:
     """A new, empty schema."""
     with mariadb_server.schema() as url:
@@ -70,8 +82,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def migrated_url(database_url: str) -> str:
     """`database_url` with the newest tables, empty."""
     engine = open_database(database_url)
-    with engine.connect() as connection:
-        schema.upgrade(connection)
+    give_tables(engine)
     engine.dispose()
     return database_url
 

@@ -20,6 +20,8 @@ from tests.waiting import until
 IMAGE = "mysql:9.7"
 PREFIX = "sms_test_"
 """Every schema that tests make begins so."""
+_HURRIED = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0", "--max-connections=500"]
+"""No test cuts the power. Several processes of tests have several servers each, with connections of their own."""
 _FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"]
 _INSTALLERS = ("mariadb-install-db", "mysql_install_db")
 
@@ -132,7 +134,7 @@ def _container() -> Iterator[Server]:
 
     engine_is_here = os.environ.get("DOCKER_HOST", "unix:").startswith("unix:")
     container = MySqlContainer(IMAGE, username="sms", password="sms", root_password="root", dbname="sms")
-    container.with_command("--local-infile=1")
+    container.with_command(" ".join(["--local-infile=1", *_HURRIED]))
     if engine_is_here:
         container.ports = {"3306/tcp": ("127.0.0.1",)}  # a free port, closed to other machines
     with container:
@@ -170,6 +172,7 @@ def private_server(program: str, *more: str) -> Iterator[Server]:
             f"--port={port}",
             "--bind-address=127.0.0.1",
             "--local-infile=1",
+            *_HURRIED,
             *more,
         ]
         if not _is_mariadb(program):
