@@ -410,6 +410,7 @@ def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:
             assert desk.do("echo", LARGE).value == LARGE
 
 
+@pytest.mark.alone(reason="a new process is to be there within a second")
 def test_the_time_between_a_death_and_the_next_life_is_short(tmp_path: Path) -> None:
     with running(workshop, tmp_path, **FRAMES) as server, Desk(server) as desk:
         desk.do("echo", "x")
