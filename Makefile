@@ -21,7 +21,7 @@ test: .venv/dev ## run every test, several at once; MySQL ones need Docker, TEST
 	$(BIN)/python -m pytest -n $(PROCESSES)
 
 quick: .venv/dev ## run what needs no server: the unit tests and the house rules, under a minute
-	$(BIN)/python -m pytest -q -n $(PROCESSES) tests/unit tests/house
+	$(BIN)/python -m pytest -q -n logical tests/unit tests/house
 
 test-compiled: .venv/dev ## the engine's integration tests on its compiled form, built in a copy; needs a C compiler
 	rm -rf build/compiled && mkdir -p build/compiled

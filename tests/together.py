@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Generator
@@ -10,18 +11,20 @@ from pathlib import Path
 import pytest
 
 from tests.company import Company
-from tests.keeper import wait_until_gone
+from tests.keeper import ROOT, wait_until_gone
 
 TIERS = ("acceptance", "integration/app", "integration", "house", "unit")
 """In this order they are given out: the small ones come last, so that all processes end at about the same time."""
-SMALL = ("house", "unit")
-"""Here a file goes to one process: to hand its tests out one by one would take longer than to run them."""
 FOLDER = pytest.StashKey[Path]()
 COMPANY = pytest.StashKey[Company]()
 
 # The tests start some two thousand processes of ours, and each would compile our sources again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Who starts the tests in the background may ignore Ctrl-C, and every program that they start would, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +57,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """More than there are cores: much of the time goes by in waiting for other processes."""
-    return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") or len(os.sched_getaffinity(0)) + 1)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto` is one more than there are cores: much of the time goes by in waiting for other processes; `-n logical`
+    is as many as cores, for tests that only compute."""
+    cores = len(os.sched_getaffinity(0))
+    return cores if config.option.numprocesses == "logical" else cores + 1
 
 
 def _worker_input(config: pytest.Config) -> dict[str, object] | None:
@@ -67,39 +72,23 @@ def _worker_input(config: pytest.Config) -> dict[str, object] | None:
 # ── who runs what ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    from tests.sharing import Sharing
+
+    return Sharing(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if _worker_input(config) is None:
-        return
-    for item in items:
-        if group := _group(item):
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=_turn)
-
-
-def _group(item: pytest.Item) -> str:
-    """Tests with the same group go to the same process, one after the other; '' is nobody else's."""
-    if _is_alone(item):
-        return "alone"
-    if item.get_closest_marker("long"):
-        return ""
-    return str(item.path) if _tier(item) in SMALL or _shares_a_fixture(item) else ""
-
-
-def _shares_a_fixture(item: pytest.Item) -> bool:
-    """Whether the tests of this file have something in common that is made once, such as a server."""
-    found = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-    return any(definitions[-1].scope == "module" for definitions in found.values())
+    if _worker_input(config):
+        items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> tuple[bool, bool, int]:
     """Alone last, when all others are over anyway; what is long first, while others have much to do beside it."""
-    return _is_alone(item), not item.get_closest_marker("long"), TIERS.index(_tier(item))
-
-
-def _tier(item: pytest.Item) -> str:
-    path = item.path.relative_to(Path(__file__).parent).as_posix()
-    return next(each for each in TIERS if path.startswith(f"{each}/"))
+    path = item.path.relative_to(ROOT / "tests").as_posix()
+    tier = next(number for number, each in enumerate(TIERS) if path.startswith(f"{each}/"))
+    return _is_alone(item), not item.get_closest_marker("long"), tier
 
 
 def _is_alone(item: pytest.Item | None) -> bool:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 CUSTOMERS = 3_000
 PROJECT = f"sms-test-{os.getpid()}"
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 class Stack:

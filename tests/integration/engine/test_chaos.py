@@ -176,6 +176,7 @@ def new_seed() -> random.Random:
     return random.Random(seed)
 
 
+pytestmark = pytest.mark.long
 PROGRAMS = pytest.mark.parametrize("program", [numbers, async_numbers], ids=["one by one", "coroutines"])
 
 

@@ -269,6 +269,7 @@ def close_all_but(files: set[str]) -> None:
             os.close(int(descriptor))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", [1, 2, 3, 4])
 def test_a_start_that_is_killed_at_any_line_loses_nothing(tmp_path: Path, queue_key: int, first: int) -> None:
     """Two starts are, at the same line; the second one finds more to do."""
