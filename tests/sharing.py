@@ -28,7 +28,7 @@ class Sharing(LoadScopeScheduling):
 
     def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
         super().mark_test_complete(node, item_index, duration)
-        # After every test it counts what is left of each piece; with thousands of pieces that takes longer than they do.
+        # After every test xdist counts what is left of each piece; of thousands, that takes longer than the tests do.
         work = self.assigned_work[node]
         for piece in [piece for piece, tests in work.items() if all(tests.values())]:
             del work[piece]
