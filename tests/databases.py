@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from tests.ports import free_port
 from tests.waiting import until
 
 IMAGE = "mysql:9.7"
@@ -220,8 +220,3 @@ def _common(home: Path) -> list[str]:
 def _is_mariadb(program: str) -> bool:
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     return "MariaDB" in done.stdout
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine import Client
-from tests.databases import docker_answers, free_port
+from tests.databases import docker_answers
+from tests.ports import free_port
 from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent

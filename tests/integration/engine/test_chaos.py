@@ -17,9 +17,10 @@ import pytest
 
 from engine import IpcMode, Server
 from tests.integration.engine.inside import note
-from tests.integration.engine.servers import Running, free_port, running, wait_until
+from tests.integration.engine.servers import Running, running, wait_until
 from tests.integration.engine.test_queues import queue_of
 from tests.integration.engine.workshop import FRAMES, asdict
+from tests.ports import free_port
 
 TASKS_A_CLIENT = 10_000
 CLIENTS = 2

@@ -20,7 +20,6 @@ from tests.integration.engine.servers import (
     Running,
     can_connect,
     can_listen,
-    free_port,
     is_alive,
     is_compiled,
     running,
@@ -28,6 +27,7 @@ from tests.integration.engine.servers import (
     wait_until,
 )
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
+from tests.ports import free_port
 
 LARGE = "x" * 100_000
 
