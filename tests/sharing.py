@@ -23,8 +23,7 @@ class Sharing(LoadScopeScheduling):
         config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if _is_one_piece(file) else nodeid
+        return piece_of(nodeid)
 
     def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
         super().mark_test_complete(node, item_index, duration)
@@ -32,6 +31,12 @@ class Sharing(LoadScopeScheduling):
         work = self.assigned_work[node]
         for piece in [piece for piece, tests in work.items() if all(tests.values())]:
             del work[piece]
+
+
+def piece_of(nodeid: str) -> str:
+    """The name of what goes to one process together with this test: its file, or nothing else."""
+    file = nodeid.partition("::")[0]
+    return file if _is_one_piece(file) else nodeid
 
 
 @cache
