@@ -1,10 +1,12 @@
-# make help shows what there is. PYTHON=python3.13 chooses another interpreter, CUSTOMERS=10000 a smaller demo.
+# make help shows what there is. PYTHON=python3.13 chooses another interpreter, CUSTOMERS=10000 a smaller demo,
+# PROCESSES=1 one process for the tests instead of one more than there are cores.
 PYTHON ?= python3
 CUSTOMERS ?= 2000000
+PROCESSES ?= auto
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-compiled check chaos bench bench-campaign bench-duplicates picture clean
+.PHONY: help demo serve test quick test-compiled check chaos bench bench-campaign bench-duplicates picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,14 +17,17 @@ demo: .venv/runtime ## seed 2,000,000 customers into SQLite, greet them all, che
 serve: .venv/runtime ## run the server on DATABASE_URL until Ctrl-C
 	@exec $(BIN)/python -m app serve
 
-test: .venv/dev ## run every test; MySQL ones need Docker, TEST_DATABASE_URL or a mysqld
-	$(BIN)/python -m pytest
+test: .venv/dev ## run every test, several at once; MySQL ones need Docker, TEST_DATABASE_URL or a mysqld
+	$(BIN)/python -m pytest -n $(PROCESSES)
+
+quick: .venv/dev ## run what needs no server: the unit tests and the house rules, under a minute
+	$(BIN)/python -m pytest -q -n logical tests/unit tests/house
 
 test-compiled: .venv/dev ## the engine's integration tests on its compiled form, built in a copy; needs a C compiler
 	rm -rf build/compiled && mkdir -p build/compiled
 	git ls-files -z | xargs -0 cp --parents -t build/compiled
 	cd build/compiled && ENGINE_COMPILE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
-	cd build/compiled && ../../$(BIN)/python -m pytest tests/integration/engine
+	cd build/compiled && ../../$(BIN)/python -m pytest -n $(PROCESSES) tests/integration/engine
 
 check: .venv/dev ## ruff, mypy, import-linter and the house rules
 	$(BIN)/ruff check .

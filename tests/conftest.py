@@ -9,9 +9,12 @@ from typing import NoReturn
 import pytest
 
 from app.store.database import open_database
-from migrations import schema
 from tests import databases
 from tests.databases import NoServer, Server
+from tests.keeper import kept
+from tests.tables import give_tables
+
+pytest_plugins = ["tests.together"]
 
 MYSQL = pytest.param("mysql", marks=pytest.mark.mysql)
 
@@ -23,11 +26,11 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def mysql_server() -> Iterator[Server]:
+def mysql_server(shared_folder: Path) -> Iterator[Server]:
     """One server for the whole run; `tests/databases.py` says where it comes from."""
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(databases.mysql_server())
+            server = stack.enter_context(kept("mysql", shared_folder))
         except NoServer as reason:
             _missing(f"no MySQL ({reason}): set TEST_DATABASE_URL, start Docker, or install mysqld")
         yield server
@@ -41,14 +44,24 @@ def mysql_url(mysql_server: Server) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[Server]:
-    """A private MariaDB."""
-    try:
-        program = databases.find_server("mariadbd")
-    except NoServer as reason:
-        pytest.skip(str(reason))
-    # The default from 11.6.2 on, and the stricter choice; older ones that do not have it go on without.
-    with databases.private_server(program, "--loose-innodb-snapshot-isolation=ON") as server:
+def mariadb_server(shared_folder: Path) -> Iterator[Server]:
+    """A private MariaDB, one for the whole run."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(kept("mariadb", shared_folder))
+        except NoServer as reason:
+            pytest.skip(str(reason))
+        yield server
+
+
+@pytest.fixture
+def own_mariadb() -> Iterator[Server]:
+    """One of the test's own, whose settings it may change."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(databases.mariadb_server())
+        except NoServer as reason:
+            pytest.skip(str(reason))
         yield server
 
 
@@ -69,8 +82,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def migrated_url(database_url: str) -> str:
     """`database_url` with the newest tables, empty."""
     engine = open_database(database_url)
-    with engine.connect() as connection:
-        schema.upgrade(connection)
+    give_tables(engine)
     engine.dispose()
     return database_url
 

@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,11 +14,14 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from tests.ports import free_port
 from tests.waiting import until
 
 IMAGE = "mysql:9.7"
 PREFIX = "sms_test_"
 """Every schema that tests make begins so."""
+_HURRIED = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0", "--max-connections=500"]
+"""No test cuts the power. Several processes of tests have several servers each, with connections of their own."""
 _FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"]
 _INSTALLERS = ("mariadb-install-db", "mysql_install_db")
 
@@ -79,6 +81,14 @@ def mysql_server() -> Iterator[Server]:
             yield stack.enter_context(private_server(find_server("mysqld", "mariadbd")))
 
 
+@contextmanager
+def mariadb_server(*options: str) -> Iterator[Server]:
+    """A private MariaDB with `options`. Raises NoServer."""
+    # The default from 11.6.2 on, and the stricter choice; older ones that do not have it go on without.
+    with private_server(find_server("mariadbd"), "--loose-innodb-snapshot-isolation=ON", *options) as server:
+        yield server
+
+
 def find_server(*names: str) -> str:
     """The first of the server programs `names` that is installed. Raises NoServer, also when that one is here without
     the programs that make its first data."""
@@ -115,7 +125,7 @@ def docker_answers() -> bool:
 
 @contextmanager
 def _container() -> Iterator[Server]:
-    # The reaper needs an image of its own; the `with` below removes the container just as well.
+    # The reaper needs an image of its own, which may not be there; tests/keeper.py removes the container just as well.
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     try:
         from testcontainers.community.mysql import MySqlContainer
@@ -124,7 +134,7 @@ def _container() -> Iterator[Server]:
 
     engine_is_here = os.environ.get("DOCKER_HOST", "unix:").startswith("unix:")
     container = MySqlContainer(IMAGE, username="sms", password="sms", root_password="root", dbname="sms")
-    container.with_command("--local-infile=1")
+    container.with_command(" ".join(["--local-infile=1", *_HURRIED]))
     if engine_is_here:
         container.ports = {"3306/tcp": ("127.0.0.1",)}  # a free port, closed to other machines
     with container:
@@ -162,6 +172,7 @@ def private_server(program: str, *more: str) -> Iterator[Server]:
             f"--port={port}",
             "--bind-address=127.0.0.1",
             "--local-infile=1",
+            *_HURRIED,
             *more,
         ]
         if not _is_mariadb(program):
@@ -209,8 +220,3 @@ def _common(home: Path) -> list[str]:
 def _is_mariadb(program: str) -> bool:
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     return "MariaDB" in done.stdout
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

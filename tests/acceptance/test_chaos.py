@@ -135,6 +135,7 @@ def neighbours() -> tuple[list[Row], list[Row]]:
     return greeted, rejected
 
 
+@pytest.mark.long
 @pytest.mark.mysql
 @pytest.mark.timeout(120 + KILLS * 30)
 def test_a_campaign_under_kills_ends_byte_for_byte_like_an_undisturbed_one(product: Resurrected) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.databases import free_port
+from tests.ports import free_port
 
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "demo.sh"
 

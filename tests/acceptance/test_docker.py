@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from engine import Client
-from tests.databases import docker_answers, free_port
+from tests.databases import docker_answers
+from tests.ports import free_port
 from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 CUSTOMERS = 3_000
 PROJECT = f"sms-test-{os.getpid()}"
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 class Stack:

@@ -18,14 +18,17 @@ class Source(NamedTuple):
     tree: ast.Module
 
 
-@cache
 def sources(*rooms: str) -> list[Source]:
     """Every Python file of these rooms, or of all."""
+    return [source for room in rooms or ROOMS for source in _in_room(room)]
+
+
+@cache
+def _in_room(room: str) -> list[Source]:
     found = []
-    for room in rooms or ROOMS:
-        for file in sorted((ROOT / room).rglob("*.py")):
-            text = file.read_text()
-            found.append(Source(str(file.relative_to(ROOT)), text, ast.parse(text, file)))
+    for file in sorted((ROOT / room).rglob("*.py")):
+        text = file.read_text()
+        found.append(Source(str(file.relative_to(ROOT)), text, ast.parse(text, file)))
     return found
 
 

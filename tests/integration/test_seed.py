@@ -39,6 +39,7 @@ def test_the_fast_driver_writes_the_same_people(mysql_url, driver):
     assert rows_in(mysql_url) == made_up(1000)
 
 
+@pytest.mark.alone(reason="it changes a setting of the MySQL that all tests share")
 @pytest.mark.mysql
 @pytest.mark.parametrize("driver", ["pymysql", FAST])
 def test_where_local_files_are_forbidden_rows_are_inserted_and_a_line_says_so(mysql_server, mysql_url, driver):

@@ -13,15 +13,14 @@ from app.store import campaigns, shards
 from app.store.campaigns import Campaign
 from app.store.database import open_database, writing
 from app.store.shards import Shard
-from migrations import schema
+from tests.tables import give_tables
 
 
 @contextmanager
 def with_tables(url: str) -> Iterator[Engine]:
     """The database, opened, with the newest tables."""
     engine = open_database(url)
-    with engine.connect() as connection:
-        schema.upgrade(connection)
+    give_tables(engine)
     yield engine
     engine.dispose()
 

@@ -11,8 +11,9 @@ from app import __main__ as commands
 from app import console
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
-from tests.integration.app.serving import Product, free_port
+from tests.integration.app.serving import Product
 from tests.integration.app.terminal import Ended, Run
+from tests.ports import free_port
 
 CROWD = crowd(40)
 SHARD_SIZE = 10

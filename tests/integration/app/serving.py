@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,16 +19,12 @@ from app.domain.campaign import State
 from app.store.database import open_database, writing
 from app.store.tables import campaigns, shards
 from engine import Client, ftok
+from tests.ports import free_port
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 WITHIN_S = 60.0
 """How long any one thing may take before the test fails."""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def changed(module: str, **values: object) -> Sequence[str]:

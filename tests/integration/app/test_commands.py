@@ -14,7 +14,7 @@ from app.store import campaigns, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import after, change_shard, run, send, trigger
 from tests.integration.app.people import crowd, move_in
-from tests.integration.app.serving import free_port
+from tests.ports import free_port
 
 CROWD = crowd(25)
 NAME = "春节问候"

@@ -13,7 +13,8 @@ from app.doctor.finding import Finding, Verdict
 from migrations import schema
 from tests.integration.app.campaigns import run
 from tests.integration.app.people import crowd, move_in, person
-from tests.integration.app.serving import WITHIN_S, Product, free_port
+from tests.integration.app.serving import WITHIN_S, Product
+from tests.ports import free_port
 
 
 def found(check: str) -> Finding:

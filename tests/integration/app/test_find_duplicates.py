@@ -334,6 +334,7 @@ def test_a_campaign_that_does_not_run_any_more_is_not_prepared(on_sqlite, monkey
     assert on_sqlite.files == ["0.run"]  # for when it goes on
 
 
+@pytest.mark.alone(reason="the end is to come within a second")
 def test_a_pause_ends_it_within_a_second(on_sqlite, monkeypatch):
     on_sqlite.begin(same_number(range(1, 1001)))
     monkeypatch.setattr(module, "RUN_IDS", 1)
@@ -358,6 +359,7 @@ def test_a_pause_ends_it_within_a_second(on_sqlite, monkeypatch):
     assert time.monotonic() - paused_at < 1.0
 
 
+@pytest.mark.alone(reason="the pause is to be seen within a second")
 def test_a_pause_right_after_a_look_is_seen_within_a_second_whatever_the_readers_do(on_sqlite, monkeypatch):
     on_sqlite.begin(same_number([1, 2]))
     is_seen = threading.Event()

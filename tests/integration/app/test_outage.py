@@ -110,43 +110,40 @@ def test_a_way_that_is_free_again_before_anybody_noticed_is_used_again_within_fi
         assert_exact(product)
 
 
-def test_a_primary_that_is_read_only_for_a_while_is_waited_for(mariadb_server, tmp_path):
+def test_a_primary_that_is_read_only_for_a_while_is_waited_for(own_mariadb, tmp_path):
     with (
-        mariadb_server.schema() as url,
+        own_mariadb.schema() as url,
         with_tables(url),
         Product(url, tmp_path, task_worker_num=2, shard_size=SIZE) as product,
     ):
         under_way(product)
 
-        mariadb_server.execute("SET GLOBAL read_only = 1")
+        own_mariadb.execute("SET GLOBAL read_only = 1")
         try:
             until(lambda: "1290" in product.said(), within_s=WITHIN_S, what="it is noticed")
             until(lambda: "shard broke down" in product.said(), within_s=WITHIN_S, what="patience ended")
             state = product.state(NAME)
         finally:
-            mariadb_server.execute("SET GLOBAL read_only = 0")
+            own_mariadb.execute("SET GLOBAL read_only = 0")
 
         assert state == "running"
         assert_exact(product)
 
 
-def test_a_server_that_hangs_up_on_who_is_silent_is_no_trouble(mariadb_server, tmp_path):
-    mariadb_server.execute("SET GLOBAL wait_timeout = 1")
-    try:
-        with mariadb_server.schema() as url, with_tables(url), Product(url, tmp_path, shard_size=SIZE) as product:
-            move_in(product.database, CROWD[:10])
-            product.start()
-            first = product.ask("a")
-            product.wait_until_over("a")
-            idle = len(connections_of(product))
-            until(lambda: len(connections_of(product)) < idle, within_s=WITHIN_S, what="it hung up")
+def test_a_server_that_hangs_up_on_who_is_silent_is_no_trouble(own_mariadb, tmp_path):
+    own_mariadb.execute("SET GLOBAL wait_timeout = 1")
+    with own_mariadb.schema() as url, with_tables(url), Product(url, tmp_path, shard_size=SIZE) as product:
+        move_in(product.database, CROWD[:10])
+        product.start()
+        first = product.ask("a")
+        product.wait_until_over("a")
+        idle = len(connections_of(product))
+        until(lambda: len(connections_of(product)) < idle, within_s=WITHIN_S, what="it hung up")
 
-            answers = [product.ask(name) for name in ("b", "c", "d")]
+        answers = [product.ask(name) for name in ("b", "c", "d")]
 
-            assert [first, *answers] == ["分发任务给了task0执行,您将收到短信提醒"] * 4
-            assert [product.wait_until_over(name) for name in ("b", "c", "d")] == ["finished"] * 3
-    finally:
-        mariadb_server.execute("SET GLOBAL wait_timeout = 28800")
+        assert [first, *answers] == ["分发任务给了task0执行,您将收到短信提醒"] * 4
+        assert [product.wait_until_over(name) for name in ("b", "c", "d")] == ["finished"] * 3
 
 
 def connections_of(product: Product) -> list[int]:

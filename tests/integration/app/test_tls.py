@@ -11,7 +11,8 @@ import pytest
 from tests.certificates import Pair, issue
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
-from tests.integration.app.serving import Product, free_port
+from tests.integration.app.serving import Product
+from tests.ports import free_port
 from tests.waiting import until
 
 

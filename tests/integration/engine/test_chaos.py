@@ -19,9 +19,10 @@ from engine import Client, IpcMode, Server
 from tests.integration.engine.chaos_actions import ACTIONS, Scene
 from tests.integration.engine.chaos_program import async_numbers, numbers
 from tests.integration.engine.chaos_senders import Crowd, Pace
-from tests.integration.engine.servers import Running, free_port, running, wait_until
+from tests.integration.engine.servers import Running, running, wait_until
 from tests.integration.engine.test_queues import queue_of
 from tests.integration.engine.workshop import FRAMES
+from tests.ports import free_port
 
 CLIENTS, TASKS_A_CLIENT = 2, 2_500
 ACTS, ACTS_TAKE_S = 12, 6
@@ -40,7 +41,7 @@ _TESTS = 6
 
 Program = Callable[[Server], None]
 PROGRAMS = pytest.mark.parametrize("program", [numbers, async_numbers], ids=["one by one", "coroutines"])
-pytestmark = pytest.mark.timeout(180 + SECONDS // _TESTS)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180 + SECONDS // _TESTS)]
 
 
 def rounds() -> Iterator[random.Random]:

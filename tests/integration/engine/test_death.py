@@ -20,7 +20,6 @@ from tests.integration.engine.servers import (
     Running,
     can_connect,
     can_listen,
-    free_port,
     is_alive,
     is_compiled,
     running,
@@ -28,6 +27,7 @@ from tests.integration.engine.servers import (
     wait_until,
 )
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
+from tests.ports import free_port
 
 LARGE = "x" * 100_000
 
@@ -410,6 +410,7 @@ def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:
             assert desk.do("echo", LARGE).value == LARGE
 
 
+@pytest.mark.alone(reason="a new process is to be there within a second")
 def test_the_time_between_a_death_and_the_next_life_is_short(tmp_path: Path) -> None:
     with running(workshop, tmp_path, **FRAMES) as server, Desk(server) as desk:
         desk.do("echo", "x")

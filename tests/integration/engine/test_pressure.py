@@ -74,6 +74,7 @@ def flood_on(server: Running, worker_id: int, bodies: list[Any]) -> Flood:
         flood._client.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", list(IpcMode), ids=lambda mode: mode.name.lower())
 @pytest.mark.parametrize("size", [100, 10_000], ids=["small", "in files"])
 def test_a_client_faster_than_the_tasks_is_held_back_and_loses_nothing(

@@ -245,6 +245,7 @@ def test_a_directory_with_tasks_of_another_key_is_refused_and_left_alone(tmp_pat
 # ── a queue that is full ────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone(reason="no answer is to take a second")
 def test_while_the_queue_is_full_other_clients_are_answered_at_once_and_nothing_is_lost(
     tmp_path: Path, mode: IpcMode
 ) -> None:

@@ -220,6 +220,7 @@ def test_a_task_can_see_that_it_should_end(tmp_path: Path) -> None:
         assert server.exit_status(within_s=5) == 0
 
 
+@pytest.mark.alone(reason="the stop is to take less than 1.5 s")
 def test_a_quiet_server_stops_at_once_although_clients_are_connected(tmp_path: Path) -> None:
     workers = {"worker_num": 2, "task_worker_num": 2}
     with running(workshop, tmp_path, **workers, **FRAMES) as server, Desk(server) as desk, server.connect() as silent:

@@ -169,13 +169,13 @@ def test_a_client_that_does_not_read_fills_its_buffer_and_the_others_do_not_noti
 
 
 def test_a_connection_gets_what_another_worker_sends_it(echoing: Running) -> None:
-    clients = [echoing.client()]
-    before = len(echoing.wait_for_notes("connect"))
-    while len({worker for _, worker in echoing.notes("connect")[before - 1 :]}) < 2:
+    before = len(echoing.notes("connect"))
+    clients: list[Client] = []
+    while len({worker for _, worker in echoing.notes("connect")[before:]}) < 2:
         clients.append(echoing.client())  # until each worker has one of ours
-        echoing.wait_for_notes("connect", before - 1 + len(clients))
+        echoing.wait_for_notes("connect", before + len(clients))
         assert len(clients) < 500
-    fds = [fd for fd, _ in echoing.notes("connect")[before - 1 :]]
+    fds = [fd for fd, _ in echoing.notes("connect")[before:]]
 
     for fd in fds:
         clients[0].send(f"to {fd}")

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from engine import IpcMode, Server, TaskTimeout
-from tests.integration.engine.servers import Running, free_port, running, wait_until
+from tests.integration.engine.servers import Running, running, wait_until
 from tests.integration.engine.test_queues import queue_of
 from tests.integration.engine.workshop import FRAMES, Answer, Desk, async_workshop, workshop
+from tests.ports import free_port
 
 LIMIT_S = 0.5
 LONG_S = 60.0

@@ -2,7 +2,10 @@
 And System V queues that are gone after the test."""
 
 import gc
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import sysv_ipc
@@ -21,6 +24,14 @@ def light_collections() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def quick_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where the system has such: for who makes and closes thousands of files."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(prefix="sms-tests-", dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -278,12 +278,13 @@ def close_all_but(files: set[str]) -> None:
             os.close(int(descriptor))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", [1, 2, 3, 4])
-def test_a_start_that_is_killed_at_any_line_loses_nothing(tmp_path: Path, queue_key: int, first: int) -> None:
+def test_a_start_that_is_killed_at_any_line_loses_nothing(quick_path: Path, queue_key: int, first: int) -> None:
     """Two starts are, at the same line; the second one finds more to do."""
     files = open_files()
     for line in itertools.count(first, 4):
-        path = tmp_path / str(line)
+        path = quick_path / str(line)
         path.mkdir()
         expected = leave_something_everywhere(path, queue_key)
         for _ in range(2):
