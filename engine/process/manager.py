@@ -80,7 +80,7 @@ class Manager:
             try:
                 while not self._stopping:
                     times = self._carry_out_plans(), expiry.enforce()
-                    self._hear(mailbox, min((at for at in times if at is not None), default=None))
+                    self._wait_for_events(mailbox, min((at for at in times if at is not None), default=None))
             finally:
                 self._on_stop()
                 stop(self._children, self._roles, mailbox, self._max_wait_s, expiry)
@@ -136,7 +136,7 @@ class Manager:
 
     # ── what happened ───────────────────────────────────────────────────────────────────────────
 
-    def _hear(self, mailbox: Mailbox, at: float | None) -> None:
+    def _wait_for_events(self, mailbox: Mailbox, at: float | None) -> None:
         """Wait for something to happen, until `at` at most, and take note of it."""
         numbers = mailbox.wait(None if at is None else max(0.001, at - time.monotonic()))
         self._children.note_ready()
@@ -164,7 +164,7 @@ class Manager:
         slot.failures = after_death(slot.failures, death, time.monotonic(), is_exclusive=slot.is_exclusive)
         facts["delay_s"] = slot.failures.delay_s if slot.failures else 0.0
         if death.was_successor:
-            log.warning("successor died at its start, the child before it goes on", extra=facts)
+            log.warning("successor died at its start, the old child keeps running", extra=facts)
         elif death.has_successor:
             log.warning("child ended, its successor is starting already", extra=facts)
         elif killed_by or exit_code:

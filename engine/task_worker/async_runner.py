@@ -1,4 +1,4 @@
-"""One packet among several that are in hand at once: goes on while its handler does, waits where that waits."""
+"""Runs one packet among several at once: goes on while its handler does, waits where that waits."""
 
 import asyncio
 import inspect
@@ -35,7 +35,7 @@ class AsyncRunner(BaseRunner):
         self._is_to_leave = is_to_leave
 
     async def run(self, entries: list[InFlightTask]) -> bool:
-        """Do what is in hand, in order; whether it is empty now. When it is time to leave, the rest stays there for
+        """Handle these, in order; whether the slot is empty now. When it is time to leave, the rest stays there for
         the process that follows."""
         _current.set(self)
         for place, message, begun, deaths in entries:

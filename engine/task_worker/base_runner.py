@@ -1,4 +1,4 @@
-"""One message in hand: what its handler reaches, and how it is answered."""
+"""Handles one message: what its handler reaches, and how it is answered."""
 
 import inspect
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Does what a task worker has in hand, one thing after the other."""
+"""Runs the messages that a task worker took, one after the other."""
 
 import time
 from collections import deque
@@ -66,7 +66,7 @@ class SyncRunner(BaseRunner):
         return self._cells[self._done] - self._done_before + self._failed
 
     def run(self, in_flight: InFlight, entries: list[InFlightTask]) -> None:
-        """Do what is in hand, in order. When it is time to leave, the rest stays there for the process that follows."""
+        """Handle these, in order. When it is time to leave, the rest stays in flight for the process that follows."""
         if not entries:
             in_flight.clear()
             return
@@ -126,7 +126,7 @@ class SyncRunner(BaseRunner):
             return True
 
     def _begin(self, in_flight: InFlight, entries: list[InFlightTask]) -> None:
-        """Take a packet in hand."""
+        """Begin with a packet."""
         self._handler = self._events.get("task") or _no_handler  # worker_start may have given another one
         self._in_flight, self._at = in_flight, entries[0].place
         self._rest.extend(entries)
@@ -183,7 +183,7 @@ class SyncRunner(BaseRunner):
             self._current = None
 
     def _makes_others_wait(self) -> bool:
-        """The message in hand takes long: send what is answered, and let others do what they may. Whether that is
+        """The current message takes long: send what is answered, and let others do what they may. Whether that is
         all."""
         if not self._is_in_hand:
             return True
