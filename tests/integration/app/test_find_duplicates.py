@@ -331,7 +331,7 @@ def test_a_campaign_that_does_not_run_any_more_is_not_prepared(on_sqlite, monkey
 
     assert not on_sqlite.find()
     assert on_sqlite.found == []
-    assert on_sqlite.files == ["0.run"]  # for when it goes on
+    assert on_sqlite.files in ([], ["0.run"])  # that may be there already, for when it goes on
 
 
 @pytest.mark.alone(reason="the end is to come within a second")
