@@ -36,10 +36,11 @@ check: .venv/dev ## ruff, mypy, import-linter and the house rules
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/house
 
-chaos: .venv/dev ## 2,000,000 customers on MySQL under 50 kills; CHAOS_SEED repeats a run
+chaos: .venv/dev ## 2,000,000 customers on MySQL under 50 kills, then the engine alone for ten minutes; CHAOS_SEED repeats a run
 	CHAOS_CUSTOMERS=2000000 CHAOS_KILLS=50 $(BIN)/python -m pytest -s tests/acceptance/test_chaos.py
+	CHAOS_SECONDS=600 $(BIN)/python -m pytest -s tests/integration/engine/test_chaos.py
 
-bench: .venv/dev ## measure the engine beside its floors, under two minutes; writes benchmarks/RESULTS.md
+bench: .venv/dev ## measure the engine beside its floors, three minutes; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/engine.py
 
 bench-duplicates: .venv/dev ## measure what it costs to send each number once; needs Docker, four minutes

@@ -11,6 +11,7 @@ import os
 from setuptools import setup
 
 COMPILED = (
+    "engine/callbacks.py",
     "engine/events.py",
     "engine/ipc/backlog.py",
     "engine/ipc/board.py",
@@ -23,7 +24,6 @@ COMPILED = (
     "engine/task_worker/base_runner.py",
     "engine/task_worker/async_runner.py",
     "engine/task_worker/sync_runner.py",
-    "engine/worker/callbacks.py",
     "engine/worker/dispatcher.py",
     "engine/worker/inbox_processor.py",
     "engine/worker/scheduler.py",

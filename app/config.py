@@ -51,6 +51,8 @@ class Config(BaseSettings):
     """Task workers: processes that send, one shard each at a time."""
     sms_shard_size: int = Field(default=500_000, ge=1, le=100_000_000)
     """Ids in one shard. Fixed for a campaign when it is triggered."""
+    sms_slice_s: int = Field(default=20, ge=1, le=3600)
+    """Seconds that a task sends at a stretch before another campaign may have its turn."""
     sms_template_columns: str = ""
     """Columns of `customers`, between commas, that messages may show besides those that our own schema has."""
     sms_time_zone: str = "UTC"

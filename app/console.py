@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
+from app import config
 from app.early import loaded
 from app.errors import AppError
 from app.wording import harmless
@@ -47,9 +48,9 @@ def run(cli: typer.Typer) -> None:
     except AppError as error:
         err.print(f"error: {error}")
     except DBAPIError as error:
-        # The text of the driver alone: the statement and its values hold customers.
-        reason = " ".join(str(part) for part in getattr(error.orig, "args", ()) or [error.orig])
-        err.print(f"error: the database refused: {reason}")
+        from app.store.trouble import trouble  # noqa: PLC0415  most commands have none
+
+        err.print(f"error: {trouble(error, config.load().database_url.get_secret_value())}")
     else:
         return
     raise SystemExit(1)

@@ -81,11 +81,10 @@ class BadRequest(AppError):
 class UnknownPlaceholder(BadRequest):
     """A template names something that cannot be filled in; the text lists what can."""
 
-    def __init__(self, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str]) -> None:
         listed = " ".join(f"{{{each}}}" for each in known)
-        super().__init__(
-            "bad_template", f"模板里有未知的占位符,表中其他的列须先写进SMS_TEMPLATE_COLUMNS,可用的有: {listed}"
-        )
+        others = "表中其他的列须先写进SMS_TEMPLATE_COLUMNS"
+        super().__init__("bad_template", f"模板里有未知的占位符{{{name[:64]}}},{others},可用的有: {listed}")
 
 
 class Refused(AppError):
@@ -147,8 +146,9 @@ class WrongState(AppError):
         self.name = name
         self.verb = verb
         self.state = state
-        done = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}.get(verb, verb)
-        super().__init__(f"{name} is {state} and cannot be {done}")
+        done = {"pause": "paused", "resume": "running", "cancel": "cancelled"}.get(verb, verb)
+        refusal = f"{state} and cannot be {'resumed' if verb == 'resume' else done}"
+        super().__init__(f"{name} is already {state}" if state == done else f"{name} is {refusal}")
 
 
 # ── this task must stop ─────────────────────────────────────────────────────────────────────────
@@ -160,3 +160,7 @@ class ShardTaken(AppError):
 
 class LeaseLost(ShardTaken):
     """The shard was ours and is no longer, or its campaign does not run any more; write nothing more."""
+
+
+class Overtaken(AppError):
+    """Somebody on a page is not to be greeted any more, since it was made: make it anew."""

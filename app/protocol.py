@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.domain.progress import ShardProgress
 from app.errors import BadRequest
 
 HEADER_BYTES = 4
@@ -17,6 +18,8 @@ MAX_FRAME_BYTES = 2**16
 """A template has 2,000 characters at most, 24 KB where JSON escapes each of them."""
 
 _VERBS = {"pause": "暂停", "resume": "继续", "cancel": "取消"}
+_HINTS = dict.fromkeys(("paused", "failed"), ",用resume继续")
+"""What can be done with a campaign in such a state."""
 _FIELDS: dict[str, type] = {
     **{"campaign": str, "template": str, "watch": bool, "token": str, "allow_duplicates": bool},
     **dict.fromkeys(_VERBS, str),
@@ -54,25 +57,6 @@ class Control:
     verb: str
     campaign: str
     token: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ShardProgress:
-    """How far one shard got. `last_id` of `after_id < id <= to_id` is done.
-
-    `audience` is how many customers there were at the trigger, None until they are counted. `gone` is 0 until the shard
-    is finished; then `sent + rejected + gone` is the audience.
-    """
-
-    number: int
-    after_id: int
-    to_id: int
-    last_id: int
-    sent: int
-    finished: bool
-    rejected: int = 0
-    gone: int = 0
-    audience: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +217,7 @@ def accepted(campaign: str, shards: Sequence[int], state: str, *, as_json: bool)
 
 def exists(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -> bytes:
     """The campaign was there before; nothing was started."""
-    message = f"任务{campaign}已存在,状态: {state}"
+    message = f"任务{campaign}已存在,状态: {state}{_HINTS.get(state, '')}"
     return _line(
         {"ok": True, "created": False, "campaign": campaign, "state": state, "tasks": list(shards)}, message, as_json
     )

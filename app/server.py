@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app import protocol
 from app.config import Config
 from app.domain.campaign import Verb
+from app.domain.progress import ShardProgress
 from app.domain.reject import Reason
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
 from app.exposure import check_protected
@@ -23,14 +24,14 @@ from app.protocol import Control, Trigger, Watch
 from app.refusals import Refusals
 from app.services.conduct import Conductor
 from app.services.control import control
-from app.services.dispatch import dispatch, look_up
+from app.services.dispatch import Dispatched, dispatch, look_up
 from app.services.prepare_campaign import PrepareOrder, PrepareReport, prepare_campaign
 from app.services.send_shard import Rejected, ShardOrder, ShardReport, send_shard
 from app.services.threads import Threads
 from app.services.watchers import Watchers
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
-from app.store.database import LONG_S, open_database
+from app.store.database import LONG_S, open_configured
 from app.store.faults import may_pass, reason
 from app.store.patience import Patience
 from app.trigger_token import is_right, read_token
@@ -93,17 +94,13 @@ class Application:
                 self._database,
                 self._config.sms_log_dir,
                 owner,
-                patient=self._patient(),
+                task_workers=self._config.sms_task_worker_num,
+                patient=open_patiently(self._config),
                 post=server.task,
                 changed=lambda campaign_id: self._changed(server, campaign_id),
                 is_stopping=lambda: server.stopping,
             )
             self._conducting = asyncio.get_running_loop().create_task(self._conductor.run())
-
-    def _patient(self) -> Engine:
-        """The database, for who counts all customers."""
-        url = self._config.database_url.get_secret_value()
-        return open_database(url, patience=Patience(COUNTED_WITHIN_S, LONG_S))
 
     def worker_exit(self, server: Server, worker_id: int) -> None:
         if not server.taskworker:
@@ -172,10 +169,9 @@ class Application:
                 await self._control(server, fd, request, as_json)
                 return
             if isinstance(request, Watch):
-                done = await self._asking.run(look_up, self._database, request)
+                done = await self._asking.run(look_up, self._database, request.campaign)
             else:
-                columns = self._config.template_columns
-                done = await self._asking.run(dispatch, self._database, request, self._config.sms_shard_size, columns)
+                done = await self._asking.run(self._start, request)
             answer = protocol.accepted if done.created else protocol.exists
             campaign = done.campaign
             server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))
@@ -184,6 +180,16 @@ class Application:
             self._nudge(server)
         if isinstance(request, Watch) or request.watch:
             await self._watch(server, fd, campaign, as_json)
+
+    def _start(self, request: Trigger) -> Dispatched:
+        return dispatch(
+            self._database,
+            request.campaign,
+            self._config.sms_shard_size,
+            template=request.template,
+            allow_duplicates=request.allow_duplicates,
+            added_columns=self._config.template_columns,
+        )
 
     def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:
         """The request in a body; None where a token is set and it does not bear it, whatever else it says. Raises
@@ -262,7 +268,7 @@ class Application:
     def _send(self, server: Server, order: ShardOrder) -> ShardReport:
         told_at = 0.0
 
-        def tell(_progress: protocol.ShardProgress) -> None:
+        def tell(_progress: ShardProgress) -> None:
             nonlocal told_at
             now = time.monotonic()
             if now - told_at >= TELL_EVERY_S:
@@ -274,6 +280,7 @@ class Application:
             self._database,
             self._config.sms_log_dir,
             order,
+            slice_s=self._config.sms_slice_s,
             should_stop=lambda: server.stopping,
             on_progress=tell,
             on_rejected=lambda news: server.send_message(news, self._listener_of_rejects),
@@ -310,6 +317,11 @@ class Application:
         for worker_id in range(self._config.sms_worker_num):
             if worker_id != server.worker_id:
                 server.send_message(campaign_id, worker_id)
+
+
+def open_patiently(config: Config) -> Engine:
+    """The database that the settings name, for who counts all customers."""
+    return open_configured(config, patience=Patience(COUNTED_WITHIN_S, LONG_S))
 
 
 def _path(file: Path | None) -> str:

@@ -1,6 +1,6 @@
 """The engine's speed, memory and manners, each beside a floor measured in the same run.
 
-    python benchmarks/engine.py            the short form, under two minutes; writes benchmarks/RESULTS.md
+    python benchmarks/engine.py            the short form, some three minutes; writes benchmarks/RESULTS.md
     python benchmarks/engine.py --full     every combination; about half an hour
 
 Floors and measurements take turns in several short rounds, for a machine is seldom quiet: figures are medians over
@@ -8,6 +8,7 @@ the rounds, ratios are medians of each round's ratio. Every measurement has a pr
 """
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before this folder, whose engine.py is not the engine
 
-from benchmarks import plan, report, results
+from benchmarks import compiled, plan, report, results
 from benchmarks.measuring import Found, steps
+from benchmarks.processes import Unavailable
 from engine import IpcMode
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -38,7 +40,26 @@ def main(
         raise typer.BadParameter("--full and --smoke exclude each other")
     modes = tuple(map(IpcMode, mode or IpcMode))
     form = (plan.full if full else plan.smoke if smoke else plan.short)(modes)
-    found = Found()
+    with ExitStack() as stack:
+        found = Found(compiled=_compiled(stack, form))
+        _measure(form, found)
+    tables = report.sections(form, found)
+    results.show(out, tables)
+    results.write(output, report.how(form, found), tables)
+
+
+def _compiled(stack: ExitStack, form: plan.Form) -> Path | Unavailable:
+    """Where the compiled copy is, until the stack is left, or why there is none."""
+    if not any(case.is_compiled for case in form.cases):
+        return Unavailable("it was not asked for")
+    try:
+        with out.status("compiling a copy of the engine"):
+            return stack.enter_context(compiled.copy())
+    except Unavailable as why:
+        return why
+
+
+def _measure(form: plan.Form, found: Found) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=out, transient=True) as progress:
         to_do = steps(form)
@@ -47,9 +68,6 @@ def main(
             progress.update(shown, description=str(step))
             found.take(step)
             progress.advance(shown)
-    tables = report.sections(form, found)
-    results.show(out, tables)
-    results.write(output, report.how(form), tables)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks.plan import MIDDLE, SMALL, Case, Form, Load
-from benchmarks.processes import Placement, Unavailable, run
+from benchmarks.processes import ROOT, Placement, Unavailable, run
 
 QUEUE_BYTES = 64 * 2**20
 """The limit that memory is measured under: the default of task_queue_max_bytes."""
@@ -22,6 +23,7 @@ class Step:
     key: Key
     function: str
     arguments: dict[str, Any]
+    is_compiled: bool = False
 
     def __str__(self) -> str:
         return " ".join(map(str, self.key)).lower()
@@ -33,15 +35,24 @@ class Found:
 
     figures: dict[Key, list[Any]] = field(default_factory=dict)
     reasons: dict[Key, str] = field(default_factory=dict)
+    compiled: Path | Unavailable = field(default_factory=lambda: Unavailable("it was not asked for"))
+    """Where the compiled copy is; why there is none."""
 
     def take(self, step: Step) -> None:
         """Do it and keep what it gives; what was not available once is not tried again."""
         if step.key in self.reasons:
             return
         try:
-            self.figures.setdefault(step.key, []).append(run(step.function, **step.arguments))
+            self.figures.setdefault(step.key, []).append(run(step.function, self._root(step), **step.arguments))
         except Unavailable as why:
             self.reasons[step.key] = str(why)
+
+    def _root(self, step: Step) -> Path:
+        if not step.is_compiled:
+            return ROOT
+        if isinstance(self.compiled, Unavailable):
+            raise self.compiled
+        return self.compiled
 
     def median(self, key: Key, *path: int) -> float:
         return statistics.median(self._each(key, path))
@@ -67,7 +78,8 @@ def loads_at(form: Form, placement: Placement) -> tuple[Load, ...]:
 
 
 def case_key(case: Case) -> Key:
-    return case.mode.name, case.task_workers, str(case.placement)
+    form = ("compiled",) if case.is_compiled else ()
+    return case.mode.name, case.task_workers, str(case.placement), *form
 
 
 def one_round(form: Form) -> Iterator[Step]:
@@ -83,7 +95,8 @@ def one_round(form: Form) -> Iterator[Step]:
             if case.placement is placement:
                 arguments = {"mode": case.mode, "task_workers": case.task_workers, "placement": placement}
                 timing = {"loads": case.loads, "seconds": seconds}
-                yield Step(case_key(case), "benchmarks.roundtrips:measure", arguments | timing)
+                function = "benchmarks.roundtrips:measure"
+                yield Step(case_key(case), function, arguments | timing, case.is_compiled)
     for server in ("floor", "engine"):
         for connections, in_flight in form.echoes:
             arguments = {"server": server, "connections": connections, "in_flight": in_flight, "seconds": seconds}

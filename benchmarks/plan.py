@@ -1,5 +1,6 @@
 """What is measured, in the short form, the long one, and the one that only shows that it works."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -10,6 +11,7 @@ Load = tuple[int, int]
 """Payload bytes, tasks outstanding."""
 
 SMALL, MIDDLE, LARGE = 100, 4096, 10_000_000
+QUICK_LOADS: tuple[Load, ...] = ((SMALL, 1), (SMALL, 16), (SMALL, 64))
 _ALL_LOADS = tuple(product((SMALL, MIDDLE, LARGE), (1, 16, 64)))
 
 
@@ -21,6 +23,7 @@ class Case:
     task_workers: int
     placement: Placement
     loads: tuple[Load, ...]
+    is_compiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,19 @@ class Form:
 
 def _cases(loads: tuple[Load, ...], few: tuple[Load, ...], modes: tuple[IpcMode, ...]) -> tuple[Case, ...]:
     """All loads for one task worker in every mode, a core each; `few` for the other ways to place and share, four task
-    workers beside one in every mode."""
+    workers beside one in every mode; small ones for the compiled form and for both workers on one core."""
     return (
         *(Case(mode, 1, Placement.APART, loads) for mode in modes),
-        *(Case(mode, 1, Placement.TOGETHER, few) for mode in modes[:1]),
+        *_compiled(modes, Placement.APART),
+        *(Case(mode, 1, Placement.TOGETHER, QUICK_LOADS) for mode in modes[:1]),
+        *_compiled(modes, Placement.TOGETHER),
         *(Case(mode, workers, Placement.FREE, few) for mode in modes for workers in (1, 4)),
     )
+
+
+def _compiled(modes: tuple[IpcMode, ...], placement: Placement) -> Iterator[Case]:
+    for mode in modes[:1]:
+        yield Case(mode, 1, placement, QUICK_LOADS, is_compiled=True)
 
 
 _SHORT_LOADS = ((SMALL, 1), (SMALL, 16), (SMALL, 64), (MIDDLE, 16), (LARGE, 1))
@@ -58,6 +68,7 @@ def full(modes: tuple[IpcMode, ...]) -> Form:
     cases = (
         *(Case(mode, 1, place, _ALL_LOADS) for mode in modes for place in (Placement.APART, Placement.TOGETHER)),
         *(Case(mode, workers, Placement.FREE, _ALL_LOADS) for mode in modes for workers in (1, 2, 4)),
+        *(case for place in (Placement.APART, Placement.TOGETHER) for case in _compiled(modes, place)),
     )
     return Form(rounds=5, seconds=0.5, cases=cases, echoes=((1, 1), (64, 1), (8, 16)), tasks_waiting=100_000)
 

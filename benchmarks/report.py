@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from benchmarks.measuring import PAYLOADS_WAITING, QUEUE_BYTES, Found, Key, case_key, loads_at
-from benchmarks.plan import LARGE, SMALL, Form
-from benchmarks.processes import Placement
+from benchmarks.plan import LARGE, QUICK_LOADS, SMALL, Form, Load
+from benchmarks.processes import Placement, Unavailable
 from benchmarks.results import Section, count, ratio, size
 from engine import IpcMode
 
+COSTS = "What a task costs"
+_COST_PLACES = (Placement.TOGETHER, Placement.APART)
 HOW = """\
 Medians of {rounds} rounds of {seconds:g} s windows; a ratio is the median of each round's ratio. Floor of a round
 trip: two processes of plain Python, one datagram each way for a task over a unix socket pair, as many in flight; above
@@ -16,12 +18,45 @@ Placement: event worker and task worker on a core each, or both on one, or where
 processes likewise. Left to the kernel the floor alone differs sixfold between runs, as both share a core or not."""
 
 
-def how(form: Form) -> str:
-    return HOW.format(rounds=form.rounds, seconds=form.seconds)
+def how(form: Form, found: Found) -> str:
+    told = HOW.format(rounds=form.rounds, seconds=form.seconds)
+    if isinstance(found.compiled, Unavailable):
+        return f"{told}\nNothing of the compiled form: {found.compiled}."
+    return f"{told}\nCompiled: the same sources through mypyc, built for this run, with `ENGINE_COMPILE=1`."
 
 
 def sections(form: Form, found: Found) -> list[Section]:
-    return [targets(form, found), round_trips(form, found), rivals(form, found), clients(form, found), memory(found)]
+    return [
+        targets(form, found),
+        costs(form, found),
+        round_trips(form, found),
+        rivals(form, found),
+        clients(form, found),
+        memory(found),
+    ]
+
+
+def costs(form: Form, found: Found) -> Section:
+    """The first mode, one task worker."""
+    section = Section(
+        COSTS,
+        "CPU time of the event worker and of the task worker, µs a task of 100 bytes, `task` to callback, with the "
+        "kernel's. With a core each both look for what comes next before they sleep, and that counts.",
+        ("", "outstanding", *(f"{who}, {place}" for place in _COST_PLACES for who in ("event worker", "task worker"))),
+    )
+    for is_compiled in (False, True):
+        for load in QUICK_LOADS:
+            cells: list[str] = []
+            for place in _COST_PLACES:
+                at = _at(form, form.cases[0].mode, place, load, is_compiled=is_compiled)
+                if at is None or at[0] in found.reasons:
+                    cells += ["", ""]
+                else:
+                    key, (number, _) = at
+                    cells += [f"{found.median(key, number, which):.1f}" for which in (3, 4)]
+            if any(cells):
+                section.rows.append(("compiled" if is_compiled else "plain Python", str(load[1]), *cells))
+    return section
 
 
 def round_trips(form: Form, found: Found) -> Section:
@@ -32,7 +67,8 @@ def round_trips(form: Form, found: Found) -> Section:
     )
     for case in form.cases:
         key, floor = case_key(case), ("floor", str(case.placement))
-        server = (f"{case.mode.value} {case.mode.name}", str(case.task_workers), str(case.placement))
+        mode = f"{case.mode.value} {case.mode.name}" + (", compiled" if case.is_compiled else "")
+        server = (mode, str(case.task_workers), str(case.placement))
         if reason := found.reasons.get(key):
             section.rows.append((*server, "", "", f"not available: {reason}", "", "", ""))
             continue
@@ -50,17 +86,25 @@ def rivals(form: Form, found: Found) -> Section:
     """The first mode beside the standard library, one worker, a core each."""
     section = Section(
         "Beside the standard library",
-        "Round trips a second, one worker, a core each; × is the engine's rate by theirs.",
-        ("payload", "outstanding", "engine", "floor", "Pool.apply_async", "×", "ProcessPoolExecutor", "×"),
+        "Round trips a second, one worker, a core each; × is the engine's rate by theirs, plain and compiled.",
+        (
+            *("payload", "outstanding", "engine", "compiled", "floor"),
+            *("Pool.apply_async", "×", "× compiled", "ProcessPoolExecutor", "×", "× compiled"),
+        ),
     )
     case = form.cases[0]
     floor = ("floor", str(case.placement))
     if case_key(case) in found.reasons:
         return section
     for at, load in enumerate(case.loads):
-        cells = [count(found.median(case_key(case), at, 0)), count(found.median(floor, at))]
+        compiled = _at(form, case.mode, case.placement, load, is_compiled=True)
+        if compiled and compiled[0] not in found.figures:
+            compiled = None
+        cells = [count(found.median(case_key(case), at, 0))]
+        cells += [count(found.median(compiled[0], *compiled[1])) if compiled else "", count(found.median(floor, at))]
         for rival in (("Pool",), ("ProcessPoolExecutor",)):
             cells += [count(found.median(rival, at)), ratio(found.ratio(case_key(case), (at, 0), rival, (at,)))]
+            cells += [ratio(found.ratio(*compiled, rival, (at,)) if compiled else None)]
         section.rows.append((size(load[0]), str(load[1]), *cells))
     return section
 
@@ -141,6 +185,11 @@ def _promises(form: Form, found: Found) -> Iterator[tuple[str, float, float | No
     for outstanding, least in ((64, 0.45), (16, 0.3), (1, 0.5)):
         value = _to_floor(form, found, Placement.APART, (SMALL, outstanding))
         yield f"{outstanding} outstanding, a core each: to the floor", least, value
+    value = _to_floor(form, found, Placement.APART, (SMALL, 64), is_compiled=True)
+    yield "64 outstanding, a core each, compiled: to the floor", 0.65, value
+    mine = _at(form, IpcMode.SOCKET, Placement.APART, (SMALL, 64), is_compiled=True)
+    pool = loads_at(form, Placement.APART).index((SMALL, 64)) if mine else 0
+    yield "64 outstanding, compiled: to Pool.apply_async", 10, found.ratio(*mine, ("Pool",), (pool,)) if mine else None
     for mode in dict.fromkeys(case.mode for case in form.cases):
         four, one = (_at(form, mode, Placement.FREE, (SMALL, 64), workers) for workers in (4, 1))
         value = found.ratio(*four, *one) if four and one else None
@@ -150,17 +199,18 @@ def _promises(form: Form, found: Found) -> Iterator[tuple[str, float, float | No
     yield "10 MB, 1 outstanding: to the file floor", 0.5, _to_floor(form, found, Placement.APART, (LARGE, 1))
 
 
-def _to_floor(form: Form, found: Found, placement: Placement, load: tuple[int, int]) -> float | None:
-    if (mine := _at(form, IpcMode.SOCKET, placement, load)) is None:
+def _to_floor(form: Form, found: Found, placement: Placement, load: Load, *, is_compiled: bool = False) -> float | None:
+    if (mine := _at(form, IpcMode.SOCKET, placement, load, is_compiled=is_compiled)) is None:
         return None
     return found.ratio(*mine, ("floor", str(placement)), (loads_at(form, placement).index(load),))
 
 
 def _at(
-    form: Form, mode: IpcMode, placement: Placement, load: tuple[int, int], task_workers: int = 1
+    form: Form, mode: IpcMode, placement: Placement, load: Load, task_workers: int = 1, *, is_compiled: bool = False
 ) -> tuple[Key, tuple[int, ...]] | None:
     """Where the rate under this load is kept; None when it is not in the plan."""
+    wanted = mode, task_workers, placement, is_compiled
     for case in form.cases:
-        if (case.mode, case.task_workers, case.placement) == (mode, task_workers, placement) and load in case.loads:
+        if (case.mode, case.task_workers, case.placement, case.is_compiled) == wanted and load in case.loads:
             return case_key(case), (case.loads.index(load), 0)
     return None

@@ -17,7 +17,7 @@ class SettingsError(EngineError):
 
 
 class StartError(EngineError):
-    """The server cannot start here: the port, the directory or a worker says no."""
+    """The server cannot start: the port, the directory, a certificate or a worker does not allow it."""
 
 
 class UsageError(EngineError):
@@ -73,7 +73,7 @@ class SendBufferFull(EngineError):
 
 
 class InboxFull(EngineError):
-    """Another worker does not read what it is told: so much waits for it, or for others like it, already. Try later."""
+    """Other workers do not read their messages: too many bytes wait for them already. Try later."""
 
     def __init__(self, waiting_bytes: int, limit_bytes: int) -> None:
         self.waiting_bytes = waiting_bytes
@@ -129,7 +129,11 @@ class TaskLost(TaskError):
 
 
 class TaskTimeout(TaskError):
-    """`task_wait` waited `timeout_s` seconds for nothing. The task goes on; its late result is dropped and counted."""
+    """Not done within `timeout_s` seconds.
+
+    From `task_wait` with that limit: the task goes on, and its late result is dropped and counted. From the setting
+    `task_timeout_s`, in `task_error` and from `task_wait`: the task was ended, and is not tried again.
+    """
 
     def __init__(self, task_id: int, timeout_s: float) -> None:
         self.task_id = task_id

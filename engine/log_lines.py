@@ -10,7 +10,7 @@ from typing import Any
 
 
 def get_logger(name: str) -> "Lines":
-    """The logger of this name; what is given as `extra` stands at the end of the line, too."""
+    """Return the logger of this name; what is given as `extra` is also at the end of the line."""
     return Lines(logging.getLogger(name), None)
 
 
@@ -23,12 +23,12 @@ class Lines(logging.LoggerAdapter[logging.Logger]):
         if facts := kwargs.get("extra"):
             sentence = str(msg) if args else str(msg).replace("%", "%%")
             msg, args = f"{sentence} (%s)", (*args, _Facts(facts))
-        # the line is the caller's, not ours: 2 is who called log.info, whose own frames logging skips
+        # the line is the caller's, not ours: 2 is what called log.info, whose own frames logging skips
         self.logger.log(level, msg, *args, stacklevel=kwargs.pop("stacklevel", 1) + 1, **kwargs)
 
 
 class _Facts:
-    """Written out only where somebody formats the line."""
+    """The facts of a line, made into text only where the line is formatted."""
 
     def __init__(self, facts: Mapping[str, object]) -> None:
         self._facts = facts
@@ -40,16 +40,17 @@ class _Facts:
 
 
 def _text(value: object) -> str:
-    """On one line, and quoted where one could not see its end."""
+    """Return the value as text on one line, quoted where its end could not be seen."""
     text = str(value)
     return repr(text) if isinstance(value, str) and (not text.isprintable() or " " in text or not text) else text
 
 
 class Few:
-    """Lines that strangers can cause: of each kind few are written, and the next one tells how many were left out."""
+    """Limits lines that any client can cause: few of each kind are written, and the next one has how many were left
+    out."""
 
     def __init__(self, log: Lines, most: int = 20, per_s: float = 10.0) -> None:
-        """At most `most` lines of one sentence in `per_s` seconds."""
+        """Write at most `most` lines of one sentence in `per_s` seconds."""
         self._log = log
         self._most = most
         self._per_s = per_s

@@ -24,7 +24,7 @@ OfFailure = Literal["task_error", "TaskError"]
 OfMessage = Literal["pipe_message", "PipeMessage"]
 
 Plain = int | float | str | bytes | None
-"""What a callback in the manager may give, which is ignored: no coroutine, for no event loop runs there."""
+"""What a callback in the manager may return, which is ignored: no coroutine, for no event loop runs there."""
 ManagerCallback = TypeVar("ManagerCallback", bound=Callable[[Any], Plain])
 WorkerCallback = TypeVar("WorkerCallback", bound=Callable[[Any, int], object])
 DeathCallback = TypeVar("DeathCallback", bound=Callable[[Any, int, int, int, int], Plain])
@@ -107,7 +107,7 @@ class Registration:
     @overload
     def on(self, event: str) -> Callable[[AnyCallback], AnyCallback]: ...
     def on(self, event: str, callback: Callback | None = None) -> Any:
-        """Give the callback of an event: `server.on("receive", f)`, or as a decorator. See engine/events.py.
+        """Set the callback of an event: `server.on("receive", f)`, or as a decorator. See engine/events.py.
 
         A type checker knows the arguments of each event by its usual spellings, `worker_start` and `WorkerStart`; by
         any other, or a name that is computed, a decorator takes every callback, and a call those of any arguments.

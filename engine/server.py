@@ -1,12 +1,12 @@
-"""`Server`: what a program holds, and what its callbacks call."""
+"""`Server`: the object that a program makes, and that its callbacks call."""
 
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.errors import StartError, UnknownWorker, UsageError
-from engine.events import IN_MANAGER
+from engine.errors import StartError, TaskError, UnknownWorker, UsageError
+from engine.events import IN_MANAGER, TaskCallbacks, TaskEnd
 from engine.log_lines import get_logger
 from engine.registration import Registration
 from engine.settings import IpcMode, Settings
@@ -36,6 +36,7 @@ class Server(Registration):
         self.host = host
         self.port = port
         self.settings = settings or Settings()
+        self._has_task_workers = self.settings.task_worker_num > 0
         self.worker_pid = 0
         self.master_pid = 0
         self.processes: dict[str, Target] = {}
@@ -47,7 +48,7 @@ class Server(Registration):
     # ── before the start ────────────────────────────────────────────────────────────────────────
 
     def add_process(self, name: str, target: Target) -> int:
-        """Have a process of the program's own beside the workers, for what has to live there, such as a connection to
+        """Add a process of the program's own beside the workers, for what needs one, such as a connection to
         a message centre or a consumer of a queue. Before the start. Its worker id, which comes after those of task
         workers.
 
@@ -83,7 +84,7 @@ class Server(Registration):
             raise
 
     def check_callbacks(self) -> None:
-        """Raises UsageError when one is missing, or is of a kind that cannot be called where it would be."""
+        """Raise UsageError when a callback is missing, or is of a kind that cannot be called where it would be."""
         if self._events.get("receive") is None:
             raise UsageError("a server needs a callback for receive")
         if self.settings.task_worker_num and self._events.get("task") is None:
@@ -95,11 +96,11 @@ class Server(Registration):
                 raise UsageError(f"the callback of {event} is async def, and no event loop runs in the manager")
 
     def become(self, worker: WorkerApi | None) -> None:
-        """For what runs this server: this process is that worker from now on."""
+        """Make this process that worker; for what runs this server."""
         self._worker = worker
 
     def call_in_manager(self, event: str, *args: Any) -> None:
-        """For what runs this server: call back; what is raised is logged."""
+        """Call back in the manager and log what is raised; for what runs this server."""
         if (callback := self._events.get(event)) is None:
             return
         try:
@@ -145,19 +146,27 @@ class Server(Registration):
         data: Any,
         dst_worker_id: int = -1,
         finish_callback: Callable[[Any, int, Any], Any] | None = None,
+        error_callback: Callable[[Any, int, TaskError], Any] | None = None,
     ) -> int:
         """Hand a job to a task worker and return its id: from 0, rising in each worker, unique over all of them.
 
         `data`: bytes and str travel as they are, anything else pickled. `dst_worker_id`: a task worker, from 0;
-        -1 is any idle one. `finish_callback(server, task_id, result)` is called instead of `finish`.
+        -1 is any idle one. `finish_callback(server, task_id, result)` is called instead of `finish`, and
+        `error_callback(server, task_id, error)` instead of `task_error`; both die with this process.
         Event workers only. Raises UnknownWorker, and what pickle raises.
         """
         if finish_callback is not None and not callable(finish_callback):
             raise UsageError(f"finish_callback is {finish_callback!r}, which cannot be called")
-        return self._here.task(data, self._target(dst_worker_id), finish_callback)
+        end: TaskEnd = finish_callback
+        if error_callback is not None:
+            if not callable(error_callback):
+                raise UsageError(f"error_callback is {error_callback!r}, which cannot be called")
+            end = TaskCallbacks(finish_callback, error_callback)
+        target = -1 if dst_worker_id == -1 and self._has_task_workers else self._target(dst_worker_id)
+        return self._here.task(data, target, end)
 
     def _target(self, dst_worker_id: int) -> int:
-        """The task worker that is to do it; in PREEMPTIVE mode that is never a certain one."""
+        """Return the number of the task worker that is to do it, -1 for any; in PREEMPTIVE mode it is always any."""
         tasks = self.settings.task_worker_num
         if tasks == 0:
             raise UsageError("this server has no task workers, set task_worker_num")
@@ -168,7 +177,7 @@ class Server(Registration):
     async def task_wait(self, data: Any, timeout: float = 0.5, dst_worker_id: int = -1) -> Any:  # noqa: ASYNC109
         """Hand a job to a task worker and wait for its result, `timeout` seconds at most; other clients are served.
 
-        None when the handler gives nothing back. `finish` and `task_error` are not called. Raises TaskTimeout (the
+        None when the handler returns nothing. `finish` and `task_error` are not called. Raises TaskTimeout (the
         task goes on, its late result is dropped and counted), TaskFailed, TaskLost, and what `task` raises.
         """
         return await self._here.task_wait(data, timeout, self._target(dst_worker_id))
@@ -202,7 +211,7 @@ class Server(Registration):
     def close(self, fd: int) -> bool:
         """Close a connection once what waits is sent; False when it is closed already.
 
-        From now on it is not there: `exists` is False, `send` gives False, and what the client says is dropped. The
+        From now on `exists` and `send` return False, and what the client sends is dropped. The
         event `close` follows when the socket is gone, about a second later where the client does not close its side.
         """
         return self._here.close(fd)
@@ -232,7 +241,7 @@ class Server(Registration):
         return self._here.timers.after(delay_ms, callback, args)
 
     def clear_timer(self, timer_id: int) -> bool:
-        """Call a timer of this process no more; False when there is none of this id, or not any more."""
+        """Stop a timer of this process; False when there is none of this id, or not any more."""
         return self._here.timers.clear(timer_id)
 
     def reload(self, only_task_workers: bool = False) -> None:
@@ -256,7 +265,7 @@ class Server(Registration):
         self._runtime.discard_tasks()
 
     def stats(self) -> Stats:
-        """The server in numbers, the same from every process."""
+        """Return the server in numbers, the same from every process."""
         return self._started.stats()
 
     @property

@@ -1,10 +1,12 @@
 """The settings of a server, under Swoole's names. A frozen value, checked when it is built."""
 
+import difflib
 import os
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from engine.errors import SettingsError
 
@@ -18,7 +20,7 @@ LENGTH_TYPES = {
 
 
 class IpcMode(IntEnum):
-    """The way tasks travel from event workers to task workers."""
+    """How tasks travel from event workers to task workers."""
 
     SOCKET = 1
     """A unix socket for each task worker."""
@@ -28,7 +30,7 @@ class IpcMode(IntEnum):
     """The same, and whoever is free takes the next task: a named target is ignored."""
 
 
-_SECONDS = ("max_wait_time", "heartbeat_idle_time", "heartbeat_check_interval", "frame_timeout_s")
+_SECONDS = ("max_wait_time", "task_timeout_s", "heartbeat_idle_time", "heartbeat_check_interval", "frame_timeout_s")
 _SWITCHES = (
     "open_length_check", "open_eof_check", "open_eof_split", "open_tcp_nodelay", "ssl_verify_peer",
     "task_enable_coroutine", "log_frame_head",
@@ -36,12 +38,27 @@ _SWITCHES = (
 _FILES = ("ssl_cert_file", "ssl_key_file", "ssl_client_cert_file")
 
 
+class _Named(type):
+    """Makes Settings, and says which name was meant where one is unknown."""
+
+    def __call__(cls, *args: Any, **given: Any) -> Any:
+        known = getattr(cls, "__dataclass_fields__", {})
+        if unknown := [name for name in given if name not in known]:
+            raise SettingsError([_unknown(name, list(known)) for name in unknown])
+        return super().__call__(*args, **given)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"there is no setting {name}" + (f", did you mean {near[0]}?" if near else "")
+
+
 def _usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(metaclass=_Named):
     """How a server runs. Nothing is clamped or ignored: what cannot work raises SettingsError, all at once."""
 
     worker_num: int = field(default_factory=_usable_cores)
@@ -49,7 +66,7 @@ class Settings:
     task_worker_num: int = 0
     """Task workers, processes that run `task`: 0 to 1024."""
     task_ipc_mode: IpcMode = IpcMode.SOCKET
-    """The way tasks travel to task workers."""
+    """How tasks travel to task workers."""
     message_queue_key: int | None = None
     """With QUEUE and PREEMPTIVE: the queue's key, 1 to 2**31-1, see `ftok`. Tasks then survive the server: the next
     start with this key delivers what was not done. Default: a private queue, which ends with the server."""
@@ -63,6 +80,10 @@ class Settings:
     key, or user, host and port."""
     task_max_attempts: int = 3
     """How many task workers may die with one task in hand before it ends as TaskLost: 1 to 255."""
+    task_timeout_s: float = 0
+    """Seconds that a task may take from the moment its handler begins: beyond it the task ends as TaskTimeout and is
+    not tried again. Its task worker is killed and another takes its place; a coroutine is cancelled, and its worker
+    killed only when that has not helped a second later. 0 is no limit, else at most 2**31."""
     task_max_request: int = 0
     """A task worker leaves after so many tasks, and another takes its place; 0 is never."""
     task_max_request_grace: int | None = None
@@ -101,23 +122,23 @@ class Settings:
     """Most connections at once, over all event workers: 1 to 2**20. One more is closed at once, with a log line."""
     connection_max_concurrency: int = 64
     """Most `async def receive` at work for one connection, 1 to 65,536. At so many nothing more is read from it until
-    one is through."""
+    one is done."""
     receive_buffer_max_bytes: int | None = None
-    """Most bytes that an event worker keeps of what clients sent and it did not hand out, over all connections:
-    package_max_length to 2**36. Beyond it a connection is closed whose frame waits longest for its end, of those that
+    """Most bytes that an event worker keeps of what clients sent and `receive` did not get yet, over all connections:
+    package_max_length to 2**36. Beyond it the connection is closed whose frame is incomplete for longest, of those that
     hold much. Default: 64 MiB, or twice package_max_length where that is more."""
     heartbeat_idle_time: float | None = None
     """Seconds after which an idle client is disconnected: one that sent nothing, and was sent nothing; 0 is never.
     Default: twice heartbeat_check_interval, or 600 where that is not set."""
     heartbeat_check_interval: float = 0
-    """Seconds between looks for idle clients. Default: half of heartbeat_idle_time."""
+    """Seconds between checks for idle clients. Default: half of heartbeat_idle_time."""
     frame_timeout_s: float = 60
-    """Seconds in which a frame must be complete once its first byte is here; 0 is no limit."""
+    """Seconds in which a frame must be complete after its first byte; 0 is no limit."""
     log_frame_head: bool = True
     """Whether the log line of an invalid frame length shows how that frame began, at most 16 bytes. Not where clients
     may send secrets: one that forgets the length sends them in its place."""
     ssl_cert_file: str = ""
-    """Certificate chain, PEM; given, the server speaks TLS 1.2 and up, and nothing else. A reload reads it anew."""
+    """Certificate chain, PEM; given, the server speaks TLS 1.2 and up, and nothing else. A reload reads it again."""
     ssl_key_file: str = ""
     """Private key to ssl_cert_file, PEM, without a passphrase."""
     ssl_client_cert_file: str = ""
@@ -139,6 +160,7 @@ class Settings:
             "task_max_memory": (0, 2**50),
             "task_max_concurrency": (1, 64),
             "max_wait_time": (0, 86_400),
+            "task_timeout_s": (0, 2**31),
             "max_conn": (1, 2**20),
             "connection_max_concurrency": (1, 2**16),
             "heartbeat_idle_time": (0, 86_400),

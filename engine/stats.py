@@ -1,4 +1,4 @@
-"""A server in numbers: what `stats()` gives."""
+"""A server in numbers: what `stats()` returns."""
 
 import os
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class Stats:
     """Also those that were closed at once, over max_conn."""
     close_count: int
     accepts_per_s: float
-    """Over the last ten seconds; told once a second."""
+    """Over the last ten seconds; updated once a second."""
     bytes_in: int
     """From clients, in all, as `receive` gets them: without what TLS adds."""
     bytes_out: int
@@ -99,7 +99,10 @@ class Stats:
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of a process, 0 when it is gone. Source: proc(5), /proc/pid/statm, second field, pages."""
+    """Return the resident memory of a process, bytes; 0 when it is gone.
+
+    Source: proc(5), /proc/pid/statm, second field, pages.
+    """
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):

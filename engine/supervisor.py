@@ -18,6 +18,7 @@ from engine.ipc.channel import inbox_of
 from engine.ipc.message import EMPTY_PACKET
 from engine.ipc.resources import IpcResources, open_files
 from engine.ipc.spill import claim, default_path
+from engine.ipc.task_limit import TaskLimit
 from engine.log_lines import get_logger
 from engine.process.child import START_FAILED, Readiness
 from engine.process.children import Role
@@ -145,6 +146,7 @@ class Supervisor:
             before_reload=self._before_reload,
             after_reload=lambda: self._call("after_reload"),
             reloads={signal.SIGUSR1: everybody, signal.SIGUSR2: [task_workers]},
+            task_limit=self._task_limit,
         )
         setproctitle(f"{name}: manager")
         self._call("manager_start")
@@ -159,6 +161,11 @@ class Supervisor:
         finally:
             self._call("manager_stop")
             self._call("shutdown")
+
+    @property
+    def _task_limit(self) -> TaskLimit | None:
+        timeout_s, in_flight_slots = self._settings.task_timeout_s, self._resources.in_flight_slots
+        return TaskLimit(self._resources.board, in_flight_slots, timeout_s) if timeout_s and in_flight_slots else None
 
     def _on_ready(self) -> None:
         log.info("server ready", extra={"host": self._server.host, "port": self._server.port, "pid": os.getpid()})

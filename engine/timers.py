@@ -1,4 +1,4 @@
-"""Timers of one process: what is to be called later, once or again and again. Decides when; others wait."""
+"""Timers of one process: calls that are made later, once or repeatedly. Decides when; the caller waits."""
 
 import asyncio
 import heapq
@@ -13,11 +13,11 @@ from engine.errors import UsageError
 LONGEST_MS = 86_400_000
 """A day, as in Swoole."""
 _FEW = 64
-"""So many cleared timers may be kept until their time: to take one out of the middle costs a look at all."""
+"""So many cleared timers may be kept until their time: to remove one from the middle costs a look at all."""
 
 
-class SyncRunner(Protocol):
-    """What goes on after a callback returned: a coroutine of it."""
+class Work(Protocol):
+    """What is still at work after a callback returned: its coroutine."""
 
     def done(self) -> bool: ...
 
@@ -27,7 +27,7 @@ class _Timer:
     call: Callable[[], Any]
     interval_s: float
     """0 for one that is called once."""
-    work: SyncRunner | None = None
+    work: Work | None = None
 
 
 class Timers:
@@ -35,12 +35,12 @@ class Timers:
 
     def __init__(
         self,
-        run: Callable[[Callable[[], Any]], SyncRunner | None],
+        run: Callable[[Callable[[], Any]], Work | None],
         *,
         on_sooner: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`run(call)` makes a call, and logs what it raises; it gives what is still at work, such as a coroutine.
+        """`run(call)` makes a call and logs what it raises; it returns what is still at work, such as a coroutine.
         `on_sooner()` is called when a timer is due before all others."""
         self._run = run
         self._on_sooner = on_sooner
@@ -48,19 +48,20 @@ class Timers:
         self._ids = itertools.count(1)
         self._timers: dict[int, _Timer] = {}
         self._due: list[tuple[float, int]] = []
-        """A heap of when, and which; one that was cleared is passed over."""
+        """A heap of when, and which; one that was cleared is skipped."""
 
     def tick(self, interval_ms: float, call: Callable[..., Any], args: tuple[Any, ...]) -> int:
         """Call every `interval_ms`, the first time after that time. One call at a time: while its coroutine is at work,
-        a tick is left out, and so are those that a busy process is late for. The timer's id. Raises UsageError."""
+        a tick is left out, and so are those that a busy process is late for. Return the timer's id. Raises
+        UsageError."""
         return self._add(interval_ms, call, args, is_tick=True)
 
     def after(self, delay_ms: float, call: Callable[..., Any], args: tuple[Any, ...]) -> int:
-        """Call once, after `delay_ms`. The timer's id. Raises UsageError."""
+        """Call once, after `delay_ms`. Return the timer's id. Raises UsageError."""
         return self._add(delay_ms, call, args, is_tick=False)
 
     def clear(self, timer_id: int) -> bool:
-        """Call it no more; False when there is no such timer, or it was called already."""
+        """Stop a timer; False when there is no such timer, or it was called already."""
         if self._timers.pop(timer_id, None) is None:
             return False
         if len(self._due) > 2 * len(self._timers) + _FEW:
@@ -69,18 +70,18 @@ class Timers:
         return True
 
     def clear_all(self) -> None:
-        """Call nothing any more."""
+        """Stop all timers."""
         self._timers.clear()
         self._due.clear()
 
     def next_in_s(self) -> float | None:
-        """Seconds until `run_due` has something to do, 0 when it has now; None for never."""
+        """Return the seconds until `run_due` has something to do, 0 when it has now; None for never."""
         while self._due and self._due[0][1] not in self._timers:
             heapq.heappop(self._due)
         return max(0.0, self._due[0][0] - self._clock()) if self._due else None
 
     def run_due(self) -> None:
-        """Make the calls that are due, in order; each at most once, or a slow one would hold up all else for ever."""
+        """Make the calls that are due, in order; each at most once, or a slow one would block all others for ever."""
         now = self._clock()
         while self._due and self._due[0][0] <= now:
             at, timer_id = heapq.heappop(self._due)
@@ -111,7 +112,7 @@ class Timers:
 
 
 class LoopTimers(Timers):
-    """Timers of a process with an event loop: one timer of the loop stands for that which is due first."""
+    """Timers of a process with an event loop: the loop has one timer, for the one that is due first."""
 
     def __init__(
         self,

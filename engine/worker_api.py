@@ -1,8 +1,8 @@
-"""What `Server` needs of the process that it is used in, and of what runs the whole."""
+"""What `Server` needs of the process that it is used in, and of what runs the program."""
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
+from engine.events import TaskEnd
 from engine.stats import Stats
 from engine.timers import Timers
 
@@ -18,7 +18,7 @@ class WorkerApi(Protocol):
     def connections(self) -> list[int]: ...
     @property
     def timers(self) -> Timers: ...
-    def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int: ...
+    def task(self, data: Any, target: int, end: TaskEnd) -> int: ...
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any: ...
     def finish(self, data: Any) -> None: ...
     def send_message(self, message: Any, worker_id: int) -> None: ...
@@ -29,14 +29,14 @@ class WorkerApi(Protocol):
 
 
 class Runtime(Protocol):
-    """What runs a program: processes, or a test that plays them."""
+    """What runs a program: real processes, or a test that simulates them."""
 
     @property
     def worker_id(self) -> int: ...
     @property
     def taskworker(self) -> bool: ...
     def refuse_start(self) -> None:
-        """Raises UsageError where the server cannot be started now."""
+        """Raise UsageError where the server cannot be started now."""
 
     def reload(self, *, only_task_workers: bool) -> None: ...
     def shutdown(self) -> None: ...

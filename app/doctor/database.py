@@ -16,6 +16,7 @@ from app.errors import AppError
 from app.store import customers
 from app.store.database import PACKED_PAGE_BYTES, open_configured, sqlite_file
 from app.store.tables import metadata, shards
+from app.store.trouble import trouble, where
 
 SchemaStatus = Callable[[Connection], tuple[str, str]]
 """The revision that a database has, '' without one, and the newest."""
@@ -45,16 +46,15 @@ class Database:
     def examine(self, schema_status: SchemaStatus) -> Iterator[Finding]:
         """Ends after the first finding when the database cannot be reached."""
         address = make_url(self._settings.database_url.get_secret_value())
-        where = f"{address.host}:{address.port or 3306}" if address.host else f"file {address.database}"
         path = sqlite_file(address) if address.get_backend_name() == "sqlite" else None
         if path and not path.exists():
-            yield problem("database", f"there is no file {path}", "run: python -m migrations, or mend DATABASE_URL")
+            yield problem("database", f"there is no file {path}", "run: python -m migrations, or correct DATABASE_URL")
             return
         try:
             database = open_configured(self._settings)
             try:
                 with database.connect() as connection:
-                    yield ok("database", f"{address.get_backend_name()} answers, {where}")
+                    yield ok("database", f"{address.get_backend_name()} answers, {where(address)}")
                     if path and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
                         yield warning("database", f"{path} can be read by others", f"run: chmod go= {path}*")
                     if connection.dialect.name != "sqlite":
@@ -65,14 +65,10 @@ class Database:
                         self.size = _size(connection)
             finally:
                 database.dispose()
-        except (AppError, DBAPIError, TypeError) as error:  # TypeError: an option in the URL that the driver has not
-            yield problem("database", f"{where}: {_reason(error)}", "start it, or mend DATABASE_URL")
-
-
-def _reason(error: Exception) -> str:
-    """The driver's own words: SQLAlchemy adds the statement."""
-    original = getattr(error, "orig", None) or error
-    return " ".join(str(part) for part in original.args)
+        except DBAPIError as error:
+            yield problem("database", *trouble(error, self._settings.database_url.get_secret_value()))
+        except (AppError, TypeError) as error:  # TypeError: an option in the URL that the driver has not
+            yield problem("database", f"{where(address)}: {error}", "correct DATABASE_URL")
 
 
 def _examine_server(connection: Connection) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ def examine() -> Iterator[Finding]:
     unknown = config.unknown()
     for name in unknown:
         close = difflib.get_close_matches(name.upper(), known, 1, cutoff=0.8)
-        advice = f"write {close[0]}" if close else "remove it; README.md has a table of all"
-        yield warning("settings", f"{name} is set, and is none", advice)
+        advice = f"did you mean {close[0]}?" if close else "remove it; README.md has a table of all"
+        yield warning("settings", f"{name} is not a setting", advice)
     if not unknown and not unreadable:
-        yield ok("settings", "every name that is set is one")
+        yield ok("settings", "every name is a setting")

@@ -17,6 +17,10 @@ PLACEHOLDERS = ("mobile", "name", "honorific")
 MAX_TEMPLATE_CHARACTERS = 2_000
 """Some thirty SMS; MySQL's TEXT would take 65,535 bytes, and a page of such messages is 20 million characters."""
 
+_BRACES = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
+_AROUND = 8
+"""Characters on each side of a brace that is shown."""
+
 MAN, WOMAN, UNKNOWN = "先生", "女士", "客户"
 _BY_GENDER: dict[int | None, str] = {0: WOMAN, None: UNKNOWN}
 
@@ -107,7 +111,7 @@ def compile_template(template: str, known_columns: Collection[str] | None = ()) 
     columns = tuple(dict.fromkeys(name for name in names if name not in PLACEHOLDERS))
     for name in columns:
         if not is_placeholder(name) or (known_columns is not None and name not in known_columns):
-            raise UnknownPlaceholder(dict.fromkeys([*PLACEHOLDERS, *(known_columns or ())]))
+            raise UnknownPlaceholder(name, dict.fromkeys([*PLACEHOLDERS, *(known_columns or ())]))
     fields = _FIELD_OF | {name: _EXTRA + index for index, name in enumerate(columns)}
     return Template(columns, literals, tuple(fields[name] for name in names))
 
@@ -125,11 +129,19 @@ def _parse(template: str) -> tuple[tuple[str, ...], list[str]]:
             literals[-1] += literal
             if name is None:
                 continue
-            names.append("" if spec or conversion else name)
+            marks = f"{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}"
+            names.append(f"{name}{marks}")
             literals.append("")
     except ValueError:  # a single brace
-        raise BadRequest("bad_template", "模板里有单独的花括号,请写成 {{ 或 }}") from None
+        raise BadRequest("bad_template", _what_braces(template)) from None
     return tuple(literals), names
+
+
+def _what_braces(template: str) -> str:
+    """What is wrong with them: the first one without its other half is shown, with what stands next to it."""
+    if (at := next((each.start() for each in _BRACES.finditer(template) if len(each[0]) == 1), None)) is None:
+        return "模板里的占位符写错了,请写成 {name} 这样"
+    return f"模板里有单独的花括号: {template[max(0, at - _AROUND) : at + 1 + _AROUND].strip()} ,请写成 {{{{ 或 }}}}"
 
 
 def _titles(genders: Sequence[int | None], before: str, after: str) -> Iterable[str]:

@@ -10,7 +10,7 @@ class Reason(StrEnum):
     NO_MOBILE = "no_mobile"  # none, or blanks
     BAD_MOBILE = "bad_mobile"  # something that cannot be dialled, see mobile.py
     NO_NAME = "no_name"  # none, or blanks
-    DUPLICATE = "duplicate"  # somebody with a lower id has the same mobile
+    DUPLICATE = "duplicate"  # somebody else gets the message for the same mobile
 
 
 class Reject(NamedTuple):

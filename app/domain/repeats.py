@@ -5,7 +5,8 @@ those seen is held, and takes part in the next stretch; None is the last one, af
 """
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,28 +28,54 @@ def repeated(parts: Sequence[NDArray[np.uint64]], up_to: int | None) -> NDArray[
     return cast(NDArray[np.uint64], every[:-1][is_first_of_several])
 
 
-def without_lowest(people: Numbers, up_to: int | None) -> tuple[NDArray[np.uint64], Numbers]:
-    """The ids of everyone but the lowest of each number; and who is to be held."""
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Who is not to be sent, at the same places the keeper, the lowest id with this number, and the number."""
+
+    ids: NDArray[np.uint32]
+    keepers: NDArray[np.uint32]
+    numbers: NDArray[np.uint64]
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        for start in range(0, len(self.ids), 2**16):
+            some = slice(start, start + 2**16)
+            yield from zip(
+                self.ids[some].tolist(), self.keepers[some].tolist(), self.numbers[some].tolist(), strict=True
+            )
+
+
+def without_lowest(people: Numbers, up_to: int | None) -> tuple[Repeats, Numbers]:
+    """Everyone but the lowest id of each number; and who is to be held."""
     order = np.lexsort(people)
     ids, numbers = people[0][order], people[1][order]
-    first = np.ones(len(ids), np.bool_)
-    first[1:] = numbers[1:] != numbers[:-1]
+    first = _begins(numbers)
     hold = first & (numbers == np.uint64(up_to)) if up_to is not None else np.zeros(len(ids), np.bool_)
-    return ids[~first], (ids[hold], numbers[hold])
+    keepers = _of_first(ids, first)
+    later = Repeats(ids[~first].astype(np.uint32), keepers[~first].astype(np.uint32), numbers[~first])
+    return later, (ids[hold], numbers[hold])
 
 
-class Marks:
-    """A set of ids up to `top_id`, a bit each. The kernel gives memory only to the pages where one is set."""
+def gather(parts: Sequence[Repeats]) -> Repeats:
+    """All of several stretches, ascending by id. Who was held as the lowest of a number may turn out not to be: the
+    keeper is the lowest whom any stretch knew of."""
+    ids, keepers, numbers = (
+        np.concatenate([getattr(each, name) for each in parts] or [np.zeros(0, kind)])
+        for name, kind in (("ids", np.uint32), ("keepers", np.uint32), ("numbers", np.uint64))
+    )
+    order = np.lexsort((keepers, numbers))
+    ids, numbers = ids[order], numbers[order]
+    keepers = _of_first(keepers[order], _begins(numbers))
+    order = np.argsort(ids)
+    return Repeats(ids[order], keepers[order], numbers[order])
 
-    def __init__(self, top_id: int) -> None:
-        self._bits = np.zeros(top_id // 8 + 1, np.uint8)
 
-    def add(self, ids: NDArray[np.uint64]) -> None:
-        np.bitwise_or.at(self._bits, ids >> np.uint64(3), np.uint8(1) << (ids & np.uint64(7)).astype(np.uint8))
+def _begins(numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Where each number of a sorted array stands first."""
+    first = np.ones(len(numbers), np.bool_)
+    first[1:] = numbers[1:] != numbers[:-1]
+    return first
 
-    def __iter__(self) -> Iterator[int]:
-        """In ascending order."""
-        for start in range(0, len(self._bits), 2**16):
-            some = self._bits[start : start + 2**16]
-            if some.any():
-                yield from (np.flatnonzero(np.unpackbits(some, bitorder="little")) + 8 * start).tolist()
+
+def _of_first(values: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[Any]:
+    """For each place the value at the last place before it, or there, that is a first one."""
+    return cast(NDArray[Any], values[first][first.cumsum() - 1])

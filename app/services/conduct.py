@@ -1,6 +1,7 @@
-"""Sees to it that every open shard has a task: after a trigger, after a restart, after a failure, the same way.
+"""Sees to it that every open shard gets its task: after a trigger, after a restart, after a failure, the same way.
 
-One event worker conducts. It looks into the database, so nothing depends on what a dead process knew.
+One event worker conducts. It looks into the database, so nothing depends on what a dead process knew. What is not out
+yet waits there; see turns.py for which is next.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 
 from app.domain.campaign import State
 from app.services.census import count_audiences
@@ -20,6 +21,7 @@ from app.services.close import close_complete, close_shard
 from app.services.prepare_campaign import PrepareOrder, PrepareReport
 from app.services.send_shard import Outcome, ShardOrder, ShardReport
 from app.services.threads import Threads
+from app.services.turns import Turns
 from app.store import campaigns, shards
 from app.store.faults import reason
 
@@ -55,9 +57,9 @@ def pause_after(failures: int) -> float:
 
 
 class Conductor:
-    """`owner` is the name of the folder of logs. `patient` is the database where it may take its time, ours from now
-    on: all customers are counted there. `post(order)` makes a task and returns its id; `changed(campaign_id)`
-    tells who watches. While `is_stopping()` no shard is given out."""
+    """`owner` is the name of the folder of logs, `task_workers` how many there are. `patient` is the database where it
+    may take its time, ours from now on: all customers are counted there. `post(order)` makes a task and returns its id;
+    `changed(campaign_id)` tells who watches. While `is_stopping()` no shard is given out."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Conductor:
         log_dir: Path,
         owner: str,
         *,
+        task_workers: int,
         patient: Engine | None = None,
         post: Callable[[Order], int],
         changed: Callable[[int], None],
@@ -77,6 +80,7 @@ class Conductor:
         self._post = post
         self._changed = changed
         self._is_stopping = is_stopping
+        self._turns = Turns[Order](task_workers)
         self._posted: dict[Order, int] = {}
         self._looked_for: dict[Order, float] = {}
         """When it was posted, or seen to be worked on after that; monotonic seconds."""
@@ -126,15 +130,23 @@ class Conductor:
 
     async def _sweep(self) -> None:
         await self._close_complete()
-        for order in await self._threads.run(self._waiting):
+        for order in [*self._posted]:
             await self._look_for(order)
-            pause = self._pauses.get(order)
-            if self._is_stopping() or order in self._posted or (pause and time.monotonic() < pause.until):
-                continue
-            self._posted[order] = self._post(order)
-            self._looked_for[order] = time.monotonic()
+        found = await self._threads.run(self._waiting)
+        self._turns.renew([each for each in found if self._may_go_out(each)], self._posted)
+        self._give_out()
         if self._census is None or self._census.done():
             self._census = asyncio.create_task(self._count_audiences())
+
+    def _may_go_out(self, order: Order) -> bool:
+        pause = self._pauses.get(order)
+        return order not in self._posted and not (pause and time.monotonic() < pause.until)
+
+    def _give_out(self) -> None:
+        """As many as there is room for."""
+        while not self._is_stopping() and (order := self._turns.take(self._posted)):
+            self._posted[order] = self._post(order)
+            self._looked_for[order] = time.monotonic()
 
     async def _look_for(self, order: Order) -> None:
         """Forget an order that does not come back, as when somebody removed the queue that it was in."""
@@ -154,8 +166,11 @@ class Conductor:
         self._looked_for.pop(order, None)
 
     def _is_at_work(self, order: ShardOrder) -> bool:
-        with self._database.connect() as connection:
-            shard = shards.get(connection, order.campaign_id, order.number)
+        try:
+            with self._database.connect() as connection:
+                shard = shards.get(connection, order.campaign_id, order.number)
+        except NoResultFound:  # somebody removed the campaign
+            return False
         return shard.lease_until_ms > time.time_ns() // 1_000_000
 
     async def _count_audiences(self) -> None:
@@ -205,13 +220,23 @@ class Conductor:
         self._forget(order)
         if report.outcome is Outcome.BLOCKED:
             self._pause(order, report.reason)
-            return
-        self._pauses.pop(order, None)
-        if report.outcome is Outcome.TAKEN:
-            self._pauses[order] = _Pause(0, time.monotonic() + TAKEN_PAUSE_S)
-        elif report.outcome is Outcome.STOPPED:
-            self.nudge()
-        self._changed(order.campaign_id)
+        else:
+            self._pauses.pop(order, None)
+            if report.outcome is Outcome.TAKEN:
+                self._pauses[order] = _Pause(0, time.monotonic() + TAKEN_PAUSE_S)
+            elif report.outcome is Outcome.SLICE:
+                self._turns.put_back(order)
+            elif report.outcome is Outcome.STOPPED:
+                self.nudge()
+            self._changed(order.campaign_id)
+        self._fill_up()
+
+    def _fill_up(self) -> None:
+        """A task is over, and there is room for another."""
+        try:
+            self._give_out()
+        except Exception:  # the next sweep tries again
+            log.exception("shards could not be given out, trying again")
 
     async def _close_complete(self) -> None:
         for campaign_id, state in await self._threads.run(close_complete, self._database, self._log_dir, self._owner):
@@ -228,6 +253,7 @@ class Conductor:
             return
         self._forget(order)
         self._pause(order, str(error))
+        self._fill_up()
 
     def _pause(self, order: Order, why: str) -> None:
         failures = self._pauses[order].failures + 1 if order in self._pauses else 1

@@ -10,7 +10,6 @@ from app.domain.campaign import check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.sharding import split
 from app.errors import BadRequest, UnknownCampaign
-from app.protocol import Trigger, Watch
 from app.services.checked_template import check_template
 from app.store import campaigns, customers, shards
 from app.store.campaigns import Campaign
@@ -29,30 +28,38 @@ class Dispatched:
     created: bool
 
 
-def dispatch(database: Engine, trigger: Trigger, shard_size: int, added_columns: Collection[str] = ()) -> Dispatched:
+def dispatch(
+    database: Engine,
+    name: str,
+    shard_size: int,
+    *,
+    template: str | None = None,
+    allow_duplicates: bool | None = None,
+    added_columns: Collection[str] = (),
+) -> Dispatched:
     """Make the campaign, or find the one that has the name. Who comes second changes nothing.
 
     Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
-    choice about duplicates; a request that names none of them finds any campaign. `added_columns`: see
+    choice about duplicates; one that names none of them, None, finds any campaign. `added_columns`: see
     checked_template.
     """
-    name = check_name(trigger.campaign)
-    template = DEFAULT_TEMPLATE if trigger.template is None else trigger.template
-    check_template(database, template, added_columns)
-    created = _create(database, name, template, shard_size, allow_duplicates=bool(trigger.allow_duplicates))
+    name = check_name(name)
+    text = DEFAULT_TEMPLATE if template is None else template
+    check_template(database, text, added_columns)
+    created = _create(database, name, text, shard_size, allow_duplicates=bool(allow_duplicates))
     found = _find(database, name)
     if found is None:  # it was there a moment ago
         raise UnknownCampaign(name)
     campaign, numbers = found
-    other_choice = trigger.allow_duplicates not in {None, campaign.allow_duplicates}
-    if other_choice or (trigger.template is not None and campaign.template != template):
+    other_choice = allow_duplicates not in {None, campaign.allow_duplicates}
+    if other_choice or (template is not None and campaign.template != text):
         raise BadRequest("other_template", "名称已用于另一条短信")
     return Dispatched(campaign, numbers, created)
 
 
-def look_up(database: Engine, request: Watch) -> Dispatched:
+def look_up(database: Engine, name: str) -> Dispatched:
     """The campaign of that name. Raises BadRequest when there is none."""
-    name = check_name(request.campaign)
+    name = check_name(name)
     found = _find(database, name)
     if found is None:
         raise BadRequest("unknown_campaign", f"没有名为{name}的任务")

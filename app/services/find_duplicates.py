@@ -1,8 +1,9 @@
 """Finds who of a campaign shares a mobile number with a lower id, before the first message is sent.
 
 Reads every number once, in threads (the database does most of the work), into sorted runs in files; merges them by
-ascending number; asks for names only where a number stands twice. Memory does not grow with the customers. The result
-and the word that the campaign is prepared are one transaction. Whoever begins anew finds the finished runs there.
+ascending number; asks for names only where a number stands twice. Memory grows with those who are found, by 16 bytes
+for each, not with the customers. The result and the word that the campaign is prepared are one transaction. Whoever
+begins anew finds the finished runs there, as long as they are fresh and the campaign was not halted since.
 """
 
 import fcntl
@@ -22,13 +23,13 @@ from sqlalchemy import Connection, Engine
 
 from app.domain.campaign import State
 from app.domain.packed_numbers import Numbers, join
-from app.domain.repeats import NOBODY, Marks, repeated, without_lowest
+from app.domain.repeats import NOBODY, Repeats, gather, repeated, without_lowest
 from app.errors import LogUnusable, ShardTaken
 from app.gateways.log_file import make_folder
 from app.store import campaigns, duplicates, numbers, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write
-from app.store.number_runs import Run, RunReader, among, numbers_of
+from app.store.number_runs import LOWEST_NUMBER, Run, RunReader, among, numbers_of
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def find_duplicates(database: Engine, log_dir: Path, campaign_id: int, should_st
             try:
                 runs = _runs(folder, to_id)
                 _read(database, runs, watch)
-                prepared = _note(database, campaign_id, _merge(database, runs, to_id, watch))
+                prepared = _note(database, campaign_id, _merge(database, runs, watch))
             except _Stopped:
                 prepared = False
         _forget_over(database, folder.parent)
@@ -100,7 +101,7 @@ def find_duplicates(database: Engine, log_dir: Path, campaign_id: int, should_st
     return prepared
 
 
-def _note(database: Engine, campaign_id: int, found: Marks) -> bool:
+def _note(database: Engine, campaign_id: int, found: Repeats) -> bool:
     def note(connection: Connection) -> bool:
         prepared = campaigns.note_prepared(connection, campaign_id)
         if prepared:
@@ -162,12 +163,13 @@ def _forget_over(database: Engine, home: Path) -> None:
                 log.warning("numbers of a campaign that is over stay", extra={"folder": each, "error": error.strerror})
 
 
-_FOLDER_NAME = r"\d+-\d+\.\d{3}"
+_FOLDER_NAME = r"\d+-\d+\.\d{3}(-\d+)?"
 
 
 def _folder_name(campaign: Campaign) -> str:
-    """Tells the campaign from one of an earlier database."""
-    return f"{campaign.id}-{campaign.created_at.timestamp():.3f}"
+    """Tells the campaign from one of an earlier database, and one that was resumed from itself before: numbers change
+    while it is paused."""
+    return f"{campaign.id}-{campaign.created_at.timestamp():.3f}-{campaign.halted_ms}"
 
 
 def _runs(folder: Path, to_id: int) -> list[Run]:
@@ -218,9 +220,9 @@ def _pages(database: Engine, run: Run) -> Iterator[Numbers]:
             after_id, width = to_id, numbers.PAGE_ROWS if len(page[0]) > numbers.PAGE_ROWS // 4 else width * 4
 
 
-def _merge(database: Engine, runs: list[Run], to_id: int, watch: _Watch) -> Marks:
-    """Ids that are not to be sent."""
-    marks = Marks(to_id)
+def _merge(database: Engine, runs: list[Run], watch: _Watch) -> Repeats:
+    """Who is not to be sent."""
+    found: list[Repeats] = []
     readers = [RunReader(run, max(MERGED_AT_ONCE // len(runs), LEAST_BLOCK)) for run in runs]
     held = NOBODY
     while readers:
@@ -233,9 +235,11 @@ def _merge(database: Engine, runs: list[Run], to_id: int, watch: _Watch) -> Mark
         ]
         greeted = _with_name(database, join([*several, held]), watch)
         later, held = without_lowest(greeted, up_to)
-        marks.add(later)
+        if len(later.ids):
+            later.numbers[:] += np.uint64(LOWEST_NUMBER)
+            found.append(later)
         readers = [each for each in readers if not each.is_done]
-    return marks
+    return gather(found)
 
 
 def _with_name(database: Engine, people: Numbers, watch: _Watch) -> Numbers:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from app.domain.campaign import ShardState, State
+from app.domain.progress import ShardProgress
 from app.errors import UnknownCampaign
-from app.protocol import ShardProgress
 from app.store import campaigns, shards
 from app.store.campaigns import Campaign
 from app.store.shards import Shard

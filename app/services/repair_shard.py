@@ -11,7 +11,7 @@ from app.domain.page import prepare
 from app.domain.reject import Reject
 from app.gateways.gateway import Gateway
 from app.services.found_lines import FoundLines
-from app.store import rejects, shards
+from app.store import heirs, rejects, shards
 from app.store.campaigns import Campaign
 from app.store.customers import Pages
 from app.store.faults import write
@@ -91,8 +91,10 @@ class _Repair:
             people, reached = self._pages.after(connection, standing.last_id)
             # Who was rejected then has no line, whatever is known of him now.
             found = rejects.between(connection, shard.campaign_id, standing.last_id, reached)
+            # Nor has who was away then, and somebody else got the message for his number.
+            inherited = heirs.inherited(connection, shard.campaign_id, standing.last_id, reached)
         rejected = {each.customer_id for each in found}
-        page = prepare(self._template, people, rejected)
+        page = prepare(self._template, people, rejected.union(inherited))
         expected = page.text.encode()
         if self._found is None and self._gateway.delivered(standing.log_bytes, len(expected)) != expected:
             self._found = FoundLines(self._template, self._gateway.lines(standing.log_bytes))

@@ -16,6 +16,7 @@ from app.domain.people import People
 from app.gateways.log_file import log_path
 from app.services.progress import snapshot
 from app.services.reject_check import RejectCheck
+from app.services.shared_numbers import as_recorded
 from app.store.campaigns import Campaign
 from app.store.customers import Pages
 from app.store.duplicates import Duplicates
@@ -151,7 +152,9 @@ class _TaskCheck:
         """What comes after an id, and up to which one."""
         with self._database.connect() as connection:
             people, last_id = self._pages.after(connection, after_id)
-        return prepare(self._template, people, self._duplicates.within(after_id, last_id)), last_id
+            of = (self._shard.campaign_id, self._duplicates, people, after_id, last_id)
+            not_sent = as_recorded(connection, *of)
+        return prepare(self._template, people, not_sent), last_id
 
     def _count(self, greeted: People) -> None:
         if greeted:

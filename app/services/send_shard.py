@@ -13,14 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from app.domain.campaign import ShardState, Verb
 from app.domain.greeting import compile_template
 from app.domain.page import Page, prepare
+from app.domain.progress import ShardProgress
 from app.domain.reject import Reason
-from app.errors import LogDamaged, LogUnusable, ShardTaken
+from app.errors import LogDamaged, LogUnusable, Overtaken, ShardTaken
 from app.gateways.gateway import Gateway
 from app.gateways.log_file import LogFile
 from app.gateways.reject_log import RejectLog
-from app.protocol import ShardProgress
 from app.services.let_go import let_go
 from app.services.repair_shard import repair
+from app.services.shared_numbers import Turn, decide, note
 from app.store import campaigns, customers, rejects, shards
 from app.store.campaigns import Campaign
 from app.store.customers import Pages
@@ -42,6 +43,7 @@ class Outcome(StrEnum):
 
     COMPLETE = "complete"
     STOPPED = "stopped"  # told to; the rest is for whoever starts next
+    SLICE = "slice"  # its time is over; the rest is for the next order
     TAKEN = "taken"  # somebody else is at it
     HALTED = "halted"  # its campaign does not run, or is gone
     FAILED = "failed"  # a person must act; the campaign says why
@@ -79,12 +81,13 @@ def send_shard(
     log_dir: Path,
     order: ShardOrder,
     *,
+    slice_s: float,
     should_stop: Callable[[], bool],
     on_progress: Callable[[ShardProgress], None],
     on_rejected: Callable[[Rejected], None],
 ) -> ShardReport:
-    """Take the shard up where the last one left it, and send the rest, as long as its campaign runs. Whatever happens,
-    the next call continues exactly where the last checkpoint was."""
+    """Take the shard up where the last one left it, and send on for `slice_s`, a page at least, as long as its campaign
+    runs. Whatever happens, the next call continues exactly where the last checkpoint was."""
     try:
         with database.connect() as connection:
             campaign = campaigns.get(connection, order.campaign_id)
@@ -93,7 +96,7 @@ def send_shard(
         gateway = LogFile(log_dir, campaign.name, order.number)
         reject_log = RejectLog(log_dir, campaign.name, order.number)
         try:
-            sending = _Sending(database, gateway, reject_log, campaign, order)
+            sending = _Sending(database, gateway, reject_log, campaign, order, slice_s)
             return ShardReport(order, sending.run(should_stop, on_progress, on_rejected))
         finally:
             reject_log.close()
@@ -112,13 +115,20 @@ class _Sending:
     """One shard whose log is locked by us, with its way out and its log of rejects."""
 
     def __init__(
-        self, database: Engine, gateway: Gateway, reject_log: RejectLog, campaign: Campaign, order: ShardOrder
+        self,
+        database: Engine,
+        gateway: Gateway,
+        reject_log: RejectLog,
+        campaign: Campaign,
+        order: ShardOrder,
+        slice_s: float,
     ) -> None:
         self._database = database
         self._gateway = gateway
         self._reject_log = reject_log
         self._campaign = campaign
         self._order = order
+        self._slice_s = slice_s
         self._of = (order.campaign_id, order.number, gateway.owner)
         self._template = compile_template(campaign.template, None)
 
@@ -137,11 +147,15 @@ class _Sending:
                     return Outcome.STOPPED
                 with database.connect() as connection:
                     shard = shards.get(connection, shard.campaign_id, shard.number)
-            gateway.return_to(shard.log_bytes)
             self._count_if_small(shard)
-            self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
-            complete = self._send(shard, should_stop, on_progress, on_rejected)
-            return Outcome.COMPLETE if complete else Outcome.STOPPED
+            while True:
+                gateway.return_to(shard.log_bytes)
+                self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
+                try:
+                    return self._send(shard, should_stop, on_progress, on_rejected)
+                except Overtaken:  # what was delivered of the page is taken back, and the page is made anew
+                    with database.connect() as connection:
+                        shard = shards.get(connection, shard.campaign_id, shard.number)
         except ShardTaken:
             # Halted in the middle, or nobody lived to see the halt: what the record does not know goes.
             is_halted = let_go(database, gateway, self._reject_log, campaign.id, self._order.number)
@@ -165,22 +179,25 @@ class _Sending:
         should_stop: Callable[[], bool],
         on_progress: Callable[[ShardProgress], None],
         on_rejected: Callable[[Rejected], None],
-    ) -> bool:
-        """Pages until the end of the shard, or until told to stop; whether the end was reached."""
+    ) -> Outcome:
+        """Pages until the end of the shard or of the slice, or until told to stop."""
+        ends_at = time.monotonic() + self._slice_s
         with self._database.connect() as connection:
             duplicates = Duplicates(connection, shard.campaign_id, shard.last_id, shard.to_id)
         pages = Pages(shard.to_id, PAGE_ROWS, self._template.columns)
         last_id, sent, rejected, position = shard.last_id, shard.sent, shard.rejected, shard.log_bytes
         while last_id < shard.to_id:
             if should_stop():
-                return False
-            began = time.monotonic()
+                return Outcome.STOPPED
+            if (began := time.monotonic()) >= ends_at and last_id > shard.last_id:
+                return Outcome.SLICE
             with self._database.connect() as connection:
                 people, reached = pages.after(connection, last_id)
-            page = prepare(self._template, people, duplicates.within(last_id, reached))
+            turn = decide(self._database, shard.campaign_id, duplicates, people, last_id, reached)
+            page = prepare(self._template, people, turn.duplicates)
             last_id = reached
             position = self._deliver(page, position, is_last=last_id == shard.to_id)
-            self._record(page, last_id, position, round((time.monotonic() - began) * 1000))
+            self._record(page, turn, last_id, position, round((time.monotonic() - began) * 1000))
             sent, rejected = sent + page.sent, rejected + len(page.rejects)
             on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, sent, False))
         self._gateway.check()
@@ -188,7 +205,7 @@ class _Sending:
             with self._database.connect() as connection:
                 counts = rejects.count(connection, shard.campaign_id, shard.after_id, shard.to_id)
             on_rejected(Rejected(self._order, counts))
-        return True
+        return Outcome.COMPLETE
 
     def _deliver(self, page: Page, position: int, *, is_last: bool) -> int:
         """Write what the page comes to; where the gateway stands then."""
@@ -199,7 +216,7 @@ class _Sending:
             self._reject_log.sync()
         return position
 
-    def _record(self, page: Page, last_id: int, position: int, work_ms: int) -> None:
+    def _record(self, page: Page, turn: Turn, last_id: int, position: int, work_ms: int) -> None:
         """The checkpoint: from here on the page is done."""
         step = Step(
             last_id=last_id,
@@ -214,6 +231,7 @@ class _Sending:
 
         def record(connection: Connection) -> None:
             shards.checkpoint(connection, *self._of, step)
+            note(connection, self._order.campaign_id, turn)
             rejects.insert(connection, self._order.campaign_id, self._order.number, page.rejects)
 
         write(self._database, record)

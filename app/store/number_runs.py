@@ -1,6 +1,7 @@
 """Sorted runs of numbers in files: written once, read in blocks, kept over a crash."""
 
 import os
+import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,14 @@ from app.domain.packed_numbers import Numbers, join
 
 _OFFSET_BITS = 31
 _OFFSET_MASK = (1 << _OFFSET_BITS) - 1
+FRESH_S = 300.0
+"""How long a run may be taken up by another process: numbers change meanwhile."""
 MOST_IDS = _OFFSET_MASK
 """The longest range of ids that one run can hold."""
 
 Keys = NDArray[np.uint64]
 """A number above 13,000,000,000 in the upper 33 bits, `id - after_id` in the lower 31: sorted by number, then id."""
-_LOWEST_NUMBER = 13_000_000_000
+LOWEST_NUMBER = 13_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Run:
     def write(self, numbers: list[Numbers]) -> None:
         """Sort and store, whole or not at all: under another name first. No sync, for the checksum tells."""
         ids, keys = join(numbers)
-        keys -= np.uint64(_LOWEST_NUMBER)
+        keys -= np.uint64(LOWEST_NUMBER)
         keys <<= np.uint64(_OFFSET_BITS)
         keys |= ids - np.uint64(self.after_id)
         keys.sort()
@@ -45,8 +48,10 @@ class Run:
         part.rename(self.path)
 
     def is_whole(self) -> bool:
-        """Whether the file is there and is what was written."""
+        """Whether the file is there, is what was written, and was written not long ago."""
         try:
+            if not 0 <= time.time() - self.path.stat().st_mtime < FRESH_S:
+                return False
             content = self.path.read_bytes()
         except FileNotFoundError:
             return False

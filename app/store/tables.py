@@ -105,6 +105,19 @@ duplicates = sa.Table(
     sa.Column("first_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("last_id", sa.BigInteger, nullable=False),
     sa.Column("ids", sa.LargeBinary, nullable=False),
+    sa.Column("keepers", sa.LargeBinary),
+    sa.Column("numbers", sa.LargeBinary),
 )
-"""Ids that are not sent because a lower one has the same number: up to 16,000 in a row, ascending, from `first_id` to
-`last_id`; u32 each, little-endian. A row for each would cost more than to find them."""
+"""Ids that are not sent because a lower one, the keeper, has the same number: up to 8,000 in a row, ascending, from
+`first_id` to `last_id`; u32 each, little-endian. At the same places `keepers`, u32 each, and the number that they
+shared, u64 each; NULL in campaigns from before these were known. A row for each would cost more than to find them."""
+
+heirs = sa.Table(
+    "heirs",
+    metadata,
+    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("keeper_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("heir_id", sa.BigInteger),
+)
+"""Keepers of a number who got no message for it: deleted or changed before their turn. `heir_id` is who of those that
+shared it gets the message; NULL as long as nobody does."""

@@ -1,4 +1,4 @@
-"""The tasks that wait in one event worker, in memory that its death leaves as it is.
+"""Keeps the tasks that wait in one event worker, in shared memory that outlives it.
 
 half in use u64 | end of half 0 u64 | end of half 1 u64 | … | half 0 | half 1
 
@@ -10,20 +10,22 @@ is the one in use. So at every moment what is here is whole.
 import mmap
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from engine.ipc.memory import Region
 from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_HEAD, Message, message_at
 
-_HEADER_BYTES = mmap.PAGESIZE
-_USED, _END = 0, 1
-_WORTH_RELEASING = 2**20
+_HEADER_BYTES: Final = mmap.PAGESIZE
+_USED: Final = 0
+_END: Final = 1
+_WORTH_RELEASING: Final = 2**20
 _EXTRA = 2 * (HEAD_BYTES + INLINE_BYTES)
-NOTED_BYTES = 272
-"""What an event worker keeps of each task that waits beside its message, in objects of Python; measured."""
+NOTED_BYTES: Final = 280
+"""What an event worker keeps of each task that waits beside its message, in objects of Python: measured, and a bit."""
 
 
 def region_bytes(max_bytes: int) -> int:
-    """How large a region must be for `max_bytes` of messages that wait."""
+    """Return the size of a region for `max_bytes` of messages that wait, bytes."""
     half = max_bytes + max_bytes // 2 + _EXTRA  # a half that is full is a third empty
     pages = -(-half // mmap.PAGESIZE)
     return _HEADER_BYTES + 2 * pages * mmap.PAGESIZE
@@ -44,13 +46,13 @@ class Backlog:
         self._end = 0
         self._end_cell = _END
         self.bytes = 0
-        """What the messages have together."""
+        """Size of all messages."""
         self.kept_bytes = 0
-        """That, and what an event worker keeps of each beside it."""
+        """The same, and what an event worker keeps of each beside it."""
         self.load()
 
     def load(self) -> list[Message]:
-        """Look at the memory anew, which another process may have written to: the messages, in order."""
+        """Read the memory anew, which another process may have written to; return the messages, in order."""
         self._region.forget_reserved()
         self._base = _HEADER_BYTES + self._cells[_USED] * self._half_bytes
         self._end_cell = _END + self._cells[_USED]
@@ -72,7 +74,7 @@ class Backlog:
 
     @property
     def first_id(self) -> int:
-        """The task that came first of those here. Takes a while after many were removed."""
+        """Id of the task that came first of those here. Takes a while after many were removed."""
         return next(iter(self._places))
 
     @property
@@ -80,8 +82,8 @@ class Backlog:
         return next(reversed(self._places))
 
     def append(self, task_id: int, message: bytes) -> None:
-        """Keep a message. Raises OSError when it lies in a file and the disk is full, OverflowError when there is no
-        room for it: its user looks before."""
+        """Keep a message. Raises OSError when the memory is a file and the disk is full, OverflowError when there is no
+        room for it, which the caller checks before."""
         size = len(message)
         if self._end + size > self._half_bytes:
             if self.bytes + size > self._half_bytes:
@@ -101,7 +103,7 @@ class Backlog:
         self._places[task_id] = start, end
 
     def packets(self, task_ids: Sequence[int], most_bytes: int) -> Iterator[tuple[Sequence[int], bytes]]:
-        """Packets of at most `most_bytes` with these messages, in order, and whose they are."""
+        """Yield packets of at most `most_bytes` with these messages, in order, each with the ids of its tasks."""
         first, size = 0, PACKET_HEAD.size
         held: list[memoryview] = []
         run_start = run_end = 0  # messages that lie one behind the other are copied at once
@@ -120,7 +122,7 @@ class Backlog:
         yield task_ids[first:], PACKET_HEAD.pack(size) + b"".join(held)
 
     def remove(self, task_ids: Iterable[int]) -> None:
-        """Forget messages: they are somewhere else now, or done."""
+        """Remove messages: they were sent, or are done."""
         places, view = self._places, self._view
         for task_id in task_ids:
             start, end = places.pop(task_id)
@@ -133,7 +135,7 @@ class Backlog:
             self._end = 0
 
     def _change_halves(self) -> None:
-        """Go on in the other half, with what is not gone."""
+        """Copy what is not gone into the other half, and go on there."""
         other = 1 - self._cells[_USED]
         base = _HEADER_BYTES + other * self._half_bytes
         self._region.reserve(base, base + self.bytes)
@@ -151,13 +153,13 @@ class Backlog:
         self._release(*left)
 
     def _release(self, base: int, used: int) -> None:
-        """After much was here, the memory is the system's again."""
+        """Return the memory to the system, where much of it was used."""
         if used > _WORTH_RELEASING:
             self._region.release(base, base + -(-used // mmap.PAGESIZE) * mmap.PAGESIZE)
 
 
 def entries(memory: memoryview) -> Iterator[tuple[int, Message]]:
-    """Where each message is in such a memory, and the message."""
+    """Yield each message in such a memory, and where it begins."""
     used, *ends = struct.unpack_from("=3Q", memory)
     at = _HEADER_BYTES + used * ((len(memory) - _HEADER_BYTES) // 2)
     end = at + ends[used]

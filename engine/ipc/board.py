@@ -1,4 +1,4 @@
-"""The board: numbers in shared memory that every process of a server sees alike, each cell written by one process."""
+"""The board: numbers in shared memory that every process of a server reads, each cell written by one process."""
 
 import fcntl
 import mmap
@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import Final
 
 from engine.ipc.conn_table import ConnTable
 from engine.stats import EventWorkerStats, ProcessStats, Stats, TaskWorkerStats, resident_bytes
 
 
 class Cell(IntEnum):
-    """What stands in a worker's row; unsigned, 64 bits."""
+    """A number in a worker's row; unsigned, 64 bits."""
 
     PID = 0
     # event workers
@@ -32,7 +33,7 @@ class Cell(IntEnum):
     REQUESTS = 23  # frames handed to `receive`
     WAITING = 24  # tasks not sent yet, as of the last loop turn
     OLDEST_NS = 25  # since when the first of them waits, see worker/pulse.py, monotonic; 0 when not known yet
-    ACCEPT_RATE = 26  # of late, a second, times RATE_UNIT
+    ACCEPT_RATE = 26  # a second, over the last RATE_WINDOW_S, times RATE_UNIT
     DONE_RATE = 27
     # task workers
     STATE = 8
@@ -49,11 +50,11 @@ class Cell(IntEnum):
     TO_ADOPT = 28  # its process is gone, and nobody has taken what that left
 
 
-_ROW = len(Cell)
+_ROW: Final = len(Cell)
 RATE_UNIT = 1000
 """A cell holds whole numbers."""
 RATE_WINDOW_S = 10.0
-"""What `of late` is."""
+"""Rates are over the last ten seconds."""
 
 
 class State(IntEnum):
@@ -64,9 +65,9 @@ class State(IntEnum):
     BUSY = 2
 
 
-BLOCKED = 1
+BLOCKED: Final = 1
 """A task worker takes nothing for now, and nothing waits for it."""
-BLOCKED_WITH_TASKS = 2
+BLOCKED_WITH_TASKS: Final = 2
 """The same, and something may wait for it."""
 
 
@@ -75,8 +76,7 @@ class Board:
 
     Each worker id has two places, one for each seat: 0, and 1 for the one that takes over while the other still works.
     Event workers' places come first, then those of task workers; then one for each user process, which is alone.
-    Made before the first fork. The process in a place alone writes its row, and the
-    manager when that is dead.
+    Made before the first fork. The process in a place alone writes its row, and the manager when that is dead.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Board:
     # ── who is where ────────────────────────────────────────────────────────────────────────────
 
     def place(self, worker_id: int, seat: int) -> int:
-        """The place of a worker id's seat, 0 or 1; a user process has one place."""
+        """Return the place of a worker id's seat, 0 or 1; a user process has one place."""
         if worker_id >= self._first_process:
             return self._first_process_place + worker_id - self._first_process
         if worker_id < self.worker_num:
@@ -121,7 +121,7 @@ class Board:
         return self._first_task_place + seat * self.task_worker_num + worker_id - self.worker_num
 
     def other(self, place: int) -> int:
-        """The other place of the same worker id."""
+        """Return the other place of the same worker id."""
         first, count = (0, self.worker_num)
         if place >= self._first_task_place:
             first, count = self._first_task_place, self.task_worker_num
@@ -135,7 +135,7 @@ class Board:
         return self.worker_num + (place - self._first_task_place) % self.task_worker_num
 
     def current(self, worker_id: int) -> int:
-        """The place of the process that has this worker id now; a second one may be there that leaves."""
+        """Return the place of the process that has this worker id now; a second one that leaves may be in the other."""
         return self.place(worker_id, self.cells[self._seat_base + worker_id])
 
     def note_current(self, worker_id: int, seat: int) -> None:
@@ -149,7 +149,7 @@ class Board:
     # ── rows ────────────────────────────────────────────────────────────────────────────────────
 
     def row(self, place: int) -> int:
-        """Where in `cells` the row of this place begins."""
+        """Return where in `cells` the row of this place begins."""
         return place * _ROW
 
     def get(self, place: int, cell: Cell) -> int:
@@ -175,14 +175,14 @@ class Board:
 
     @property
     def answers_are_over(self) -> bool:
-        """Whether every process is gone that says something to event workers; what is in their inboxes is the last."""
+        """Whether every process is gone that sends messages to event workers; what is in their inboxes is the last."""
         return bool(self.cells[-2])
 
     def note_answers_over(self) -> None:
         self.cells[-2] = 1
 
     def try_lock(self) -> bool:
-        """Keep other event workers from giving out tasks while we do: two would pick the same idle task worker.
+        """Keep other event workers from assigning tasks while we do: two would pick the same idle task worker.
 
         A record lock: it dies with the process that holds it. False when another one has it; never blocks.
         """
@@ -215,11 +215,11 @@ class Board:
 
     @property
     def connection_num(self) -> int:
-        """Connections that all event workers have."""
+        """How many connections all event workers have."""
         return sum(self.get(each, Cell.ACCEPTED) - self.get(each, Cell.CLOSED) for each in self.event_places)
 
     def snapshot(self, spill_files: int) -> Stats:
-        """Everything at this moment; cells are read one by one, so a busy server's sums may be off by a few."""
+        """Return all numbers of this moment; cells are read one by one, so a busy server's sums may be off by a few."""
         helpers = [self._task_worker(each) for each in range(self.worker_num, self.worker_num + self.task_worker_num)]
         task_places = range(self._first_task_place, self._first_task_place + 2 * self.task_worker_num)
 
@@ -267,7 +267,7 @@ class Board:
         return self.get(place, Cell.RUNNING) or int(self.get(place, Cell.STATE) == State.BUSY)
 
     def _rate(self, cell: Cell) -> float:
-        """Of those who live: who died tells no lower one."""
+        """Return the sum over living event workers: one that died does not lower its rate any more."""
         return sum(self.get(each, cell) for each in self.event_places if self.get(each, Cell.PID)) / RATE_UNIT
 
     def _oldest_waiting_s(self, now_ns: int) -> float | None:

@@ -1,4 +1,4 @@
-"""What a message carries: small values in the message itself, large ones in a file that it names."""
+"""Packs values into messages: small ones into the message itself, large ones into a file that it names."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ class Bodies:
     """Turns values into messages and back, for one process."""
 
     def __init__(self, spill: SpillDirectory, place: int) -> None:
-        """`place` is what stands as source in its messages."""
+        """`place` is that of the process, and stands as source in its messages."""
         self._spill = spill
-        self._place = place
+        self.place = place
 
     def pack(self, kind: Kind, number: int, data: Any) -> Message:
-        """A message that holds `data`. Raises what pickle raises, and OSError when a file does not fit."""
+        """Return a message that holds `data`. Raises what pickle raises, and OSError when a file does not fit."""
         codec, body = encode(data)
         if len(body) > INLINE_BYTES:
             codec, body = codec | SPILLED, self._spill.write(body)
-        return Message(kind, codec, self._place, number, body)
+        return Message(kind, codec, self.place, number, body)
 
     def spill(self, body: bytes) -> bytes:
-        """Put a body into a file: its name. Raises OSError when it does not fit."""
+        """Write a body to a file and return its name. Raises OSError when it does not fit."""
         return self._spill.write(body)
 
     def unspill(self, file: bytes) -> None:
@@ -30,11 +30,11 @@ class Bodies:
         self._spill.remove(file)
 
     def frame(self, kind: int, number: int, data: Any, flags: int = 0) -> bytes:
-        """A message that holds `data`, as it travels; `flags` are added to its codec. Raises as `pack` does."""
+        """Return the bytes of a message that holds `data`; `flags` are added to its codec. Raises as `pack` does."""
         codec, body = encode(data)
         if len(body) > INLINE_BYTES:
             codec, body = codec | SPILLED, self._spill.write(body)
-        return frame(kind, codec | flags, self._place, number, body)
+        return frame(kind, codec | flags, self.place, number, body)
 
     @property
     def files_made(self) -> int:
@@ -42,18 +42,18 @@ class Bodies:
         return self._spill.made
 
     def size(self, file: bytes) -> int:
-        """Bytes in a file; 0 when it is gone."""
+        """Return the size of a file, bytes; 0 when it is gone."""
         return self._spill.size(file)
 
     def read(self, message: Message) -> Any:
-        """The value inside; its file stays."""
+        """Return the value inside; its file stays."""
         return decode(message.codec & ~SPILLED, self.content(message))
 
     def content(self, message: Message) -> bytes:
-        """The body itself, wherever it is; its file stays. Raises FileNotFoundError when that is gone."""
+        """Return the body, wherever it is; its file stays. Raises FileNotFoundError when that is gone."""
         return self._spill.read(message.body) if message.codec & SPILLED else message.body
 
     def drop(self, message: Message) -> None:
-        """Nobody needs the value inside any more."""
+        """Remove the file of a message whose value nobody needs any more."""
         if message.codec & SPILLED:
             self._spill.remove(message.body)

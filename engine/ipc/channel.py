@@ -1,4 +1,4 @@
-"""The way packets travel between the processes of one server, whatever carries them."""
+"""Addresses of the inboxes of one server's processes, and what a channel between them promises."""
 
 from typing import Protocol
 
@@ -6,19 +6,19 @@ from engine.ipc.board import Board, Cell
 
 
 def inbox_of(board: Board, worker_id: int) -> int:
-    """Where to reach the process that has this worker id now."""
+    """Return the inbox of the process that has this worker id now."""
     if worker_id < board.worker_num:
         return board.current(worker_id)
     return len(board.event_places) + worker_id - board.worker_num
 
 
 def place_of(board: Board, fd: int) -> int:
-    """The place of the event worker that has, or had, this session."""
+    """Return the place of the event worker that has, or had, this connection."""
     return (fd - 1) % len(board.event_places)
 
 
 def has_reader(board: Board, inbox: int) -> bool:
-    """Whether a process is there that reads this inbox."""
+    """Return whether a process is there that reads this inbox."""
     if inbox < len(board.event_places):
         return bool(board.get(inbox, Cell.PID))
     worker_id = inbox - len(board.event_places) + board.worker_num
@@ -36,13 +36,14 @@ class Channel(Protocol):
         """Put a packet into an inbox; False when it is full. Never blocks."""
 
     def receive(self, worker_id: int) -> bytes | None:
-        """The next packet of an inbox, None when it is empty. Never blocks."""
+        """Return the next packet of an inbox, None when it is empty. Never blocks."""
 
     def receive_into(self, worker_id: int, buffer: memoryview) -> int:
-        """Put the next packet of an inbox into `buffer`; its bytes, 0 when the inbox is empty. Never blocks."""
+        """Put the next packet of an inbox into `buffer`; return its size in bytes, 0 when the inbox is empty. Never
+        blocks."""
 
     def readable(self, worker_id: int) -> int:
-        """Descriptor that is readable when this inbox has something."""
+        """Return the descriptor that is readable when this inbox has a packet."""
 
     def writable(self, worker_id: int) -> int:
-        """Descriptor that is writable when this inbox has room."""
+        """Return the descriptor that is writable when this inbox has room."""

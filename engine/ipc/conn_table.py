@@ -1,4 +1,4 @@
-"""Which connections there are, and whose: a table in shared memory that every process of a server reads.
+"""A table of all connections in shared memory, which every process of a server reads.
 
 slot:   fd u64 | connected_at f64 | owner u16 | reactor_id u16 | port u16 | family u8 | pad | address 16 bytes
 memory: slot … | reach u64
@@ -38,7 +38,7 @@ class ConnTable:
         self._reach_at = self._slots * _CELLS
 
     def add(self, fd: int, *, owner: int, reactor_id: int, connected_at: float, peer: tuple[str, int]) -> None:
-        """Enter a connection. `owner` is who writes for it, see `forget`; there may be max_conn at most."""
+        """Add a connection. `owner` is who writes for it, see `forget`; there may be max_conn at most."""
         family, address = _packed(peer[0])
         # Two processes must not take the same free slot. The lock dies with who holds it; what it wrote then is a
         # free slot still, as the fd is written last.
@@ -54,12 +54,12 @@ class ConnTable:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def remove(self, fd: int) -> None:
-        """Its owner takes it out."""
+        """Remove a connection; its owner does that."""
         if (slot := self._find(fd)) >= 0:
             self._cells[slot * _CELLS] = 0
 
     def forget(self, owner: int) -> None:
-        """Take out what an owner that died left. Reads the whole table."""
+        """Remove the connections of an owner that died. Reads the whole table."""
         for slot, row in enumerate(_SLOT.iter_unpack(self._memory[: self._slots * _SLOT.size])):
             if row[0] and row[2] == owner:
                 self._cells[slot * _CELLS] = 0
@@ -68,7 +68,7 @@ class ConnTable:
         return self._find(fd) >= 0
 
     def info(self, fd: int) -> dict[str, Any] | None:
-        """remote_ip, remote_port, reactor_id, connect_time (Unix time); None when it is closed."""
+        """Return remote_ip, remote_port, reactor_id, connect_time (Unix time); None when it is closed."""
         if (slot := self._find(fd)) < 0:
             return None
         row = _SLOT.unpack_from(self._memory, slot * _SLOT.size)
@@ -105,7 +105,7 @@ class ConnTable:
 
 
 def _packed(host: str) -> tuple[int, bytes]:
-    """Family and address, of a link-local one without its interface; 0 when the peer's address is not known."""
+    """Return family and address, a link-local one without its interface; 0 when the address is not known."""
     for family in (socket.AF_INET, socket.AF_INET6):
         with suppress(OSError):
             return family, socket.inet_pton(family, host.partition("%")[0])

@@ -1,4 +1,4 @@
-"""A number that several processes draw from, each value once."""
+"""A counter that several processes draw numbers from, each number once."""
 
 import os
 
@@ -19,9 +19,9 @@ class SharedCounter:
         os.lseek(self._descriptor, first, os.SEEK_SET)
 
     def upcoming(self) -> int:
-        """What the next draw will give at least."""
+        """Return the least value that the next draw may give."""
         return os.lseek(self._descriptor, 0, os.SEEK_CUR)
 
     def draw(self, count: int) -> int:
-        """Take the next `count` values for oneself; the first of them."""
+        """Take the next `count` values for oneself; return the first of them."""
         return os.lseek(self._descriptor, count, os.SEEK_CUR) - count

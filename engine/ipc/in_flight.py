@@ -3,27 +3,29 @@
 answered u32 | begun u8 × 4096 | ended u8 × 4096 | gone u8 × 4096 | lead 8 bytes | packet
 
 The kernel writes a packet straight into this memory when it is taken from a socket or a queue: at no moment is a task
-neither there nor here. begun and ended count for each place in the packet; gone is 1 where the message was given back.
+neither there nor here. begun and ended count for each place in the packet; gone is 1 where the message was given
+back, 2 where it took longer than it may.
 The packet is as it came, with its own length in front; a queue puts the message's type into the lead.
 """
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from engine.ipc.message import HEAD_BYTES, PACKET_BYTES, PACKET_HEAD, Message, unpack
+from engine.ipc.message import HEAD_BYTES, PACKET_BYTES, PACKET_HEAD, TIMED_OUT, Kind, Message, unpack
 
-_ANSWERED = struct.Struct("=I")
-LEAD_BYTES = 8
+_ANSWERED: Final = struct.Struct("=I")
+LEAD_BYTES: Final = 8
 _PLACES = PACKET_BYTES // HEAD_BYTES  # a message is not shorter than its head
-_BEGUN_AT = _ANSWERED.size
+_BEGUN_AT: Final = _ANSWERED.size
 _ENDED_AT = _BEGUN_AT + _PLACES
 _GONE_AT = _ENDED_AT + _PLACES
 _LEAD_AT = (_GONE_AT + _PLACES + 7) // 8 * 8
 _PACKET_AT = _LEAD_AT + LEAD_BYTES
 REGION_BYTES = _PACKET_AT + 2 * PACKET_BYTES
-_MOST = 255
-_new = tuple.__new__  # a NamedTuple's own costs twice as much
+_MOST: Final = 255
+_REQUEUED, _EXPIRED = 1, 2
+_new: Final = tuple.__new__  # a NamedTuple's own costs twice as much
 
 
 def slots_in(memory: memoryview) -> list["InFlight"]:
@@ -39,7 +41,7 @@ class InFlightTask(NamedTuple):
     begun: int
     """How often it was begun: it may have ended well, and only its answer was lost."""
     deaths: int
-    """How many processes died while handling it, here or elsewhere."""
+    """How many processes died while handling it, here or elsewhere. For one that is TIMED_OUT, more than any limit."""
 
 
 class InFlight:
@@ -79,7 +81,7 @@ class InFlight:
 
     def requeue(self, place: int) -> None:
         """Note that the message at `place` is somebody else's again."""
-        self._gone[place] = 1
+        self._gone[place] = _REQUEUED
 
     def answered(self, count: int) -> None:
         """Note that the answers of the first `count` messages are on their way."""
@@ -99,6 +101,17 @@ class InFlight:
             for place in range(len(unpack(self._packet))):
                 self._ended[place] = max(self._ended[place], self._begun[place])
 
+    def expire(self, task_id: int) -> bool:
+        """Note that this task took longer than it may. Only while its process, which is about to be killed for that,
+        stands still. False when the task is not being handled here."""
+        if not PACKET_HEAD.unpack_from(self._packet)[0]:
+            return False
+        for place, message in enumerate(unpack(self._packet)):
+            if message.id == task_id and message.kind == Kind.TASK and self._begun[place] > self._ended[place]:
+                self._gone[place] = _EXPIRED
+                return True
+        return False
+
     def move(self, into: "InFlight") -> None:
         """Put everything into a slot that is empty. A death in between leaves it in one of them, or in both."""
         (size,) = PACKET_HEAD.unpack_from(self._packet)
@@ -110,11 +123,11 @@ class InFlight:
 
     def leftover(self) -> list[InFlightTask]:
         """What a process that died, or left, did not answer."""
-        return [each for each in self._held()[self._count_answered() :] if not self._gone[each.place]]
+        return [each for each in self._held()[self._count_answered() :] if self._gone[each.place] != _REQUEUED]
 
     def answered_before(self) -> list[Message]:
         """What a process that died had answered; its files may be there still."""
-        return [each.message for each in self._held()[: self._count_answered()] if not self._gone[each.place]]
+        return [each.message for each in self._held()[: self._count_answered()] if self._gone[each.place] != _REQUEUED]
 
     def _held(self) -> list[InFlightTask]:
         if not PACKET_HEAD.unpack_from(self._packet)[0]:
@@ -122,15 +135,13 @@ class InFlight:
             return []
         messages = unpack(self._packet)
         self._count = len(messages)
-        return [
-            InFlightTask(
-                place,
-                message,
-                message.deaths + self._begun[place],
-                message.deaths + self._begun[place] - self._ended[place],
-            )
-            for place, message in enumerate(messages)
-        ]
+        return [self._entry(place, message) for place, message in enumerate(messages)]
+
+    def _entry(self, place: int, message: Message) -> InFlightTask:
+        begun = message.deaths + self._begun[place]
+        if self._gone[place] == _EXPIRED:
+            return InFlightTask(place, message._replace(codec=message.codec | TIMED_OUT), begun, _MOST + 1)
+        return InFlightTask(place, message, begun, begun - self._ended[place])
 
     def _count_answered(self) -> int:
         (count,) = _ANSWERED.unpack_from(self._memory)

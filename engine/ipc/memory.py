@@ -1,4 +1,4 @@
-"""Memory that several processes share, and that the death of any of them leaves as it is."""
+"""Shared memory that outlives each process that uses it, and as a file outlives all of them."""
 
 import mmap
 import os
@@ -15,7 +15,7 @@ _SUFFIX = ".memory"
 
 
 class Region:
-    """A piece of it, zeros at first. Made before the first fork."""
+    """A piece of shared memory, zeros at first. Made before the first fork."""
 
     def __init__(self, size: int, descriptor: int | None = None) -> None:
         self.size = size
@@ -23,14 +23,14 @@ class Region:
         self._descriptor = descriptor
         self._reserved: set[int] = set()
         self._keeps_all = False
-        """Whether giving back failed; that was said."""
+        """Whether memory could not be returned to the system; that is logged once."""
 
     @property
     def is_in_file(self) -> bool:
         return self._descriptor is not None
 
     def reserve(self, start: int, end: int) -> None:
-        """See that these bytes can be written. Raises OSError when the disk is full.
+        """Make sure that these bytes can be written. Raises OSError when the disk is full.
 
         Without it, a write into a page that the disk has no room for would kill the process with SIGBUS.
         """
@@ -42,28 +42,28 @@ class Region:
                 self._reserved.add(step)
 
     def forget_reserved(self) -> None:
-        """Another process may have given back what we think is reserved."""
+        """Forget what is reserved: another process may have released it."""
         self._reserved.clear()
 
     def release(self, start: int, end: int) -> None:
-        """Give these bytes, whole pages, back to the system, where it takes them: not every file system does."""
+        """Return these bytes, whole pages, to the system, where it takes them: not every file system does."""
         memory = self.view.obj
         try:
             memory.madvise(mmap.MADV_REMOVE, start, end - start)  # type: ignore[attr-defined]
         except OSError as error:
             if not self._keeps_all:
                 self._keeps_all = True
-                log.warning("memory that is free cannot be given back to the system", extra={"reason": str(error)})
+                log.warning("free memory cannot be returned to the system", extra={"reason": str(error)})
         else:
             self._reserved -= set(range(start // _STEP, -(-end // _STEP)))
 
 
 Maker = Callable[[str, int], Region]
-"""Gives a region of this name and size."""
+"""Makes a region of this name and size."""
 
 
 def anonymous(_name: str, size: int) -> Region:
-    """A region that ends with the last process that has it."""
+    """Make a region that ends with the last process that has it."""
     return Region(size)
 
 
@@ -77,18 +77,18 @@ class Folder:
         refuse_others(path, self._suffix)
 
     def make(self, name: str, size: int) -> Region:
-        """Raises OSError when the file cannot be made."""
+        """Make a region in a file. Raises OSError when that cannot be made."""
         descriptor = os.open(self._file(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.ftruncate(descriptor, size)
         return Region(size, descriptor)
 
     def names(self) -> list[str]:
-        """What there is."""
+        """Return the names of the regions that exist."""
         found = (each.name for each in self._path.iterdir())
         return sorted(name.removesuffix(self._suffix) for name in found if name.endswith(self._suffix))
 
     def read(self, name: str) -> memoryview:
-        """What is under this name now. Who writes to it changes nothing but his own view."""
+        """Return what is under this name now. Writing to it changes nothing but the caller's own view."""
         with self._file(name).open("rb") as file:
             is_empty = not os.fstat(file.fileno()).st_size  # and cannot be mapped
             return memoryview(b"" if is_empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
@@ -101,7 +101,7 @@ class Folder:
 
 
 def refuse_others(path: Path, own: str | None = None) -> None:
-    """Raises StartError when tasks of a server with another key are in this directory; ours end with `own`."""
+    """Raise StartError when tasks of a server with another key are in this directory; ours end with `own`."""
     for each in path.iterdir():
         if each.name.endswith(_SUFFIX) and not (own and each.name.endswith(own)):
             key = each.name.split(".")[-2]

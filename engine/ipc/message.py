@@ -1,4 +1,4 @@
-"""What processes say to each other, as bytes. Messages travel in packets, many in one.
+"""Encodes and decodes the messages between processes. Messages travel in packets, many in one.
 
 packet:   length u32 | message …
 message:  kind u8 | codec u8 | deaths u8 | source u16 | target u16 | length u16 | id u64 | body
@@ -11,18 +11,19 @@ import struct
 import traceback
 from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from engine.errors import TaskFailed
 
-PACKET_HEAD = struct.Struct("=I")
-_HEAD = struct.Struct("=BBBHHHQ")
-_pack_head, _unpack_head = _HEAD.pack, _HEAD.unpack_from
-HEAD_BYTES = _HEAD.size
+PACKET_HEAD: Final = struct.Struct("=I")
+_HEAD: Final = struct.Struct("=BBBHHHQ")
+_pack_head: Final = _HEAD.pack
+_unpack_head: Final = _HEAD.unpack_from
+HEAD_BYTES: Final = _HEAD.size
 
-INLINE_BYTES = 8 * 1024
+INLINE_BYTES: Final = 8 * 1024
 """Largest body that travels in its message; a larger one goes to a file. Swoole's limit."""
-PACKET_BYTES = 64 * 1024
+PACKET_BYTES: Final = 64 * 1024
 """Largest packet: well below the 208 KiB a unix socket holds by default, so several fit (net.core.wmem_default)."""
 
 
@@ -42,20 +43,24 @@ class Kind(IntEnum):
     )
 
 
-SPILLED = 0x80
+SPILLED: Final = 0x80
 """Added to a codec: the body is the name of the file that holds the real one."""
-HAS_WAITER = 0x40
+HAS_WAITER: Final = 0x40
 """Added to the codec of a task and of its answer: not `finish` but a callback or a waiting coroutine wants the end."""
-RAW, TEXT, PICKLE = 0, 1, 2
-ANY = 0xFFFF
+TIMED_OUT: Final = 0x20
+"""Added to the codec of a task that took longer than it may: whoever finds it answers that, and does not begin it."""
+RAW: Final = 0
+TEXT: Final = 1
+PICKLE: Final = 2
+ANY: Final = 0xFFFF
 """Target of a task that any task worker may do."""
 
 
-_new = tuple.__new__  # a NamedTuple's own costs twice as much
+_new: Final = tuple.__new__  # a NamedTuple's own costs twice as much
 
 
 class Message(NamedTuple):
-    """One thing said. `source` is the place, see ipc/board.py, of the process that said it."""
+    """One message between two processes. `source` is the place, see ipc/board.py, of the process that sent it."""
 
     kind: int
     codec: int
@@ -69,7 +74,7 @@ class Message(NamedTuple):
 
 
 def encode(data: Any) -> tuple[int, bytes]:
-    """Codec and body of a value: bytes and str as they are, anything else pickled. Raises what pickle raises."""
+    """Return codec and body of a value: bytes and str as they are, anything else pickled. Raises what pickle raises."""
     if type(data) is bytes:
         return RAW, data
     if type(data) is str:
@@ -80,7 +85,7 @@ def encode(data: Any) -> tuple[int, bytes]:
 
 
 def decode(codec: int, body: bytes) -> Any:
-    """The value that `encode` was given. Only for what our own processes wrote: it unpickles."""
+    """Return the value that `encode` was given. Only for what our own processes wrote: it unpickles."""
     codec &= ~HAS_WAITER
     if codec == RAW:
         return body
@@ -90,7 +95,7 @@ def decode(codec: int, body: bytes) -> Any:
 
 
 def failure(error: BaseException) -> TaskFailed:
-    """What `task_error` receives for an exception; never raises, whatever the exception's `str` does.
+    """Return what `task_error` receives for an exception; never raises, whatever the exception's `str` does.
 
     The text is cut after 700 characters and the traceback keeps its last 1200. With 4 bytes each it still travels
     without a file, which a full disk would refuse.
@@ -108,17 +113,18 @@ def _told(tell: Callable[[], str]) -> str:
 
 
 def to_bytes(message: Message) -> bytes:
+    """Return the bytes of a message."""
     kind, codec, source, number, body, target, deaths = message
     return _pack_head(kind, codec, deaths, source, target, len(body), number) + body
 
 
 def frame(kind: int, codec: int, source: int, number: int, body: bytes, target: int = ANY, deaths: int = 0) -> bytes:
-    """A message as it travels, without making one."""
+    """Return the bytes of a message, without making a Message."""
     return _pack_head(kind, codec, deaths, source, target, len(body), number) + body
 
 
 def packets(messages: list[bytes], most_bytes: int = PACKET_BYTES) -> Iterator[bytes]:
-    """Packets of at most `most_bytes` that hold these messages in order."""
+    """Yield packets of at most `most_bytes` that hold these messages in order."""
     size = PACKET_HEAD.size + sum(map(len, messages))
     if size <= most_bytes:
         yield PACKET_HEAD.pack(size) + b"".join(messages)
@@ -136,7 +142,7 @@ def packets(messages: list[bytes], most_bytes: int = PACKET_BYTES) -> Iterator[b
 
 
 def unpack(packet: bytes | memoryview) -> list[Message]:
-    """The messages of one packet, in order."""
+    """Return the messages of one packet, in order."""
     (end,) = PACKET_HEAD.unpack_from(packet)
     whole = bytes(packet[:end])
     at = PACKET_HEAD.size
@@ -151,11 +157,11 @@ def unpack(packet: bytes | memoryview) -> list[Message]:
 
 
 def message_at(memory: memoryview, at: int) -> Message:
-    """The message that begins at `at`."""
+    """Return the message that begins at `at`."""
     kind, codec, deaths, source, target, length, number = _unpack_head(memory, at)
     body = bytes(memory[at + HEAD_BYTES : at + HEAD_BYTES + length])
     return Message(kind, codec, source, number, body, target, deaths)
 
 
 EMPTY_PACKET = PACKET_HEAD.pack(PACKET_HEAD.size)
-"""Says nothing, and wakes whoever waits for a packet."""
+"""Holds no message; it is sent to wake a process that waits for a packet."""

@@ -1,4 +1,4 @@
-"""Where a path really leads, when nobody else can change that.
+"""Resolves a path to where it really leads, and refuses one that others can redirect.
 
 Whoever may rename a directory on the way to ours, or put a link there, can put his own in its place, and we unpickle
 what is in there.
@@ -14,7 +14,7 @@ _MOST_LINKS = 40  # as many as the kernel follows; path_resolution(7)
 
 
 def real_path(path: Path) -> Path:
-    """The same directory without a link on the way. `path` is absolute, and there.
+    """Return the same directory without a link in its path. `path` is absolute, and exists.
 
     Every directory on the way must belong to us or to root, and be closed to all others or sticky; a link in a sticky
     one must belong to us or to root, too. Who shares a group that may write above is trusted. Raises StartError.
@@ -44,18 +44,18 @@ def real_path(path: Path) -> Path:
 
 
 def is_trusted(user: int) -> bool:
-    """Whether it is us or root, who can do everything anyway."""
+    """Return whether it is us or root, who can do everything anyway."""
     return user in (0, os.geteuid())
 
 
 def _parts(path: Path) -> list[str]:
-    """Its names, the last one first."""
+    """Return the names in a path, the last one first."""
     return [part for part in reversed(path.parts) if part != "/"]
 
 
 def _look(directory: Path) -> bool:
-    """Whether others may make something in it. Raises StartError when they may replace what is there, and when it is no
-    directory."""
+    """Return whether others may create something in it. Raises StartError when they may replace what is there, and when
+    it is no directory."""
     status = _status(directory)
     mode = stat.S_IMODE(status.st_mode)
     if not stat.S_ISDIR(status.st_mode):

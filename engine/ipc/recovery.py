@@ -1,7 +1,7 @@
-"""What former lives of a server left under its key: every task that was not done is waiting again.
+"""Recovers what earlier runs of a server with a key left: every task that was not done waits again.
 
-Each start does this once, before the first fork. Names of memory begin with the number of their life. Nothing of an
-earlier life is removed before all of it is in the backlogs of this one, so a start that is killed in the middle loses
+Each start does this once, before the first fork. Names of memory begin with the number of their run. Nothing of an
+earlier run is removed before all of it is in the backlogs of this one, so a start that is killed in the middle loses
 nothing: the next one finds some tasks twice, and takes each once.
 """
 
@@ -13,7 +13,7 @@ from engine.ipc.memory import Folder, Region
 from engine.ipc.message import ANY, PACKET_HEAD, Kind, Message, to_bytes, unpack
 from engine.ipc.sysv_queue import QueueTransport
 
-BACKLOG, IN_FLIGHT, DRAINED = "backlog", "hand", "drained"  # names on the disk; they outlive a release
+BACKLOG, IN_FLIGHT, DRAINED = "backlog", "hand", "drained"  # names on the disk: they must not change
 
 
 class Recovery:
@@ -22,18 +22,18 @@ class Recovery:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._former = folder.names()
-        lives = [int(name.partition("-")[0]) for name in self._former]
-        self._life = max(lives, default=0) + 1
+        runs = [int(name.partition("-")[0]) for name in self._former]
+        self._run = max(runs, default=0) + 1
 
     def make(self, name: str, size: int) -> Region:
-        """Memory of this life. Raises OSError."""
-        return self._folder.make(f"{self._life}-{name}", size)
+        """Make memory of this run. Raises OSError."""
+        return self._folder.make(f"{self._run}-{name}", size)
 
     def tasks(self, transport: QueueTransport, waiting: int) -> list[Message]:
-        """Every task that was not done, in the order of their ids. `waiting`: how many packets the queue holds."""
+        """Return every task that was not done, in the order of ids. `waiting`: how many packets the queue holds."""
         self._drain(transport, waiting)
         found: dict[int, Message] = {}
-        for name in [*self._former, f"{self._life}-{DRAINED}"]:
+        for name in [*self._former, f"{self._run}-{DRAINED}"]:
             for message in _read(name, self._folder.read(name)):
                 known = found.get(message.id)
                 if message.kind == Kind.TASK and (known is None or known.deaths < message.deaths):
@@ -41,7 +41,7 @@ class Recovery:
         return [found[task_id] for task_id in sorted(found)]
 
     def _drain(self, transport: QueueTransport, waiting: int) -> None:
-        """Take what is in the queue. The kernel puts it straight into a file: it is never nowhere."""
+        """Take all that is in the queue. The kernel puts it straight into a file, so a kill loses nothing."""
         slot = LEAD_BYTES + transport.packet_bytes
         region = self.make(DRAINED, _DRAINED_HEAD + (waiting + 1) * slot)
         region.reserve(0, region.size)
@@ -51,8 +51,8 @@ class Recovery:
                 return
 
     def settled(self) -> None:
-        """The tasks are in this life's backlogs: nobody needs what they were found in."""
-        for name in [*self._former, f"{self._life}-{DRAINED}"]:
+        """Remove what the tasks were found in: they are in this run's backlogs now."""
+        for name in [*self._former, f"{self._run}-{DRAINED}"]:
             self._folder.remove(name)
 
 
@@ -75,7 +75,8 @@ def _read(name: str, memory: memoryview) -> Iterator[Message]:
 
 
 def fill(make: Callable[[str, int], Region], place: int, tasks: list[Message], max_bytes: int, most: int) -> Backlog:
-    """The backlog of an event worker, with these tasks in it. Targets from `most` on are not there any more."""
+    """Make the backlog of an event worker, with these tasks in it. A task for one of the task workers from `most` on,
+    which are not there any more, may be done by any."""
     packed = [
         (task.id, to_bytes(task._replace(source=place, target=task.target if task.target < most else ANY)))
         for task in tasks

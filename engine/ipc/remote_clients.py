@@ -1,4 +1,4 @@
-"""What a process that has no connections can do with those of event workers."""
+"""Lets a process without connections reach those of event workers."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class RemoteClients:
     _board: Board
 
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        """Tell the one whose inbox this is."""
+        """Send a message to the process with this inbox."""
         raise NotImplementedError
 
     def send_message(self, message: Any, worker_id: int) -> None:

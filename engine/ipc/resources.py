@@ -1,4 +1,4 @@
-"""Everything that the processes of one server share. Made by the manager before the first fork."""
+"""Makes all that the processes of one server share, in the manager before the first fork, and removes it."""
 
 import contextlib
 import os
@@ -30,23 +30,24 @@ log = get_logger(__name__)
 _ALWAYS = 5
 """Files: the counters of task ids and of removals, the board, and twice the table of connections."""
 QUEUE_REMOVED = 4
-"""Exit code of a server that stopped because somebody removed its queue: whoever watches over it starts it again."""
+"""Exit code of a server that stopped because somebody removed its queue: a service manager starts it again."""
 _QUEUE_NOTE = "queue"
 """File that holds the key of a private queue, so that the next start can remove it after a kill -9."""
 
 
 def open_files(settings: Settings, processes: int = 0) -> int:
-    """How many files the processes of such a server share: both ends of each inbox, and with a key what lies in files,
-    which costs one for the file and one for the memory; of what the queue held at the start, the file stays open."""
+    """Return how many files the processes of such a server share: both ends of each inbox and of each socket for tasks,
+    and with a key what is kept in files, which costs one for the file and one for the memory; of what the queue held at
+    the start, the file stays open."""
     events, tasks = 2 * settings.worker_num, settings.task_worker_num
-    ways = 2 * tasks if settings.task_ipc_mode == IpcMode.SOCKET else 0
-    inboxes = 2 * (events + tasks + processes) + ways
+    task_sockets = 2 * tasks if settings.task_ipc_mode == IpcMode.SOCKET else 0
+    inboxes = 2 * (events + tasks + processes) + task_sockets
     in_files = 0 if settings.message_queue_key is None else 2 * (events + 2 * tasks) + 1
     return inboxes + in_files + _ALWAYS
 
 
 class IpcResources:
-    """What outlives each process of a server; with a key, the tasks in it outlive all of them."""
+    """What outlives each process of a server; with a message_queue_key the tasks in it outlive all of them."""
 
     transport: TaskTransport
 
@@ -84,10 +85,10 @@ class IpcResources:
             key = unused_key()
             (self._path / _QUEUE_NOTE).write_text(str(key))
             self.transport = self._queue_transport(key)
-        self._furnish(anonymous, [])
+        self._make_memory(anonymous, [])
 
     def _go_on(self, key: int) -> None:
-        """With what former lives under this key left."""
+        """Take over what earlier runs of a server with this key left."""
         self._folder = Folder(self._path, key)
         self.transport = transport = self._queue_transport(key)
         assert self._queue is not None  # noqa: S101
@@ -95,24 +96,25 @@ class IpcResources:
         tasks = self._without_done(recovery.tasks(transport, self._queue.current_messages))
         self.spill.sweep({task.body.decode() for task in tasks if task.codec & SPILLED})
         self.task_ids = SharedCounter(tasks[-1].id + 1 if tasks else 0)
-        self._furnish(recovery.make, tasks)
+        self._make_memory(recovery.make, tasks)
         recovery.settled()
         if tasks:
-            log.info("tasks of an earlier life are delivered", extra={"key": key, "count": len(tasks)})
+            log.info("tasks of an earlier run are delivered", extra={"key": key, "count": len(tasks)})
 
     def _without_done(self, tasks: list[Message]) -> list[Message]:
-        """A task's file goes with its answer: one without it was done, though it is still noted somewhere."""
+        """Return the tasks that have their files. A file goes with the answer: a task without it was done, though it is
+        still noted somewhere."""
         gone = {task.id for task in tasks if task.codec & SPILLED and not self.spill.has(task.body)}
         if gone:
-            log.warning("tasks without their files are not delivered, they were done", extra={"count": len(gone)})
+            log.warning("tasks without their files were done already, not delivered", extra={"count": len(gone)})
         return [task for task in tasks if task.id not in gone]
 
     def _queue_transport(self, key: int) -> QueueTransport:
         self._queue = open_queue(key)
         return QueueTransport(self._queue, self.board.blocked, self._wake_waiting, self._on_queue_removed)
 
-    def _furnish(self, make: Maker, tasks: list[Message]) -> None:
-        """In-flight slots and event workers' state for all places; `tasks` wait there in equal shares."""
+    def _make_memory(self, make: Maker, tasks: list[Message]) -> None:
+        """Make in-flight slots and event workers' state for all places; `tasks` wait there in equal shares."""
         settings, workers = self._settings, self._settings.worker_num
 
         def small(name: str, size: int) -> memoryview:
@@ -121,7 +123,7 @@ class IpcResources:
             return region.view
 
         first = self._places
-        # one for each task at once, and one more, so that who is busy with all of them still hears what is said
+        # one for each task at once, and one more, so that a task worker busy with all of them still gets messages
         count = self.board.concurrency + 1
         self.in_flight_slots = {
             place: slots_in(small(f"{IN_FLIGHT}-{place}", count * in_flight.REGION_BYTES))
@@ -137,12 +139,12 @@ class IpcResources:
             self.board.put(place, Cell.SUBMITTED, len(share))
             self.board.put(place, Cell.WAITING, len(share))
 
-        self.process_readings = [
+        self.process_packets = [
             InboxPacket(anonymous("", inbox_packet.REGION_BYTES).view) for _ in self.board.processes
         ]
 
     def _wake_waiting(self, number: int, is_named: bool) -> None:
-        """Wake task worker `number` if it waits or has room; else, where any may do it, another that does."""
+        """Wake task worker `number` if it waits or has credit; else, where any may do the task, another that does."""
         if self._waits(number):
             self._wake(number)
         elif not is_named:
@@ -164,7 +166,7 @@ class IpcResources:
         return self.board.get(self.board.current(self.board.worker_num + number), cell)
 
     def wake_another(self, number: int) -> None:
-        """Task worker `number` is gone, and may have been woken for a task: wake another that waits."""
+        """Wake another task worker that waits: `number` is gone, and may have been woken for a task."""
         for each, is_blocked in enumerate(self.board.blocked):
             if is_blocked:  # it may have been about to note the opposite, and died before it looked once more
                 self.board.blocked[each] = BLOCKED_WITH_TASKS
@@ -180,14 +182,14 @@ class IpcResources:
             os.kill(self._manager_pid, signal.SIGTERM)
 
     def check_queue(self) -> None:
-        """At the very end: raises SystemExit when somebody removed the queue."""
+        """Raise SystemExit when somebody removed the queue; to be called at the very end."""
         if self._removals.upcoming():
             raise SystemExit(QUEUE_REMOVED)
 
     # ── at the end ──────────────────────────────────────────────────────────────────────────────
 
     def close(self) -> bool:
-        """Let go of what the last process leaves: whether nothing has to stay for the next start."""
+        """Remove what the last process leaves, unless tasks are to stay for the next start; whether none are."""
         if self._folder is None:
             self._remove_private_queue()
             return True
@@ -197,7 +199,7 @@ class IpcResources:
         )
         if not self.discards_tasks and (self._in_queue() or count):
             facts = {"key": self._settings.message_queue_key, "count": count, "packets": self._in_queue()}
-            log.info("tasks stay for the next start", extra=facts)
+            log.info("tasks are kept for the next start", extra=facts)
             return False
         for name in self._folder.names():
             self._folder.remove(name)
@@ -207,7 +209,7 @@ class IpcResources:
         return True
 
     def _in_queue(self) -> int:
-        """How many packets are in the queue."""
+        """Return how many packets are in the queue."""
         with contextlib.suppress(sysv_ipc.ExistentialError):
             return int(self._queue.current_messages) if self._queue else 0
         return 0

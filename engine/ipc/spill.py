@@ -61,7 +61,7 @@ class SpillDirectory:
         return (self.path / name.decode()).exists()
 
     def size(self, name: bytes) -> int:
-        """Bytes of a file; 0 when it is gone."""
+        """Return the size of a file, bytes; 0 when it is gone."""
         try:
             return (self.path / name.decode()).stat().st_size
         except FileNotFoundError:
@@ -79,11 +79,11 @@ class SpillDirectory:
                 (self.path / name).unlink(missing_ok=True)
 
     def count(self) -> int:
-        """How many files there are now."""
+        """Return how many files there are now."""
         return sum(name.endswith(_SUFFIX) for name in os.listdir(self.path))
 
     def sweep(self, keep: Collection[str] = ()) -> None:
-        """Remove every file of a former life, which nobody refers to any more. What we did not write stays."""
+        """Remove every file of earlier runs that no task in `keep` names. What is not such a file stays."""
         for name in os.listdir(self.path):
             if name.endswith(_SUFFIX) and name not in keep:
                 (self.path / name).unlink()
@@ -94,18 +94,19 @@ _LOCK = "lock"
 
 @dataclass(slots=True)
 class Claim:
-    """A directory while this server has it."""
+    """A directory that this server holds."""
 
     path: Path
     is_to_be_emptied: bool = False
-    """Whether nothing in it is needed when it is let go."""
+    """Whether the files in it are removed at the end."""
 
 
 @contextmanager
 def claim(path: Path) -> Iterator[Claim]:
-    """Have a directory alone; afterwards it is gone if it is empty. Raises StartError when it may not be used.
+    """Hold a directory for this server alone; remove it afterwards if it is empty. Raises StartError when it may not be
+    used.
 
-    It is used under its real path from then on: a link on the way may change.
+    Its real path is used from then on: a link in the path may change.
     """
     path = _make_private(path)
     lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -133,13 +134,13 @@ def _tidy(ours: Claim) -> None:
 
 
 def default_path(name: str) -> Path:
-    """Where a server without `task_tmpdir` keeps its files: the same at every start under one name."""
+    """Return where a server without `task_tmpdir` keeps its files: the same at every start under one name."""
     place = "".join(letter if letter.isalnum() else "-" for letter in name)
     return Path(tempfile.gettempdir(), f"engine-{os.getuid()}", place)
 
 
 def _make_private(path: Path) -> Path:
-    """Make `path` and its parent with mode 0700: where it really is. A `path` that is there must be ours, closed to
+    """Make `path` and its parent with mode 0700; return its real path. A `path` that exists must be ours, closed to
     others, no link."""
     above = real_path(_made(real_path(path.parent.parent) / path.parent.name))
     mode = stat.S_IMODE(above.stat().st_mode)
@@ -158,7 +159,7 @@ def _make_private(path: Path) -> Path:
 
 
 def _made(directory: Path) -> Path:
-    """The same path; there is something now."""
+    """Make the directory unless something is there; return its path."""
     try:
         directory.mkdir(mode=0o700)
     except FileExistsError:

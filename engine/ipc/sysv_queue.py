@@ -1,4 +1,4 @@
-"""A System V message queue: the way of tasks in IpcMode.QUEUE and IpcMode.PREEMPTIVE."""
+"""Carries tasks by a System V message queue, in IpcMode.QUEUE and IpcMode.PREEMPTIVE."""
 
 import contextlib
 import ctypes
@@ -27,7 +27,7 @@ _ANYBODY = 1
 
 
 def limit(name: str) -> int:
-    """A limit of the kernel, bytes. Source: proc(5), /proc/sys/kernel/msgmax and msgmnb."""
+    """Read a limit of the kernel, bytes. Source: proc(5), /proc/sys/kernel/msgmax and msgmnb."""
     return int(Path("/proc/sys/kernel", name).read_text())
 
 
@@ -48,13 +48,12 @@ class QueueTransport:
         on_removed: Callable[[], None],
     ) -> None:
         """`blocked`: see Board. `wake(number, is_named)` wakes task worker `number` if it waits; without a name,
-        another that does. `on_removed()` is called whenever the queue turns out to be gone; it then takes nothing and
-        gives nothing."""
+        another that does. `on_removed()` is called whenever the queue turns out to be gone; nothing is sent or taken
+        then."""
         self._on_removed = on_removed
         self._blocked = blocked
-        self.packet_bytes = min(
-            limit("msgmax"), int(queue.max_size), PACKET_BYTES
-        )  # an in-flight slot has no more room
+        # an in-flight slot has no room for more than PACKET_BYTES
+        self.packet_bytes = min(limit("msgmax"), int(queue.max_size), PACKET_BYTES)
         self.inline_bytes = min(INLINE_BYTES, self.packet_bytes - HEAD_BYTES - PACKET_HEAD.size)
         self._queue = queue
         self._id = queue.id
@@ -75,7 +74,7 @@ class QueueTransport:
         return self._put(packet, _ANYBODY)
 
     def readable(self, number: int) -> None:
-        """A queue has no descriptor: whoever sends wakes the one that waits."""
+        """Return None: a queue has no descriptor, and whoever sends wakes a task worker that waits."""
 
     def _put(self, packet: bytes, kind: int) -> bool:
         try:
@@ -89,7 +88,7 @@ class QueueTransport:
         return True
 
     def _is_removed(self) -> bool:
-        """Whether the queue is gone; EINVAL alone may have other reasons."""
+        """Return whether the queue is gone; EINVAL alone may have other reasons."""
         try:
             return self._queue.max_size is None
         except sysv_ipc.ExistentialError:
@@ -102,7 +101,8 @@ class QueueTransport:
         return self._take(room, number + 2) or self._take(room, _ANYBODY)
 
     def take_any(self, room: memoryview) -> int:
-        """The next packet, whoever it is for, behind the first LEAD_BYTES of `room`; its bytes, 0 without one."""
+        """Put the next packet, whoever it is for, behind the first LEAD_BYTES of `room`; return its size in bytes, 0
+        when there is none."""
         return self._take(room, 0)
 
     def _take(self, room: memoryview, kind: int) -> int:
@@ -119,7 +119,7 @@ class QueueTransport:
 
 
 def open_queue(key: int) -> sysv_ipc.MessageQueue:
-    """The queue of this key, made where there is none: ours, mode 0600, as large as the kernel lets it be.
+    """Open the queue of this key, made where there is none: ours, mode 0600, as large as the kernel lets it be.
 
     Raises StartError.
     """
@@ -138,14 +138,14 @@ def open_queue(key: int) -> sysv_ipc.MessageQueue:
         )
     _enlarge(queue)
     log.info(
-        "System V queue is open",
+        "System V queue opened",
         extra={"key": key, "queue_id": queue.id, "holds_bytes": queue.max_size, "largest_message_bytes": largest},
     )
     return queue
 
 
 def _enlarge(queue: sysv_ipc.MessageQueue) -> None:
-    """As root it may hold more than kernel.msgmnb says; what it cannot hold waits in the event workers."""
+    """Raise the queue's limit, which root may, above kernel.msgmnb; what it cannot hold waits in the event workers."""
     with contextlib.suppress(sysv_ipc.PermissionsError):
         queue.max_size = max(queue.max_size, _WANTED_BYTES)
 
@@ -157,7 +157,7 @@ def remove_queue(key: int) -> None:
 
 
 def unused_key() -> int:
-    """A key that no queue has now."""
+    """Return a key that no queue has now."""
     while True:
         key = secrets.randbelow(2**31 - 1) + 1
         try:
@@ -169,7 +169,7 @@ def unused_key() -> int:
 
 
 def ftok(path: str, proj: int) -> int:
-    """A key for a System V queue, the same at every start: made from a file's identity and `proj`, 1 to 127.
+    """Return a key for a System V queue, the same at every start: made from a file's identity and `proj`, 1 to 127.
 
     As ftok(3): the file must be there, and another one may by chance give the same key. Raises OSError.
     """

@@ -1,4 +1,4 @@
-"""The way of tasks to task workers, whatever carries them."""
+"""Carries tasks to task workers: what a transport promises, and the one of sockets."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -18,7 +18,7 @@ class TaskTransport(Protocol):
     packet_bytes: int
     """Largest packet."""
     is_shared: bool
-    """Whether there is one room for all task workers, and not one for each."""
+    """Whether all task workers share one queue, and not each has its own."""
 
     def send(self, number: int, packet: bytes, *, is_named: bool) -> bool:
         """Send a packet of tasks to task worker `number`, from 0; False when there is no room. Never blocks.
@@ -27,22 +27,21 @@ class TaskTransport(Protocol):
         """
 
     def take(self, number: int, room: memoryview) -> int:
-        """Put the next packet for task worker `number` behind the first LEAD_BYTES of `room`; its bytes, 0 when there
-        is none. Never blocks. Once it is taken, it is in `room`, even if the process is killed at that moment."""
+        """Put the next packet for task worker `number` behind the first LEAD_BYTES of `room`; return its size in
+        bytes, 0 when there is none. Never blocks. Once it is taken, it is in `room`, even if the process is killed at
+        that moment."""
 
     def wake_other(self, number: int) -> None:
-        """Task worker `number` takes nothing for now: whoever else has room is to look whether something is there.
-
-        It holds until that one takes again.
-        """
+        """Note that task worker `number` takes nothing for now, until it takes again, and wake another with credit to
+        take what waits for it."""
 
     def requeue(self, number: int, packet: bytes) -> bool:
         """Put back tasks that task worker `number` took and did not begin, so that another does them; False when there
-        is no room. Call `wake_other` behind it."""
+        is no room. Call `wake_other` after it."""
 
     def readable(self, number: int) -> int | None:
-        """Descriptor that is readable when tasks for this task worker are there; None where it is woken by a packet in
-        its inbox."""
+        """Return a descriptor that is readable when there are tasks for this task worker; None where it is woken by a
+        packet in its inbox."""
 
 
 class SocketTransport:
@@ -50,7 +49,7 @@ class SocketTransport:
 
     Whoever has nothing to do takes from the sockets of those that are blocked, see Board. Such a packet goes from the
     socket into its in-flight slot, as one of its own does, so at no moment is it nowhere. What is for one alone goes
-    into its inbox, among what else is said to it.
+    into its inbox, among its other messages.
     """
 
     inline_bytes = INLINE_BYTES

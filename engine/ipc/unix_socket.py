@@ -1,16 +1,17 @@
-"""Inboxes as pairs of unix sockets: the channel of IpcMode.SOCKET."""
+"""Inboxes as pairs of unix sockets: the channel of every server, and of tasks in IpcMode.SOCKET."""
 
 import socket
+from typing import Final
 
 from engine.ipc.message import PACKET_BYTES
 
 _BUFFER_BYTES = 1024 * 1024
 """Asked of the kernel for each inbox; it gives at most net.core.wmem_max, and that is enough."""
-_LARGEST = 2 * PACKET_BYTES
+_LARGEST: Final = 2 * PACKET_BYTES
 
 
 class UnixSocketChannel:
-    """One datagram pair per worker id. Every process holds both ends of all, so what is inside outlives any of them.
+    """One datagram pair per inbox. Every process holds both ends of all, so what is inside outlives any of them.
 
     In a connected pair the kernel counts bytes alone, not datagrams (net.unix.max_dgram_qlen does not apply).
     """
@@ -45,7 +46,7 @@ class UnixSocketChannel:
             return 0
 
     def is_empty(self, worker_id: int) -> bool:
-        """Whether nothing is in this inbox now."""
+        """Return whether nothing is in this inbox now."""
         try:
             self._pairs[worker_id][1].recv(1, socket.MSG_PEEK)
         except BlockingIOError:

@@ -1,1 +1,1 @@
-"""Who lives and who dies. Knows no frame and no task."""
+"""Starts, replaces and stops processes. Knows no frame and no task."""

@@ -22,7 +22,7 @@ START_FAILED = 3
 
 
 class Readiness:
-    """The child's end of the pipe that tells the manager it can work."""
+    """The child's end of the pipe by which it tells the manager that it can work."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -53,7 +53,7 @@ def spawn(title: str, main: Callable[[Readiness], int], close_fds: list[int]) ->
             try:
                 _become_child(parent, title, [read_end, *close_fds])
             except BaseException:  # it would end in the manager's own loop, and there would be two managers
-                log.exception("child could not settle in")
+                log.exception("child could not be set up")
                 os._exit(START_FAILED)
     if pid == 0:
         _run(main, Readiness(write_end))

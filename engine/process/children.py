@@ -1,4 +1,4 @@
-"""The living children: started, heard, signalled, reaped. Carries out, decides nothing."""
+"""Starts, signals and reaps the children. Carries out, decides nothing."""
 
 import os
 import signal
@@ -10,6 +10,10 @@ from functools import partial
 from engine.process.child import Readiness, spawn
 from engine.process.signals import Mailbox
 from engine.process.slot import Child, Death, Slot
+
+_STOPPED_OR_GONE = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
+_STOPS_WITHIN_S = 1.0
+"""One that hangs in the kernel stops when it comes back from there, before it does anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Role:
 
 
 class Children:
-    """Every slot of the roles, in their order, with who sits there."""
+    """Every slot of the roles, in their order, with its children."""
 
     def __init__(
         self,
@@ -38,7 +42,7 @@ class Children:
         on_kill: Callable[[int, int], None],
     ) -> None:
         """`on_gone(slot, seat)`: the process in that seat is gone, and another may be started there; whether it had a
-        task in hand. `on_kill(slot, seat)`: it stands still, and will be killed by us."""
+        task in hand. `on_kill(slot, seat)`: it is stopped, and will be killed by us."""
         self.slots = [Slot(number, role.is_exclusive) for role in roles for number in role.slots]
         self._slot_by_number = {slot.number: slot for slot in self.slots}
         self._role_of = {number: role for role in roles for number in role.slots}
@@ -50,7 +54,7 @@ class Children:
         return self._slot_by_number[number]
 
     def child(self, number: int, seat: int) -> Child:
-        """Who sits there; KeyError when nobody does."""
+        """Return the child in this seat. Raises KeyError when it is empty."""
         if child := self.slot(number).seats[seat]:
             return child
         raise KeyError((number, seat))
@@ -59,7 +63,7 @@ class Children:
         return self._role_of[number].title(number)
 
     def facts(self, child: Child) -> dict[str, object]:
-        """Which one it is, for the log."""
+        """Return which child it is, for the log."""
         return {"title": self.title(child.slot), "slot": child.slot, "seat": child.seat, "pid": child.pid}
 
     @property
@@ -76,7 +80,7 @@ class Children:
         self._mailbox.watch(ready_fd)
 
     def note_ready(self) -> None:
-        """Hear who became ready."""
+        """Note which children became ready."""
         for child in self.all:
             self._read_pipe(child)
 
@@ -93,7 +97,7 @@ class Children:
         child.ready_fd = None
 
     def reap(self) -> list[Death]:
-        """Who ended since the last call; their seats are free."""
+        """Return the children that ended since the last call; their seats are free."""
         deaths = []
         for child in self.all:
             pid, status = os.waitpid(child.pid, os.WNOHANG)
@@ -116,11 +120,19 @@ class Children:
         return deaths
 
     def kill(self, children: Iterable[Child]) -> None:
-        """End them at once, for taking too long and for no fault of what they do."""
+        """Kill children at once, for taking too long and not for what they do."""
         for child in children:
-            os.kill(child.pid, signal.SIGSTOP)
+            self.freeze(child)
             self._on_kill(child.slot, child.seat)
             os.kill(child.pid, signal.SIGKILL)
+
+    @staticmethod
+    def freeze(child: Child) -> None:
+        """Stop a child by SIGSTOP and wait until it is stopped, or gone: it changes no shared memory any more."""
+        os.kill(child.pid, signal.SIGSTOP)
+        give_up_at = time.monotonic() + _STOPS_WITHIN_S
+        while os.waitid(os.P_PID, child.pid, _STOPPED_OR_GONE) is None and time.monotonic() < give_up_at:
+            time.sleep(0.0005)
 
     @staticmethod
     def signal(number: int, children: Iterable[Child]) -> None:

@@ -1,4 +1,4 @@
-"""What a process that a callback forks inherits of our signal handling: nothing.
+"""Keeps our signal handlers from processes that a callback forks.
 
 `multiprocessing` and os.fork copy handlers, and a wake-up descriptor is one for parent and child: SIGTERM would do
 nothing to the child, and be heard by its parent instead. What is started by exec, as `subprocess` does, has no handlers
@@ -20,17 +20,17 @@ _mask = threading.local()
 
 
 def note_handler(number: int, before: Handler) -> None:
-    """The handler that this signal has now is not for forked children: they get the one `before` it."""
+    """Give forked children the handler `before`, and not the one that this signal has now."""
     _ours[number] = signal.getsignal(number), before
 
 
 def forget_handler(number: int) -> None:
-    """It is not ours any more."""
+    """Note that the handler of this signal is not ours any more."""
     _ours.pop(number, None)
 
 
 def _before() -> None:
-    """A signal that arrives before the child has handlers of its own waits for them."""
+    """Block our signals, so that one that arrives before the child has its own handlers waits for them."""
     _mask.blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _ours) if _ours else None
 
 

@@ -1,7 +1,8 @@
-"""How many files each process may have open: a connection is one, an end of an inbox another."""
+"""What the system allows: open files, of which a connection is one and an end of an inbox another; CPU time."""
 
 import os
 import resource
+from pathlib import Path
 
 from engine.errors import StartError
 from engine.log_lines import get_logger
@@ -13,7 +14,7 @@ SPARE = 64
 
 
 def make_room(shared: int, connections: int, children: int) -> int:
-    """Let this process, and those it will fork, open so many files on top of what is open now.
+    """Let this process, and those it will fork, open so many files in addition to what is open now.
 
     `shared`: what every process has, `connections`: what an event worker has besides, `children`: what the manager has,
     one for each that is starting. The soft limit is raised as far as the hard one allows, and never lowered. Gives how
@@ -37,3 +38,18 @@ def make_room(shared: int, connections: int, children: int) -> int:
             extra={"max_conn": connections, "connections": room},
         )
     return room
+
+
+def have_a_core_each(
+    processes: int, root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> bool:
+    """Whether a quota of CPU time lets so many processes compute at once; True where there is none, or none is known.
+
+    Looks at the control group of this process, and at the outermost one, which in a container is the container's.
+    Source: cgroups(7), Documentation/admin-guide/cgroup-v2.rst, cpu.max.
+    """
+    groups = [root]
+    if own.exists():
+        groups += [root / line[3:].strip("/") for line in own.read_text().splitlines() if line.startswith("0::")]
+    limits = [(each / "cpu.max").read_text().split() for each in groups if (each / "cpu.max").exists()]
+    return all(quota == "max" or int(quota) >= processes * int(period) for quota, period in limits)

@@ -1,4 +1,4 @@
-"""The listening socket that all event workers share."""
+"""Opens the listening socket that all event workers share."""
 
 import socket
 
@@ -6,7 +6,7 @@ from engine.errors import StartError
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
-    """A bound, listening TCP socket; port 0 takes a free one. Raises StartError with the address and the reason."""
+    """Open a listening TCP socket; port 0 takes a free one. Raises StartError with the address and the reason."""
     if not 0 <= port <= 65_535:  # getaddrinfo would take the lowest 16 bits of it
         raise StartError(f"cannot listen on {host}:{port}: ports are 0 to 65535")
     try:

@@ -12,6 +12,7 @@ from engine.process.signals import Mailbox, listening
 from engine.process.slot import Death
 from engine.process.stop import is_stop, stop
 from engine.process.supervision import Kill, Promote, Retire, Spawn, Step, after_death, next_look, one_more, plan
+from engine.process.task_limit import Expiry, TaskLimit
 
 log = get_logger(__name__)
 
@@ -40,6 +41,7 @@ class Manager:
         before_reload: Callable[[], None],
         after_reload: Callable[[], None],
         reloads: Mapping[int, Sequence[Role]],
+        task_limit: TaskLimit | None = None,
     ) -> None:
         """`max_wait_s`: how long children may take to leave before SIGKILL, 0 is for ever.
         `on_ready`: all are ready for the first time. `on_stop`: stopping begins.
@@ -51,6 +53,7 @@ class Manager:
         `on_kill(slot, seat)`: the child in that seat takes too long to leave; it stands still, and is killed next.
         `reloads`: the roles that get new children at a signal. Around each reload `before_reload` and `after_reload`
         are called, the latter when every slot is served by a new child; old ones may still be leaving.
+        `task_limit`: who takes too long for a task; None where there is no limit.
         """
         self._roles = roles
         self._max_wait_s = max_wait_s
@@ -62,6 +65,7 @@ class Manager:
         self._on_kill = on_kill
         self._around_reload = before_reload, after_reload
         self._slots_to_reload = {number: [s for role in of for s in role.slots] for number, of in reloads.items()}
+        self._task_limit = task_limit
         self._children: Children
         self._reloads: Reloads
         self._started = False
@@ -72,13 +76,14 @@ class Manager:
         with listening((*_with_hangup(), *self._slots_to_reload)) as mailbox:
             self._children = Children(self._roles, mailbox, self._on_gone, self._on_kill)
             self._reloads = Reloads(self._children.slots, *self._around_reload)
+            expiry = Expiry(self._children, self._task_limit)
             try:
                 while not self._stopping:
-                    look_again_at = self._carry_out_plans()
-                    self._hear(mailbox, look_again_at)
+                    times = self._carry_out_plans(), expiry.enforce()
+                    self._hear(mailbox, min((at for at in times if at is not None), default=None))
             finally:
                 self._on_stop()
-                stop(self._children, self._roles, mailbox, self._max_wait_s)
+                stop(self._children, self._roles, mailbox, self._max_wait_s, expiry)
 
     # ── what is to be done ──────────────────────────────────────────────────────────────────────
 

@@ -1,4 +1,4 @@
-"""Reloads: one runs, the others wait for its end."""
+"""Keeps reloads in order: one runs, the others wait for its end."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ Wish = frozenset[int]
 
 
 def add_wish(waiting: Sequence[Wish], wish: Wish) -> list[Wish]:
-    """A wish stands for every other one that it covers: none of them is granted yet."""
+    """Add a wish and drop those that it covers: none of them is granted yet."""
     if any(wish <= other for other in waiting):
         return list(waiting)
     return [other for other in waiting if not other <= wish] + [wish]
 
 
 class Reloads:
-    """Says which generation each slot should be of. `before` and `after` are called around each reload."""
+    """Sets the generation that each slot should be of. `before` and `after` are called around each reload."""
 
     def __init__(self, slots: Sequence[Slot], before: Callable[[], None], after: Callable[[], None]) -> None:
         self._slots = slots
@@ -31,7 +31,7 @@ class Reloads:
         self._began_at = 0.0
 
     def ask(self, numbers: Sequence[int]) -> None:
-        """Give these slots new children, after the reload that runs."""
+        """Replace the children of these slots, after the reload that runs."""
         if not numbers:
             log.warning("there is nothing to reload")
             return

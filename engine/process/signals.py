@@ -1,4 +1,4 @@
-"""Signals as something to wait for: a handler only notes the number and wakes who waits."""
+"""Turns signals into something to wait for: a handler only notes the number and wakes whoever waits."""
 
 import os
 import select
@@ -31,10 +31,10 @@ class Mailbox:
         self.watch(outside)
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """The handler of every signal that is listened to."""
+        """Note a signal and wake whoever waits: the handler of every signal that is listened to."""
         if number not in self._arrived:
             self._arrived.append(number)
-        with suppress(BlockingIOError):  # it is full: who waits is awake
+        with suppress(BlockingIOError):  # it is full: whoever waits is awake
             os.write(self._inside, b"\0")
 
     def watch(self, descriptor: int, events: int = select.POLLIN) -> None:
@@ -45,8 +45,8 @@ class Mailbox:
         self._poll.unregister(descriptor)
 
     def wait(self, timeout_s: float | None) -> list[int]:
-        """The signals that arrived, at once or within `timeout_s`; empty when a watched descriptor is ready, and
-        sometimes for nothing. Main thread only."""
+        """Wait until a signal arrives, a watched descriptor is ready, or `timeout_s` are over; return the signals that
+        arrived. None may have arrived, and it may return early. Main thread only."""
         # With another wake-up descriptor, a signal between here and the kernel would be noted, and end no wait.
         signal.set_wakeup_fd(self._inside, warn_on_full_buffer=False)
         ready = self._poll.poll(None if timeout_s is None else max(0, round(timeout_s * 1000)))
@@ -56,7 +56,7 @@ class Mailbox:
         return self.read()
 
     def read(self) -> list[int]:
-        """The signals that arrived until now. From any thread."""
+        """Return the signals that arrived until now. From any thread."""
         numbers: list[int] = []
         while self._arrived:
             with suppress(IndexError):  # another thread took it
@@ -90,7 +90,7 @@ def listening(numbers: Iterable[int]) -> Iterator[Mailbox]:
 def listen_in_loop(
     loop: AbstractEventLoop, number: int, call: Callable[[], object], note: Callable[[], object] | None = None
 ) -> None:
-    """Let the loop make this call when the signal arrives; `note` is called at once, even while the loop is held up.
+    """Let the loop make this call when the signal arrives; `note` is called at once, even while the loop is blocked.
 
     For as long as the process lives. Main thread only.
     """

@@ -1,4 +1,4 @@
-"""A worker id, and the two seats that its children take turns in."""
+"""The slot of a worker id, with the two seats that its children take in turn."""
 
 from dataclasses import dataclass, field
 
@@ -21,9 +21,9 @@ class Child:
     """time.monotonic, seconds."""
     is_ready: bool = False
     is_current: bool = False
-    """It is ready, and the world was told that it speaks for its slot."""
+    """It is ready, and was announced as the current child of its slot."""
     leave_by: float | None = None
-    """It was told to leave, and is killed at this time (monotonic; infinity for never). None: nobody told it."""
+    """It was told to leave, and is killed at this time (monotonic; infinity for never). None: it was not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class Death:
 
     @property
     def was_told(self) -> bool:
-        """To leave, by the manager."""
+        """Whether the manager had told it to leave."""
         return self.child.leave_by is not None
 
     @property
     def was_in_order(self) -> bool:
-        """It had begun its work, and ended it by itself."""
+        """Whether it had begun its work, and left by itself without an error."""
         return self.child.is_ready and not self.was_successor and not self.exit_code and not self.killed_by
 
 
@@ -61,7 +61,7 @@ class Failures:
 
     @property
     def delay_s(self) -> float:
-        """The first death is made good at once; then 1 s, 2 s, 4 s … 30 s."""
+        """How long to wait before the next start, seconds: 0 after the first death, then 1, 2, 4 … 30."""
         # a slot may fail for weeks, and 2**1024 is no float any more
         doublings = min(self.count - 2, 5)
         return 0.0 if self.count < 2 else min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**doublings)
@@ -78,7 +78,7 @@ class Slot:
 
     number: int
     is_exclusive: bool = False
-    """Never two of its children at once: a successor starts when the one before is gone."""
+    """It never has two children at once: a successor starts when the one before is gone."""
     home: int = 0
     """The seat of its own child; while it has none, the seat where the next one is started."""
     seats: list[Child | None] = field(default_factory=lambda: [None, None])
@@ -107,22 +107,22 @@ class Slot:
 
     @property
     def is_renewed(self) -> bool:
-        """Nothing is left to do for a reload, but for an old child that may still be leaving."""
+        """Whether nothing is left to do for a reload, but for an old child that may still be leaving."""
         return self.own is not None and self.own.is_current and self.own.generation == self.generation
 
     def take(self, child: Child) -> None:
-        """A child was started in its seat."""
+        """Note that a child was started in its seat."""
         self.seats[child.seat] = child
 
     def promote(self, seat: int) -> None:
-        """The child in this seat is the slot's own from now on, and ready."""
+        """Make the child in this seat, which is ready, the slot's own."""
         self.home = seat
         if child := self.own:
             child.is_current = True
 
     def vacate(self, seat: int) -> None:
-        """The child in this seat is gone. When it was the slot's own, the successor that is starting takes its place,
-        and nothing is started here."""
+        """Note that the child in this seat is gone. When it was the slot's own, the successor that is starting takes
+        its place, and nothing is started here."""
         self.seats[seat] = None
         if seat == self.home and self.successor:
             self.home = 1 - seat

@@ -1,4 +1,4 @@
-"""Decides which children to start, to promote and to send away, and when. Pure: values in, steps out."""
+"""Decides which children to start, to promote, to retire and to kill, and when. Pure: values in, steps out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ Step = Spawn | Promote | Retire | Kill
 
 
 def plan(slots: Sequence[Slot], now: float) -> list[Step]:
-    """Next steps towards a ready child of its slot's generation in every slot; to be asked again once they are done.
+    """Return the next steps towards a ready child of its slot's generation in every slot; ask again once they are done.
 
     A slot without a child gets one where the last one sat. A child of an old generation works on until its successor
     in the other seat is ready. One successor starts at a time, in the order of `slots`. One that cannot start holds
@@ -59,7 +59,7 @@ def plan(slots: Sequence[Slot], now: float) -> list[Step]:
 
 
 def _steps_of(slot: Slot, now: float) -> Iterator[Step]:
-    """All but the start of a successor."""
+    """Yield the steps of one slot, but for the start of a successor."""
     if slot.own is None:
         if _may_start(slot, now):
             yield Spawn(slot.number, slot.home)
@@ -94,7 +94,8 @@ def _may_start(slot: Slot, now: float) -> bool:
 
 
 def next_look(slots: Sequence[Slot]) -> float | None:
-    """When `plan` will say something new although nothing happened; None is never. Ask when it has no more steps."""
+    """Return when `plan` will have new steps although nothing happened (monotonic), None for never. Ask when it has no
+    more steps."""
     times = [child.leave_by for slot in slots for child in slot.children if child.leave_by is not None]
     waiting = [slot for slot in slots if slot.own is None]
     if slot := _next_to_renew(slots):
@@ -104,7 +105,7 @@ def next_look(slots: Sequence[Slot]) -> float | None:
 
 
 def after_death(before: Failures | None, death: Death, now: float, *, is_exclusive: bool = False) -> Failures | None:
-    """A slot's record once this child is gone; None when it had begun its work in good order.
+    """Return a slot's failures once this child is gone; None when it had begun its work in good order.
 
     One that was told to leave says nothing about its slot. One that leaves by itself may do so soon: it is replaced
     at once, as it wished, unless it is alone in its slot, and has no work that it could have done. So is one that died
@@ -119,5 +120,5 @@ def after_death(before: Failures | None, death: Death, now: float, *, is_exclusi
 
 
 def one_more(before: Failures | None, now: float) -> Failures:
-    """A start failed again."""
+    """Return the failures with one more."""
     return Failures((before.count if before else 0) + 1, now)

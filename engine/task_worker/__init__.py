@@ -1,1 +1,1 @@
-"""The blocking side: takes a task, runs it, sends the answer."""
+"""Processes that take tasks, run them and send the results."""

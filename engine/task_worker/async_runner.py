@@ -6,14 +6,12 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from engine.events import Events
-from engine.ipc.board import Board, Cell
-from engine.ipc.bodies import Bodies
+from engine.ipc.board import Cell
 from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.log_lines import get_logger
 from engine.task_worker.answers import Answers
-from engine.task_worker.base_runner import BaseRunner
+from engine.task_worker.base_runner import BaseRunner, Surroundings
 
 log = get_logger(__name__)
 
@@ -29,19 +27,10 @@ class AsyncRunner(BaseRunner):
     """Made for one packet, in which a task is alone, so that what outlives its handler reaches no other one."""
 
     def __init__(
-        self,
-        server: Any,
-        place: int,
-        max_attempts: int,
-        events: Events,
-        board: Board,
-        bodies: Bodies,
-        answers: Answers,
-        in_flight: InFlight,
-        is_to_leave: Callable[[], bool],
+        self, surroundings: Surroundings, answers: Answers, in_flight: InFlight, is_to_leave: Callable[[], bool]
     ) -> None:
         """`answers`: its own."""
-        super().__init__(server, place, max_attempts, events, board, bodies, answers)
+        super().__init__(surroundings, answers)
         self._in_flight = in_flight
         self._is_to_leave = is_to_leave
 
@@ -80,17 +69,23 @@ class AsyncRunner(BaseRunner):
     async def _do_task(self, message: Message, attempt: int) -> None:
         if (body := self._open(message, attempt)) is None:
             return
+        limit = asyncio.timeout(self._timeout_s or None)
         try:
             source = self._board.worker_id(message.source)
             data = decode(message.codec & ~SPILLED, body)
-            result = await finished(self._call("task", message.id, source, data))
+            async with limit:
+                result = await finished(self._call("task", message.id, source, data))
             if result is not None:
                 self.finish(result)
             elif not self._is_answered:
                 self._answer(message, Kind.DONE, b"")
             self._board.add(self._place, Cell.DONE)
         except (Exception, asyncio.CancelledError) as error:  # nobody but the program itself cancels a handler
-            self._fail(message, error)
+            if limit.expired() and isinstance(error, TimeoutError):
+                log.error("task took too long, cancelled", extra={"task_id": message.id})
+                self._time_out(message)
+            else:
+                self._fail(message, error)
         finally:
             self._current = None
 

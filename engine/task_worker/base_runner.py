@@ -1,39 +1,45 @@
 """One message in hand: what its handler reaches, and how it is answered."""
 
 import inspect
+from dataclasses import dataclass
 from typing import Any
 
-from engine.errors import UsageError
+from engine.errors import TaskTimeout, UsageError
 from engine.events import Events
 from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.message import HAS_WAITER, SPILLED, Kind, Message, failure
+from engine.ipc.message import HAS_WAITER, SPILLED, TIMED_OUT, Kind, Message, failure
 from engine.log_lines import get_logger
+from engine.settings import Settings
 from engine.task_worker.answers import Answers
 
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every runner of a task worker works with."""
+
+    server: Any
+    place: int
+    settings: Settings
+    events: Events
+    board: Board
+    bodies: Bodies
+
+
 class BaseRunner:
     """What is alike however handlers run: `SyncRunner` runs one after the other, `AsyncRunner` many at once."""
 
-    def __init__(
-        self,
-        server: Any,
-        place: int,
-        max_attempts: int,
-        events: Events,
-        board: Board,
-        bodies: Bodies,
-        answers: Answers,
-    ) -> None:
+    def __init__(self, surroundings: Surroundings, answers: Answers) -> None:
         self.attempt = 1
-        self._server = server
-        self._place = place
-        self._max_attempts = max_attempts
-        self._events = events
-        self._board = board
-        self._bodies = bodies
+        self._server = surroundings.server
+        self._place = surroundings.place
+        self._max_attempts = surroundings.settings.task_max_attempts
+        self._timeout_s = surroundings.settings.task_timeout_s
+        self._events = surroundings.events
+        self._board = surroundings.board
+        self._bodies = surroundings.bodies
         self._answers = answers
         self._at = 0
         """Where in its packet the message is."""
@@ -83,8 +89,16 @@ class BaseRunner:
         if not self._is_answered:
             self._answer(task, Kind.FAILED, failure(error))
 
+    def _time_out(self, task: Message) -> None:
+        """Say that it took longer than it may; nobody tries it again."""
+        if not self._is_answered:
+            self._answer(task, Kind.FAILED, TaskTimeout(task.id, self._timeout_s))
+
     def _give_up(self, message: Message, deaths: int) -> None:
-        if message.kind == Kind.TASK:
+        self._is_answered = False
+        if message.codec & TIMED_OUT:
+            self._time_out(message)
+        elif message.kind == Kind.TASK:
             self._answer(message, Kind.LOST, deaths)
         else:
             log.error("pipe message given up, its callback killed each worker", extra={"attempts": deaths})

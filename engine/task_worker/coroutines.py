@@ -1,11 +1,9 @@
-"""A task worker of coroutines: up to task_max_concurrency tasks at once, each in a slot of its own, on one loop."""
+"""Runs tasks as coroutines: up to task_max_concurrency at once, each in a slot of its own, on one event loop."""
 
 import asyncio
-import inspect
 import signal
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvloop
@@ -20,7 +18,7 @@ from engine.process.child import START_FAILED, Readiness
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.task_worker.answers import Answers
-from engine.task_worker.async_runner import AsyncRunner, current, finished
+from engine.task_worker.async_runner import AsyncRunner, current
 from engine.task_worker.base_runner import no_task
 from engine.task_worker.base_task_worker import BaseTaskWorker
 from engine.timers import LoopTimers
@@ -31,8 +29,8 @@ log = get_logger(__name__)
 class CoroutineWorker(BaseTaskWorker):
     """One process. A packet goes from an empty slot through `_waiting` to a runner; the slot is empty again after it.
 
-    There is one slot more than tasks at once, to hear what is said while all are busy. A task that is for us alone
-    waits in that slot; the others stay where they are, for whoever has room.
+    There is one slot more than tasks at once, to receive messages while all are busy. A task that is for us alone waits
+    in that slot; the others stay where they are, for whoever has credit.
     """
 
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
@@ -52,13 +50,12 @@ class CoroutineWorker(BaseTaskWorker):
         self._next_look: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Future[None]
-        self.timers = LoopTimers(self._call_timer)
-        self._timer_calls: set[asyncio.Task[None]] = set()
+        self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
     def run(self, readiness: Readiness) -> int:
-        """Work until told to stop, or until enough is done; the exit code. Tasks that were begun are finished first.
+        """Work until told to stop, or to be recycled; return the exit code. Tasks that were begun are finished first.
 
         What ends a process, such as SystemExit in a handler, gets past here with all tasks in hand: no coroutine is
         cancelled, for that would look like its own failure.
@@ -74,7 +71,8 @@ class CoroutineWorker(BaseTaskWorker):
         listen_in_loop(self._loop, signal.SIGTERM, self._look, self._note_stop)  # a handler that blocks may ask
         self._take_seat()
         try:
-            await finished(self._call("worker_start"))
+            if (starting := self._callbacks.call("worker_start", self._id)) is not None:
+                await starting
         except Exception:
             log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
             return START_FAILED
@@ -89,24 +87,9 @@ class CoroutineWorker(BaseTaskWorker):
         self._look()
         await self._end
         self._tell_why()
-        try:
-            await finished(self._call("worker_stop"))
-        except Exception:
-            log.exception("callback raised", extra={"event": "worker_stop"})
+        if (stopped := self._callbacks.emit("worker_stop", self._id)) is not None:
+            await stopped
         return 0
-
-    def _call_timer(self, call: Callable[[], Any]) -> asyncio.Task[None] | None:
-        try:
-            result = call()
-        except Exception:
-            log.exception("callback raised", extra={"event": "timer"})
-            return None
-        if not inspect.isawaitable(result):
-            return None
-        work = self._loop.create_task(_logged(result))
-        self._timer_calls.add(work)
-        work.add_done_callback(self._timer_calls.discard)
-        return work
 
     @property
     def tasks(self) -> int:
@@ -124,7 +107,8 @@ class CoroutineWorker(BaseTaskWorker):
         return self._told_to_stop or self._is_to_be_recycled()
 
     def _look(self) -> None:
-        """Something happened: see to it. An error here would end in the loop's log, and the process would hang."""
+        """Go on after anything happened. An error here would end in the loop's log, and the process would hang, so it
+        ends the process."""
         try:
             self._go_on()
         except BaseException as error:
@@ -153,7 +137,7 @@ class CoroutineWorker(BaseTaskWorker):
             self._end.set_result(None)
 
     def _watch(self, descriptor: int, is_wanted: bool) -> None:
-        """Look whenever something comes, or do not: what nobody takes would wake us for ever."""
+        """Watch a descriptor, or no more: what nobody takes would wake us for ever."""
         if is_wanted and descriptor not in self._watched:
             self._watched.add(descriptor)
             self._loop.add_reader(descriptor, self._look)
@@ -164,7 +148,7 @@ class CoroutineWorker(BaseTaskWorker):
     # ── in ──────────────────────────────────────────────────────────────────────────────────────
 
     def _credit(self) -> int:
-        """How many more tasks may begin now."""
+        """Return how many more tasks may begin now."""
         if self._is_to_leave() or self._alone or self._waiting:
             return 0
         credit = min(self._most - len(self._running), len(self._empty))
@@ -173,7 +157,7 @@ class CoroutineWorker(BaseTaskWorker):
 
     def _take_one(self, in_flight: InFlight) -> bool:
         """Take a packet into an empty slot; False when there is none."""
-        if self._has_to_adopt and self._credit() and self._inherit(in_flight):
+        if self._has_to_adopt and self._credit() and self._adopt_one(in_flight):
             return True
         entries = in_flight.take(self._take)
         if not self._taken_bytes:
@@ -186,13 +170,13 @@ class CoroutineWorker(BaseTaskWorker):
         return True
 
     def _take(self, room: memoryview) -> int:
-        """Tasks only as long as there is room for them: others might take them."""
-        self._taken_bytes = super()._take(room) if self._credit() else self._hear(room)
+        """Take a packet; tasks only as long as there is credit: others might take them."""
+        self._taken_bytes = super()._take(room) if self._credit() else self._take_message(room)
         return self._taken_bytes
 
-    def _inherit(self, in_flight: InFlight) -> bool:
-        """Move what one of its slots holds, the oldest first, into an empty one of ours; False when there is nothing
-        more, or when another process sits there by now, and does it itself."""
+    def _adopt_one(self, in_flight: InFlight) -> bool:
+        """Move what a slot of the other seat holds, the oldest first, into an empty one of ours; False when there is
+        nothing more, or when another process sits there by now, and does it itself."""
         other = self._board.other(self._place)
         with self._board.seats_locked(self._place):
             left = []
@@ -227,27 +211,19 @@ class CoroutineWorker(BaseTaskWorker):
             work.add_done_callback(self._ended)
 
     def _may_begin(self, is_last: bool) -> bool:
-        """A task that killed so often that it is lost the next time takes nobody along: it is alone in its process."""
+        """Return whether a task may begin. One at its last attempt runs alone in its process, so that its death takes
+        no other task along."""
         if self._alone or (is_last and self._running):
             return False
         left = self._recycle_policy.left(self._tasks + len(self._running)) if self._recycle_policy else None
         return len(self._running) < self._most and left != 0
 
     def _runner(self, in_flight: InFlight) -> AsyncRunner:
-        return AsyncRunner(
-            self._server,
-            self._place,
-            self.settings.task_max_attempts,
-            self._events,
-            self._board,
-            self._bodies,
-            Answers(self._channel, self._bodies, self._board, self._place),
-            in_flight,
-            self._is_to_leave,
-        )
+        answers = Answers(self._channel, self._bodies, self._board, self._place)
+        return AsyncRunner(self._surroundings, answers, in_flight, self._is_to_leave)
 
     def _ended(self, work: asyncio.Task[bool]) -> None:
-        """A runner is through; what it raised ends the process, as it does where tasks come one after the other."""
+        """Handle the end of a runner; what it raised ends the process, as it does where tasks run one by one."""
         in_flight = self._at_work.pop(work)
         if work.cancelled():
             self._fail(asyncio.CancelledError())
@@ -268,12 +244,12 @@ class CoroutineWorker(BaseTaskWorker):
         self._next_look = None if in_s is None else self._loop.call_later(in_s, self._look_again)
 
     def _look_again(self) -> None:
-        """The loop's clock has whole milliseconds: its timer may be a little early, and another one is needed then."""
+        """Look, and set the timer again: the loop's clock has whole milliseconds, so this one may have been early."""
         self._look()
         self._look_at_memory()
 
     def _tell(self) -> None:
-        """Let others see what is done here, and how much more could be."""
+        """Write to the board what runs here, and how many more tasks could begin."""
         cells, row = self._board.cells, self._board.row(self._place)
         cells[row + Cell.CREDIT] = self._credit()
         cells[row + Cell.RUNNING] = len(self._running)
@@ -295,11 +271,3 @@ class CoroutineWorker(BaseTaskWorker):
         if (runner := current()) is None:
             raise no_task()
         runner.finish(data)
-
-
-async def _logged(result: Awaitable[Any]) -> None:
-    """Wait for what the callback of a timer gave."""
-    try:
-        await result
-    except Exception:
-        log.exception("callback raised", extra={"event": "timer"})

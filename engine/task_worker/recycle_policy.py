@@ -1,4 +1,4 @@
-"""How much one task worker does before a fresh process takes its place."""
+"""Decides when a task worker has done its part and a new process takes its place."""
 
 import os
 import secrets
@@ -13,10 +13,10 @@ _LARGE_GRACE = 10
 
 
 class RecyclePolicy:
-    """Counts nothing itself: it is told how many tasks this process has done."""
+    """When one task worker leaves. It counts nothing: it is told how many tasks this process has done."""
 
     def __init__(self, settings: Settings) -> None:
-        """Draws the grace, anew in each process."""
+        """Draw the grace, anew in each process."""
         most, grace = settings.task_max_request, settings.task_max_request_grace
         if grace is None:
             grace = most // 2 if most > _LARGE_GRACE else 0
@@ -29,11 +29,11 @@ class RecyclePolicy:
         self._is_large = False
 
     def left(self, tasks: int) -> int | None:
-        """How many more it does after so many; None when they are not counted."""
+        """Return how many more tasks it does after `tasks`; None when they are not counted."""
         return self._most_tasks - tasks if self._most_tasks else None
 
     def is_done(self, tasks: int) -> bool:
-        """Whether to leave now, after so many tasks; once so, always so.
+        """Return whether to leave now, after so many tasks; once true, always true.
 
         Never before the first task: a program that is large from the start would be replaced for ever, and do nothing.
         """
@@ -45,7 +45,7 @@ class RecyclePolicy:
         return self._is_large
 
     def look_in_s(self, tasks: int) -> float | None:
-        """When `is_done` is to be asked again though nothing happens, seconds; None for never."""
+        """Return when to ask `is_done` again though nothing happens, seconds from now; None for never."""
         if not self._most_bytes or tasks == self._looked_after:
             return None
         return max(0.0, self._look_at - time.monotonic())

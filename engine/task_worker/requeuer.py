@@ -1,4 +1,4 @@
-"""Sees to it that nothing waits behind a long task while another task worker is idle.
+"""Lets other task workers have the tasks that wait behind a long one.
 
 Quick tasks travel many in a packet, and several packets may be on their way. When a task turns out to be long, those
 behind it in its packet go back to where packets come from, others are told that they may take what is there, and the
@@ -26,9 +26,9 @@ class Requeuer:
 
     def __init__(self, on_long: Callable[[], bool], is_at_work: Callable[[], bool]) -> None:
         """`on_long()` is called, under the lock, when the message in hand is found to be long; again and again until
-        it gives True, or the next message is begun. `is_at_work()`: whether a message is in hand."""
+        it returns True, or the next message is begun. `is_at_work()`: whether a message is in hand."""
         self.lock = threading.Lock()
-        """Held while answers are sent and tasks given back."""
+        """Held while answers are sent and tasks put back."""
         self.begun = 0
         """How many packets and messages were begun; whoever begins a message raises it."""
         self._on_long = on_long
@@ -37,7 +37,7 @@ class Requeuer:
         self._thread: threading.Thread | None = None
 
     def watch(self) -> None:
-        """A packet is in hand."""
+        """Begin to watch: a packet is in hand."""
         self.begun += 1  # before we look whether the thread rests: it rests before it looks at this
         if not self._is_needed.is_set():
             if self._thread is None:
@@ -46,7 +46,7 @@ class Requeuer:
             self._is_needed.set()
 
     def _look(self) -> None:
-        """Look now and then while there is something; to be woken for each packet would cost more than the tasks."""
+        """Look now and then while a message is in hand; to be woken for each would cost more than the tasks."""
         seen, quiet, is_seen_to = -1, 0, False
         while self._is_needed.wait():
             time.sleep(LONG_S)
@@ -66,14 +66,14 @@ class Requeuer:
 
 
 def may_requeue(entry: InFlightTask) -> bool:
-    """Whether another may do it: a task for anybody, not begun."""
+    """Return whether another task worker may do it: a task for any, not begun."""
     return entry.message.kind == Kind.TASK and entry.message.target == ANY and not entry.begun
 
 
 def requeue(
     transport: TaskTransport, number: int, in_flight: InFlight, tasks: list[InFlightTask]
 ) -> list[InFlightTask]:
-    """Give these back, in order, and note that in flight; the last ones, for which there is no room."""
+    """Put these tasks back, in order, and note that in flight; return the last ones, for which there is no room."""
     if not tasks:
         return []
     room = 0

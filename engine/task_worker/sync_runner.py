@@ -3,26 +3,24 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from engine.events import Events
-from engine.ipc.board import Board, Cell, State
-from engine.ipc.bodies import Bodies
+from engine.ipc.board import Cell, State
 from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.message import SPILLED, Kind, Message, decode
 from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
 from engine.task_worker.answers import Answers
-from engine.task_worker.base_runner import BaseRunner, refuse_coroutine
+from engine.task_worker.base_runner import BaseRunner, Surroundings, refuse_coroutine
 from engine.task_worker.recycle_policy import RecyclePolicy
 from engine.task_worker.requeuer import Requeuer, may_requeue, requeue
 
 log = get_logger(__name__)
 
-_TASK = int(Kind.TASK)
-_ANSWER_WITHIN_NS = 500_000
+_TASK: Final = int(Kind.TASK)
+_ANSWER_WITHIN_NS: Final = 500_000
 """Answers of quick tasks travel together, but none waits longer than this before the next task begins."""
-_MOST_TOGETHER = 16
+_MOST_TOGETHER: Final = 16
 """Nor for more tasks than this, so that the event worker has something to do while we do the next."""
 
 
@@ -35,18 +33,14 @@ class SyncRunner(BaseRunner):
 
     def __init__(
         self,
-        server: Any,
-        place: int,
-        max_attempts: int,
-        events: Events,
-        board: Board,
-        transport: TaskTransport,
-        bodies: Bodies,
+        surroundings: Surroundings,
         answers: Answers,
+        transport: TaskTransport,
         recycle_policy: RecyclePolicy | None,
         is_to_leave: Callable[[], bool],
     ) -> None:
-        super().__init__(server, place, max_attempts, events, board, bodies, answers)
+        super().__init__(surroundings, answers)
+        board, place = surroundings.board, surroundings.place
         self._transport = transport
         self._recycle_policy = recycle_policy
         self._is_to_leave = is_to_leave

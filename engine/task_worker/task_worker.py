@@ -1,7 +1,8 @@
-"""A task worker: takes tasks one by one, runs them, sends the answers. Blocks on purpose."""
+"""Takes tasks one by one, runs them and sends the results. Blocks on purpose."""
 
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from engine.events import Events
@@ -9,7 +10,9 @@ from engine.ipc.board import Cell, State
 from engine.ipc.in_flight import InFlight, InFlightTask
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
+from engine.process.busy_poll import BusyPoll
 from engine.process.child import START_FAILED, Readiness
+from engine.process.limits import have_a_core_each
 from engine.process.signals import Mailbox, listening
 from engine.settings import Settings
 from engine.task_worker.base_runner import refuse_coroutine
@@ -26,29 +29,21 @@ class TaskWorker(BaseTaskWorker):
     def __init__(self, server: Any, place: int, settings: Settings, events: Events, resources: IpcResources) -> None:
         super().__init__(server, place, settings, events, resources)
         self._runner = SyncRunner(
-            server,
-            place,
-            settings.task_max_attempts,
-            events,
-            resources.board,
-            resources.transport,
-            self._bodies,
-            self._answers,
-            self._recycle_policy,
-            self._is_to_leave_between,
+            self._surroundings, self._answers, self._transport, self._recycle_policy, self._is_to_leave_between
         )
         self.timers = Timers(self._call_timer)
         self._mailbox: Mailbox
+        self._busy_poll = BusyPoll(have_a_core_each(settings.worker_num + settings.task_worker_num))
 
     def run(self, readiness: Readiness) -> int:
-        """Work until told to stop, or until enough is done; the exit code. The task in hand is finished first."""
+        """Work until told to stop, or to be recycled; return the exit code. The task in hand is finished first."""
         with listening([signal.SIGTERM]) as self._mailbox:
             self._take_seat()
             self._mailbox.watch(self._channel.readable(self._inbox))
             if (descriptor := self._transport.readable(self._number)) is not None:
                 self._mailbox.watch(descriptor)
             try:
-                refuse_coroutine("worker_start", self._call("worker_start"))
+                refuse_coroutine("worker_start", self._callbacks.call("worker_start", self._id))
             except Exception:
                 log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
                 return START_FAILED
@@ -63,10 +58,8 @@ class TaskWorker(BaseTaskWorker):
             self._tell_why()
             self._board.put(self._place, Cell.STATE, State.AWAY)
             self._transport.wake_other(self._number)
-            try:
-                refuse_coroutine("worker_stop", self._call("worker_stop"))
-            except Exception:
-                log.exception("callback raised", extra={"event": "worker_stop"})
+            stop = partial(self._callbacks.call, "worker_stop", self._id)
+            self._callbacks.guard("worker_stop", lambda: refuse_coroutine("worker_stop", stop()))
         return 0
 
     @property
@@ -79,7 +72,7 @@ class TaskWorker(BaseTaskWorker):
         return self._is_told_to_stop(self._mailbox.read())
 
     def _is_told_to_stop(self, signals: list[int]) -> bool:
-        """A program's own signals, such as an alarm for its time limit, come by here, too."""
+        """Note a SIGTERM among these signals; a program's own, such as an alarm, arrive here, too."""
         self._told_to_stop = self._told_to_stop or signal.SIGTERM in signals
         return self._told_to_stop
 
@@ -87,12 +80,13 @@ class TaskWorker(BaseTaskWorker):
         return self.stopping or self._is_to_be_recycled()
 
     def _is_to_leave_between(self) -> bool:
-        """Asked between tasks, when timers may run."""
+        """Run due timers, between tasks; return whether to leave."""
         self._run_timers()
         return self._is_to_leave()
 
     def _run_timers(self) -> bool:
-        """Whether there were any; nobody gives us a task meanwhile, and others may take what waits for us."""
+        """Run due timers; return whether there were any. No task is sent to us meanwhile, and others may take what
+        waits for us."""
         if self.timers.next_in_s() != 0:
             return False
         self._board.put(self._place, Cell.STATE, State.AWAY)
@@ -101,10 +95,7 @@ class TaskWorker(BaseTaskWorker):
         return True
 
     def _call_timer(self, call: Callable[[], Any]) -> None:
-        try:
-            refuse_coroutine("the callback of a timer", call())
-        except Exception:
-            log.exception("callback raised", extra={"event": "timer"})
+        self._callbacks.guard("timer", lambda: refuse_coroutine("the callback of a timer", call()))
 
     def _adopt(self, in_flight: InFlight) -> None:
         """Do what the process in the other seat had in hand, if that is gone. It is moved into our own hand first: a
@@ -124,14 +115,17 @@ class TaskWorker(BaseTaskWorker):
         self._runner.run(in_flight, in_flight.leftover())
 
     def _wait(self, in_flight: InFlight) -> list[InFlightTask]:
-        """What comes next, once there is something; nothing when it is time to leave."""
+        """Wait for the next packet and return what it holds; nothing when it is time to leave or to adopt."""
         self._board.put(self._place, Cell.CALLED_NS, 0)
         self._board.put(self._place, Cell.STATE, State.IDLE)  # and then look again, for what came before others saw it
         return in_flight.take(self._receive_into)
 
     def _receive_into(self, room: memoryview) -> int:
-        """The next packet's size; 0 when it is time to leave, or to adopt, before one came."""
+        """Wait for the next packet and return its size; 0 when it is time to leave, or to adopt, before one came."""
+        self._busy_poll.begin()
         while not (size := self._take(room)):
+            if self._busy_poll.goes_on():
+                continue
             if self._has_to_adopt:
                 return 0
             if self._is_told_to_stop(self._mailbox.wait(self._next_look_s())) or self._is_to_be_recycled():
@@ -141,7 +135,7 @@ class TaskWorker(BaseTaskWorker):
         return size
 
     def _next_look_s(self) -> float | None:
-        """When to wake up though nothing comes; None for never."""
+        """Return when to wake up though nothing comes, seconds from now; None for never."""
         times = [self.timers.next_in_s(), self._recycle_policy.look_in_s(self.tasks) if self._recycle_policy else None]
         return min((each for each in times if each is not None), default=None)
 

@@ -11,10 +11,10 @@ class Owner(Protocol):
     """The server as its clients see it."""
 
     def arrived(self, client: "InlineClient", data: bytes) -> None:
-        """The client sent this."""
+        """Handle bytes that the client sent."""
 
     def left(self, client: "InlineClient") -> None:
-        """The client will send nothing more."""
+        """Note that the client sends nothing more."""
 
 
 class InlineClient:
@@ -29,7 +29,7 @@ class InlineClient:
         """Whether the connection has ended, whoever ended it."""
         self.framing = framing_for(settings)
         self.at_work = 0
-        """Frames whose coroutine is not through."""
+        """Frames whose coroutine is not done."""
         self.has_left = False
         self.connected_at = time.time()
         self._owner = owner
@@ -37,11 +37,11 @@ class InlineClient:
 
     @property
     def received(self) -> bytes:
-        """Everything the server sent so far, less what was taken."""
+        """Everything the server sent so far, without what was taken."""
         return bytes(self._received)
 
     def take(self) -> bytes:
-        """What the server sent since the last `take`."""
+        """Return what the server sent since the last `take`."""
         taken, self._received = bytes(self._received), bytearray()
         return taken
 
@@ -55,10 +55,10 @@ class InlineClient:
         self._owner.arrived(self, data.encode() if isinstance(data, str) else data)
 
     def close(self) -> None:
-        """Send nothing more. As in production the server ends the connection once its frames are dealt with."""
+        """Send nothing more. As in production the server ends the connection once its frames are handled."""
         if not self.closed and not self.has_left:
             self._owner.left(self)
 
     def deliver(self, data: bytes) -> None:
-        """The server's side of it: the client gets these bytes."""
+        """Add bytes to what the client received; called by the server."""
         self._received += data

@@ -1,14 +1,15 @@
 """The connections of an inline server: real framing, no sockets."""
 
+from engine.callbacks import Callbacks
 from engine.errors import BadFrameLength
 from engine.log_lines import get_logger
 from engine.settings import Settings
 from engine.testing.client import InlineClient
 from engine.testing.lately import Lately
 from engine.testing.loop import StandingLoop
+from engine.testing.raised import Raised
 from engine.testing.role import Role, playing
 from engine.wire.framing import guess
-from engine.worker.callbacks import Callbacks
 
 log = get_logger(__name__)
 
@@ -16,18 +17,19 @@ log = get_logger(__name__)
 class Clients:
     """Every connection by session number, of all event workers."""
 
-    def __init__(self, settings: Settings, loop: StandingLoop, callbacks: Callbacks) -> None:
+    def __init__(self, settings: Settings, loop: StandingLoop, callbacks: Callbacks, raised: Raised) -> None:
         self._settings = settings
         self._loop = loop
         self._callbacks = callbacks
+        self._raised = raised
         self._sessions = [0] * settings.worker_num
         self.open: dict[int, InlineClient] = {}
         """By session number, until `close` is called back."""
         self.closed = 0
-        """How many there were that are not open any more."""
+        """How many connections were closed."""
         self.accepts = Lately(loop)
         self.requests = [0] * settings.worker_num
-        """By event worker, as what follows."""
+        """By event worker, like the bytes below."""
         self.bytes_in = [0] * settings.worker_num
         self.bytes_out = [0] * settings.worker_num
 
@@ -37,23 +39,27 @@ class Clients:
         client = self.open[fd] = InlineClient(self, fd, worker_id, self._settings)
         self.accepts.note()
         self._tell(client, "connect")
-        self._loop.settle()
+        self._settle()
         return client
 
     def arrived(self, client: InlineClient, data: bytes) -> None:
         self.bytes_in[client.worker_id] += len(data)
         client.framing.feed(data)
         self._loop.call_soon(self._read, client)
-        self._loop.settle()
+        self._settle()
 
     def left(self, client: InlineClient) -> None:
         client.has_left = True
         if not client.at_work:
             self.close(client)
+        self._settle()
+
+    def _settle(self) -> None:
         self._loop.settle()
+        self._raised.check()
 
     def _read(self, client: InlineClient) -> None:
-        """Hand out the frames that are whole, as many as may be at work at once."""
+        """Hand out complete frames, as many as may be at work at once."""
         most = self._settings.connection_max_concurrency
         try:
             while not client.closed and client.at_work < most and (frame := client.framing.next_frame()) is not None:
@@ -77,7 +83,7 @@ class Clients:
             self.close(client)
 
     def get(self, fd: int) -> InlineClient | None:
-        """The client of this number, None once its connection is closed."""
+        """Return the client of this number, None once its connection is closed."""
         client = self.open.get(fd)
         return None if client is None or client.closed else client
 

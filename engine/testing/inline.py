@@ -3,9 +3,11 @@
 import asyncio
 import os
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
+from engine.callbacks import Callbacks
 from engine.errors import UnknownWorker, UsageError
 from engine.log_lines import get_logger
 from engine.server import Server
@@ -14,10 +16,10 @@ from engine.testing.client import InlineClient
 from engine.testing.clients import Clients
 from engine.testing.inline_worker import InlineWorker
 from engine.testing.loop import StandingLoop
+from engine.testing.raised import Raised
 from engine.testing.role import MANAGER, Role, playing
 from engine.testing.runtime import InlineRuntime
 from engine.testing.tasks import Tasks
-from engine.worker.callbacks import Callbacks
 from engine.worker.user_process import Target
 
 log = get_logger(__name__)
@@ -36,22 +38,27 @@ class InlineServer:
     TaskFailed, TaskTimeout, TaskQueueFull and UnknownWorker, whom a result goes to, the order of callbacks, the log.
     A handler that raises SystemExit is a task worker that dies: the task is tried again, and ends as TaskLost.
 
-    What is played: one process is every worker by turns, so what a program keeps in its modules is shared where
+    What is simulated: one process is every worker by turns, so what a program keeps in its modules is shared where
     production has a copy for each process. `server.worker_id` and `server.taskworker` are right in every callback.
-    Tasks wait until `run_tasks`, then run one by one in the order they were given, by the task workers in turn. The
-    The targets of `add_process` run on the one loop; one that ends is not started again. The
-    clock of the loop stands still: `advance` moves it, so a `sleep`, a timeout or a timer costs a test no time.
+    Tasks wait until `run_tasks`, then run one by one in the order they were given, by the task workers in turn.
+    The targets of `add_process` run on the one loop; one that ends is not started again. The clock of the loop stands
+    still: `advance` moves it, so a `sleep`, a timeout or a timer costs a test no time.
 
-    What is missing: other processes, and with them reload, shutdown and time limits of processes; signals; limits of
-    connections and clients that read slowly; back-pressure other than TaskQueueFull; awaiting sockets of one's own.
-    Calls that need these raise UsageError; their settings change nothing.
+    What is missing: other processes, and with them reload, shutdown and time limits of processes and tasks; signals;
+    limits of connections and clients that read slowly; back-pressure other than TaskQueueFull; awaiting sockets of
+    one's own. Calls that need these raise UsageError; their settings change nothing.
+
+    What nobody would hear of but the log is raised by the call that led to it (`send`, `run_tasks`, `advance`, …): what
+    a callback raises, and a task that fails or is lost where no `task_error`, no `error_callback` and nobody who waits
+    hears of it. `raise_errors=False` leaves it in the log, as in production.
 
     For plain `def` tests: inside a running event loop it cannot run its own.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, raise_errors: bool = True) -> None:
         """`server`: with its callbacks, not started. Use the object as a context manager."""
         self.server = server
+        self._raised = Raised(is_wanted=raise_errors)
         self._settings = server.settings
         self._loop: StandingLoop
         self._callbacks: Callbacks
@@ -64,27 +71,29 @@ class InlineServer:
     # ── what a test does ────────────────────────────────────────────────────────────────────────
 
     def connect(self, worker_id: int = 0) -> InlineClient:
-        """A new client of this event worker. Raises UnknownWorker."""
+        """Connect a new client to this event worker. Raises UnknownWorker."""
         if not 0 <= worker_id < self._settings.worker_num:
             raise UnknownWorker(worker_id, f"event workers are 0 to {self._settings.worker_num - 1}")
         return self._clients.connect(worker_id)
 
     def run_tasks(self, most: int | None = None) -> int:
-        """Do the tasks that wait, and those they lead to, `most` at most; how many were done.
+        """Run the tasks that wait, and those they lead to, `most` at most; return how many were done.
 
         What the results lead to has happened when it returns. Without `most` it ends when no task waits.
         """
         done = 0
         while (most is None or done < most) and self._tasks.run_next():
             done += 1
+            self._raised.check()
         return done
 
     def advance(self, seconds: float) -> None:
         """Move the loop's clock on; what becomes due runs in order. `time.time` and `time.monotonic` stay real."""
         self._loop.advance(seconds)
+        self._raised.check()
 
     def stats(self) -> Stats:
-        """The server in numbers, as `server.stats()`."""
+        """Return the server in numbers, as `server.stats()`."""
         return self._place.stats()
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
@@ -100,9 +109,9 @@ class InlineServer:
             end.enter_context(asyncio.Runner(loop_factory=lambda: loop))
             end.callback(loop.free)
             events = self.server._events
-            self._callbacks = Callbacks(self.server, events)
-            self._clients = Clients(self._settings, loop, self._callbacks)
-            self._tasks = Tasks(self.server, events.get("task"), loop, self._callbacks)
+            self._callbacks = Callbacks(self.server, events, self._raised.note)
+            self._clients = Clients(self._settings, loop, self._callbacks, self._raised)
+            self._tasks = Tasks(self.server, events, loop, self._callbacks, self._raised)
             self._place = InlineWorker(self._settings, loop, self._callbacks, self._clients, self._tasks)
             self._take_the_server(end)
             self._call_in_manager("manager_start")
@@ -110,6 +119,7 @@ class InlineServer:
                 self._start_worker(worker_id)
             self._start_processes()
             self._call_in_manager("start")
+            self._raised.check()
             self._end = end.pop_all()
         return self
 
@@ -132,6 +142,8 @@ class InlineServer:
             self._loop.settle()
             self._call_in_manager("manager_stop")
             self._call_in_manager("shutdown")
+        if error is None:
+            self._raised.check()
 
     def _check(self) -> None:
         if isinstance(self.server._runtime, InlineRuntime):
@@ -154,7 +166,7 @@ class InlineServer:
         server.become(self._place)
 
     def _worker_ids(self) -> list[int]:
-        """In the order of their start."""
+        """Return the worker ids in the order of their start."""
         return [*self._task_workers, *range(self._settings.worker_num)]
 
     @property
@@ -170,8 +182,9 @@ class InlineServer:
     async def _live(self, name: str, target: Target) -> None:
         try:
             await target(self.server)
-        except Exception:
+        except Exception as error:
             log.exception("user process ended by an error", extra={"title": name})
+            self._raised.note(error)
 
     def _end_processes(self) -> None:
         for process in self._processes:
@@ -206,5 +219,5 @@ class InlineServer:
     def _call_in_manager(self, event: str) -> None:
         with playing(Role(MANAGER)):
             self.server.become(None)
-            self.server.call_in_manager(event)
+            self._callbacks.guard(event, partial(self._callbacks.call, event))
             self.server.become(self._place)

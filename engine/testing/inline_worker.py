@@ -1,4 +1,4 @@
-"""What a callback's calls reach in an inline server, whichever worker it plays."""
+"""The worker that callbacks in an inline server reach, whichever worker they run in."""
 
 import asyncio
 import os
@@ -7,7 +7,9 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.errors import UsageError
+from engine.events import TaskEnd
 from engine.ipc.message import decode, encode
 from engine.settings import Settings
 from engine.stats import EventWorkerStats, Stats, TaskWorkerStats
@@ -17,7 +19,6 @@ from engine.testing.loop import StandingLoop
 from engine.testing.role import Role, current, playing
 from engine.testing.tasks import Tasks
 from engine.timers import LoopTimers
-from engine.worker.callbacks import Callbacks
 
 
 class InlineWorker:
@@ -50,7 +51,7 @@ class InlineWorker:
 
     @property
     def timers(self) -> LoopTimers:
-        """Those of the worker at work."""
+        """The timers of the current worker."""
         worker_id = current().worker_id
         if worker_id not in self._timers:
             self._timers[worker_id] = LoopTimers(partial(self._call_timer, worker_id), self._loop)
@@ -68,8 +69,8 @@ class InlineWorker:
 
     # ── tasks and messages ──────────────────────────────────────────────────────────────────────
 
-    def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int:
-        return self._tasks.submit(data, target, callback)
+    def task(self, data: Any, target: int, end: TaskEnd) -> int:
+        return self._tasks.submit(data, target, end)
 
     def task_wait(self, data: Any, timeout_s: float, target: int) -> Coroutine[Any, Any, Any]:
         return self._tasks.wait(current(), data, timeout_s, target)
@@ -85,7 +86,7 @@ class InlineWorker:
             self._callbacks.guard("pipe_message", lambda: self.call("pipe_message", source, decode(codec, body)))
 
     def call(self, event: str, *args: Any) -> Coroutine[Any, Any, Any] | None:
-        """Call back and give the coroutine, where it is one. A task worker has no loop to run it."""
+        """Call back and return the coroutine, where it is one. A task worker has no loop to run it."""
         coroutine = self._callbacks.call(event, *args)
         if self._is_task_worker and not self._settings.task_enable_coroutine:
             refuse_coroutine(event, coroutine)
@@ -123,7 +124,7 @@ class InlineWorker:
     # ── numbers ─────────────────────────────────────────────────────────────────────────────────
 
     def stats(self) -> Stats:
-        """As a server's, which counts the same. Resident memory is 0 and no file is ever used."""
+        """Return the numbers that a real server would count. Resident memory is 0 and no file is ever used."""
         tasks, clients, settings = self._tasks, self._clients, self._settings
         running = tasks.running
         return Stats(

@@ -30,13 +30,13 @@ class StandingLoop(asyncio.SelectorEventLoop):
         return self.now_s + (time.monotonic() - self._freed_at if self.is_free else 0.0)
 
     def free(self) -> None:
-        """From now on wait as any loop does: for what cancelled coroutines still have to do."""
+        """Wait as any loop does from now on: for what cancelled coroutines still have to do."""
         self.is_free, self._freed_at = True, time.monotonic()
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Arguments], T], *args: *Arguments
     ) -> asyncio.Future[T]:
-        """As always; `settle` waits for it, in real time."""
+        """Run a function in a thread; `settle` waits for it, in real time."""
         work = super().run_in_executor(executor, func, *args)
         self.in_threads.add(work)
         work.add_done_callback(self.in_threads.discard)
@@ -55,7 +55,7 @@ class StandingLoop(asyncio.SelectorEventLoop):
         self.now_s = until_s
 
     def complete(self, coroutine: Coroutine[Any, Any, Any], what: str) -> Any:
-        """Run a coroutine to its end and give its result; timers it waits for are reached at once."""
+        """Run a coroutine to its end and return its result; timers it waits for are due at once."""
         work = self.create_task(coroutine)
         try:
             self.settle()

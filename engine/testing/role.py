@@ -1,4 +1,4 @@
-"""Which worker the code at work plays. One process plays them all."""
+"""Tells which worker the running code is in: one process simulates them all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,13 +32,13 @@ _role: ContextVar[Role] = ContextVar("role")
 
 
 def current() -> Role:
-    """The role of this code; a test's own code plays event worker 0."""
+    """Return the role of the running code; a test's own code is event worker 0."""
     return _role.get(None) or Role(0)
 
 
 @contextmanager
 def playing(role: Role) -> Iterator[None]:
-    """Play this role meanwhile."""
+    """Run the body of the `with` in this role."""
     token = _role.set(role)
     try:
         yield

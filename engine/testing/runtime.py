@@ -1,4 +1,4 @@
-"""What runs the program while an inline server does: one process, which plays every worker by turns."""
+"""The runtime of an inline server: one process, which is every worker by turns."""
 
 from typing import NoReturn
 
@@ -9,7 +9,7 @@ from engine.testing.role import MANAGER, current
 
 
 class InlineRuntime:
-    """The program's own server object tells by it who it is: the role at work. Nothing reaches for other processes."""
+    """Tells the program's own server object which worker it is: the current role. There are no other processes."""
 
     def __init__(self, place: InlineWorker, task_workers: range) -> None:
         """`task_workers`: their worker ids."""

@@ -1,4 +1,4 @@
-"""The tasks of an inline server: wait in a row, are done one by one, end as in production."""
+"""Keeps the tasks of an inline server in order, runs them one by one, and ends them as in production."""
 
 import asyncio
 import inspect
@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.errors import TaskLost, TaskQueueFull, TaskTimeout, UsageError
+from engine.events import Events, TaskEnd, error_of, finish_of
 from engine.ipc.backlog import NOTED_BYTES
 from engine.ipc.message import HEAD_BYTES, Kind, decode, encode, failure
 from engine.log_lines import get_logger
 from engine.server import Server
 from engine.testing.lately import Lately
 from engine.testing.loop import StandingLoop
+from engine.testing.raised import Raised
 from engine.testing.role import Answer, Role, current, playing
-from engine.worker.callbacks import Callbacks
 
 log = get_logger(__name__)
 
@@ -29,20 +31,24 @@ class Task:
     task_worker: int
     codec: int
     body: bytes
-    callback: Callable[..., Any] | None
+    end: TaskEnd
     waiter: asyncio.Future[Any] | None
     submitted_at: float
     """On the loop's clock."""
+    error: BaseException | None = None
+    """What its handler raised."""
 
 
 class Tasks:
     """From submission to answer. Data and results are packed and unpacked, so what cannot travel fails here, too."""
 
     def __init__(
-        self, server: Server, handler: Callable[..., Any] | None, loop: StandingLoop, callbacks: Callbacks
+        self, server: Server, events: Events, loop: StandingLoop, callbacks: Callbacks, raised: Raised
     ) -> None:
         self._server = server
-        self._handler = handler or _no_handler
+        self._handler = events.get("task") or _no_handler
+        self._has_task_error = events.get("task_error") is not None
+        self._raised = raised
         self._settings = server.settings
         self._loop = loop
         self._callbacks = callbacks
@@ -54,23 +60,23 @@ class Tasks:
         self.done_by = [0] * self._settings.task_worker_num
 
     def __len__(self) -> int:
-        """How many wait."""
+        """How many tasks wait."""
         return len(self._waiting)
 
     def waiting_at(self, worker_id: int) -> int:
-        """How many of this event worker's wait."""
+        """Return how many tasks of this event worker wait."""
         return sum(each.source == worker_id for each in self._waiting)
 
     @property
     def oldest_waiting_s(self) -> float | None:
-        """How long the next one has waited; None when none does."""
+        """Return how long the next task has waited, seconds; None when none waits."""
         return self._loop.time() - self._waiting[0].submitted_at if self._waiting else None
 
     def submit(
         self,
         data: Any,
         target: int,
-        callback: Callable[..., Any] | None = None,
+        end: TaskEnd = None,
         waiter: asyncio.Future[Any] | None = None,
     ) -> int:
         role = current()
@@ -84,7 +90,7 @@ class Tasks:
         task_id = self.submitted
         number = target if target >= 0 else task_id % self._settings.task_worker_num
         self.submitted += 1
-        self._waiting.append(Task(task_id, role.worker_id, number, codec, body, callback, waiter, self._loop.time()))
+        self._waiting.append(Task(task_id, role.worker_id, number, codec, body, end, waiter, self._loop.time()))
         return task_id
 
     async def wait(self, role: Role, data: Any, timeout_s: float, target: int) -> Any:
@@ -98,7 +104,7 @@ class Tasks:
             raise TaskTimeout(task_id, timeout_s) from None
 
     def run_next(self) -> bool:
-        """Do the task that waits longest, and tell who asked for it; False when none waits."""
+        """Run the task that waits longest and deliver its result; False when none waits."""
         if not self._waiting:
             return False
         self.running = task = self._waiting.popleft()
@@ -116,13 +122,14 @@ class Tasks:
         for attempt in range(1, most + 1):
             try:
                 return self._do(task, Role(self._settings.worker_num + task.task_worker, task.id, attempt))
-            except SystemExit:
-                log.warning("task worker left with a task in hand", extra={"task_id": task.id, "attempt": attempt})
+            except SystemExit as error:
+                task.error = error
+                log.warning("task worker died with a task in hand", extra={"task_id": task.id, "attempt": attempt})
                 self.redelivered += attempt < most
         return Answer(Kind.LOST, 0, b"")
 
     def _do(self, task: Task, role: Role) -> Answer:
-        """Run the handler, outside of the loop as in a task worker. What it leaves by SystemExit gets past here."""
+        """Run the handler, outside of the loop as in a task worker. Raises SystemExit when it does."""
         try:
             with playing(role):
                 result = self._handler(self._server, task.id, task.source, decode(task.codec, task.body))
@@ -133,8 +140,11 @@ class Tasks:
             self.done_by[task.task_worker] += 1
         except Exception as error:
             log.exception("task handler raised", extra={"task_id": task.id})
+            task.error = error
             if role.answer is None:
                 role.answer = Answer(Kind.FAILED, *encode(failure(error)))
+            else:  # it had its answer, and nobody hears of this
+                self._raised.note(error)
         return role.answer or Answer(Kind.DONE, 0, b"")
 
     def finish(self, data: Any) -> None:
@@ -148,7 +158,7 @@ class Tasks:
         role.answer = Answer(Kind.FINISH, *encode(data))
 
     def _answered(self, task: Task, answer: Answer) -> None:
-        """The event worker's side. An answer that cannot be unpacked is a failure, as in production."""
+        """Handle an answer as the event worker does. One that cannot be unpacked is a failure, as in production."""
         kind = answer.kind
         try:
             value = decode(answer.codec, answer.body)
@@ -170,16 +180,21 @@ class Tasks:
     def _ended_well(self, task: Task, result: Any, *, has_result: bool) -> None:
         if task.waiter:
             self._tell(task.waiter, lambda waiter: waiter.set_result(result if has_result else None))
-        elif has_result and task.callback:
-            self._callbacks.run("finish_callback", task.callback, task.id, result)
+        elif has_result and (callback := finish_of(task.end)):
+            self._callbacks.run("finish_callback", callback, task.id, result)
         elif has_result:
             self._callbacks.emit("finish", task.id, result)
 
     def _ended_badly(self, task: Task, error: Exception) -> None:
         if task.waiter:
             self._tell(task.waiter, lambda waiter: waiter.set_exception(error))
-        else:
+        elif callback := error_of(task.end):
+            self._callbacks.run("error_callback", callback, task.id, error)
+        elif self._has_task_error:
             self._callbacks.emit("task_error", task.id, error)
+        else:
+            error.__cause__ = task.error
+            self._raised.note(error)
 
     def _tell(self, waiter: asyncio.Future[Any], end: Callable[[asyncio.Future[Any]], None]) -> None:
         if waiter.done():
@@ -193,5 +208,5 @@ def _no_handler(*_: object) -> None:
 
 
 def _kept_bytes(body: bytes) -> int:
-    """What a task that waits counts for."""
+    """Return how many bytes a task that waits counts for."""
     return NOTED_BYTES + HEAD_BYTES + len(body)

@@ -3,7 +3,7 @@
 import struct
 from typing import Protocol
 
-from engine.errors import BadFrameLength
+from engine.errors import BadFrameLength, UsageError
 from engine.settings import LENGTH_TYPES, Settings
 
 
@@ -12,24 +12,24 @@ class Framing(Protocol):
 
     @property
     def is_begun(self) -> bool:
-        """Whether a frame is here in part: it waits for more to come."""
+        """Whether the last frame is incomplete."""
 
     @property
     def held_bytes(self) -> int:
-        """What is kept of what arrived."""
+        """How many of the bytes that arrived are kept."""
 
     def feed(self, data: bytes) -> None:
-        """Take what arrived."""
+        """Add bytes that arrived."""
 
     def drop(self) -> None:
-        """Forget what is kept: nobody asks for another frame."""
+        """Drop what is kept: no other frame will be asked for."""
 
     def next_frame(self) -> bytes | None:
-        """The next whole frame, header included; None until more is fed. Raises ProtocolError for good."""
+        """Return the next whole frame, header included; None until more is fed. Raises ProtocolError for good."""
 
 
 class Raw:
-    """No frames: what arrived is what `receive` gets."""
+    """No frames: `receive` gets the bytes as they arrive."""
 
     def __init__(self) -> None:
         self._data = b""
@@ -150,7 +150,7 @@ class EofDelimited:
 
 
 def framing_for(settings: Settings) -> Framing:
-    """The framing that these settings ask for, for one new connection."""
+    """Make the framing of these settings, for one new connection."""
     if settings.open_length_check:
         return LengthPrefixed(settings)
     if settings.open_eof_split or settings.open_eof_check:
@@ -158,8 +158,30 @@ def framing_for(settings: Settings) -> Framing:
     return Raw()
 
 
+def to_frame(settings: Settings, body: bytes) -> bytes:
+    """Return a body as one frame of these settings. Raises UsageError where it cannot be one: it is too long, holds the
+    delimiter, or the header has more than a length, which only the program can fill in."""
+    if not settings.open_length_check:
+        eof = settings.package_eof if settings.open_eof_split or settings.open_eof_check else b""
+        frame = body + eof
+        if settings.open_eof_split and frame.find(eof) < len(body):
+            raise UsageError(f"a body that holds {eof!r} would arrive as two frames")
+    else:
+        length = struct.Struct(LENGTH_TYPES[settings.package_length_type])
+        if settings.package_length_offset or settings.package_body_offset > length.size:
+            raise UsageError("the header holds more than a length; make the frame, and use send_raw()")
+        counted = length.size + len(body) - settings.package_body_offset
+        try:
+            frame = length.pack(counted) + body
+        except struct.error:
+            raise UsageError(f"a length of {counted} does not fit {settings.package_length_type!r}") from None
+    if len(frame) > settings.package_max_length:
+        raise UsageError(f"a frame of {len(frame)} bytes, allowed is up to {settings.package_max_length}")
+    return frame
+
+
 def guess(head: bytes) -> str:
-    """What a stream that breaks our framing may be, from its first bytes; '' when there is no telling."""
+    """Guess from its first bytes what a stream that breaks our framing is; '' when there is no telling."""
     if head[:2] == b"\x16\x03":  # a TLS record: handshake, version 3.x; RFC 8446 section 5.1
         return "looks like TLS"
     if head.split(b" ", 1)[0] in {b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"PRI"}:

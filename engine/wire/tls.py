@@ -14,10 +14,10 @@ _FILES = ("ssl_cert_file", "ssl_key_file", "ssl_client_cert_file")
 
 
 class Certificates:
-    """What the files held when they could be used last."""
+    """The TLS context made of the files when they could last be used."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises StartError, see server_context."""
+        """Read the files. Raises StartError, see server_context."""
         self._settings = settings
         self._digests = _digests(settings)  # before they are used: a change in between is seen at the next renewal
         self.context = server_context(settings)
@@ -41,7 +41,7 @@ class Certificates:
 
 
 def _digests(settings: Settings) -> list[str]:
-    """What the files hold, in short; nothing of one that cannot be read."""
+    """Return digests of the files; none of one that cannot be read."""
     found = []
     for path in filter(None, (getattr(settings, name) for name in _FILES)):
         try:
@@ -71,7 +71,7 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _check_readable(settings: Settings) -> None:
-    """The ssl module says that a file is missing, and not which."""
+    """Raise StartError for a file that cannot be read: the ssl module does not say which one it is."""
     for name in _FILES:
         if path := getattr(settings, name):
             try:
@@ -101,5 +101,5 @@ def _load_authorities(context: ssl.SSLContext, name: str, path: str) -> None:
 
 
 def _reason(error: ssl.SSLError, kind: str) -> str:
-    """OpenSSL's reason; it has none, or a cryptic one, for a file that is of another kind altogether."""
+    """Return OpenSSL's reason, or a clearer one for a file that is of another kind altogether."""
     return f"there is no {kind} in PEM format in it ({error.reason or 'no reason given'})"

@@ -1,4 +1,4 @@
-"""Takes new clients from the port that all event workers share, and gives each a connection."""
+"""Accepts clients from the port that all event workers share, and makes a connection for each."""
 
 import asyncio
 import errno
@@ -16,7 +16,7 @@ few = Few(get_logger(__name__))
 HANDSHAKE_S = 10.0
 """A client that wants TLS must have agreed on it in this time."""
 _REST_S = 0.5
-"""How long nobody is accepted after the process ran out of what a connection needs."""
+"""How long nobody is accepted after the process ran out of file descriptors or memory."""
 _RAN_OUT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -25,7 +25,7 @@ class Accepting(Protocol):
 
     @property
     def handshakes(self) -> Collection[object]:
-        """Clients on their way in, of whom nobody else knows yet."""
+        """TLS handshakes that are not done."""
 
     def close(self) -> None:
         """Accept no more."""
@@ -34,7 +34,7 @@ class Accepting(Protocol):
 async def accept(
     listener: socket.socket, clients: Clients, backlog: int, tls: ssl.SSLContext | None = None
 ) -> Accepting:
-    """Open the port."""
+    """Begin to accept clients."""
     loop = asyncio.get_running_loop()
     if tls is not None:
         return TlsPort(loop, listener, clients, tls)
@@ -42,7 +42,7 @@ async def accept(
 
 
 class PlainPort:
-    """Accepts clients; nothing is to be agreed on."""
+    """Accepts clients without TLS."""
 
     handshakes = ()
 
@@ -74,20 +74,20 @@ class TlsPort:
         self._loop.add_reader(self._listener, self._accept)
 
     def close(self) -> None:
-        """Handshakes under way go on."""
+        """Accept no more; handshakes under way go on."""
         if self._rest:
             self._rest.cancel()
         self._loop.remove_reader(self._listener)
         self._listener.close()
 
     def _accept(self) -> None:
-        """Take one in; while more are there, the loop calls again."""
+        """Accept one client; while there are more, the loop calls again."""
         try:
             client, address = self._listener.accept()
         except BlockingIOError:
             return  # another event worker was quicker
         except OSError as error:
-            few.warning("a client could not be accepted", extra={"reason": str(error)})
+            few.warning("client could not be accepted", extra={"reason": str(error)})
             if error.errno in _RAN_OUT:
                 self._loop.remove_reader(self._listener)
                 self._rest = self._loop.call_later(_REST_S, self._open)

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from engine.callbacks import Callbacks
 from engine.ipc.board import Board, Cell
 from engine.ipc.channel import place_of
 from engine.ipc.message import Kind
 from engine.log_lines import Few, get_logger
 from engine.settings import Settings
-from engine.worker.callbacks import Callbacks
 from engine.worker.connection import TURN_S, Connection
 from engine.worker.timeouts import disconnect_idle, drop_unreachable, limits_of
 
@@ -30,7 +30,7 @@ class Clients:
         callbacks: Callbacks,
         post: Callable[[int, Kind, int, Any], None],
     ) -> None:
-        """`post(place, kind, fd, data)` tells another event worker."""
+        """`post(place, kind, fd, data)` sends a message to another event worker."""
         self.settings = settings
         self._place = place
         self._id = board.worker_id(place)
@@ -41,7 +41,7 @@ class Clients:
         self._ending: set[Connection] = set()
         self._is_paused = False
         self._to_resume: dict[int, Connection] = {}
-        """Those that were paused and had no turn yet, in order."""
+        """Connections that are still to be resumed, in order."""
         self._held_bytes = 0
         self._most_held = settings.receive_buffer_max_bytes or max(_LEAST_HELD, 2 * settings.package_max_length)
         self._limits = limits_of(settings)
@@ -61,7 +61,7 @@ class Clients:
         return self._board.connection_num >= self.settings.max_conn
 
     def refuse(self, peer: str) -> None:
-        """Say that this one had to go."""
+        """Log that this client was refused."""
         few.warning("connection refused, max_conn is reached", extra={"peer": peer, "limit": self.settings.max_conn})
 
     # ── what a connection tells (see connection.Owner) ──────────────────────────────────────────
@@ -114,7 +114,8 @@ class Clients:
             self._hold_all()
 
     def _make_room(self) -> None:
-        """Close whose frames wait for their end: what we keep from being handed out ourselves is no client's fault."""
+        """Close connections with an incomplete frame, the oldest first, of those that hold much: frames that are only
+        paused are no client's fault."""
         holders = [each for each in self._connections.values() if each.begun_at and each.is_listening]
         while holders and self._held_bytes > self._most_held:
             fair_bytes = sum(each.held_bytes for each in holders) / len(holders)
@@ -126,15 +127,15 @@ class Clients:
                 "connection closed, receive_buffer_max_bytes is reached and its frame waits longest",
                 extra={"peer": connection.address, "held_bytes": connection.held_bytes, "limit": self._most_held},
             )
-            connection.abort()  # what TLS keeps would stay during a good-bye
+            connection.abort()  # TLS would keep its buffers until close_notify
 
     def _hold_all(self) -> None:
-        """Not even what each may be read once more during a pause has room now."""
+        """Stop the one read that each connection has during a pause: there is no room for it."""
         for connection in self._connections.values():
             connection.hold()
 
     def _look(self) -> None:
-        """One timer for all clients, as long as there are any."""
+        """Disconnect idle and slow clients. One timer serves all, as long as there are any."""
         now = time.monotonic()
         drop_unreachable(list(self._ending), self._limits, now)
         disconnect_idle(list(self._connections.values()), self._limits, now)
@@ -162,7 +163,7 @@ class Clients:
         return self._connections.get(fd)
 
     def send(self, fd: int, data: bytes) -> bool:
-        """Send to a client; a connection of another event worker is reached through it, and True says it was asked."""
+        """Send to a client; for a connection of another event worker, True says that this worker was asked to."""
         if connection := self._connections.get(fd):
             return connection.send(data)
         return self._ask_owner(Kind.SEND, fd, data)
@@ -185,7 +186,7 @@ class Clients:
     def pause(self) -> None:
         """Read from no client, and hand out no frame, until `resume`; from inside a callback, too.
 
-        Who connects meanwhile waits as well. Silence that we do not listen to is not held against a client.
+        Clients that connect meanwhile wait as well. No client counts as idle during a pause.
         """
         if not self._is_paused:
             self._is_paused = True
@@ -222,10 +223,10 @@ class Clients:
             connection.stop_reading()
 
     def close_idle(self, quiet_s: float) -> int:
-        """Close connections that said nothing for `quiet_s` and have nothing under way; how many stay.
+        """Close connections that sent nothing for `quiet_s` and have nothing under way; return how many stay.
 
         Under way are a frame in part, a coroutine at work, an answer that is not sent, and everything during a pause.
-        A task that `receive` handed out is not: wait for the tasks first.
+        A task that `receive` submitted is not: wait for the tasks first.
         """
         heard_before = time.monotonic() - quiet_s
         for connection in list(self._connections.values()):

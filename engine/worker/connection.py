@@ -1,4 +1,4 @@
-"""One client: bytes in, frames to `receive`, bytes out."""
+"""Serves one client: reads bytes, hands frames to `receive`, writes answers."""
 
 import asyncio
 import socket
@@ -18,46 +18,46 @@ few = Few(get_logger(__name__))
 LINGER_S = 1.0
 """How long a client that was closed may go on sending before its socket is closed."""
 COROUTINES_AT_ONCE = 16
-"""Frames that become coroutines before these get to run: they may find that there is too much to do already."""
+"""How many coroutines are started before they get to run: they may pause the clients."""
 STUCK_S = 10.0
 """How long the frames of a client that is gone wait for the end of one of its callbacks, before they are dropped."""
 TURN_S = 0.005
 """How long one connection hands out frames before others have their turn."""
 _FRAMES_A_LOOK = 16
-"""To look at the clock for each would cost as much as some handlers."""
+"""The clock is read once for so many: to read it for each would cost as much as some handlers."""
 
 
 class Owner(Protocol):
-    """The worker as its connections see it: admit, opened, received …, ended, closed, in this order."""
+    """What a connection calls: admit, opened, received …, ended, closed, in this order."""
 
     settings: Settings
 
     def admit(self, connection: "Connection") -> int:
-        """Take the connection in and give its session number; 0 when it cannot be served."""
+        """Add the connection and return its session number; 0 when it cannot be served."""
 
     def opened(self, connection: "Connection") -> None:
-        """It has its number and may be used."""
+        """Note that the connection has its number and may be used."""
 
     def received(self, fd: int, frame: bytes) -> Awaitable[Any] | None:
-        """Handle a frame; what is returned is still at work on it."""
+        """Handle a frame; return the coroutine that is still at work on it, if there is one."""
 
     def count_in(self, count: int) -> None:
-        """So many bytes came from the client."""
+        """Count bytes that came from the client."""
 
     def count_out(self, count: int) -> None:
-        """So many bytes were given to its transport."""
+        """Count bytes that were given to its transport."""
 
     def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.Handle:
-        """Call it then; 0 is as soon as what runs now is through."""
+        """Call it after `delay_s`; 0 is as soon as the current callback returns."""
 
     def ended(self, connection: "Connection") -> None:
-        """It takes and gives nothing any more; bytes may still be on their way to the client."""
+        """Note that the connection ended; bytes may still be on their way to the client."""
 
     def closed(self, connection: "Connection") -> None:
-        """Its socket is gone."""
+        """Note that its socket is gone."""
 
     def holds(self, more_bytes: int) -> None:
-        """It keeps so many more bytes that were not handed out, or fewer. Connections may be closed by that."""
+        """Count bytes that it keeps and did not hand out, below 0 for fewer. Connections may be closed by that."""
 
 
 class Connection(asyncio.Protocol):
@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._read_control: ReadControl
         self._state = State.OPEN
-        self._at_work = 0  # frames whose coroutine is not through
+        self._at_work = 0  # frames whose coroutine is not done
         self._most_at_work = owner.settings.connection_max_concurrency
         self._is_full = False
         """So many are at work that the next frame waits for the end of one."""
@@ -79,15 +79,15 @@ class Connection(asyncio.Protocol):
         """Set while frames are here that a later loop turn hands out."""
         self._lingering: asyncio.Handle | None = None
         self.held_bytes = 0
-        """What was read and not handed out; the owner was told of so many."""
+        """Bytes that were read and not handed out, as the owner counts them."""
         self.fd = 0
         self.connected_at = time.time()
         self.heard_at = time.monotonic()
-        """When the last byte came, or the count began anew after a pause or with its end."""
+        """When the last byte came, the connection was resumed, or it ended (time.monotonic)."""
         self.sent_at = 0.0
-        """When something was sent last: who is spoken to need not speak, and who is gone does not take it for long."""
+        """When something was sent last (time.monotonic). A client that is sent something is not idle."""
         self.begun_at = 0.0
-        """When the first byte came of the frame that is here in part; 0 when there is none."""
+        """When the first byte of an incomplete frame came (time.monotonic); 0 when there is none."""
         self.peer: tuple[str, int] = ("", 0)
 
     # ── what the transport tells ────────────────────────────────────────────────────────────────
@@ -118,17 +118,17 @@ class Connection(asyncio.Protocol):
         self._tell_held()
 
     def eof_received(self) -> bool:
-        """A client may say its last word and still wait for answers: stay until its frames are dealt with.
+        """Stay open until its frames are handled: a client that sends no more may still wait for answers.
 
         Not over TLS: the transport ends there with the client's close_notify, whatever is returned here.
         """
-        self._note(Event.LAST_WORD)
+        self._note(Event.END_OF_STREAM)
         if self._transport is None or not self._transport.can_write_eof():
             return False
         return not self._close_when_done() and self._state is not State.ENDED
 
     def resume_writing(self) -> None:
-        """What waited is sent."""
+        """Go on closing once everything is sent."""
         if self._state is State.ENDED:
             self._linger()
 
@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
     # ── frames ──────────────────────────────────────────────────────────────────────────────────
 
     def _hand_out(self) -> None:
-        """Give the owner the frames that are here. It may pause or close us in the middle."""
+        """Hand the complete frames to the owner, which may pause or close us in the middle."""
         if self._is_handing_out or self._has_more:
             return  # resumed by a callback of ours: the loop below, or a later turn, goes on, in order
         self._is_handing_out = True
@@ -174,7 +174,7 @@ class Connection(asyncio.Protocol):
             self.begun_at = self.heard_at
 
     def _hand_out_for_a_turn(self) -> bool:
-        """Hand out for as long as others can wait; whether there was a frame. Raises BadFrameLength."""
+        """Hand out for TURN_S at most; return whether there was a frame. Raises BadFrameLength."""
         handed = coroutines = 0
         until = 0.0
         while self._state.takes_frames and (frame := self._framing.next_frame()) is not None:
@@ -204,7 +204,7 @@ class Connection(asyncio.Protocol):
         self._next_turn = self._owner.later(0, self._go_on)
 
     def _go_on(self) -> None:
-        """Others had their turn, and the coroutines that were begun have run until they wait for something."""
+        """Hand out more, after other connections and the coroutines that were started had their turn."""
         self._next_turn = None
         if not self._state.takes_frames:
             return
@@ -215,7 +215,8 @@ class Connection(asyncio.Protocol):
         self._see_to_the_end()
 
     def _limit_the_end(self) -> None:
-        """Callbacks of a client that is gone may wait for its `close`, which comes behind its last frame."""
+        """Drop the frames of a client that is gone after STUCK_S: callbacks at work may wait for its `close`, which
+        comes after its last frame."""
         if self._state is State.LOST and self._is_full:
             if self._lingering:
                 self._lingering.cancel()
@@ -244,26 +245,26 @@ class Connection(asyncio.Protocol):
 
     @property
     def address(self) -> str:
-        """The peer's, for the log."""
+        """The peer's address and port, for the log."""
         return f"{self.peer[0]}:{self.peer[1]}"
 
     @property
     def is_listening(self) -> bool:
-        """Whether the client's silence is its own: it may speak, and we would hear it."""
+        """Whether we read from the client, so that its silence is its own."""
         return self._state is State.OPEN
 
     @property
     def has_work(self) -> bool:
         """Whether something is under way: a frame begun or at work, an answer not sent, a pause.
 
-        A task that a frame was made into is nothing the connection knows of.
+        A task that `receive` submitted does not count.
         """
         waiting = self._transport.get_write_buffer_size() if self._transport else 0
         return bool(self._state.is_paused or self._at_work or self._has_more or waiting or self._framing.is_begun)
 
     @property
     def _has_more(self) -> bool:
-        """Whether frames may be here that a later turn hands out."""
+        """Whether there may be frames that a later turn hands out."""
         return self._is_full or self._next_turn is not None
 
     def _note(self, event: Event) -> None:
@@ -296,7 +297,7 @@ class Connection(asyncio.Protocol):
                 self._read_control.pause()
 
     def hold(self) -> None:
-        """While it is paused: read not even once more."""
+        """While paused, do not read even once more."""
         if self._state.is_paused:
             self._read_control.pause()
 
@@ -314,7 +315,7 @@ class Connection(asyncio.Protocol):
         self._see_to_the_end()
 
     def _see_to_the_end(self) -> None:
-        """The client may be gone, or have said its last word, before all its frames were handed out."""
+        """Close, where the client is gone or sends no more, and all its frames were handed out."""
         if self._is_handing_out or self._has_more:
             return
         if self._state is State.LOST:
@@ -333,7 +334,7 @@ class Connection(asyncio.Protocol):
     def close(self) -> bool:
         """Close once what waits is sent; False when it is closed already.
 
-        The client is told that nothing more comes, and what it still sends is dropped, until it closes as well or
+        The client gets an end of stream, and what it still sends is dropped, until it closes as well or
         LINGER_S is over. Closing the socket with its bytes unread would send a reset, and a client that gets one may
         lose the answer that came before. Source: RFC 1122 section 4.2.2.13, RFC 2525 section 2.17.
         """
@@ -344,7 +345,7 @@ class Connection(asyncio.Protocol):
         self._end()
         if transport is None:
             self._finish()
-        elif not transport.can_write_eof():  # TLS has no half-close; it drops what comes until the client says good-bye
+        elif not transport.can_write_eof():  # TLS has no half-close; it drops what comes until close_notify
             self._read_control.drain()
             transport.close()
         elif peer_is_done:

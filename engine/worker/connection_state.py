@@ -1,7 +1,7 @@
-"""What a connection may do, and what changes that. Pure: a table.
+"""The states of a connection, and what changes them. Pure: a table.
 
-Three things happen to a connection independently of each other: its client stops speaking, or we stop listening; the
-worker pauses it; it ends. A state says where it stands in all of them.
+Three things happen to a connection independently of each other: its client sends no more, or we stop reading; the
+worker pauses it; it ends. A state covers all of them.
 """
 
 from enum import Enum, auto
@@ -12,10 +12,10 @@ class Event(Enum):
 
     PAUSE = auto()  # the worker has too much to do
     RESUME = auto()
-    LAST_WORD = auto()  # the client sends nothing more, and may wait for answers
+    END_OF_STREAM = auto()  # the client sends nothing more, and may wait for answers
     STOP_READING = auto()  # the worker leaves
     LOSE = auto()  # the socket is gone
-    END = auto()  # it takes and gives nothing from now on
+    END = auto()  # nothing is read or sent from now on
 
 
 class State(Enum):
@@ -44,11 +44,11 @@ _PAUSED = {
     State.LOST: State.LOST_PAUSED,
 }
 _FLOWING = {
-    (State.OPEN, Event.LAST_WORD): State.HALF_CLOSED,
+    (State.OPEN, Event.END_OF_STREAM): State.HALF_CLOSED,
     (State.OPEN, Event.STOP_READING): State.STOPPED,
     (State.OPEN, Event.LOSE): State.LOST,
     (State.HALF_CLOSED, Event.LOSE): State.LOST,
-    (State.STOPPED, Event.LAST_WORD): State.HALF_CLOSED,
+    (State.STOPPED, Event.END_OF_STREAM): State.HALF_CLOSED,
     (State.STOPPED, Event.LOSE): State.LOST,
 }
 TRANSITIONS: dict[tuple[State, Event], State] = {
@@ -62,5 +62,5 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 
 
 def after(state: State, event: Event) -> State:
-    """The state that a connection is in once this happened to it."""
+    """Return the state of a connection after this event."""
     return TRANSITIONS.get((state, event), state)

@@ -1,10 +1,11 @@
-"""How the tasks that wait in one event worker get to task workers, as many as there is room for."""
+"""Sends the tasks that wait in one event worker to task workers, as far as their credit goes."""
 
 import asyncio
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from engine.errors import TaskQueueFull
 from engine.ipc.backlog import NOTED_BYTES, Backlog
@@ -17,14 +18,14 @@ from engine.worker.scheduler import Assignment, Load, Scheduler
 
 log = get_logger(__name__)
 
-_LOOK_AGAIN_S = 0.002
-"""While tasks wait for a task worker that somebody else keeps busy, nobody tells us when it is free."""
-_CALL_ENDS_NS = 50_000_000
-"""Whoever called may have died before the task was sent."""
+_LOOK_AGAIN_S: Final = 0.002
+"""How often to look while tasks wait: nobody tells us when a task worker that others keep busy has credit again."""
+_CALL_ENDS_NS: Final = 50_000_000
+"""After so long a called task worker counts as idle again: whoever called it may have died before it sent the task."""
 
 
 class Dispatcher:
-    """Sends what `outstanding` assigns, and holds clients back while too much waits."""
+    """Sends what the scheduler assigns, and pauses clients while too much waits."""
 
     def __init__(
         self,
@@ -50,52 +51,53 @@ class Dispatcher:
         self._file_bytes = 0
         self._stuck: list[deque[tuple[Assignment, bytes]]] = [deque() for _ in range(board.task_worker_num)]
         self._failure = ""
-        """Why sending failed at last; that was said."""
+        """Why sending failed last; each reason is logged once in a row."""
         self.is_due = False
         """Whether tasks came in this loop turn; they are sent at its end."""
         self._look_again: asyncio.TimerHandle | None = None
-        self._is_holding = False
-        self.hold_clients: Callable[[], None] = lambda: None
+        self._has_paused = False
+        self.pause_clients: Callable[[], None] = lambda: None
         """Called when too much waits."""
-        self.let_clients_go_on: Callable[[], None] = lambda: None
-        """Called when there is room again."""
+        self.resume_clients: Callable[[], None] = lambda: None
+        """Called when little enough waits again."""
         self.take_more: Callable[[], None] | None = None
-        """Called when tasks were sent: others wait elsewhere until there is room for them here."""
+        """Called when tasks were sent: those of a process that is gone wait elsewhere until there is room here."""
         self.is_stopped = False
-        """Set when tasks are to stay where they are."""
+        """Set when no task is to be sent any more."""
 
     # ── how much waits ──────────────────────────────────────────────────────────────────────────
 
     @property
     def waiting_bytes(self) -> int:
-        """With what is noted of each, or a flood of tiny tasks would take ten times what it may."""
+        """Bytes of all that waits, with what is noted of each: tiny tasks take ten times what their bodies do."""
         return self._backlog.kept_bytes + self._file_bytes
 
     def check_room(self, body_bytes: int) -> None:
-        """Raises TaskQueueFull when a task with such a body has none. An empty backlog takes one of any size."""
+        """Raise TaskQueueFull when there is no room for a task with such a body. An empty backlog takes one of any
+        size."""
         waiting = self._backlog.kept_bytes + self._file_bytes
         if waiting + NOTED_BYTES + HEAD_BYTES + body_bytes > self._max_bytes and waiting:
             raise TaskQueueFull(waiting, self._max_bytes)
 
     def has_room(self, body_bytes: int) -> bool:
-        """Whether a task with such a body may come in."""
+        """Return whether there is room for a task with such a body."""
         waiting = self.waiting_bytes
         return not waiting or waiting + NOTED_BYTES + HEAD_BYTES + body_bytes <= self._max_bytes
 
     def came_in(self, task_id: int, file: bytes | None) -> None:
-        """A task is in the backlog now; a large one has a file."""
+        """Count a task that is in the backlog now; a large one has a file."""
         if file:
             self._in_files[task_id] = size = self._bodies.size(file)
             self._file_bytes += size
-        if self._backlog.kept_bytes + self._file_bytes > self._high and not self._is_holding:
-            self._is_holding = True
+        if self._backlog.kept_bytes + self._file_bytes > self._high and not self._has_paused:
+            self._has_paused = True
             self._note_bytes()
-            self.hold_clients()
+            self.pause_clients()
         if not self.is_due:
             self.soon()
 
     def withdraw(self, task_id: int) -> None:
-        """A task that waits is not to be sent."""
+        """Remove a task that waits: it is not to be sent."""
         self._scheduler.withdraw(task_id)
         self._gone([task_id])
         self._note_bytes()
@@ -113,20 +115,20 @@ class Dispatcher:
     # ── out ─────────────────────────────────────────────────────────────────────────────────────
 
     def soon(self) -> None:
-        """Look at the end of this loop turn."""
+        """Send what can be sent at the end of this loop turn."""
         if not self.is_due:
             self.is_due = True
             asyncio.get_running_loop().call_soon(self._dispatch)
 
     def again(self) -> None:
-        """Something changed: look whether there is room now."""
+        """Send more, where the change that the caller saw allows it."""
         if self._scheduler.has_waiting or any(self._stuck):
             self.soon()
-        elif self._is_holding:
-            self._look_at_clients()
+        elif self._has_paused:
+            self._resume_if_low()
 
-    def _give_late(self) -> None:
-        """Nobody told us anything for a while."""
+    def _dispatch_late(self) -> None:
+        """Send what waited for a while without any change."""
         self._look_again = None
         self._dispatch(is_late=True)
 
@@ -154,10 +156,10 @@ class Dispatcher:
         if self.take_more:
             self.take_more()
         self._note_bytes()
-        self._look_at_clients()
+        self._resume_if_low()
         if self._scheduler.has_waiting or any(self._stuck):
             if not self._look_again:
-                self._look_again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._give_late)
+                self._look_again = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._dispatch_late)
         elif self._look_again:
             self._look_again.cancel()
             self._look_again = None
@@ -184,7 +186,7 @@ class Dispatcher:
         return Load(False, sys.maxsize, 0)  # nobody knows when it is back
 
     def _call(self, assignments: list[Assignment]) -> None:
-        """Note who will be at work, before others look: an idle task worker needs a while to wake."""
+        """Note which task workers will be at work, before others look: an idle one needs a while to wake."""
         for assignment in assignments:
             row = self._board.row(self._board.current(self._board.worker_num + assignment.number))
             self._board.cells[row + Cell.CALLED_NS] = time.monotonic_ns()
@@ -210,9 +212,9 @@ class Dispatcher:
         except OSError as error:
             if str(error) != self._failure:
                 self._failure = str(error)
-                log.error("tasks could not be sent, they wait", extra={"reason": str(error)})
+                log.error("tasks could not be sent, trying again", extra={"reason": str(error)})
 
-    def _look_at_clients(self) -> None:
-        if self._is_holding and self.waiting_bytes <= self._low:
-            self._is_holding = False
-            self.let_clients_go_on()
+    def _resume_if_low(self) -> None:
+        if self._has_paused and self.waiting_bytes <= self._low:
+            self._has_paused = False
+            self.resume_clients()

@@ -1,6 +1,7 @@
-"""Handles what is said to an event worker, so that its death at any moment leaves nothing unheard, and no file."""
+"""Handles received messages so that a death at any moment loses none of them, and leaves no file."""
 
 from collections.abc import Callable
+from typing import Final
 
 from engine.ipc.bodies import Bodies
 from engine.ipc.inbox_packet import InboxPacket
@@ -9,8 +10,8 @@ from engine.log_lines import get_logger
 
 log = get_logger(__name__)
 
-_LAST_END = int(Kind.LOST)
-"""Kinds up to this one are ends of tasks."""
+_LAST_END: Final = int(Kind.LOST)
+"""Kinds up to this one are answers to tasks."""
 
 
 class InboxProcessor:
@@ -23,8 +24,8 @@ class InboxProcessor:
         answered: Callable[[Message, bool], None],
         handle: Callable[[Message, bool], None],
     ) -> None:
-        """`answered(message, is_foreign)` handles the end of a task, `handle` any other message; they let its file be.
-        One that killed `most_deaths` processes is passed over."""
+        """`answered(message, is_foreign)` handles the answer to a task, `handle` any other message; neither removes its
+        file. A message that killed `most_deaths` processes is skipped."""
         self._bodies = bodies
         self._answered = answered
         self._most_deaths = most_deaths
@@ -40,7 +41,7 @@ class InboxProcessor:
         """
         answered, handle, note = self._answered, self._handle, inbox_packet.handled
         for message in messages:
-            kind, codec = message[:2]
+            kind, codec = message[0], message[1]
             try:
                 if kind <= _LAST_END:
                     answered(message, is_foreign)

@@ -1,13 +1,13 @@
-"""What an event worker says to other processes: all of one loop turn to one receiver goes in few packets."""
+"""Sends messages of a process with an event loop to others: those of one loop turn to one inbox share packets."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from engine.errors import InboxFull
+from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import Channel
+from engine.ipc.channel import Channel, has_reader
 from engine.ipc.message import Kind, Message, packets, to_bytes
 
 MOST_BYTES = 64 * 2**20
@@ -17,29 +17,24 @@ MOST_BYTES = 64 * 2**20
 class Outbox:
     """Messages on their way out, in order for each receiver. A full inbox is tried again when it has room."""
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        channel: Channel,
-        receivers: int,
-        note_files: Callable[[], None] = lambda: None,
-    ) -> None:
-        """`note_files()` is called before messages are sent: from now on somebody is told of the files they name."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, channel: Channel, board: Board, bodies: Bodies) -> None:
+        """`bodies`: those of this process."""
         self._loop = loop
-        self._note_files = note_files
         self._channel = channel
-        self._messages: list[list[bytes]] = [[] for _ in range(receivers)]
-        self._packets: list[deque[bytes]] = [deque() for _ in range(receivers)]
+        self._board = board
+        self._bodies = bodies
+        self._messages: list[list[bytes]] = [[] for _ in range(board.inboxes)]
+        self._packets: list[deque[bytes]] = [deque() for _ in range(board.inboxes)]
         self._to_flush: set[int] = set()
         self._posted_bytes = self._stuck_bytes = 0
 
-    def tell(self, to: int, bodies: Bodies, kind: Kind, number: int, data: Any) -> None:
+    def tell(self, to: int, kind: Kind, number: int, data: Any) -> None:
         """Pack and post. Raises InboxFull, what pickle raises, and OSError when a file does not fit."""
-        message = bodies.pack(kind, number, data)
+        message = self._bodies.pack(kind, number, data)
         try:
             self.post(to, message)
         except InboxFull:
-            bodies.drop(message)
+            self._bodies.drop(message)
             raise
 
     def post(self, to: int, message: Message) -> None:
@@ -64,12 +59,17 @@ class Outbox:
         self._messages[to].append(packed)
 
     def waiting_for(self) -> list[int]:
-        """Who has not taken yet what was sent."""
+        """Inboxes that have not taken yet what was sent."""
         return [to for to, waiting in enumerate(self._packets) if waiting or to in self._to_flush]
+
+    def waits_for_readers(self) -> bool:
+        """Whether any of these inboxes has a process that reads it, so that it pays to wait."""
+        return any(has_reader(self._board, each) for each in self.waiting_for())
 
     def flush(self) -> None:
         """Send what was posted."""
-        self._note_files()
+        # before it is sent: from now on somebody is told of the files that the messages name
+        self._board.put(self._bodies.place, Cell.FILES_SENT, self._bodies.files_made)
         receivers, self._to_flush = self._to_flush, set()
         self._posted_bytes = 0
         for to in receivers:

@@ -1,6 +1,6 @@
-"""What an event worker tells the board once a second: how much came and was done of late, and what waits longest.
+"""Writes to the board once a second how much came and was done lately, and how long the oldest task waits.
 
-Nothing of it costs a task or a connection anything: it is read off what is counted anyway.
+This costs a task or a connection nothing: it is computed from what is counted anyway.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Rate:
         self._samples: deque[tuple[float, int]] = deque()
 
     def sample(self, now_s: float, count: int) -> float:
-        """Take note of the count, and give the rate; 0 before a second sample."""
+        """Note the count and return the rate per second; 0 before a second sample."""
         samples = self._samples
         samples.append((now_s, count))
         while len(samples) > 1 and samples[1][0] <= now_s - RATE_WINDOW_S:
@@ -31,7 +31,7 @@ class Rate:
 
 
 class Age:
-    """Since when the task that waits longest waits, seen at each beat and not at each task.
+    """Since when the oldest waiting task waits, measured at each beat and not at each task.
 
     A mark says that at its time all ids up to its own had come. So the task in front came before the first mark that
     is not below its id, and after the one before that.
@@ -41,7 +41,8 @@ class Age:
         self._marks: deque[tuple[int, int]] = deque()
 
     def see(self, now_ns: int, first_id: int, last_id: int) -> int:
-        """The ids of the first and the last task that wait at `now_ns`; since when the first does, at the latest."""
+        """Note the ids of the first and the last task that wait at `now_ns`; return since when the first waits, at the
+        latest."""
         marks = self._marks
         last_id = max(first_id, last_id)  # one that was given back is behind younger ones
         if not marks or last_id > marks[-1][1]:
@@ -56,7 +57,7 @@ class Age:
 
 
 class Pulse:
-    """Beats as long as its loop runs."""
+    """Writes the numbers once a second as long as its loop runs."""
 
     def __init__(self, place: int, board: Board, backlog: Backlog) -> None:
         self._place = place
@@ -66,12 +67,12 @@ class Pulse:
         self._age = Age()
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The first beat is now."""
+        """Write now, and then once a second."""
         self.beat(time.monotonic_ns())
         loop.call_later(BEAT_S, self.begin, loop)
 
     def beat(self, now_ns: int) -> None:
-        """Tell; `now_ns` is of time.monotonic_ns, the same clock in every process."""
+        """Write once; `now_ns` is of time.monotonic_ns, the same clock in every process."""
         board, place, now_s = self._board, self._place, now_ns / 1e9
         accepts_per_s = self._accepted.sample(now_s, board.get(place, Cell.ACCEPTED))
         done_per_s = self._done.sample(now_s, board.get(place, Cell.DONE))

@@ -6,14 +6,14 @@ from typing import Any, cast
 
 
 class ReadControl:
-    """What a transport reads from its socket.
+    """Pauses and resumes what a transport reads from its socket.
 
     Over TLS a transport that is paused goes on reading ahead, and an end of the stream that it finds there drops what
     it has read and not handed out (uvloop 0.23, SSLProtocol.eof_received). So its socket is held back as well.
     """
 
     def __init__(self, transport: asyncio.Transport, later: Callable[[float, Callable[[], None]], object]) -> None:
-        """`later(0, call)` calls as soon as what runs now is through."""
+        """`later(0, call)` calls as soon as the current callback returns."""
         self._transport = transport
         self._later = later
         self._is_tls = not transport.can_write_eof()
@@ -38,7 +38,7 @@ class ReadControl:
                 self._later(0, self._read_ahead)  # behind what is here already, which is handed out then
 
     def drain(self) -> None:
-        """Call before the transport is closed: over TLS it reads then until the client has said good-bye."""
+        """Call before the transport is closed: over TLS it then reads until the client's close_notify."""
         if self._is_tls and not self._transport.is_closing():
             self._set_read_ahead(None)
 
@@ -53,5 +53,5 @@ class ReadControl:
             self._set_read_ahead(None)
 
     def _set_read_ahead(self, limit_bytes: int | None) -> None:
-        """0 is nothing, None what is usual."""
+        """Limit what TLS reads ahead: 0 is nothing, None the default."""
         cast(Any, self._transport).set_read_buffer_limits(limit_bytes)

@@ -1,17 +1,17 @@
-"""Which tasks of this event worker wait, which are under way, and who gets the next one. Pure: sends nothing."""
+"""Decides which task worker gets which tasks of one event worker. Pure: sends nothing."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MOST_UNDER_WAY = 64
+MOST_UNDER_WAY: Final = 64
 """Quick tasks that one task worker may have from one event worker."""
-QUICK_NS = 1_000_000
+QUICK_NS: Final = 1_000_000
 """As many tasks are sent ahead to a task worker as it does in this time; one that takes longer travels alone."""
-WORTH_WAKING_NS = 100_000
+WORTH_WAKING_NS: Final = 100_000
 """So much work is worth one task worker more: to wake it costs both sides about as much as it saves."""
-_TOGETHER = 16
+_TOGETHER: Final = 16
 """So many quick tasks are worth a packet in any case."""
 
 
@@ -27,7 +27,7 @@ class Load:
 
 
 class Assignment(NamedTuple):
-    """Tasks for one task worker, in order; `is_named` when they are for it alone."""
+    """Tasks that one task worker is to get, in order; `is_named` when they are for it alone."""
 
     number: int
     is_named: bool
@@ -35,7 +35,7 @@ class Assignment(NamedTuple):
 
 
 def credit(load: Load, under_way: int) -> int:
-    """How many more tasks this task worker may be given.
+    """Return how many more tasks this task worker may be given.
 
     One that waits gets one at least. One that is in a long task gets none: behind it they would wait while another may
     be idle. One whose tasks are quick gets as many as keep it busy for QUICK_NS.
@@ -50,7 +50,7 @@ def credit(load: Load, under_way: int) -> int:
 
 
 def usual_ns(loads: Sequence[Load]) -> int:
-    """How long a task takes, nanoseconds: the least of the means. 0 where nothing is known.
+    """Return how long a task takes, nanoseconds: the least of the means. 0 where nothing is known.
 
     The others are those of task workers that were seldom awake, with cold caches, or that were held up for a moment.
     """
@@ -79,14 +79,14 @@ class Scheduler:
         return len(self.under_way_at)
 
     def submit(self, task_id: int, target: int) -> None:
-        """Take a task; `target` is a task worker's number from 0, or -1 for any."""
+        """Add a task; `target` is a task worker's number from 0, or -1 for any."""
         (self._anywhere if target < 0 else self._named[target]).append(task_id)
 
     def is_under_way(self, task_id: int) -> bool:
         return task_id in self.under_way_at
 
     def answered(self, task_id: int) -> bool:
-        """Strike a task off; False when it is not under way here."""
+        """Remove a task that was answered; False when it is not under way here."""
         number = self.under_way_at.pop(task_id, None)
         if number is None:
             return False
@@ -94,7 +94,7 @@ class Scheduler:
         return True
 
     def withdraw(self, task_id: int) -> None:
-        """Strike a task off that waits."""
+        """Remove a task that waits."""
         for queue in (self._anywhere, *self._named):
             if task_id in queue:
                 queue.remove(task_id)
@@ -104,16 +104,16 @@ class Scheduler:
         return bool(self._anywhere) or any(self._named)
 
     def assign(self, loads: Sequence[Load], *, is_late: bool = False) -> list[Assignment]:
-        """Give out what may be given out now, and count it as under way.
+        """Assign what can be sent now, and count it as under way.
 
-        What is for one task worker alone comes first there. The rest goes to who has room, in equal shares, but to no
-        more of them than there is work worth waking one for. Quick tasks wait until there are as many of them as there
-        are still before them, so that they travel together; `is_late` is to say that they have waited for long.
+        What is for one task worker alone comes first there. The rest goes to those with credit, in equal shares, but to
+        no more of them than there is work worth waking one for. Quick tasks wait until there are as many of them as
+        there are still before them, so that they travel together; `is_late` says that they have waited for long.
         """
         credits_left = [credit(load, count) for load, count in zip(loads, self.counts, strict=True)]
         assignments = []
 
-        def give(queue: deque[int], number: int, most: int, is_named: bool) -> None:
+        def assign_some(queue: deque[int], number: int, most: int, is_named: bool) -> None:
             if count := min(len(queue), credits_left[number], most):
                 assignments.append(Assignment(number, is_named, self._send_off(queue, number, count)))
                 credits_left[number] -= count
@@ -122,7 +122,7 @@ class Scheduler:
 
         for number, queue in enumerate(self._named):
             if queue:
-                give(queue, number, MOST_UNDER_WAY, True)
+                assign_some(queue, number, MOST_UNDER_WAY, True)
         mean_ns = usual_ns(loads)
         while self._anywhere and (takers := [number for number, credit in enumerate(credits_left) if credit]):
             self._sort(takers, loads, mean_ns)
@@ -130,12 +130,12 @@ class Scheduler:
                 break
             share = max(1, len(self._anywhere) // len(takers))
             for number in takers:
-                give(self._anywhere, number, share, False)
+                assign_some(self._anywhere, number, share, False)
         return assignments
 
     def _sort(self, takers: list[int], loads: Sequence[Load], mean_ns: int) -> None:
-        """Leave as many as our tasks are work for, those under way among them, and always the same ones, so that the
-        others can sleep. Who has least to do comes first; where all are needed, who is idle, and then in turn."""
+        """Sort `takers`, and drop those that our tasks, with those under way, are no work for: always the same ones, so
+        that they can sleep. The one with least to do comes first; where all are needed, idle ones, and then in turn."""
         is_quick = 0 < mean_ns < WORTH_WAKING_NS
         enough = max(1, len(self) * mean_ns // WORTH_WAKING_NS) if is_quick else len(loads)
         if enough < len(takers):
@@ -146,7 +146,7 @@ class Scheduler:
             takers.sort(key=lambda n: (not loads[n].is_idle, self.counts[n], (n - self._turn) % len(loads)))
 
     def _may_wait(self, number: int, loads: Sequence[Load], mean_ns: int) -> bool:
-        """Whether this one has enough to do for now, so that what waits for it may wait for more."""
+        """Return whether this one has enough to do for now, so that tasks can wait until more travel together."""
         if loads[number].is_idle or not 0 < mean_ns < WORTH_WAKING_NS:
             return False
         return len(self._anywhere) < min(_TOGETHER, self.counts[number])

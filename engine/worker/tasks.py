@@ -1,33 +1,36 @@
-"""The tasks of one event worker: kept, sent away, answered."""
+"""Keeps the tasks of one event worker from `task()` to their results."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from engine.callbacks import Callbacks
 from engine.errors import TaskLost, TaskTimeout
+from engine.events import TaskEnd, error_of, finish_of
 from engine.ipc.backlog import Backlog
 from engine.ipc.board import Board, Cell
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
-from engine.ipc.message import ANY, HAS_WAITER, SPILLED, Kind, Message, decode, encode, failure, frame, to_bytes
+from engine.ipc.message import ANY, HAS_WAITER, RAW, SPILLED, Kind, Message, decode, encode, failure, frame, to_bytes
 from engine.ipc.transport import TaskTransport
 from engine.log_lines import get_logger
-from engine.worker.callbacks import Callbacks
 from engine.worker.dispatcher import Dispatcher
 from engine.worker.scheduler import Scheduler
 
 log = get_logger(__name__)
 
-_IDS_AT_ONCE = 32
-_FINISH, _DONE = int(Kind.FINISH), int(Kind.DONE)
+_IDS_AT_ONCE: Final = 32
+_TASK: Final = int(Kind.TASK)
+_FINISH: Final = int(Kind.FINISH)
+_DONE: Final = int(Kind.DONE)
 """Kinds up to DONE are of tasks that ended well."""
-Waiter = Callable[..., Any] | asyncio.Future[Any] | None
-"""Who wants the end of a task, where that is not `finish`."""
+Waiter = TaskEnd | asyncio.Future[Any]
+"""Who gets the result or failure of a task, where that is not `finish` and `task_error`."""
 
 
 class Tasks:
-    """Takes tasks in, and gives their ends to whoever wants them."""
+    """Takes tasks in, and delivers each result or failure to the callback or coroutine that waits for it."""
 
     def __init__(
         self,
@@ -60,7 +63,9 @@ class Tasks:
         self._waiters: dict[int, Waiter] = {}
         self._former: list[Message] = []
         self._seen: set[int] = set()
-        """Tasks of processes before this one whose end came: it may come twice."""
+        """Tasks of processes before this one that were answered: an answer may come twice."""
+        self._adopted: set[int] = set()
+        """Tasks of the process in the other place, which may have sent them and not noted that."""
 
     @property
     def unanswered(self) -> int:
@@ -77,7 +82,7 @@ class Tasks:
     # ── in ──────────────────────────────────────────────────────────────────────────────────────
 
     async def wait(self, data: Any, timeout_s: float, target: int) -> Any:
-        """Submit, and wait for the end. Raises TaskTimeout, TaskFailed, TaskLost."""
+        """Submit a task and wait for its result. Raises TaskTimeout, TaskFailed, TaskLost."""
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         task_id = self.submit(data, target, waiter)
         try:
@@ -87,7 +92,7 @@ class Tasks:
             raise TaskTimeout(task_id, timeout_s) from None
 
     def submit(self, data: Any, target: int, waiter: Waiter = None) -> int:
-        """Take a task and give its id; it is sent at the end of this loop turn, or when there is room.
+        """Take a task and return its id; it is sent at the end of this loop turn, or when there is room.
 
         From here on it survives this process. Raises TaskQueueFull, what pickle raises, and OSError when a file does
         not fit.
@@ -104,7 +109,7 @@ class Tasks:
             self._draw_ids()
         task_id = self._upcoming_id
         self._upcoming_id = task_id + 1
-        message = frame(Kind.TASK, codec, self._place, task_id, body, ANY if target < 0 else target)
+        message = frame(_TASK, codec, self._place, task_id, body, ANY if target < 0 else target)
         try:
             self._backlog.append(task_id, message)
         except OSError:
@@ -121,17 +126,17 @@ class Tasks:
         return task_id
 
     def _draw_ids(self) -> None:
-        """In a flood a block of them: to draw each would take a fifth of a round trip."""
+        """Draw an id, or in a flood a block of them: to draw each would take a fifth of a round trip."""
         count = _IDS_AT_ONCE if self.dispatcher.is_due else 1
         self._upcoming_id = self._task_ids.draw(count)
         self._ids_end = self._upcoming_id + count
 
     def load(self) -> None:
-        """Look what an earlier process in this place kept and did not send; before the first task of ours."""
+        """Read what an earlier process in this place kept and did not send; before the first task of ours."""
         self._former = self._backlog.load()
 
     def take_over(self) -> None:
-        """Take that, but for what turned out meanwhile to be done."""
+        """Submit that again, but for what turned out meanwhile to be done."""
         for message in self._former:
             if message.id in self._backlog:
                 self._wait_again(message)
@@ -145,7 +150,7 @@ class Tasks:
         inherited = deque(other.load())
 
         def take() -> None:
-            """As much as there is room for."""
+            """Take as much as there is room for."""
             other_place = self._board.other(self._place)
             with self._board.seats_locked(self._place):
                 take_locked(other_place)
@@ -157,6 +162,7 @@ class Tasks:
                 message = inherited.popleft()
                 if message.id not in self._backlog:
                     self._backlog.append(message.id, to_bytes(message._replace(source=self._place)))
+                    self._adopted.add(message.id)
                     self._wait_again(message)
                 other.remove([message.id])
             if inherited:
@@ -179,14 +185,14 @@ class Tasks:
     # ── out ─────────────────────────────────────────────────────────────────────────────────────
 
     def _is_double(self, task_id: int, is_foreign: bool) -> bool:
-        """Whether the end of a task that is not under way here came already: a task worker that dies before it notes
-        its answer does it again."""
+        """Return whether the answer to a task that is not under way here came already: a task worker that dies before
+        it notes its answer does the task again."""
         return task_id in self._seen if is_foreign or task_id < self._first_task_id else True
 
     def answered(self, message: Message, is_foreign: bool = False) -> None:
-        """A task is over. One that an earlier process of this worker id asked for goes to `finish`, too.
+        """Handle the answer to a task. One to an earlier process of this worker id goes to `finish`, too.
 
-        `is_foreign`: it was said to the other place of this worker id.
+        `is_foreign`: it was sent to the other place of this worker id.
         """
         kind, codec, _, task_id, body, _, _ = message
         is_ours = task_id in self._under_way_at
@@ -199,11 +205,11 @@ class Tasks:
             try:
                 codec, body = codec & ~SPILLED, self._bodies.content(message)
             except FileNotFoundError:
-                # its task worker died before it noted that it said this; the next one does the task again
-                log.warning("answer's file is gone, waiting for another", extra={"task_id": task_id})
+                # its task worker died before it noted that it sent this; the next one does the task again
+                log.warning("file of a result is gone, waiting for the next attempt", extra={"task_id": task_id})
                 return
         try:
-            found = decode(codec, body)
+            found = body if codec & ~HAS_WAITER == RAW else decode(codec, body)  # a call less, where there is no need
         except Exception as error:
             log.exception("result cannot be unpacked", extra={"task_id": task_id})
             kind, found = Kind.FAILED, failure(error)
@@ -215,7 +221,7 @@ class Tasks:
         if waiter is None and codec & HAS_WAITER:
             self._board.add(self._place, Cell.ORPHANED)
         # Counted behind the callback, next to where the message is noted as handled: whoever follows a process that
-        # died in between hears the message again, and counts it again.
+        # died in between handles the message again, and counts it again.
         if kind <= _DONE:
             self._ended_well(task_id, waiter, found, kind == _FINISH)
             self._cells[self._done] += 1
@@ -224,21 +230,27 @@ class Tasks:
             self._board.add(self._place, Cell.LOST if kind == Kind.LOST else Cell.FAILED)
 
     def body_missing(self, message: Message) -> None:
-        """A task worker found a task without its file.
+        """Handle a task that a task worker found without its file.
 
         A task goes out twice when its event worker dies before it noted that it had sent it. The file goes with the
         first answer, which is then before this one in the same inbox: who still waits here waits for a file that
-        somebody else removed.
+        somebody else removed. The first answer to one that was adopted went to the other place, and may be heard later.
         """
-        if self._scheduler.is_under_way(message.id):
+        if not self._scheduler.is_under_way(message.id):
+            return
+        if message.id in self._adopted:
+            log.warning("task was done before, its answer went to who sent it", extra={"task_id": message.id})
+            self._scheduler.answered(message.id)
+        else:
             self.answered(message._replace(kind=Kind.FAILED))
 
     def _ended_well(self, task_id: int, waiter: Waiter, result: Any, has_result: bool) -> None:
-        """To who waits, to its own callback, or to `finish`; without a result nobody is called."""
+        """Deliver a result to the coroutine that waits, to the task's own callback, or to `finish`; without a result
+        nobody is called."""
         if isinstance(waiter, asyncio.Future):
             self._tell(waiter, lambda waiter: waiter.set_result(result if has_result else None))
-        elif has_result and waiter:
-            self._callbacks.run("finish_callback", waiter, task_id, result)
+        elif has_result and (callback := finish_of(waiter)):
+            self._callbacks.run("finish_callback", callback, task_id, result)
         elif has_result:
             self._callbacks.emit("finish", task_id, result)
 
@@ -248,6 +260,8 @@ class Tasks:
             found = TaskLost(task_id, found)
         if isinstance(waiter, asyncio.Future):
             self._tell(waiter, lambda waiter: waiter.set_exception(found))
+        elif callback := error_of(waiter):
+            self._callbacks.run("error_callback", callback, task_id, found)
         else:
             self._callbacks.emit("task_error", task_id, found)
 

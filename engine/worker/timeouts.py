@@ -1,4 +1,4 @@
-"""Clients that keep silent too long, or in the middle of a frame: who is to be disconnected, and when to look."""
+"""Disconnects clients that are idle too long, or do not complete a frame in time."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -14,11 +14,11 @@ _LONGEST_LOOK_S = 1.0
 _USUAL_IDLE_S = 600.0
 _LONGEST_IDLE_LOOK_S = 30.0
 _LOOKS_A_FRAME = 4
-"""So a slow frame ends at most a quarter of frame_timeout_s late."""
+"""A slow frame is ended at most a quarter of frame_timeout_s late."""
 
 
 class Limits(NamedTuple):
-    """How long clients may keep silent, and how often a worker looks, in seconds; 0 is without limit, and never."""
+    """How long clients may be idle and a frame incomplete, and how often to look: seconds, 0 is no limit, and never."""
 
     idle_s: float
     frame_s: float
@@ -26,10 +26,10 @@ class Limits(NamedTuple):
 
 
 def limits_of(settings: Settings) -> Limits:
-    """One look serves both limits, so it comes as often as the stricter one needs.
+    """Return the limits of these settings. One look serves both, so it comes as often as the stricter one needs.
 
     A look over 10,000 connections takes 1 ms. A timer for each connection would be set and cancelled at every frame
-    that comes in two pieces, on the way of every byte.
+    that comes in two pieces, in the path of every byte.
     """
     idle_s = settings.heartbeat_idle_time
     if idle_s is None:
@@ -44,7 +44,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def disconnect_idle(connections: Iterable[Connection], limits: Limits, now: float) -> None:
-    """Close who is over a limit at `now` (time.monotonic), each with one line. What waits for it is still sent."""
+    """Close connections over a limit at `now` (time.monotonic), each with a log line. What waits is still sent."""
     heard_before = now - limits.idle_s if limits.idle_s else 0.0
     begun_before = now - limits.frame_s if limits.frame_s else 0.0
     for connection in connections:
@@ -57,13 +57,13 @@ def disconnect_idle(connections: Iterable[Connection], limits: Limits, now: floa
             waited_s = round(now - connection.begun_at, 3)
             connection.close()
             few.warning(
-                "frame was not complete in time, connection closed",
+                "connection closed, frame was not complete in time",
                 extra={"peer": connection.address, "waited_s": waited_s},
             )
 
 
 def drop_unreachable(ending: Iterable[Connection], limits: Limits, now: float) -> None:
-    """Drop who was closed as long ago as a client may be silent, and has not taken yet what was sent to it."""
+    """Drop connections that were closed as long ago as a client may be idle, and have not read yet what was sent."""
     for connection in ending:
         if limits.idle_s and connection.heard_at < now - limits.idle_s:
             connection.abort()

@@ -5,27 +5,31 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 import uvloop
 
+from engine.callbacks import Callbacks
 from engine.errors import UsageError
-from engine.events import Events
+from engine.events import Events, TaskEnd
 from engine.ipc.board import Cell
 from engine.ipc.bodies import Bodies
-from engine.ipc.channel import has_reader, inbox_of
+from engine.ipc.channel import inbox_of
+from engine.ipc.file_notes import begin_files, discard_untold
 from engine.ipc.message import SPILLED, Kind, Message
 from engine.ipc.resources import IpcResources
 from engine.log_lines import get_logger
+from engine.process.busy_poll import BusyPoll
 from engine.process.child import START_FAILED, Readiness
+from engine.process.limits import have_a_core_each
 from engine.process.signals import listen_in_loop
 from engine.settings import Settings
 from engine.timers import LoopTimers
 from engine.worker.accepting import Accepting, accept
-from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
+from engine.worker.inbox import MOST_PACKETS, Inbox
 from engine.worker.inbox_processor import InboxProcessor
+from engine.worker.loop_watch import watched
 from engine.worker.outbox import Outbox
 from engine.worker.pulse import Pulse
 from engine.worker.tasks import Tasks
@@ -33,14 +37,10 @@ from engine.worker.tasks import Tasks
 log = get_logger(__name__)
 
 _QUIET_S = 0.25
-"""A client of a worker that leaves, and that says nothing for so long, is disconnected once no task is unanswered."""
-_HURRY, _GOODBYE = 4 / 6, 5 / 6
-"""When, of its time, a worker that a reload replaces lets clients go at every moment that they say nothing, and when it
-ends all. The rest is for last words, before it is killed."""
-_PACKETS_A_TURN = 64
-"""Answers are read in rounds, so that a flood of them leaves clients their turn."""
-_MANY = 8
-"""Behind a packet of fewer messages there is seldom another; to look costs more, and the loop says if there is."""
+"""An event worker that leaves disconnects a client that sent nothing for so long, once no task is unanswered."""
+_CLOSE_ALL_IDLE, _CLOSE_ALL = 4 / 6, 5 / 6
+"""After which part of max_wait_time a worker that a reload replaces disconnects every client without a request in hand,
+and after which all. The rest is for `worker_stop` and the last answers, before it is killed."""
 
 
 class EventWorker:
@@ -76,25 +76,27 @@ class EventWorker:
         self.timers = LoopTimers(lambda call: self._callbacks.guard("timer", call))
         self._spill = resources.spill
         self._bodies = Bodies(resources.spill, place)
-        self._inbox_processor: InboxProcessor
+        self._inbox: Inbox
         self._clients = Clients(place, settings, board, self._callbacks, self._post)
         self._loop: asyncio.AbstractEventLoop
         self._outbox: Outbox
         self._tasks: Tasks
-        self._hears = False
-        """Whether answers are read; only after `worker_start`, for what that prepares, `finish` may need."""
+        self._reads_inbox = False
+        """Whether answers are read; only after `worker_start`, for `finish` may need what that prepares."""
+        self._busy_poll = BusyPoll(have_a_core_each(settings.worker_num + settings.task_worker_num))
+        self._is_polling = False
         self._told_to_stop: asyncio.Event
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
     def run(self, readiness: Readiness) -> int:
-        """Serve until told to stop; the exit code."""
+        """Serve until told to stop; return the exit code."""
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(self._live(readiness))
 
     async def _live(self, readiness: Readiness) -> int:
         self._loop = asyncio.get_running_loop()
-        self._outbox = Outbox(self._loop, self._channel, self._board.inboxes, self._note_files)
+        self._outbox = Outbox(self._loop, self._channel, self._board, self._bodies)
         self._tasks = Tasks(
             self._place,
             self._board,
@@ -105,11 +107,10 @@ class EventWorker:
             self._task_ids,
             self.settings.task_queue_max_bytes,
         )
-        self._inbox_processor = InboxProcessor(
-            self._bodies, self.settings.task_max_attempts, self._tasks.answered, self._handle
-        )
-        self._tasks.dispatcher.hold_clients = self._clients.pause
-        self._tasks.dispatcher.let_clients_go_on = self._clients.resume
+        processor = InboxProcessor(self._bodies, self.settings.task_max_attempts, self._tasks.answered, self._handle)
+        self._inbox = Inbox(self._board, self._channel, self._place, self._state.inbox_packet, processor)
+        self._tasks.dispatcher.pause_clients = self._clients.pause
+        self._tasks.dispatcher.resume_clients = self._clients.resume
         self._told_to_stop = asyncio.Event()
         listen_in_loop(self._loop, signal.SIGTERM, self._told_to_stop.set)
         with self._board.seats_locked(self._place):
@@ -117,7 +118,7 @@ class EventWorker:
             self._board.put(self._place, Cell.TO_ADOPT, 0)
             self._close_row(self._place)
             self._tasks.load()
-            self._board.put(self._place, Cell.FILES_OF, self._spill.maker)
+            begin_files(self._board, self._spill, self._place)
         try:
             if (starting := self._callbacks.call("worker_start", self._id)) is not None:
                 await starting
@@ -125,36 +126,33 @@ class EventWorker:
             log.exception("worker_start raised, the worker cannot begin", extra={"slot": self._id})
             return START_FAILED
         self._take_over()
-        self._loop.add_reader(self._channel.readable(self._place), self._read_inbox)
-        self._hears = True
+        self._loop.add_reader(self._inbox.descriptor, self._read_inbox)
+        self._reads_inbox = True
         Pulse(self._place, self._board, self._state.backlog).begin(self._loop)
         accepting = await accept(self._listener, self._clients, self.settings.backlog, self._tls)
         readiness.announce()
-        await self._told_to_stop.wait()
-        await self._leave(accepting)
+        with watched(self._loop):
+            await self._told_to_stop.wait()
+            await self._leave(accepting)
         return 0
 
     def _close_row(self, place: int) -> None:
-        """Put right what a process that is gone left: its connections are gone, and files that nobody was told of."""
+        """Clean up after a process that is gone: its connections, and the files that nobody was told of."""
         board = self._board
         if board.get(place, Cell.CLOSED) != board.get(place, Cell.ACCEPTED):
             board.put(place, Cell.CLOSED, board.get(place, Cell.ACCEPTED))
             board.connections.forget(place)
-        if maker := board.get(place, Cell.FILES_OF):
-            kept = self._states[place].backlog.load()
-            files = {each.body.decode() for each in kept if each.codec & SPILLED}
-            self._spill.discard(maker, board.get(place, Cell.FILES_SENT), files)
-        board.put(place, Cell.FILES_OF, 0)
-        board.put(place, Cell.FILES_SENT, 0)
+        kept = self._states[place].backlog.load() if board.get(place, Cell.FILES_OF) else []
+        discard_untold(board, self._spill, place, {each.body.decode() for each in kept if each.codec & SPILLED})
 
     def _take_over(self) -> None:
         """Go on with what an earlier process in this place left."""
-        self._inbox_processor.process_leftover(self._state.inbox_packet)
+        self._inbox.process_leftover()
         self._tasks.take_over()
         self._adopt()
 
     def _adopt(self) -> None:
-        """Take what the process in the other place left, and what is still said to it. It is gone."""
+        """Take what the process in the other place, which is gone, left, and what is still sent to it."""
         other = self._other_place
         with self._board.seats_locked(self._place):
             if self._board.get(other, Cell.PID):
@@ -162,32 +160,32 @@ class EventWorker:
             self._close_row(other)
             self._board.put(other, Cell.QUEUE_BYTES, 0)
             self._board.put(other, Cell.WAITING, 0)
-            self._inbox_processor.process_leftover(self._other_state.inbox_packet, is_foreign=True)
+            self._inbox.adopt_leftover(self._other_state.inbox_packet)
             self._board.put(other, Cell.TO_ADOPT, 0)
         self._tasks.adopt(self._other_state.backlog)
         self._loop.add_reader(self._channel.readable(other), self._read_other_inbox)
 
     async def _leave(self, accepting: Accepting) -> None:
-        """Accept no more, wait for what is under way, say good-bye."""
+        """Accept no more, wait for what is under way, disconnect all clients."""
         self.stopping = True
         accepting.close()
         self._callbacks.emit("worker_exit", self._id)
         limit_s, began = self.settings.max_wait_time, self._loop.time()
         try:
-            async with asyncio.timeout(limit_s * (1 if self._board.is_stopping else _GOODBYE) or None):
+            async with asyncio.timeout(limit_s * (1 if self._board.is_stopping else _CLOSE_ALL) or None):
                 await _catch_up()
                 while not (self._board.is_stopping or self._is_idle(accepting)):
                     if not self._tasks.unanswered:  # or some client waits for what comes of one
-                        in_hurry = limit_s and self._loop.time() - began > limit_s * _HURRY
+                        in_hurry = limit_s and self._loop.time() - began > limit_s * _CLOSE_ALL_IDLE
                         self._clients.close_idle(0 if in_hurry else _QUIET_S)
                     await self._wait_a_moment()
                     await _catch_up()
                 self._clients.stop_reading()
                 self._tasks.dispatcher.is_stopped = self._board.is_stopping
-                # task workers that finish what they have in hand may still have much to say to any of us
+                # task workers that finish what they have in hand may still send much to any event worker
                 while self._board.is_stopping and not self._board.answers_are_over:
                     await self._wait_a_moment()
-                self._read_to_the_end()
+                self._inbox.read_to_the_end()
                 while self._callbacks.at_work:
                     await asyncio.wait(self._callbacks.at_work)
         except TimeoutError:
@@ -204,7 +202,7 @@ class EventWorker:
         try:
             async with asyncio.timeout(self.settings.max_wait_time or None):
                 # until the last answers are with their clients, and the last messages with who is there to read them
-                while self._clients or self._unread():  # noqa: ASYNC110
+                while self._clients or self._outbox.waits_for_readers():  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
         except TimeoutError:
             if self._clients:
@@ -213,15 +211,12 @@ class EventWorker:
         if unread := self._outbox.waiting_for():
             log.warning("messages to other workers were not delivered", extra={"slot": self._id, "inboxes": unread})
 
-    def _unread(self) -> bool:
-        return any(has_reader(self._board, each) for each in self._outbox.waiting_for())
-
     def _is_idle(self, accepting: Accepting) -> bool:
         """Whether nobody needs this process any more."""
         return not (accepting.handshakes or self._clients or self._tasks.unanswered or self._callbacks.at_work)
 
     def _tell_of_tasks(self) -> None:
-        """Say what becomes of tasks that are not answered."""
+        """Log what becomes of tasks that are not answered."""
         waiting, under_way = self._tasks.waiting, self._tasks.under_way
         if self._board.is_stopping and self.settings.message_queue_key is None:
             if waiting + under_way:
@@ -229,51 +224,40 @@ class EventWorker:
                 log.warning("tasks were not answered when the worker left", extra=facts)
         elif waiting + under_way:
             facts = {"slot": self._id, "waiting": waiting, "under_way": under_way}
-            log.info("tasks are left to the process that follows", extra=facts)
+            log.info("unanswered tasks are left to the next worker", extra=facts)
 
     async def _wait_a_moment(self) -> None:
         await asyncio.sleep(0.02)
 
-    # ── what other processes say ────────────────────────────────────────────────────────────────
+    # ── what other processes send ────────────────────────────────────────────────────────────────
 
     def _read_inbox(self) -> None:
-        inbox_packet = self._state.inbox_packet
-        for _ in range(_PACKETS_A_TURN):
-            messages = inbox_packet.take(self._receive_into)
-            if messages is None:
-                break
-            self._inbox_processor.process(inbox_packet, messages)
-            if len(messages) < _MANY:
-                break
+        self._inbox.read(1 if self._busy_poll.is_on else MOST_PACKETS)  # task workers are given the next ones meanwhile
         if self._board.get(self._other_place, Cell.TO_ADOPT):
             self._adopt()
         self._tasks.dispatcher.again()
+        if self._tasks.unanswered:
+            self._busy_poll.begin()
+            if self._busy_poll.is_on and not self._is_polling:
+                self._is_polling = True
+                self._loop.call_soon(self._poll_on)
+        else:
+            self._busy_poll.end()
 
-    def _read_to_the_end(self) -> None:
-        """Hear what is in the inbox when nobody says anything any more; while the server stops."""
-        while self._board.is_stopping and (messages := self._state.inbox_packet.take(self._receive_into)) is not None:
-            self._inbox_processor.process(self._state.inbox_packet, messages)
-
-    def _receive_into(self, room: memoryview) -> int:
-        return self._channel.receive_into(self._place, room)
+    def _poll_on(self) -> None:
+        """Keep the loop from sleeping while answers may be near: it looks at the inbox, and at clients, each turn."""
+        self._is_polling = self._busy_poll.goes_on()
+        if self._is_polling:
+            self._loop.call_soon(self._poll_on)
 
     def _read_other_inbox(self) -> None:
-        """Hear what is said to the other place while nobody sits there."""
-        inbox_packet, other = self._state.inbox_packet, self._other_place
-        while not self._board.get(other, Cell.PID):
-            messages = inbox_packet.take(lambda room: self._channel.receive_into(other, room))
-            if messages is None:
-                self._tasks.dispatcher.again()
-                return
-            if self._board.get(other, Cell.PID):  # it was meant for the one who came meanwhile
-                self._outbox.forward(other, messages)
-                inbox_packet.clear()
-            else:
-                self._inbox_processor.process(inbox_packet, messages, is_foreign=True)
-        self._loop.remove_reader(self._channel.readable(other))
+        if self._inbox.read_other(self._other_place, self._outbox.forward):
+            self._tasks.dispatcher.again()
+        else:
+            self._loop.remove_reader(self._channel.readable(self._other_place))
 
     def _handle(self, message: Message, is_foreign: bool) -> None:
-        """Handle what is not the end of a task."""
+        """Handle a message that is no answer to a task."""
         kind = message.kind
         if kind == Kind.BODY_MISSING:
             self._tasks.body_missing(message)
@@ -286,11 +270,8 @@ class EventWorker:
                 data = self._bodies.read(message)
                 self._callbacks.guard("send", lambda: connection.send(data))
 
-    def _note_files(self) -> None:
-        self._board.put(self._place, Cell.FILES_SENT, self._bodies.files_made)
-
     def _post(self, to: int, kind: Kind, number: int, data: Any) -> None:
-        self._outbox.tell(to, self._bodies, kind, number, data)
+        self._outbox.tell(to, kind, number, data)
 
     # ── what callbacks reach ────────────────────────────────────────────────────────────────────
 
@@ -310,11 +291,11 @@ class EventWorker:
     def get_client_info(self, fd: int) -> dict[str, Any] | None:
         return self._board.connections.info(fd)
 
-    def task(self, data: Any, target: int, callback: Callable[..., Any] | None) -> int:
-        return self._tasks.submit(data, target, callback)
+    def task(self, data: Any, target: int, end: TaskEnd) -> int:
+        return self._tasks.submit(data, target, end)
 
     async def task_wait(self, data: Any, timeout_s: float, target: int) -> Any:
-        if not self._hears:
+        if not self._reads_inbox:
             raise UsageError(
                 "task_wait() cannot be awaited in worker_start, no answer is read before its end; use task()"
             )

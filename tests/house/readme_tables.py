@@ -1,13 +1,18 @@
-"""The tables of engine/README.md that are written from the code. `python -m tests.house.readme_tables` renews them."""
+"""The tables of engine/README.md that are written from the code, and from what was measured.
+
+`python -m tests.house.readme_tables` renews them; behind `make bench`, too.
+"""
 
 import ast
 import re
 from pathlib import Path
 
+from benchmarks.report import COSTS
 from engine.events import EVENTS
 from tests.house.sources import ROOT
 
 README = ROOT / "engine" / "README.md"
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 
 WHEN = {
     "start": "in the manager, once every worker is ready for the first time",
@@ -25,7 +30,7 @@ WHEN = {
     "close": "in an event worker, when a connection has ended, whoever ended it",
     "task": "in a task worker; what it returns is the result, None is none",
     "finish": "in the event worker that asked, with the result",
-    "task_error": "in the event worker that asked, with TaskFailed or TaskLost",
+    "task_error": "in the event worker that asked, with TaskFailed, TaskLost or TaskTimeout",
     "pipe_message": "in any worker, with what another one sent by `send_message`",
 }
 """Where and when each event is called."""
@@ -59,6 +64,13 @@ def events_table() -> str:
     return table(("event", "arguments", "called"), [(f"`{name}`", f"`{EVENTS[name]}`", WHEN[name]) for name in EVENTS])
 
 
+def costs_table() -> str:
+    """What a task costs, as the benchmark found it last."""
+    _, _, behind = RESULTS.read_text().partition(f"## {COSTS}\n")
+    section, _, _ = behind.partition("\n## ")
+    return "\n".join(line for line in section.splitlines() if line.startswith("|"))
+
+
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
@@ -66,7 +78,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def renewed(text: str) -> str:
     """The same README with tables as the code has them now. They stand between two comments each."""
-    for name, table in (("settings", settings_table()), ("events", events_table())):
+    for name, table in (("settings", settings_table()), ("events", events_table()), ("costs", costs_table())):
         between = rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)"
         text, found = re.subn(
             between, lambda match, table=table: f"{match[1]}\n{table}\n\n{match[2]}", text, flags=re.S

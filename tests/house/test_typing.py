@@ -5,7 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
+
+import pytest
 
 from tests.house.samples import word_count
 from tests.house.sources import ROOT
@@ -55,3 +58,16 @@ def test_that_program_runs() -> None:
 def test_the_engine_says_that_it_is_typed() -> None:
     assert (ROOT / "engine" / "py.typed").exists()
     assert "py.typed" in (ROOT / "pyproject.toml").read_text()
+
+
+def test_a_type_checker_follows_an_editable_install(tmp_path: Path) -> None:
+    if not list(Path(sysconfig.get_path("purelib")).glob("__editable__.sms_campaigns-*")):
+        pytest.skip("the project is not installed in this environment")
+    env = {name: value for name, value in os.environ.items() if name not in ("MYPYPATH", "PYTHONPATH")}
+    command = [sys.executable, "-m", "mypy", "--config-file", os.devnull, "--cache-dir", os.devnull]
+    run = subprocess.run(
+        [*command, "-c", "from engine import Server\nServer('127.0.0.1', '9501')"],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert '"Server" has incompatible type "str"' in run.stdout, run.stdout + run.stderr

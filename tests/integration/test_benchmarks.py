@@ -7,7 +7,12 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
+from benchmarks import compiled, plan, report
+from benchmarks.measuring import Found, steps
+from benchmarks.processes import Unavailable
+from engine import IpcMode
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -21,9 +26,43 @@ def test_the_smallest_form_fills_every_table(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     text = results.read_text()
-    for heading in ("Targets", "Task round trips", "Beside the standard library", "Clients", "Memory"):
+    for heading in (
+        "Targets",
+        "What a task costs",
+        "Task round trips",
+        "Beside the standard library",
+        "Clients",
+        "Memory",
+    ):
         assert f"## {heading}" in text
     assert "| 1 SOCKET | 1 | a core each | 100 B | 1 |" in text
+
+
+def test_without_a_c_compiler_it_says_why_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "/nowhere/cc")
+
+    with pytest.raises(Unavailable, match="no C compiler, /nowhere/cc is not there"), compiled.copy():
+        pass
+
+
+def test_what_is_not_there_compiled_leaves_its_cells_empty() -> None:
+    form = plan.short((IpcMode.SOCKET,))
+    found = Found(compiled=Unavailable("no C compiler"))
+    for step in (each for each in steps(form) if each.is_compiled):
+        found.take(step)
+    for load in (
+        ("floor", "a core each"),
+        ("floor", "one core"),
+        ("SOCKET", 1, "a core each"),
+        ("SOCKET", 1, "one core"),
+    ):
+        found.figures[load] = [[[1.0, 2.0, 3.0, 4.0, 5.0]] * 5]
+
+    rows = report.costs(form, found).rows
+
+    assert [row[:2] for row in rows] == [("plain Python", "1"), ("plain Python", "16"), ("plain Python", "64")]
+    assert {row[2:] for row in rows} == {("4.0", "5.0", "4.0", "5.0")}
+    assert "Nothing of the compiled form: no C compiler." in report.how(form, found)
 
 
 def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ server.send("1", b"x")  # error: arg-type
 server.send(1, 7)  # error: arg-type
 server.task(b"x", "0")  # error: arg-type
 server.task(b"x", finish_callback=server.close)  # error: arg-type
+server.task(b"x", error_callback=server.close)  # error: arg-type
 wrong_id: str = server.task(b"x")  # error: assignment
 done = server.stats().tasks_donee  # error: attr-defined
 Client("127.0.0.1", 9501).send(7)  # error: arg-type

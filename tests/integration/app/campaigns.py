@@ -7,7 +7,6 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from app.protocol import Trigger
 from app.services.dispatch import dispatch
 from app.services.send_shard import Outcome, ShardOrder, send_shard
 from app.store import campaigns, shards
@@ -36,17 +35,29 @@ def trigger(
     columns: Collection[str] = (),
 ) -> Campaign:
     """A campaign; unless told otherwise one that needs no preparation."""
-    request = Trigger(name, template, allow_duplicates=allow_duplicates)
-    return dispatch(database, request, shard_size, columns).campaign
+    return dispatch(
+        database, name, shard_size, template=template, allow_duplicates=allow_duplicates, added_columns=columns
+    ).campaign
 
 
 def send(
-    database: Engine, logs: Path, campaign: Campaign, number: int = 0, should_stop: Callable[[], bool] = lambda: False
+    database: Engine,
+    logs: Path,
+    campaign: Campaign,
+    number: int = 0,
+    should_stop: Callable[[], bool] = lambda: False,
+    slice_s: float = 3600,
 ) -> Outcome:
     """What a task does with one shard."""
     order = ShardOrder(campaign.id, number)
     return send_shard(
-        database, logs, order, should_stop=should_stop, on_progress=lambda _: None, on_rejected=lambda _: None
+        database,
+        logs,
+        order,
+        slice_s=slice_s,
+        should_stop=should_stop,
+        on_progress=lambda _: None,
+        on_rejected=lambda _: None,
     ).outcome
 
 

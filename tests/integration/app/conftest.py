@@ -47,6 +47,12 @@ def logs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards are sent three messages at a time, so that a test can step in between."""
+    monkeypatch.setattr("app.services.send_shard.PAGE_ROWS", 3)
+
+
+@pytest.fixture
 def product(migrated_url: str, tmp_path: Path) -> Iterator[Product]:
     """Not running yet, without customers; on every kind of database."""
     with Product(migrated_url, tmp_path, shard_size=SHARD_SIZE) as product:

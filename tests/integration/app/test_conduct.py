@@ -12,17 +12,18 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from app.domain.campaign import State
+from app.domain.campaign import State, Verb
 from app.services import conduct
 from app.services.census import count_audiences
 from app.services.conduct import Conductor
 from app.services.send_shard import Outcome, ShardOrder, ShardReport
-from app.store import tables
+from app.store import campaigns, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import as_stored, change_shard, shards_of, trigger
 from tests.integration.app.people import move_in, person
 
 WITHIN_S = 10.0
+TASK_WORKERS = 2
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,7 @@ class Stage:
             self.database,
             Path("nowhere"),
             "here",
+            task_workers=TASK_WORKERS,
             post=self.post,
             changed=self.changed.append,
             is_stopping=lambda: self.stopping,
@@ -151,6 +153,27 @@ def test_an_order_that_does_not_come_back_is_given_out_anew_unless_somebody_work
     assert "task did not come back, it is given out anew" in caplog.messages
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_orders_that_do_not_come_back_give_their_places_to_others_whatever_became_of_their_campaign(
+    stage, monkeypatch, is_removed
+):
+    monkeypatch.setattr(conduct, "LOST_AFTER_S", 0.02)
+    lost = trigger(stage.database, "a", 5)
+    small = []
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 2 * TASK_WORKERS)
+        with writing(stage.database) as connection:
+            if is_removed:
+                connection.execute(sa.delete(tables.campaigns))
+            else:
+                campaigns.change(connection, lost.id, Verb.PAUSE)
+        small.append(trigger(stage.database, "b", 25))
+        await stage.until(lambda: ShardOrder(small[0].id, 0) in stage.posted)
+
+    stage.play(scene)
+
+
 def test_the_last_shard_to_be_closed_finishes_the_campaign(stage):
     campaign = trigger(stage.database, "a", 20)
     change_shard(stage.database, campaign, last_id=25)
@@ -192,6 +215,66 @@ def test_a_shard_whose_task_was_told_to_stop_is_posted_again(stage):
         await stage.until(lambda: len(stage.posted) == 2)
 
     stage.play(scene)
+
+
+def test_a_shard_whose_slice_is_over_is_posted_again_before_its_siblings(stage):
+    campaign = trigger(stage.database, "a", 2)
+    orders = [ShardOrder(campaign.id, number) for number in range(5)]
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 4)
+        for order in orders[1:4]:
+            await stage.conductor.on_report(ShardReport(order, Outcome.SLICE))
+        await stage.some_sweeps()
+
+    stage.play(scene)
+
+    assert stage.posted[:4] == orders[:4]
+    (again,) = stage.posted[4:]  # beside order 0, and none in reserve
+    assert again in orders[1:4]
+
+
+def set_done(database: Engine, order: ShardOrder) -> None:
+    shard = sa.and_(tables.shards.c.campaign_id == order.campaign_id, tables.shards.c.number == order.number)
+    with writing(database) as connection:
+        connection.execute(sa.update(tables.shards).where(shard).values(last_id=tables.shards.c.to_id))
+
+
+def test_no_more_than_twice_as_many_orders_are_out_as_there_are_task_workers(stage):
+    for name in "abc":
+        trigger(stage.database, name, 1)
+    back, most_out = [], []
+
+    async def scene():
+        while len(back) < 60:
+            await stage.until(lambda: len(stage.posted) > len(back))
+            await stage.some_sweeps()
+            most_out.append(len(stage.posted) - len(back))
+            order = stage.posted[len(back)]
+            set_done(stage.database, order)
+            back.append(order)
+            await stage.conductor.on_report(ShardReport(order, Outcome.COMPLETE))
+
+    stage.play(scene)
+
+    assert max(most_out) == 2 * TASK_WORKERS
+    assert len(set(stage.posted)) == len(stage.posted)
+
+
+def test_a_campaign_that_comes_later_has_its_turn_before_the_rest_of_a_big_one(stage):
+    big = trigger(stage.database, "big", 1)
+    small = []
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 4)
+        small.append(trigger(stage.database, "small", 100))
+        await stage.some_sweeps()
+        await stage.conductor.on_report(ShardReport(ShardOrder(big.id, 0), Outcome.SLICE))
+        await stage.until(lambda: len(stage.posted) == 5)
+
+    stage.play(scene)
+
+    assert stage.posted[4] == ShardOrder(small[0].id, 0)
 
 
 def test_a_shard_that_broke_down_is_posted_again_after_a_pause(stage):

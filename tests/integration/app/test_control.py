@@ -6,7 +6,6 @@ from app.domain.campaign import ShardState, State, Verb
 from app.errors import BadRequest, UnknownCampaign, WrongState
 from app.gateways.log_file import LogFile, log_path
 from app.services import control as module
-from app.services import send_shard
 from app.services.control import control
 from app.services.send_shard import Outcome
 from app.store import campaigns, shards
@@ -17,10 +16,7 @@ from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
 CROWD = crowd(10)
 SIZE = 100
 
-
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch):
-    monkeypatch.setattr(send_shard, "PAGE_ROWS", 3)
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @pytest.fixture
@@ -159,7 +155,9 @@ def test_what_is_wrong_is_refused_with_the_state_and_changes_nothing(sqlite, log
         control(sqlite, logs, "a", verb)
         return
 
-    with pytest.raises(WrongState, match=f"^a is {state} and cannot be {verb.rstrip('e')}l?ed$"):
+    done = {Verb.PAUSE: State.PAUSED, Verb.RESUME: State.RUNNING, Verb.CANCEL: State.CANCELLED}
+    already = f"already {state}" if done[verb] is state else f"{state} and cannot be {verb.rstrip('e')}l?ed"
+    with pytest.raises(WrongState, match=f"^a is {already}$"):
         control(sqlite, logs, "a", verb)
 
     assert as_stored(sqlite, campaign).state is state

@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from app.config import DatabaseTls
+from app.config import Config, DatabaseTls
 from app.errors import CertificateUnusable
+from app.server import open_patiently
+from app.services.census import count_audiences
 from app.store.database import open_database
 from tests import databases
 from tests.certificates import issue
 from tests.databases import NoServer, private_server
+from tests.integration.app.campaigns import with_tables
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,27 @@ def test_a_server_that_its_authority_vouches_for_is_spoken_to_encrypted(with_tls
 def test_a_server_that_nobody_we_trust_vouches_for_is_not_spoken_to(with_tls, home, driver, tls, ca):
     with pytest.raises(DBAPIError, match=r"(?i)certificate|ssl"):
         cipher(with_tls, driver, tls, home / ca if ca else None)
+
+
+def test_who_counts_the_audience_asks_for_the_same_certificate_as_everybody_else(with_tls, home):
+    address = with_tls.set(drivername="mysql+pymysql").render_as_string(hide_password=False)
+    trusts = {
+        name: Config(database_url=SecretStr(address), database_tls_ca=home / f"{name}.crt")
+        for name in ("authority", "stranger")
+    }
+
+    with with_tables(address):
+        assert count_customers(trusts["authority"]) == 0
+    with pytest.raises(DBAPIError, match=r"(?i)certificate"):
+        count_customers(trusts["stranger"])
+
+
+def count_customers(config: Config) -> int:
+    database = open_patiently(config)
+    try:
+        return count_audiences(database)
+    finally:
+        database.dispose()
 
 
 def test_a_server_of_another_name_is_not_spoken_to_where_the_name_counts(with_tls, home, driver):

@@ -62,7 +62,7 @@ def test_a_path_that_is_mistyped_is_a_problem_and_nothing_is_made(app, settings,
     assert ended.code == 1
     (line,) = [line for line in ended.out.splitlines() if line.startswith("problem")]
     assert f"there is no file {tmp_path}/mistyped/sms.db" in line
-    assert line.endswith("; run: python -m migrations, or mend DATABASE_URL")
+    assert line.endswith("; run: python -m migrations, or correct DATABASE_URL")
     assert {*tmp_path.rglob("*")} == before
 
 
@@ -156,7 +156,7 @@ def test_a_wrong_password_is_a_problem_without_the_password(app, mysql_url, sett
     ended = app("doctor")
 
     assert ended.code == 1
-    assert "Access denied" in ended.out
+    assert "does not let sms in; correct user and password in DATABASE_URL" in ended.out
     assert "wr0ng-pw" not in ended.out + ended.err
 
 

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from app.domain.campaign import Verb
 from app.errors import BadRequest
-from app.protocol import Trigger
 from app.services.dispatch import dispatch
 from app.store import campaigns as store
 from app.store.database import writing
@@ -162,10 +161,10 @@ def test_a_name_stands_for_one_choice_about_duplicates(sqlite, chosen):
     move_in(sqlite, [person(1)])
     trigger(sqlite, "a", 10, allow_duplicates=chosen)
 
-    same = dispatch(sqlite, Trigger("a", allow_duplicates=chosen), 10)
-    none = dispatch(sqlite, Trigger("a"), 10)
+    same = dispatch(sqlite, "a", 10, allow_duplicates=chosen)
+    none = dispatch(sqlite, "a", 10)
     with pytest.raises(BadRequest, match="名称已用于另一条短信"):
-        dispatch(sqlite, Trigger("a", allow_duplicates=not chosen), 10)
+        dispatch(sqlite, "a", 10, allow_duplicates=not chosen)
 
     assert (same.created, none.created) == (False, False)
 
@@ -173,5 +172,5 @@ def test_a_name_stands_for_one_choice_about_duplicates(sqlite, chosen):
 def test_a_new_campaign_sends_each_number_once_unless_told_otherwise(sqlite):
     move_in(sqlite, [person(1)])
 
-    assert not dispatch(sqlite, Trigger("a"), 10).campaign.allow_duplicates
-    assert dispatch(sqlite, Trigger("b", allow_duplicates=True), 10).campaign.allow_duplicates
+    assert not dispatch(sqlite, "a", 10).campaign.allow_duplicates
+    assert dispatch(sqlite, "b", 10, allow_duplicates=True).campaign.allow_duplicates

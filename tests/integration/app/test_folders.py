@@ -9,7 +9,6 @@ from app.errors import FolderAlive, UnknownFolder
 from app.gateways.log_file import owner_of
 from app.services import abandon as module
 from app.services import control as controlling
-from app.services import send_shard
 from app.services.control import control
 from app.services.send_shard import Outcome
 from app.store import campaigns, shards
@@ -20,10 +19,7 @@ from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
 CROWD = crowd(10)
 SIZE = 100
 
-
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch):
-    monkeypatch.setattr(send_shard, "PAGE_ROWS", 3)
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @pytest.fixture
@@ -34,10 +30,16 @@ def other(tmp_path):
 @pytest.fixture
 def begun(database, other):
     """A campaign of which six messages stand in another folder, whose server is long gone."""
-    move_in(database, CROWD)
-    campaign = trigger(database, "a", SIZE)
-    send(database, other, campaign, should_stop=after(2))
+    campaign = begun_in(other, database, pages=2)
     change_shard(database, campaign, lease_until_ms=1)
+    return campaign
+
+
+def begun_in(folder, engine, pages=1):
+    """A campaign of which so many pages, of three messages each, stand in that folder; its server lives."""
+    move_in(engine, CROWD)
+    campaign = trigger(engine, "a", SIZE)
+    send(engine, folder, campaign, should_stop=after(pages))
     return campaign
 
 
@@ -89,17 +91,14 @@ def test_logs_that_were_carried_over_from_a_folder_that_is_given_up_are_kept(dat
 
 @pytest.mark.parametrize("folder", ["", "nobody", "/"])
 def test_a_folder_that_has_nothing_of_a_campaign_is_not_given_up(sqlite, logs, other, folder):
-    move_in(sqlite, CROWD)
-    send(sqlite, other, trigger(sqlite, "a", SIZE), should_stop=after(1))
+    begun_in(other, sqlite)
 
     with pytest.raises(UnknownFolder):
         module.abandon(sqlite, logs, "a", folder)
 
 
 def test_a_folder_that_shows_signs_of_life_is_not_given_up(sqlite, logs, other):
-    move_in(sqlite, CROWD)
-    campaign = trigger(sqlite, "a", SIZE)
-    send(sqlite, other, campaign, should_stop=after(1))
+    campaign = begun_in(other, sqlite)
 
     with pytest.raises(FolderAlive):
         module.abandon(sqlite, logs, "a", str(other))
@@ -124,9 +123,7 @@ def test_a_finished_shard_of_another_folder_is_not_waited_for(sqlite, logs, othe
 
 def test_the_commands_say_whose_a_log_is_and_ask_before_its_folder_is_given_up(app, sqlite, logs, other, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    move_in(sqlite, CROWD)
-    campaign = trigger(sqlite, "a", SIZE)
-    send(sqlite, other, campaign, should_stop=after(1))
+    campaign = begun_in(other, sqlite)
     change_shard(sqlite, campaign, lease_until_ms=1)
     short = owner_of(other)[:8]
 

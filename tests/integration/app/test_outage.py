@@ -3,7 +3,10 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from threading import Barrier
 
 import psutil
@@ -14,7 +17,7 @@ from tests.conftest import MYSQL
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
 from tests.integration.app.serving import WITHIN_S, Product
-from tests.proxy import proxied
+from tests.proxy import Proxy, proxied
 from tests.waiting import until
 
 SIZE = 50_000
@@ -38,6 +41,33 @@ def under_way(product: Product) -> None:
     until(lambda: product.sent() > 0, within_s=WITHIN_S, what="something is sent")
 
 
+@contextmanager
+def under_way_through_proxy(server_url: str, directory: Path) -> Iterator[tuple[Product, Proxy]]:
+    """A campaign is under way, and its server reaches the database through a proxy that can cut the way."""
+    with (
+        proxied(server_url) as (url, proxy),
+        Product(server_url, directory, task_worker_num=2, shard_size=SIZE) as product,
+    ):
+        product.environment["DATABASE_URL"] = url
+        under_way(product)
+        yield product, proxy
+
+
+def wait_until_noticed(product: Product, within_s: float) -> None:
+    """Both who send and who count have noticed that the database is away."""
+    said = "shard broke down, trying again", "database cannot be read, trying again"
+    until(lambda: all(each in product.said() for each in said), within_s=within_s, what="both are noticed")
+
+
+def mend_after_refusal(product: Product, proxy: Proxy) -> int:
+    """See that a pause is refused while the database is away and changes nothing; how much was sent by then."""
+    answer = json.loads(product.ask(json.dumps({"pause": NAME})))
+    state, sent = product.state(NAME), product.sent()
+    proxy.mend()
+    assert (answer["ok"], state) == (False, "running")
+    return sent
+
+
 def assert_exact(product: Product) -> None:
     assert product.wait_until_over(NAME) == "finished"
     assert logs_of(product.logs, NAME) == expected_logs(CROWD, SIZE)
@@ -48,56 +78,30 @@ def assert_exact(product: Product) -> None:
 
 
 def test_a_database_that_is_gone_for_a_while_is_waited_for_and_the_campaign_goes_on(server_url, tmp_path):
-    with (
-        proxied(server_url) as (url, proxy),
-        Product(server_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product,
-    ):
-        product.environment["DATABASE_URL"] = url
-        under_way(product)
-
+    with under_way_through_proxy(server_url, tmp_path) as (product, proxy):
         proxy.cut()
-        said = "shard broke down, trying again", "database cannot be read, trying again"
-        until(lambda: all(each in product.said() for each in said), within_s=WITHIN_S, what="both are noticed")
+        wait_until_noticed(product, WITHIN_S)
         until(lambda: proxy.refused > 2, within_s=WITHIN_S, what="they have tried to come back")
-        answer = json.loads(product.ask(json.dumps({"pause": NAME})))
-        state, sent = product.state(NAME), product.sent()
-        proxy.mend()
+        sent = mend_after_refusal(product, proxy)
 
-        assert (answer["ok"], state) == (False, "running")
         assert "request refused, the database is away" in product.said()
         until(lambda: product.sent() > sent, within_s=6.0, what="it goes on soon")
         assert_exact(product)
 
 
 def test_a_database_that_vanishes_without_a_word_is_worked_with_again_within_five_seconds(server_url, tmp_path):
-    with (
-        proxied(server_url) as (url, proxy),
-        Product(server_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product,
-    ):
-        product.environment["DATABASE_URL"] = url
-        under_way(product)
-
+    with under_way_through_proxy(server_url, tmp_path) as (product, proxy):
         proxy.swallow()
-        said = "shard broke down, trying again", "database cannot be read, trying again"
-        until(lambda: all(each in product.said() for each in said), within_s=15.0, what="both are noticed")
+        wait_until_noticed(product, 15.0)
         until(lambda: proxy.swallowed > 5, within_s=WITHIN_S, what="they have tried to come back")
-        answer = json.loads(product.ask(json.dumps({"pause": NAME})))
-        state, sent = product.state(NAME), product.sent()
-        proxy.mend()
+        sent = mend_after_refusal(product, proxy)
 
-        assert (answer["ok"], state) == (False, "running")
         until(lambda: product.sent() > sent, within_s=5.0, what="it goes on soon")
         assert_exact(product)
 
 
 def test_a_way_that_is_free_again_before_anybody_noticed_is_used_again_within_five_seconds(server_url, tmp_path):
-    with (
-        proxied(server_url) as (url, proxy),
-        Product(server_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product,
-    ):
-        product.environment["DATABASE_URL"] = url
-        under_way(product)
-
+    with under_way_through_proxy(server_url, tmp_path) as (product, proxy):
         proxy.swallow()
         sent = product.sent()
         proxy.mend()

@@ -87,7 +87,7 @@ def test_a_pause_stops_everybody_with_exact_counts_lasts_over_a_restart_and_ends
 
     sending.kill_everything()
     sending.start()
-    until(lambda: sending.ask(NAME) == f"任务{NAME}已存在,状态: paused", within_s=WITHIN_S)
+    until(lambda: sending.ask(NAME) == f"任务{NAME}已存在,状态: paused,用resume继续", within_s=WITHIN_S)
     after_restart = sending.sent(), lines_in_logs(sending)
     resumed = ask(sending, resume=NAME)
 
@@ -126,7 +126,7 @@ def test_the_commands_work_through_the_database_whether_the_server_runs_or_not(s
     assert (paused.returncode, paused.stderr) == (0, "")
     assert paused.stdout.startswith(f"{NAME} is paused: {with_server[0]:,} sent, ")
     assert with_server[0] == with_server[1]
-    assert (again.returncode, again.stderr) == (1, f"error: {NAME} is paused and cannot be paused\n")
+    assert (again.returncode, again.stderr) == (1, f"error: {NAME} is already paused\n")
     assert resumed.stdout.startswith(f"{NAME} is running: ")
     assert sending.wait_until_over(NAME) == "finished"
     assert logs_of(sending.logs, NAME) == expected_logs(CROWD, SIZE)

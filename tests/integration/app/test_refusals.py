@@ -84,7 +84,7 @@ def test_half_a_request_is_waited_for_some_seconds_and_then_closed(sqlite_url, t
             client.send_raw(struct.pack(">I", 60_000) + b"x" * 30_000)
             assert client.read_line() == ""
 
-        assert "frame was not complete in time, connection closed" in product.said()
+        assert "connection closed, frame was not complete in time" in product.said()
 
 
 def test_a_connection_over_which_nothing_is_asked_is_closed_and_one_that_watches_is_not(sqlite_url, tmp_path):
@@ -103,7 +103,7 @@ def test_a_connection_over_which_nothing_is_asked_is_closed_and_one_that_watches
             product.run("cancel", "停着")
             lines = [json.loads(each)["state"] for each in watcher.lines()]
 
-        assert answer == "任务停着已存在,状态: paused"
+        assert answer == "任务停着已存在,状态: paused,用resume继续"
         assert last_lines == ["", ""]
         assert lines == ["paused", "cancelled"]
 

@@ -164,7 +164,15 @@ def test_news_of_rejects_are_counts_once_and_at_the_end(sqlite, logs):
     order = ShardOrder(trigger(sqlite, "a", 100).id, 0)
     news: list[Rejected] = []
 
-    send_shard(sqlite, logs, order, should_stop=lambda: False, on_progress=lambda _: None, on_rejected=news.append)
+    send_shard(
+        sqlite,
+        logs,
+        order,
+        slice_s=3600,
+        should_stop=lambda: False,
+        on_progress=lambda _: None,
+        on_rejected=news.append,
+    )
 
     (whole,) = news
     assert whole.counts == {Reason.NO_MOBILE: 2, Reason.BAD_MOBILE: 3, Reason.NO_NAME: 1}

@@ -72,6 +72,38 @@ def test_a_shard_told_to_stop_is_continued_by_the_next_task(database, logs, page
     assert shards_of(database, campaign)[0].sent == len(ROWS)
 
 
+def test_a_slice_ends_after_its_time_and_the_next_ones_go_on_exactly(database, logs):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+
+    outcomes, sent = [], []
+    while Outcome.COMPLETE not in outcomes:
+        outcomes.append(send(database, logs, campaign, slice_s=0))
+        sent.append(shards_of(database, campaign)[0].last_id)
+
+    assert len(outcomes) > 3  # a page each, however short it is
+    assert set(outcomes[:-1]) == {Outcome.SLICE}
+    assert sent == sorted(set(sent))
+    assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
+    assert shards_of(database, campaign)[0].sent == len(ROWS)
+
+
+def test_who_dies_between_two_slices_or_in_one_leaves_nothing_twice(database, logs, monkeypatch):
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    send(database, logs, campaign, slice_s=0)
+    with monkeypatch.context() as context:
+        context.setattr(shards, "checkpoint", dies)
+        with pytest.raises(ConnectionError):
+            send(database, logs, campaign, slice_s=0)
+
+    while send(database, logs, campaign, slice_s=0) is Outcome.SLICE:
+        pass
+
+    assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
+    assert shards_of(database, campaign)[0].sent == len(ROWS)
+
+
 def test_a_page_that_the_database_never_heard_of_is_cut_off_and_sent_again(database, logs, monkeypatch):
     move_in(database, ROWS)
     campaign = trigger(database, "a", SIZE)

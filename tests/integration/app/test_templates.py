@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from app.errors import BadRequest
-from app.protocol import Trigger
 from app.services import report as report_module
 from app.services import send_shard as module
 from app.services.dispatch import dispatch
@@ -95,7 +94,7 @@ def test_a_report_reads_the_columns_of_the_template_as_well(townsfolk, logs):
 @pytest.mark.parametrize("template", ["{town}", "{photo}", "{a b}", "{CITY}", "{city.upper}", "{city!r}", "{city:5}"])
 def test_what_the_table_does_not_have_is_refused_with_what_it_has(townsfolk, template):
     with pytest.raises(BadRequest) as refusal:
-        dispatch(townsfolk, Trigger("a", template), 10, ADDED)
+        dispatch(townsfolk, "a", 10, template=template, added_columns=ADDED)
 
     assert refusal.value.code == "bad_template"
     assert str(refusal.value).endswith(
@@ -105,7 +104,7 @@ def test_what_the_table_does_not_have_is_refused_with_what_it_has(townsfolk, tem
 
 def test_a_column_that_somebody_added_is_shown_only_where_it_is_named(townsfolk, logs):
     with pytest.raises(BadRequest, match="SMS_TEMPLATE_COLUMNS") as refusal:
-        dispatch(townsfolk, Trigger("a", "{city}"), 10, ["积分"])
+        dispatch(townsfolk, "a", 10, template="{city}", added_columns=["积分"])
 
     assert str(refusal.value).endswith("可用的有: {mobile} {name} {honorific} {id} {gender} {created_at} {积分}")
     with pytest.raises(BadRequest):

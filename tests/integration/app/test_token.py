@@ -149,9 +149,11 @@ def test_a_server_without_a_token_takes_requests_that_bear_one(server):
 
 def test_a_token_is_made_once_for_its_owner_alone_and_is_never_shown(app, logs):
     first, token = app("token"), (logs / ".token").read_text().strip()
-    second = app("token")
+    second, quiet = app("token"), app("token", "--quiet")
 
-    assert (first.code, second.code) == (0, 0)
+    assert (first.code, second.code, quiet.code) == (0, 0, 0)
+    assert "there is a token" in second.out
+    assert quiet.out + quiet.err == ""
     assert len(token) >= 32
     assert (logs / ".token").read_text().strip() == token
     assert stat.S_IMODE((logs / ".token").stat().st_mode) == 0o600

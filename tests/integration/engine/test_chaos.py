@@ -1,237 +1,172 @@
-"""Twenty thousand numbered tasks while processes die at random moments. CHAOS_SEED repeats a run."""
+"""Numbered tasks while processes die, are replaced and stand still at random moments.
 
-import asyncio
+CHAOS_SEED repeats a run. CHAOS_SECONDS, for all tests here together, makes it longer by more of them: `make chaos`.
+"""
+
 import os
 import random
+import shutil
 import signal
-import struct
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine import IpcMode, Server
-from tests.integration.engine.inside import note
+from engine import Client, IpcMode, Server
+from tests.integration.engine.chaos_actions import ACTIONS, Scene
+from tests.integration.engine.chaos_program import async_numbers, numbers
+from tests.integration.engine.chaos_senders import Crowd, Pace
 from tests.integration.engine.servers import Running, running, wait_until
 from tests.integration.engine.test_queues import queue_of
-from tests.integration.engine.workshop import FRAMES, asdict
+from tests.integration.engine.workshop import FRAMES
 from tests.ports import free_port
 
-TASKS_A_CLIENT = 10_000
-CLIENTS = 2
-AT_ONCE = 200
-"""Numbers that a client has sent and that are not yet said to be submitted."""
-KILLS = 24
-BODIES = [b"", b"small", b"x" * 5_000, b"y" * 20_000]
-"""The last one travels in a file, and so does its result."""
+CLIENTS, TASKS_A_CLIENT = 2, 2_500
+ACTS, ACTS_TAKE_S = 12, 6
+"""How many things are done to a server, and how long that takes about."""
+LIVES = 3
+"""Of a server under a key."""
 SETTINGS: dict[str, Any] = {
     "worker_num": 2,
     "task_worker_num": 3,
     "task_max_attempts": 255,
-    "task_max_request": 500,
+    "max_wait_time": 1,
     **FRAMES,
 }
+SECONDS = int(os.environ.get("CHAOS_SECONDS", "0"))
+_TESTS = 6
+
+Program = Callable[[Server], None]
+PROGRAMS = pytest.mark.parametrize("program", [numbers, async_numbers], ids=["one by one", "coroutines"])
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180 + SECONDS // _TESTS)]
 
 
-def numbers(server: Server) -> None:
-    """A frame is number u32 and a body; the answer is the number, once its task is submitted."""
-
-    @server.on("receive")
-    def receive(server: Server, fd: int, reactor_id: int, frame: bytes) -> None:
-        if frame[4:] == b"stats":
-            note("stats", asdict(server.stats()))
+def rounds() -> Iterator[random.Random]:
+    """Where each round has its chances from, whose seed is printed and repeats it. One, or as many as fit into the
+    time."""
+    ends_at = time.monotonic() + SECONDS / _TESTS
+    seed = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
+    while True:
+        print(f"CHAOS_SEED={seed}", flush=True)
+        yield random.Random(seed)
+        if time.monotonic() > ends_at:
             return
-        server.task(frame[4:])
-        server.send(fd, frame[4:8])
-
-    @server.on("task")
-    def task(server: Server, task_id: int, src_worker_id: int, data: bytes) -> bytes:
-        (number,) = struct.unpack_from(">I", data)
-        if number % 20 == 0:
-            time.sleep(0.01)  # a long one now and then
-        note("done", number)
-        return data
-
-    @server.on("finish")
-    def finish(server: Server, task_id: int, data: bytes) -> None:
-        note("finish", struct.unpack_from(">I", data)[0])
-
-    @server.on("task_error")
-    def task_error(server: Server, task_id: int, error: Exception) -> None:
-        note("task_error", task_id, str(error))
+        seed = random.Random(f"after {seed}").randrange(2**32)
 
 
-def async_numbers(server: Server) -> None:
-    """The same, with many tasks at once in a task worker."""
-    numbers(server)
-
-    @server.on("task")
-    async def task(server: Server, task_id: int, src_worker_id: int, data: bytes) -> bytes:
-        (number,) = struct.unpack_from(">I", data)
-        await asyncio.sleep(0.01 if number % 20 == 0 else 0)
-        note("done", number)
-        return data
+# ── what is done ────────────────────────────────────────────────────────────────────────────────
 
 
-class Pace:
-    """Which share of their numbers the senders may send by now: what they do is spread over what is done to them."""
-
-    def __init__(self, share: float) -> None:
-        self._share = share
-        self._changed = threading.Condition()
-
-    def allow(self, more: float) -> None:
-        with self._changed:
-            self._share += more
-            self._changed.notify_all()
-
-    def wait_for(self, share: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._share + 1e-9 >= share)
+def crowd_at(port: int) -> Crowd:
+    """Clients that begin to ask."""
+    crowd = Crowd(lambda: Client("127.0.0.1", port, timeout_s=10))
+    for _ in range(CLIENTS):
+        crowd.begin(TASKS_A_CLIENT, Pace(ACTS_TAKE_S))
+    return crowd
 
 
-class Sender(threading.Thread):
-    """A client that sends numbers until it was told of each that its task is submitted; connects again when it must."""
+def act(scene: Scene, count: int) -> None:
+    """Do so many things at random."""
+    for _ in range(count):
+        scene.pause(0.05, 0.3)  # more often, and clients would be held back at their start
+        action = scene.chance.choice(ACTIONS)
+        print(f"{time.monotonic():.3f} {action.__name__}", flush=True)
+        action(scene)
 
-    def __init__(self, server: Running, numbers: range, pace: Pace) -> None:
-        super().__init__(daemon=True)
-        self._server = server
-        self._pace = pace
-        self._count = len(numbers)
-        self.unsaid = dict.fromkeys(numbers)
-        self.sent: Counter[int] = Counter()
 
-    def run(self) -> None:
-        while self.unsaid:
-            try:
-                self._send_all()
-            except OSError:
-                time.sleep(0.01)
-
-    def _send_all(self) -> None:
-        with self._server.client() as client:
-            to_send = list(self.unsaid)
-            for first in range(0, len(to_send), AT_ONCE):
-                some = to_send[first : first + AT_ONCE]
-                self._pace.wait_for(1 - (len(self.unsaid) - len(some)) / self._count)
-                for number in some:
-                    client.send(struct.pack(">I", number) + BODIES[number % len(BODIES)])
-                    self.sent[number] += 1
-                for _ in some:
-                    said = client.read(4)
-                    if len(said) < 4:
-                        return
-                    self.unsaid.pop(struct.unpack(">I", said)[0], None)
+# ── what has to be true at the end ──────────────────────────────────────────────────────────────
 
 
 def stats(server: Running) -> dict[str, Any] | None:
     """The numbers at a quiet moment; None when it is not one."""
     before = len(server.notes("stats"))
-    with suppress(OSError), server.client() as client:
+    with suppress(OSError, AssertionError), server.client() as client:
         client.send(b"stats")
-        found = dict(server.wait_for_notes("stats", before + 1)[-1][0])
+        found = dict(server.wait_for_notes("stats", before + 1, 2)[-1][0])
         return None if found["tasks_waiting"] or found["tasks_running"] else found
     return None
 
 
-def kill_at_random(server: Running, chance: random.Random, pace: Pace) -> None:
-    """Kill a random worker now and then; between two, the senders go on."""
-    for _ in range(KILLS):
-        threading.Event().wait(chance.uniform(0.1, 0.5))  # more often, and they would be held back at their start
-        workers = wait_until(lambda: worker_pids(server), "a worker to kill", 60)
-        with suppress(ProcessLookupError):
-            os.kill(chance.choice(workers), signal.SIGKILL)
-        pace.allow(1 / KILLS)
-
-
-def worker_pids(server: Running) -> list[int]:
-    return [pid for title, pid in sorted(server.processes().items()) if title != "manager"]
-
-
-def begin(server: Running, pace: Pace) -> list[Sender]:
-    firsts = range(0, CLIENTS * TASKS_A_CLIENT, TASKS_A_CLIENT)
-    senders = [Sender(server, range(first, first + TASKS_A_CLIENT), pace) for first in firsts]
-    for sender in senders:
-        sender.start()
-    return senders
-
-
-def check_all_done(server: Running, senders: list[Sender]) -> None:
-    done = Counter(number for (number,) in server.notes("done"))
-    missing = set(range(CLIENTS * TASKS_A_CLIENT)) - set(done)
+def check_all_done(server: Running, crowd: Crowd) -> dict[str, Any]:
+    """Whatever was done to the server, every task is done; the numbers at that quiet moment."""
+    crowd.join(60)
+    last = wait_until(lambda: stats(server), "a quiet moment", 60)
+    assert last is not None
+    done = [number for (number,) in server.notes("done")]
+    missing = crowd.numbers - set(done)
     assert not missing, f"{len(missing)} never done, such as {sorted(missing)[:5]}"
-    sent = sum((sender.sent for sender in senders), Counter())
     assert server.notes("task_error") == []
-    assert server.spill_files() == []
-    print(f"sent {sum(sent.values())} times, done {sum(done.values())} times")
+    assert last["tasks_failed"] == last["tasks_lost"] == 0
+    # one event worker answers for the numbers while what the other one removes next may still be there
+    wait_until(lambda: not server.spill_files(), "no file of a task is left")
+    print(f"{len(crowd.numbers)} numbers, done {len(done)} times")
+    return last
 
 
-def new_seed() -> random.Random:
-    seed = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
-    print(f"CHAOS_SEED={seed}")
-    return random.Random(seed)
+def check_results(last: dict[str, Any], crowd: Crowd, server: Running, kills: int) -> None:
+    """While the manager lives, every result is heard. One that was killed after it took a task and before it counted
+    it makes a difference of one."""
+    unheard = crowd.numbers - {number for (number,) in server.notes("finish")}
+    assert not unheard, f"{len(unheard)} results were not heard, such as {sorted(unheard)[:5]}"
+    kills += len(server.log("killed"))
+    finished = last["tasks_done"] + last["tasks_failed"] + last["tasks_lost"]
+    assert abs(last["tasks_submitted"] - finished) <= kills
+    assert finished >= len(crowd.numbers)
 
 
-pytestmark = pytest.mark.long
-PROGRAMS = pytest.mark.parametrize("program", [numbers, async_numbers], ids=["one by one", "coroutines"])
+# ── the tests ───────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("mode", [IpcMode.SOCKET, IpcMode.QUEUE], ids=["socket", "queue"])
 @PROGRAMS
-def test_every_task_is_done_although_workers_of_both_kinds_die_all_the_time(
-    tmp_path: Path, mode: IpcMode, program: Callable[[Server], None]
+def test_every_task_is_done_although_workers_of_both_kinds_die_and_are_replaced_all_the_time(
+    tmp_path: Path, mode: IpcMode, program: Program
 ) -> None:
-    chance = new_seed()
     settings = {**SETTINGS, "task_enable_coroutine": program is async_numbers, "task_ipc_mode": mode}
-    with running(program, tmp_path, **settings) as server:
-        pace = Pace(AT_ONCE / TASKS_A_CLIENT)
-        senders = begin(server, pace)
+    for chance in rounds():
+        directory = tmp_path / "round"
+        settings["task_max_request"] = chance.choice([0, 60, 500])
+        with running(program, directory, **settings) as server:
+            key = int((server.spill / "queue").read_text()) if mode == IpcMode.QUEUE else 0
+            crowd = crowd_at(server.port)
+            scene = Scene(server, chance, crowd)
 
-        kill_at_random(server, chance, pace)
+            act(scene, ACTS)
 
-        for sender in senders:
-            sender.join(60)
-        assert [len(sender.unsaid) for sender in senders] == [0] * CLIENTS
-        last = wait_until(lambda: stats(server), "a quiet moment", 60)
-        check_all_done(server, senders)
-        assert last is not None
-        # one that was killed after it took a task and before it counted it makes a difference of one
-        finished = last["tasks_done"] + last["tasks_failed"] + last["tasks_lost"]
-        assert last["tasks_failed"] == last["tasks_lost"] == 0
-        assert abs(last["tasks_submitted"] - finished) <= KILLS
-        assert finished >= CLIENTS * TASKS_A_CLIENT
-        assert len(server.log("child died")) >= KILLS - 2  # two may have hit one process
+            check_results(check_all_done(server, crowd), crowd, server, scene.kills)
+        assert not key or queue_of(key) is None
+        shutil.rmtree(directory)
 
 
-@pytest.mark.timeout(240)
 @PROGRAMS
-def test_every_task_is_done_although_the_whole_server_dies_again_and_again(
-    tmp_path: Path, program: Callable[[Server], None]
+def test_every_task_is_done_although_the_whole_server_dies_or_stops_again_and_again(
+    tmp_path: Path, program: Program
 ) -> None:
-    chance = new_seed()
-    key = chance.randrange(1, 2**31)
-    settings: dict[str, Any] = {**SETTINGS, "task_ipc_mode": IpcMode.QUEUE, "message_queue_key": key}
-    settings["task_enable_coroutine"] = program is async_numbers
-    port = free_port()
-    senders: list[Sender] = []
-    for life in range(6):
-        with running(program, tmp_path, port=port, **settings) as server:
-            senders = senders or begin(server, Pace(1.0))
-            for sender in senders:
-                sender._server = server
-            if life < 5:
-                threading.Event().wait(chance.uniform(0.1, 1.0))
-                server.kill_all()
-                continue
-            for sender in senders:
-                sender.join(60)
-            assert [len(sender.unsaid) for sender in senders] == [0] * CLIENTS
-            wait_until(lambda: stats(server), "a quiet moment", 60)
-            check_all_done(server, senders)
-    assert queue_of(key) is None
+    for chance in rounds():
+        directory, port, key = tmp_path / "round", free_port(), chance.randrange(1, 2**31)
+        settings: dict[str, Any] = {**SETTINGS, "task_ipc_mode": IpcMode.QUEUE, "message_queue_key": key}
+        settings["task_enable_coroutine"] = program is async_numbers
+        settings["task_max_request"] = chance.choice([0, 60, 500])
+        crowd = crowd_at(port)
+        for life in range(LIVES):
+            with running(program, directory, port=port, **settings) as server:
+                act(Scene(server, chance, crowd), ACTS // LIVES)
+                if life < LIVES - 1:
+                    end(server, chance)
+                    continue
+                check_all_done(server, crowd)
+        assert queue_of(key) is None
+        shutil.rmtree(directory)
+
+
+def end(server: Running, chance: random.Random) -> None:
+    """In good order, or by kill -9 of every process: what is not done stays for the next start."""
+    if chance.random() < 0.5:
+        server.kill_all()
+    else:
+        server.leaves_tasks = True
+        server.send_signal(chance.choice([signal.SIGTERM, signal.SIGINT]))
+        assert server.exit_status() == 0, server.stderr()

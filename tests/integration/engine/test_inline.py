@@ -15,7 +15,13 @@ from tests.integration.engine.workshop import FRAMES, Desk, workshop
 
 REQUESTS: dict[str, list[tuple[Any, ...]]] = {
     "values": [("echo", value) for value in (b"", "text", 7, None, [1, {"a": (2, 3)}], b"x" * 100_000)],
-    "named": [("echo", 1, 0), ("echo", 2, 1), ("echo", 3, -2), ("with callback", "mine", 0)],
+    "named": [
+        ("echo", 1, 0),
+        ("echo", 2, 1),
+        ("echo", 3, -2),
+        ("with callback", ("echo", "mine"), 0),
+        ("with callback", ("raise", "no"), 0),
+    ],
     "failures": [("raise", "no"), ("raise unpicklable",), ("return unpicklable",), ("return unreadable",)],
     "deaths": [("sys exit", 1), ("sys exit", 9)],
     "in a task": [
@@ -81,7 +87,7 @@ class InlineRunning:
 def inline_desk(**settings: Any) -> Iterator[Desk]:
     server = Server("127.0.0.1", 0, Settings(**settings))
     workshop(server)
-    with InlineServer(server) as inline, Desk(InlineRunning(inline)) as desk:  # type: ignore[arg-type]
+    with InlineServer(server, raise_errors=False) as inline, Desk(InlineRunning(inline)) as desk:  # type: ignore[arg-type]
         yield desk
 
 

@@ -57,7 +57,7 @@ def test_a_queue_with_a_key_is_for_us_alone_and_gone_once_nothing_is_in_it(
         assert stat.S_IMODE(queue.mode) == 0o600
         for file in server.spill.iterdir():
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        (line,) = server.log("System V queue is open")
+        (line,) = server.log("System V queue opened")
         assert line["holds_bytes"] == queue.max_size
     assert queue_of(key) is None
 
@@ -177,11 +177,11 @@ def test_when_somebody_removes_the_queue_the_server_says_so_once_and_stops_and_w
         }
         assert "Traceback" not in server.stderr()
         begun = len(server.notes("task"))
-        submitted = [line["count"] for line in server.log("tasks stay for the next start")]
+        submitted = [line["count"] for line in server.log("tasks are kept for the next start")]
 
     with running(workshop, tmp_path, worker_num=2, task_worker_num=2, **settings) as server:
         server.errors_are_fine = True  # those of the first
-        (line,) = server.log("tasks of an earlier life are delivered")
+        (line,) = server.log("tasks of an earlier run are delivered")
         assert submitted == [line["count"]]
         assert 0 < line["count"] <= 20
         wait_until(lambda: len(server.notes("task")) == begun + line["count"], "all that was kept is done")

@@ -1,6 +1,7 @@
 """Clients and their bytes: frames, bad frames, half-closed and slow connections."""
 
 import asyncio
+import signal
 import socket
 import struct
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine import Client, SendBufferFull, Server
+from engine import Client, SendBufferFull, Server, Settings
 from tests.integration.engine.inside import note
 from tests.integration.engine.servers import Running, running, wait_until
 
@@ -277,6 +278,36 @@ def test_the_client_reads_lines_until_the_end_and_drops_one_that_was_cut_off() -
         assert list(client.lines()) == ["任务1", "zwei"]
         assert client.read_line() == ""
         client.close()
+
+
+def echoes(server: Server) -> None:
+    @server.on("receive")
+    def receive(server: Server, fd: int, reactor_id: int, frame: bytes) -> None:
+        server.send(fd, frame)
+
+
+@pytest.mark.parametrize(
+    ("settings", "frames"),
+    [
+        ({"open_eof_split": True}, [b"one\r\n", b"two\r\n"]),
+        ({"open_eof_check": True}, [b"one\r\n", b"two\r\n"]),
+        ({"open_length_check": True, "package_length_type": "v"}, [b"\x05\0one", b"\x05\0two"]),
+        ({}, [b"one", b"two"]),
+    ],
+    ids=["split", "delimiter", "length", "raw"],
+)
+def test_the_client_speaks_the_framing_of_the_server(
+    tmp_path: Path, settings: dict[str, Any], frames: list[bytes]
+) -> None:
+    with (
+        running(echoes, tmp_path, task_worker_num=0, **settings) as server,
+        Client("127.0.0.1", server.port, settings=Settings(**settings)) as client,
+    ):
+        for body, frame in zip(("one", b"two"), frames, strict=True):
+            client.send(body)
+            assert client.read_frame() == frame
+        server.send_signal(signal.SIGTERM)
+        assert client.read_frame() == b""
 
 
 def test_the_client_says_when_nobody_answers_in_time() -> None:

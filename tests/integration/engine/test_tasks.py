@@ -77,10 +77,17 @@ def test_a_large_task_lies_in_a_file_for_us_alone_until_it_is_done(shop: Running
 
 
 def test_a_finish_callback_is_called_instead_of_finish(shop: Running, desk: Desk) -> None:
-    answer = desk.do("with callback", "hello")
+    answer = desk.do("with callback", ("echo", "hello"))
 
     assert (answer.kind, answer.value[2]) == ("callback", "hello")
     assert [answer.task_id] not in shop.notes("finish")
+
+
+def test_an_error_callback_is_called_instead_of_task_error(shop: Running, desk: Desk) -> None:
+    answer = desk.do("with callback", ("raise", "no such customer"))
+
+    assert (answer.kind, str(answer.value)) == ("error callback", "ValueError: no such customer")
+    assert [answer.task_id, "TaskFailed"] not in shop.notes("task_error")
 
 
 @targets_are_kept

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -88,6 +89,32 @@ def broken(server: Server) -> None:
         raise ValueError("never")
 
     server.add_process("broken", raises)
+
+
+MANY = 1000
+"""More packets than are read at once."""
+
+
+def flooded(server: Server) -> None:
+    """A task says much to a process that is busy with the first of it until it is told to leave."""
+    server.on("receive", lambda server, fd, reactor_id, frame: server.task(None))
+
+    @server.on("task")
+    def task(server: Server, task_id: int, src_worker_id: int, data: None) -> None:
+        for number in range(MANY):
+            server.send_message(number, CONSUMER)
+        note("said all")
+
+    @server.on("pipe_message")
+    def pipe_message(server: Server, src_worker_id: int, message: int) -> None:
+        while message == 0 and not server.stopping:
+            time.sleep(0.01)
+        note("heard", message)
+
+    async def consume(server: Server) -> None:
+        await asyncio.Event().wait()
+
+    server.add_process("consumer", consume)
 
 
 class Asking:
@@ -190,6 +217,17 @@ def test_at_the_stop_a_process_hears_the_last_words_of_task_workers_and_is_cance
 
         assert server.notes("cancelled") == [[pid, True]]
         assert server.notes("cleaned up") == [[pid]]
+
+
+def test_at_the_stop_a_process_hears_a_flood_of_last_words_to_its_end(tmp_path: Path) -> None:
+    with running(flooded, tmp_path, **FRAMES) as server:
+        with Asking(server) as client:
+            client.send(b"go")
+            server.wait_for_notes("said all", 1)
+
+        assert server.stop() == 0
+
+        assert [number for (number,) in server.notes("heard")] == list(range(MANY))
 
 
 def test_a_process_that_ends_is_started_again_with_growing_pauses(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,7 +69,12 @@ def workshop(server: Server) -> None:
         if verb == "here":
             answer((fd, number), "here", -1, here, 1, _value_of(data, server, fd))
         elif verb == "with callback":
-            server.task(("echo", data), target, lambda s, i, value: answer((fd, number), "callback", i, here, 1, value))
+            server.task(
+                data,
+                target,
+                finish_callback=lambda s, i, value: answer((fd, number), "callback", i, here, 1, value),
+                error_callback=lambda s, i, error: answer((fd, number), "error callback", i, here, 1, error),
+            )
         else:
             try:
                 task_id = server.task((verb, data), target)
@@ -142,6 +148,10 @@ def do_sleep(server: Server, seconds: float) -> float:
     return seconds
 
 
+def do_sleep_long(server: Server, data: Any) -> None:
+    time.sleep(60)
+
+
 def do_wait_for_file(server: Server, path: str) -> str:
     """A long task that the test can end."""
     wait_until(Path(path).exists, path, 60)
@@ -150,6 +160,15 @@ def do_wait_for_file(server: Server, path: str) -> str:
 
 async def do_rest(server: Server, seconds: float) -> float:
     await asyncio.sleep(seconds)
+    return seconds
+
+
+async def do_rest_on(server: Server, seconds: float) -> float:
+    """The same, whoever cancels it."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(until - time.monotonic())
     return seconds
 
 

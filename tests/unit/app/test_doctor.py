@@ -50,7 +50,7 @@ def test_a_setting_that_is_misspelt_is_shown_with_the_one_that_is_meant(settings
 
     assert (colour.verdict, shard_size.verdict) == (Verdict.WARNING, Verdict.WARNING)
     assert colour.advice == "remove it; README.md has a table of all"
-    assert (shard_size.found, shard_size.advice) == ("SMS_SHARDSIZE is set, and is none", "write SMS_SHARD_SIZE")
+    assert (shard_size.found, shard_size.advice) == ("SMS_SHARDSIZE is not a setting", "did you mean SMS_SHARD_SIZE?")
 
 
 def test_a_line_of_the_settings_file_that_sets_nothing_is_named(settings, tmp_path):

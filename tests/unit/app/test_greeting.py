@@ -1,5 +1,7 @@
 """What a message says, letter by letter."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,12 +82,44 @@ def test_anything_but_the_three_placeholders_is_refused(template):
     assert refusal.value.code == "bad_template"
 
 
-@pytest.mark.parametrize("template", ["{", "}", "{name", "name}", "{name}}", "{{name}", "{name!}"])
-def test_a_brace_by_itself_is_refused(template):
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("尊敬的{town}您好", "{town}"),
+        ("{name}{name!r}", "{name!r}"),
+        ("{name:>9}", "{name:>9}"),
+        (f"{{{'x' * 500}}}", "x" * 64 + "}"),
+    ],
+)
+def test_the_placeholder_that_is_not_known_is_named(template, shown):
+    with pytest.raises(BadRequest, match=f"未知的占位符.*{re.escape(shown)},"):
+        compile_template(template)
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("{", "{"),
+        ("}", "}"),
+        ("{name", "{name"),
+        ("name}", "name}"),
+        ("{name}}", "{name}}"),
+        ("{{name}", "{{name}"),
+        ("您好,我们非常尊敬的{mobile 先生,请您查收", "好,我们非常尊敬的{mobile 先"),
+    ],
+)
+def test_a_brace_by_itself_is_refused_and_shown(template, shown):
     with pytest.raises(BadRequest) as refusal:
         compile_template(template)
 
     assert refusal.value.code == "bad_template"
+    assert f"花括号: {shown[-17:]} ," in str(refusal.value)
+
+
+@pytest.mark.parametrize("template", ["{name!}", "{name!xy}"])
+def test_a_mark_that_is_cut_off_is_refused(template):
+    with pytest.raises(BadRequest, match="占位符写错了"):
+        compile_template(template)
 
 
 @pytest.mark.parametrize("template", ["你好\n{name}", "你好\r", "\r\n", "你\u2028好", "你好\u2029"])

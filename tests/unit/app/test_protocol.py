@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from app import protocol
 from app.domain.campaign import check_name
+from app.domain.progress import ShardProgress
 from app.errors import BadRequest
-from app.protocol import Control, Progress, ShardProgress, TaskProgress, Trigger, Watch, parse, read_progress, token_of
+from app.protocol import Control, Progress, TaskProgress, Trigger, Watch, parse, read_progress, token_of
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -200,6 +201,9 @@ def test_the_answers_are_the_tutorials_words():
         "分发任务给了task0,1,2,3执行,您将收到短信提醒\n"
     )
     assert protocol.exists("春节", [0], "finished", as_json=False).decode() == "任务春节已存在,状态: finished\n"
+    for state in ("paused", "failed"):
+        line = protocol.exists("春节", [0], state, as_json=False).decode()
+        assert line == f"任务春节已存在,状态: {state},用resume继续\n"
 
 
 def test_an_object_is_answered_with_facts_beside_the_words():

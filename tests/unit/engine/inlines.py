@@ -17,9 +17,12 @@ def inline() -> Iterator[Inline]:
     """Begins a server from callbacks; it has two event workers and two task workers where nothing else is said."""
     with ExitStack() as end:
 
-        def begin(settings: dict[str, Any] | None = None, **callbacks: Any) -> InlineServer:
+        def begin(
+            settings: dict[str, Any] | None = None, *, raise_errors: bool = True, **callbacks: Any
+        ) -> InlineServer:
             given = {"worker_num": 2, "task_worker_num": 2, **(settings or {})}
-            return end.enter_context(InlineServer(make_server(Settings(**given), **callbacks)))
+            server = make_server(Settings(**given), **callbacks)
+            return end.enter_context(InlineServer(server, raise_errors=raise_errors))
 
         yield begin
 

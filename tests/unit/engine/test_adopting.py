@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from engine.callbacks import Callbacks
 from engine.events import Events
 from engine.ipc.backlog import NOTED_BYTES, Backlog, region_bytes
 from engine.ipc.board import Board, Cell, State
 from engine.ipc.bodies import Bodies
 from engine.ipc.counter import SharedCounter
 from engine.ipc.memory import anonymous
-from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, Kind, Message, to_bytes, unpack
+from engine.ipc.message import HEAD_BYTES, INLINE_BYTES, PACKET_BYTES, Kind, Message, failure, to_bytes, unpack
 from engine.ipc.spill import SpillDirectory
-from engine.worker.callbacks import Callbacks
 from engine.worker.tasks import Tasks
 
 MAX_BYTES = 2**20
@@ -53,7 +53,7 @@ class EventWorker:
         self.tasks = Tasks(
             OWN,
             self.board,
-            Callbacks(None, Events()),
+            Callbacks(None, self.events()),
             self.bodies,
             self.own,
             self.transport,  # type: ignore[arg-type]
@@ -63,6 +63,14 @@ class EventWorker:
         for number in range(AS_MANY_AS_FIT):
             self.own_id = self.tasks.submit(BODY, -1)
             self.other.append(number, to_bytes(Message(Kind.TASK, 0, OTHER, number, BODY)))
+
+    def events(self) -> Events:
+        """That note the ends of tasks."""
+        events = Events()
+        self.ends: list[tuple[str, int, Any]] = []
+        events.register("finish", lambda server, task_id, data: self.ends.append(("finish", task_id, data)))
+        events.register("task_error", lambda server, task_id, error: self.ends.append(("task_error", task_id, error)))
+        return events
 
     async def all_is_sent(self) -> None:
         self.transport.is_open = True
@@ -126,5 +134,32 @@ def test_the_file_of_a_task_counts_before_it_is_taken(tmp_path: Path, count: int
         worker.tasks.adopt(worker.other)
 
         assert (len(worker.own), len(worker.other)) == (2, count - 2)
+
+    in_a_loop(tmp_path, test)
+
+
+@pytest.mark.parametrize("answer_is_first", [True, False])
+def test_a_task_that_was_sent_before_it_was_adopted_ends_once_and_well_in_whatever_order_its_two_ends_are_heard(
+    tmp_path: Path, answer_is_first: bool
+) -> None:
+    async def test(worker: EventWorker) -> None:
+        for number in range(1000, 1000 + AS_MANY_AS_FIT):
+            worker.tasks.dispatcher.withdraw(number)
+        worker.other.remove(range(1, AS_MANY_AS_FIT))
+        worker.tasks.adopt(worker.other)
+        worker.transport.is_open = True
+        async with asyncio.timeout(10):
+            while not worker.tasks.under_way:
+                worker.tasks.dispatcher.again()
+                await asyncio.sleep(0)
+
+        answer = Message(Kind.FINISH, 0, 2, 0, b"result")  # to the one who sent it first, and took its file along
+        missing = Bodies(worker.bodies._spill, OTHER).pack(Kind.BODY_MISSING, 0, failure(FileNotFoundError("gone")))
+        ends = [lambda: worker.tasks.answered(answer, True), lambda: worker.tasks.body_missing(missing)]
+        for end in ends if answer_is_first else ends[::-1]:
+            end()
+
+        assert worker.ends == [("finish", 0, b"result")]
+        assert worker.tasks.unanswered == 0
 
     in_a_loop(tmp_path, test)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from engine.callbacks import Callbacks
 from engine.events import Events
 from engine.ipc.board import Board, Cell
 from engine.ipc.message import Kind
 from engine.settings import Settings
-from engine.worker.callbacks import Callbacks
 from engine.worker.clients import Clients
 from engine.worker.connection import Connection
 from tests.unit.engine.stand_ins import Transport

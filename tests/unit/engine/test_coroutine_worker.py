@@ -481,13 +481,13 @@ def test_another_process_in_the_other_place_keeps_its_own(world: World, monkeypa
     world.live(place=OTHER_SEAT)
     left = world.left()
     assert sorted(left) == [0, 1, 2]
-    inherit = coroutines.CoroutineWorker._inherit
+    inherit = coroutines.CoroutineWorker._adopt_one
 
     def too_late(worker: Any, *in_flight_slots: Any) -> bool:
         world.board.put(OTHER_SEAT, Cell.PID, 1)
         return inherit(worker, *in_flight_slots)
 
-    monkeypatch.setattr(coroutines.CoroutineWorker, "_inherit", too_late)
+    monkeypatch.setattr(coroutines.CoroutineWorker, "_adopt_one", too_late)
 
     world.live()
 

@@ -63,8 +63,8 @@ class EventWorkerState:
             0, self.board, self.scheduler, self.backlog, self.bodies, self.transport, max_bytes
         )  # type: ignore[arg-type]
         self.heard: list[str] = []
-        self.dispatcher.hold_clients = lambda: self.heard.append("hold")
-        self.dispatcher.let_clients_go_on = lambda: self.heard.append("go on")
+        self.dispatcher.pause_clients = lambda: self.heard.append("hold")
+        self.dispatcher.resume_clients = lambda: self.heard.append("go on")
         self.submitted = 0
 
     def put(self, number: int, cell: Cell, value: int) -> None:
@@ -229,7 +229,9 @@ def test_what_fails_on_the_way_to_one_is_tried_again_and_holds_up_no_other(
     state = asyncio.run(act())
 
     assert state.transport.sent[2:] == [(1, True, [1, 3])]
-    assert [each.getMessage() for each in caplog.records] == ["tasks could not be sent, they wait (reason='no memory')"]
+    assert [each.getMessage() for each in caplog.records] == [
+        "tasks could not be sent, trying again (reason='no memory')"
+    ]
 
 
 def test_a_full_way_of_one_does_not_hold_up_another(tmp_path: Path) -> None:
@@ -350,7 +352,7 @@ def test_a_task_beyond_the_limit_is_refused_with_the_numbers(tmp_path: Path) -> 
     async def act() -> None:
         state = EventWorkerState(tmp_path)
         state.dispatcher.is_stopped = True
-        filled(state, MAX_BYTES)
+        filled(state, MAX_BYTES - 1000)  # so that there is room for one more
         waits = state.dispatcher.waiting_bytes
         room = MAX_BYTES - waits - NOTED_BYTES - HEAD_BYTES
 

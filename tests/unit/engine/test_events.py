@@ -31,9 +31,9 @@ def test_the_last_callback_counts() -> None:
     events = Events()
 
     events.register("receive", print)
-    events.register("Receive", len)
+    events.register("Receive", dict)
 
-    assert events.get("receive") is len
+    assert events.get("receive") is dict
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,52 @@ def test_what_cannot_be_called_is_refused_at_once(callback: Any) -> None:
         Events().register("receive", callback)
 
 
+def three(server: Server, fd: int, data: bytes) -> None: ...
+
+
+class Called:
+    def __call__(self, server: Server) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("event", "callback", "said"),
+    [
+        ("receive", three, "(server, fd, reactor_id, data), and three takes (server: "),
+        ("Start", lambda: None, "the callback of start is called with (server), and "),
+        ("finish", functools.partial(three, fd=1), "(server, task_id, data), and partial takes (server: "),
+        ("task", Called(), "and Called takes (server: "),
+        ("pipe_message", lambda server, src, message, *, more: None, "and "),
+    ],
+)
+def test_what_cannot_be_called_with_the_arguments_of_the_event_is_refused_at_once(
+    event: str, callback: Any, said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        Events().register(event, callback)
+
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        print,
+        lambda *args: None,
+        lambda server, fd, reactor_id, data, more=1: None,
+        functools.partial(lambda more, *args: None, 1),
+    ],
+)
+def test_what_can_be_called_with_the_arguments_of_the_event_is_taken(callback: Any) -> None:
+    Events().register("receive", callback)
+
+
 def test_on_works_as_a_call_and_as_a_decorator() -> None:
     server = Server("127.0.0.1", 0)
 
     assert server.on("Receive", print) is print
 
     @server.on("task")
-    def task() -> None: ...
+    def task(server: Server, task_id: int, src_worker_id: int, data: bytes) -> None: ...
 
     assert task.__name__ == "task"
 

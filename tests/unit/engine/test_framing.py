@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import BadFrameLength, ProtocolError
+from engine.errors import BadFrameLength, ProtocolError, UsageError
 from engine.settings import LENGTH_TYPES, Settings
-from engine.wire.framing import LengthPrefixed, framing_for, guess
+from engine.wire.framing import LengthPrefixed, framing_for, guess, to_frame
 
 
 class Wire(NamedTuple):
@@ -303,3 +303,46 @@ def test_a_delimited_frame_over_the_limit_is_refused(stream):
 
     with pytest.raises(BadFrameLength):
         framing.next_frame()
+
+
+# ── the other way round ─────────────────────────────────────────────────────────────────────────
+
+
+@given(
+    letter=st.sampled_from(sorted(LENGTH_TYPES)),
+    counts_header=st.booleans(),
+    bodies=st.lists(st.binary(max_size=100), min_size=1, max_size=4),
+)
+def test_what_is_made_a_frame_is_cut_at_its_end(letter: str, counts_header: bool, bodies: list[bytes]) -> None:
+    size = struct.calcsize(LENGTH_TYPES[letter])
+    settings = Settings(
+        open_length_check=True, package_length_type=letter, package_body_offset=0 if counts_header else size
+    )
+    framing = framing_for(settings)
+
+    framing.feed(b"".join(to_frame(settings, body) for body in bodies))
+
+    assert [(framing.next_frame() or b"")[size:] for _ in bodies] == bodies
+    assert framing.next_frame() is None
+
+
+def test_a_body_gets_the_delimiter_or_nothing() -> None:
+    assert to_frame(Settings(open_eof_split=True), b"hello") == b"hello\r\n"
+    assert to_frame(Settings(open_eof_check=True, package_eof=b"\0"), b"a\0b") == b"a\0b\0"
+    assert to_frame(Settings(), b"hello") == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("settings", "body", "said"),
+    [
+        (Settings(open_eof_split=True), b"a\r\nb", "would arrive as two frames"),
+        (Settings(open_eof_split=True, package_eof=b"aa"), b"xa", "would arrive as two frames"),
+        (Settings(open_eof_split=True, package_max_length=5), b"abcd", "frame of 6 bytes, allowed is up to 5"),
+        (Settings(open_length_check=True, package_length_type="C", package_body_offset=1), b"x" * 256, "256 does not"),
+        (Settings(open_length_check=True, package_length_offset=2, package_body_offset=6), b"", "more than a length"),
+        (Settings(open_length_check=True, package_body_offset=8), b"", "more than a length"),
+    ],
+)
+def test_a_body_that_cannot_be_a_frame_is_refused(settings: Settings, body: bytes, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        to_frame(settings, body)

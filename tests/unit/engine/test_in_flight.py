@@ -7,7 +7,7 @@ import pytest
 
 from engine.ipc.in_flight import LEAD_BYTES, REGION_BYTES, InFlight, InFlightTask, slots_in
 from engine.ipc.memory import anonymous
-from engine.ipc.message import INLINE_BYTES, PACKET_BYTES, Message, packets, to_bytes
+from engine.ipc.message import INLINE_BYTES, PACKET_BYTES, TIMED_OUT, Kind, Message, packets, to_bytes
 from tests.unit.engine.starts import death_at_line
 
 
@@ -244,3 +244,57 @@ def test_an_empty_hand_needs_no_excuse() -> None:
     in_flight.excuse()
 
     assert in_flight.leftover() == []
+
+
+# ── a task that takes longer than it may ────────────────────────────────────────────────────────
+
+
+def test_one_that_had_its_time_is_left_marked_and_beyond_any_limit_of_deaths() -> None:
+    in_flight = holding(3)
+    in_flight.begin(0)
+    in_flight.end(0)
+    in_flight.begin(1)
+
+    assert in_flight.expire(1)
+
+    ended, expired, fresh = in_flight.leftover()
+    assert (ended.message, expired.message, fresh.message) == (task(0), task(1)._replace(codec=TIMED_OUT), task(2))
+    assert (ended.deaths, expired.deaths, fresh.deaths) == (0, 256, 0)
+
+
+@pytest.mark.parametrize("number", [0, 2, 9], ids=["through", "not begun", "not there"])
+def test_only_a_task_that_is_being_handled_can_have_had_its_time(number: int) -> None:
+    in_flight = holding(3)
+    in_flight.begin(0)
+    in_flight.end(0)
+    in_flight.begin(1)
+    before = in_flight.leftover()
+
+    assert not in_flight.expire(number)
+    assert in_flight.leftover() == before
+
+
+def test_what_is_said_under_the_number_of_a_task_is_not_taken_for_it() -> None:
+    in_flight = new_hand()
+    in_flight.take(putting([Message(int(Kind.PIPE), 0, 0, 4, b"said"), task(4)]))
+    in_flight.begin(0)
+
+    assert not in_flight.expire(4)
+
+
+def test_in_an_empty_slot_nothing_can_have_had_its_time() -> None:
+    in_flight = holding(1)
+    in_flight.begin(0)
+    in_flight.clear()
+
+    assert not in_flight.expire(0)
+
+
+def test_the_mark_moves_along() -> None:
+    in_flight, into = holding(1), new_hand()
+    in_flight.begin(0)
+    in_flight.expire(0)
+
+    in_flight.move(into)
+
+    assert [each.deaths for each in into.leftover()] == [256]

@@ -1,4 +1,4 @@
-"""engine/process/manager.py and crew.py, at moments that real signals hardly ever meet. Children are real ones."""
+"""engine/process/manager.py and children.py, at moments that real signals hardly ever meet. Children are real ones."""
 
 import os
 import signal

@@ -4,11 +4,12 @@ import os
 import re
 import resource
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from engine.errors import StartError
-from engine.process.limits import SPARE, make_room
+from engine.process.limits import SPARE, have_a_core_each, make_room
 
 
 def in_a_child(work: Callable[[], bool]) -> bool:
@@ -78,3 +79,27 @@ def test_a_hard_limit_that_just_suffices_is_enough() -> None:
         return make_room(200, 10, 50) == 10
 
     assert in_a_child(work)
+
+
+@pytest.mark.parametrize(
+    ("outermost", "own", "processes", "enough"),
+    [
+        (None, None, 100, True),
+        ("max 100000", None, 100, True),
+        ("400000 100000", None, 4, True),
+        ("400000 100000", None, 5, False),
+        ("max 100000", "150000 100000", 2, False),
+        (None, "100000 50000", 2, True),
+    ],
+)
+def test_a_quota_of_cpu_time_must_do_for_all_processes(
+    tmp_path: Path, outermost: str | None, own: str | None, processes: int, enough: bool
+) -> None:
+    root, mine, list_of_groups = tmp_path / "cgroup", tmp_path / "cgroup" / "system.slice" / "it", tmp_path / "groups"
+    mine.mkdir(parents=True)
+    list_of_groups.write_text("4:memory:/elsewhere\n0::/system.slice/it\n")
+    for place, quota in ((root, outermost), (mine, own)):
+        if quota is not None:
+            (place / "cpu.max").write_text(f"{quota}\n")
+
+    assert have_a_core_each(processes, root, list_of_groups) is enough

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import StartError
 from engine.ipc.board import Cell
-from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, Kind, Message
+from engine.ipc.message import ANY, INLINE_BYTES, SPILLED, TIMED_OUT, Kind, Message
 from engine.ipc.resources import IpcResources
 from tests.unit.engine.starts import death_at_line, hold, ids, keep, packet_of, start, task, waiting
 
@@ -53,6 +53,15 @@ def test_what_was_begun_has_one_death_more(tmp_path: Path, queue_key: int) -> No
     former.in_flight_slots[FIRST_HAND][0].end(0)
 
     assert waiting(start(tmp_path, queue_key)) == [task(0), task(1, deaths=2), task(2)]
+
+
+def test_that_a_task_had_its_time_is_known(tmp_path: Path, queue_key: int) -> None:
+    former = start(tmp_path, queue_key)
+    hold(former, FIRST_HAND, task(0), task(1))
+    former.in_flight_slots[FIRST_HAND][0].begin(0)
+    former.in_flight_slots[FIRST_HAND][0].expire(0)
+
+    assert waiting(start(tmp_path, queue_key)) == [task(0, deaths=255)._replace(codec=TIMED_OUT), task(1)]
 
 
 @pytest.mark.parametrize("name", ["backlog-0", "backlog-1", f"hand-{FIRST_HAND}", "drained"])
@@ -108,7 +117,7 @@ def test_what_a_start_had_drained_before_it_was_killed_waits_again(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(IpcResources, "_furnish", killed)
+        patch.setattr(IpcResources, "_make_memory", killed)
         with pytest.raises(MemoryError):
             start(tmp_path, queue_key)
 
@@ -212,7 +221,7 @@ def test_a_task_whose_file_went_with_its_answer_is_not_delivered_again(
 
     assert ids(now) == [1]
     assert [record.message for record in caplog.records] == [
-        "tasks without their files are not delivered, they were done (count=1)"
+        "tasks without their files were done already, not delivered (count=1)"
     ]
 
 

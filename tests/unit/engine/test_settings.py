@@ -100,7 +100,7 @@ def test_a_frame_that_could_never_be_whole_is_refused() -> None:
 
 
 def test_an_unknown_setting_is_an_error() -> None:
-    with pytest.raises(TypeError, match="worker_number"):
+    with pytest.raises(SettingsError, match=r"there is no setting worker_number, did you mean worker_num\?"):
         Settings(worker_number=4)  # type: ignore[call-arg]
 
 

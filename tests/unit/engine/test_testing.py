@@ -1,6 +1,7 @@
 """engine/testing: a program's callbacks without processes and sockets."""
 
 import asyncio
+import pickle
 from typing import Any
 
 import pytest
@@ -186,7 +187,7 @@ def test_a_callback_that_raises_is_logged_and_the_server_goes_on(
     inline: Inline, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = inline(
-        receive=lambda server, fd, reactor_id, data: server.send(fd, b"ok" if data != b"bad" else 7)
+        raise_errors=False, receive=lambda server, fd, reactor_id, data: server.send(fd, b"ok" if data != b"bad" else 7)
     ).connect()
 
     client.send(b"bad")
@@ -194,6 +195,71 @@ def test_a_callback_that_raises_is_logged_and_the_server_goes_on(
 
     assert "callback raised" in caplog.text
     assert client.received == b"ok"
+
+
+def not_awaited(server: Server, fd: int, reactor_id: int, data: bytes) -> Any:
+    server.after(1, lambda: throw(ValueError(data.decode())))
+
+
+async def late(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
+    await asyncio.sleep(0.001)
+    raise ValueError(data.decode())
+
+
+def unpicklable(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
+    server.task(lambda: data)
+
+
+@pytest.mark.parametrize(
+    ("receive", "expected"),
+    [
+        (lambda server, fd, reactor_id, data: throw(ValueError("bad")), ValueError),
+        (unpicklable, (AttributeError, TypeError, pickle.PicklingError)),
+    ],
+    ids=["raises", "cannot travel"],
+)
+def test_what_a_callback_raises_is_raised_where_the_client_sends(inline: Inline, receive: Any, expected: Any) -> None:
+    client = inline(receive=receive).connect()
+
+    with pytest.raises(expected):
+        client.send(b"bad")
+    assert not client.closed
+
+
+@pytest.mark.parametrize("receive", [late, not_awaited])
+def test_what_is_raised_later_is_raised_when_the_clock_moves(inline: Inline, receive: Any) -> None:
+    server = inline(receive=receive)
+    server.connect().send(b"bad")
+
+    with pytest.raises(ValueError, match="bad"):
+        server.advance(1)
+    server.advance(1)
+
+
+@pytest.mark.parametrize("event", ["start", "worker_stop", "manager_stop"])
+def test_what_is_raised_at_the_begin_or_the_end_is_raised_there(event: str) -> None:
+    server = make_server(**{event: lambda *args: throw(ValueError(event))})
+
+    with pytest.raises(ValueError, match=event), InlineServer(server):
+        pass
+
+
+def test_an_error_of_the_test_itself_goes_before_those_at_the_end() -> None:
+    server = make_server(worker_stop=lambda *args: throw(ValueError("at the end")))
+
+    with pytest.raises(AssertionError, match="of the test"), InlineServer(server):
+        raise AssertionError("of the test")
+
+
+def test_the_end_of_a_process_of_the_program_by_an_error_is_raised() -> None:
+    async def target(server: Server) -> None:
+        raise ValueError("cannot connect")
+
+    server = make_server()
+    server.add_process("line", target)
+
+    with pytest.raises(ValueError, match="cannot connect"), InlineServer(server):
+        pass
 
 
 def test_the_programs_own_object_is_the_server_also_where_it_is_no_argument() -> None:
@@ -230,6 +296,7 @@ def test_the_numbers_add_up(inline: Inline) -> None:
     server = inline(
         receive=lambda server, fd, reactor_id, data: server.task(data),
         task=lambda server, task_id, source, data: seen.append(server.stats()) or data.decode(),
+        task_error=lambda server, task_id, error: None,
     )
     gone, client = server.connect(), server.connect()
     gone.close()

@@ -1,13 +1,14 @@
 """engine/testing: tasks, and what waits for them, without processes and without waiting."""
 
 import asyncio
+import sys
 import threading
 import time
 from typing import Any
 
 import pytest
 
-from engine import Server, TaskFailed, TaskLost, TaskQueueFull, TaskTimeout, UsageError
+from engine import Server, TaskFailed, TaskLost, TaskQueueFull, TaskTimeout, UnknownWorker, UsageError
 from engine.testing import InlineServer
 from tests.unit.engine.inlines import Inline, error_of, inline, make_server, throw
 
@@ -100,6 +101,7 @@ def test_what_cannot_be_pickled_is_refused_where_it_is_submitted(inline: Inline)
 def test_a_handler_that_fails_ends_as_task_failed(inline: Inline, task: Any, text: str) -> None:
     ends: list[Any] = []
     server = inline(
+        raise_errors=False,
         task=task,
         receive=lambda server, fd, reactor_id, data: server.task(data),
         task_error=lambda server, task_id, error: ends.append(error),
@@ -176,13 +178,38 @@ def test_a_named_task_worker_gets_the_task_and_an_unknown_one_is_refused(inline:
 
     server.connect(1).send(b"1")
     server.connect(0).send(b"0")
-    server.connect(0).send(b"2")
+    with pytest.raises(UnknownWorker):
+        server.connect(0).send(b"2")
     server.run_tasks()
 
     assert seen == [(3, True, 1), (2, True, 0)]
 
 
-@pytest.mark.parametrize("arguments", [(0, "1"), (0, None), (0, True), (0, 2), (0, -1, "not a callback")])
+@pytest.mark.parametrize(
+    ("task", "expected", "cause"),
+    [
+        (lambda *_: throw(ValueError("no")), TaskFailed, ValueError),
+        (lambda *_: sys.exit(1), TaskLost, SystemExit),
+        (lambda server, *_: (server.finish(1), throw(ValueError("behind"))), ValueError, type(None)),
+    ],
+    ids=["fails", "exits", "raises when it is answered"],
+)
+def test_the_bad_end_of_a_task_of_which_nobody_hears_is_raised(
+    inline: Inline, task: Any, expected: Any, cause: Any
+) -> None:
+    server = inline(task=task, receive=lambda server, fd, reactor_id, data: server.task(data))
+    server.connect().send(b"go")
+
+    with pytest.raises(expected) as caught:
+        server.run_tasks()
+
+    assert isinstance(caught.value.__cause__, cause)
+    assert server.run_tasks() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [(0, "1"), (0, None), (0, True), (0, 2), (0, -1, "not a callback"), (0, -1, None, 7)]
+)
 def test_what_a_task_is_given_wrong_is_said_when_it_is_given(inline: Inline, arguments: tuple[Any, ...]) -> None:
     errors: list[Exception] = []
 
@@ -241,6 +268,24 @@ def test_a_coroutine_that_leaves_or_never_ends_does_not_stop_the_test(inline: In
     assert [str(error) for error in errors] == [
         "UsageError: task 0 waits for something that never comes while it runs alone"
     ]
+
+
+def test_who_asked_hears_of_the_failure_alone(inline: Inline) -> None:
+    heard: list[str] = []
+
+    def receive(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
+        server.task(7, error_callback=lambda server, task_id, error: heard.append(f"{task_id}: {error}"))
+        server.task(data, error_callback=lambda *_: heard.append("never"))
+
+    server = inline(
+        receive=receive,
+        finish=lambda server, task_id, result: heard.append(result),
+        task_error=lambda server, task_id, error: heard.append("task_error"),
+    )
+    server.connect().send(b"x")
+    server.run_tasks()
+
+    assert heard == ["0: AttributeError: 'int' object has no attribute 'upper'", b"X"]
 
 
 # ── waiting ─────────────────────────────────────────────────────────────────────────────────────

@@ -24,15 +24,15 @@ ALL = (*TASKS, *EVENTS)
 """The slots, in their order: SIGUSR1 renews all, SIGUSR2 the first ones."""
 
 
-class Crew(Running):
-    """A running manager.
+class RunningManager(Running):
+    """A manager in a process of its own, without a server.
 
     Orders are files. `slow 2`: children of slot 2 do not become ready while it is there; `broken 2`: they cannot
     begin; `busy 2`: they do not leave when told to; `recycle 2 1`: the one in seat 1 leaves by itself, and takes the
     file along; `no fork`: the system has no process left.
     """
 
-    entry = "tests.integration.engine.crews"
+    entry = "tests.integration.engine.managers"
 
     def __init__(self, directory: Path, **settings: Any) -> None:
         super().__init__(_no_program, directory, 0, settings)
@@ -70,12 +70,12 @@ class Crew(Running):
 
 
 @contextmanager
-def crew(directory: Path, *orders: str, **settings: Any) -> Iterator[Crew]:
+def running_manager(directory: Path, *orders: str, **settings: Any) -> Iterator[RunningManager]:
     """A manager whose children are ready, or have `orders` that keep them from it. At the end none of them is left."""
     directory.mkdir(exist_ok=True)
     for each in orders:
         _order(directory, each).touch()
-    made = Crew(directory, **settings)
+    made = RunningManager(directory, **settings)
     try:
         if not orders:
             made.wait_until_ready()
@@ -122,8 +122,12 @@ def main() -> None:
     events = Role(lambda slot: f"worker {slot}", EVENTS, partial(_live, directory), tell("task workers gone"))
 
     def on_current(slot: int, seat: int) -> None:
-        child = manager._crew.child(slot, seat)
+        child = manager._children.child(slot, seat)
         note("current", slot, seat, child.pid)
+
+    def on_gone(slot: int, seat: int) -> bool:
+        note("gone", slot, seat)
+        return False
 
     manager = Manager(
         [tasks, events],
@@ -132,7 +136,7 @@ def main() -> None:
         on_stop=tell("stop"),
         on_death=partial(note, "death"),
         on_current=on_current,
-        on_gone=lambda slot, seat: note("gone", slot, seat),
+        on_gone=on_gone,
         on_kill=lambda slot, seat: note("kill", slot, seat),
         before_reload=tell("before reload"),
         after_reload=tell("after reload"),
