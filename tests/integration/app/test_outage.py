@@ -13,6 +13,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from app.__main__ import SILENT_S
 from tests.conftest import MYSQL
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
@@ -151,6 +152,25 @@ def connections_of(product: Product) -> list[int]:
     count = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
     with product.database.connect() as connection:
         return list(connection.execute(sa.text(count)).scalars())
+
+
+def test_event_workers_keep_their_connections_over_a_silence(server_url, tmp_path):
+    with Product(server_url, tmp_path) as product:
+        product.start()
+        for _ in range(20):  # both event workers are asked
+            product.ask(json.dumps({"watch": "nobody"}))
+        before, since = connections_of(product), clock_of(product)
+
+        until(lambda: clock_of(product) > since + 2 * SILENT_S, within_s=WITHIN_S, what="nobody asked for some time")
+
+        assert len(before) > 1
+        assert set(connections_of(product)) >= set(before)
+
+
+def clock_of(product: Product) -> float:
+    """The database's, in seconds."""
+    with product.database.connect() as connection:
+        return float(connection.exec_driver_sql("SELECT UNIX_TIMESTAMP(NOW(3))").scalar_one())
 
 
 def test_no_connection_to_the_database_belongs_to_two_processes(mysql_url, tmp_path):
