@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -193,12 +194,24 @@ def load() -> Config:
     try:
         return Config()
     except ValidationError as error:
-        problems = [
-            ": ".join([*(str(part).upper() for part in each["loc"][:1]), each["msg"].removeprefix("Value error, ")])
-            for each in error.errors()
-        ]
-        raise ConfigError("; ".join(problems)) from None
+        raise ConfigError("; ".join(map(_sentence, error.errors()))) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f".env is not UTF-8 text: {error.reason} at byte {error.start}") from None
     except OSError as error:
         raise ConfigError(f".env cannot be read: {error.strerror}") from None
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    """What is wrong with a setting, in our words where the usual mistakes are concerned."""
+    if not problem["loc"]:  # of several settings together
+        return problem["msg"].removeprefix("Value error, ")
+    field, kind = str(problem["loc"][0]), problem["type"]
+    name = field.upper()
+    if kind in {"int_parsing", "int_type", "int_from_float", "int_parsing_size"}:
+        return f"{name} is not a whole number"
+    if kind in {"greater_than_equal", "less_than_equal"}:
+        bounds = {type(each).__name__: each for each in Config.model_fields[field].metadata}
+        return f"{name} must be {bounds['Ge'].ge:,} to {bounds['Le'].le:,}"
+    if kind == "literal_error":
+        return f"{name} must be {problem['ctx']['expected'].replace(chr(39), '')}"
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}"

@@ -10,10 +10,14 @@ mkdir -p "$folder"
 server_log=$folder/server.log
 export DATABASE_URL="sqlite:///$folder/customers-$customers.db"
 export SMS_LOG_DIR="$folder/logs"
+# a server of yours may have the usual one
+: "${SMS_PORT:=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}"
+export SMS_PORT
 
 python -m migrations
 python -m seed --customers "$customers"
 
+echo "the server listens on 127.0.0.1:$SMS_PORT"
 python -m app serve 2>"$server_log" &
 server=$!
 stop() {

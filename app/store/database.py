@@ -154,12 +154,13 @@ def sqlite_file(address: URL) -> Path | None:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file and its folder where they are not there. It holds customers, so it is closed to others, and so are
-    the files that SQLite puts beside it, which take its mode."""
+    """Make the file where it is not there. It holds customers, so it is closed to others, and so are the files that
+    SQLite puts beside it, which take its mode."""
     if path.exists():
         return
+    if not path.parent.exists():  # more likely a slip of the pen than a wish
+        raise DatabaseUnavailable(f"there is no folder {path.parent}; make it, or correct DATABASE_URL")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise DatabaseUnavailable(f"no file for the database: {error}") from error

@@ -241,6 +241,14 @@ def test_a_database_that_does_not_answer_is_said_in_one_line_without_its_passwor
     assert "p4ssw0rd" not in ended.err
 
 
+def test_a_folder_that_is_mistyped_is_not_made_for_the_database(app, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/mistyped/sms.db")
+
+    app("status").assert_refused(f"there is no folder {tmp_path}/mistyped; make it, or correct DATABASE_URL")
+
+    assert not (tmp_path / "mistyped").exists()
+
+
 def test_a_file_that_is_no_database_is_said_in_one_line(app, monkeypatch, tmp_path):
     (tmp_path / "text.db").write_text("no database" * 1000)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'text.db'}")
