@@ -174,7 +174,7 @@ def test_few_customers_are_read_by_all_threads(on_sqlite, monkeypatch):
 def test_runs_that_were_finished_are_kept_over_a_death(on_sqlite, monkeypatch):
     monkeypatch.setattr(module, "RUN_IDS", 10)
     monkeypatch.setattr(module, "THREADS", 1)
-    rows = [*same_number([5, 35]), *map(person, range(40, 50))]
+    rows = [*same_number([5, 35]), person(15), person(25), *map(person, range(40, 50))]
     on_sqlite.begin(rows)
     real, read = numbers.page, []
 

@@ -10,6 +10,8 @@ from app.errors import UnknownCampaign
 from app.gateways.log_file import log_path
 from app.services import report as module
 from app.services.report import Report, report
+from app.store import shards
+from app.store.database import writing
 from tests.integration.app.campaigns import after, run, send, trigger
 from tests.integration.app.people import greeting, move_in, person
 
@@ -58,9 +60,14 @@ def test_a_template_of_ones_own_is_checked_as_well(database, logs):
     assert check(database, logs).agrees
 
 
-def test_a_shard_in_which_nobody_lives_agrees(sqlite, logs):
+def test_a_shard_in_which_nobody_lives_any_more_agrees(sqlite, logs):
+    move_in(sqlite, [person(1), person(11), person(30)])
+    campaign = trigger(sqlite, "a", 10)
     move_in(sqlite, [person(1), person(30)])
-    run(sqlite, logs, "a", 10)
+    for number in range(3):
+        send(sqlite, logs, campaign, number)
+        with writing(sqlite) as connection:
+            shards.finish(connection, campaign.id, number)
 
     whole = check(sqlite, logs)
 
