@@ -127,6 +127,13 @@ class UnknownCustomer(AppError):
         super().__init__(f"no customer has the id {customer_id}")
 
 
+class Unconfirmed(AppError):
+    """Something that a person is to agree to was asked where no person is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"nobody can be asked here whether {name} shall go on so; say --yes")
+
+
 class UnknownFolder(AppError):
     """No one other folder of this name has logs of the campaign that are not finished."""
 

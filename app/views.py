@@ -11,10 +11,11 @@ from rich.text import Text
 from app.console import out
 from app.doctor.finding import Finding, Verdict
 from app.domain.campaign import ShardState
+from app.domain.differences import Differences
 from app.services.abandon import SHOWN
 from app.services.progress import Snapshot
 from app.services.report import Report, TaskReport
-from app.wording import duration
+from app.wording import counted, duration
 
 
 def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
@@ -70,6 +71,21 @@ def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
         f"on from there alone; if it is lost: python -m app resume {snapshot.campaign.name} --abandon {folder[:SHOWN]}"
         for folder, tasks in folders.items()
     ]
+
+
+def differences_line(found: Differences) -> str:
+    """What a resume will do about the logs."""
+    if not found:
+        return f"the logs are right: {counted(found.right, 'message')}"
+    parts = [
+        f"{counted(found.right, 'message is', 'messages are')} right",
+        f"{counted(found.kept, 'reads', 'read')} otherwise than now, and will stay" if found.kept else "",
+        f"{counted(found.missing, 'is', 'are')} missing, and will be sent" if found.missing else "",
+        f"{counted(found.left_over, 'line stands', 'lines stand')} for nobody on record, and will go"
+        if found.left_over
+        else "",
+    ]
+    return f"in the logs {'; '.join(each for each in parts if each)}"
 
 
 def _audience(count: int | None) -> str:

@@ -183,7 +183,7 @@ def test_a_log_that_somebody_removes_stops_the_campaign_with_a_sentence_and_resu
             log.unlink()
         state, reason = product.wait_until_over(NAME), product.reason(NAME)
 
-        resumed = product.run("resume", NAME)
+        resumed = product.run("resume", NAME, "--yes")
 
         assert state == "failed"
         assert reason.startswith(f"{log} was ")

@@ -12,6 +12,7 @@ from app.services import report as module
 from app.services.report import Report, report
 from app.store import shards
 from app.store.database import writing
+from app.store.tables import customers
 from tests.integration.app.campaigns import after, run, send, trigger
 from tests.integration.app.people import greeting, move_in, person
 
@@ -228,7 +229,10 @@ def test_only_the_task_that_differs_is_named(sqlite, logs):
     ("change", "expected"),
     [
         ("DELETE FROM customers WHERE id = 5", "1 line belongs to nobody or stands twice, line 5"),
-        ("UPDATE customers SET name = '李四' WHERE id = 5", "1 customer has no message, id 5"),
+        (
+            "UPDATE customers SET name = '李四' WHERE id = 5",
+            "1 customer has a message that reads otherwise than it would now, id 5",
+        ),
     ],
 )
 def test_a_table_that_changed_since_differs(database, logs, change, expected):
@@ -265,3 +269,14 @@ def test_one_of_two_customers_with_the_same_message_may_not_be_forgotten(sqlite,
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
 
     assert "1 customer has no message, id 2" in differences(sqlite, logs)
+
+
+def test_who_was_changed_since_has_a_message_that_reads_otherwise_and_is_not_missing(database, logs):
+    move_in(database, ROWS)
+    run(database, logs, "a", 100)
+
+    with writing(database) as connection:
+        connection.execute(sa.update(customers).where(customers.c.id == 5).values(name="改名", gender=0))
+
+    assert differences(database, logs) == ["1 customer has a message that reads otherwise than it would now, id 5"]
+    assert check(database, logs).tasks[0].lines == 20
