@@ -296,6 +296,8 @@ def report(name: Name, as_json: Json = False) -> None:
         for task in whole.tasks:
             for difference in task.differences:
                 out.print(f"task {task.task}: {difference}")
+        for sentence in views.late_lines(whole):
+            out.print(sentence)
     raise typer.Exit(0 if whole.agrees else 1)
 
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +14,12 @@ from app.domain.campaign import ShardState
 from app.domain.greeting import compile_template
 from app.domain.page import Page, prepare
 from app.domain.people import People
+from app.domain.sharding import spans
 from app.gateways.log_file import log_path
 from app.services.progress import snapshot
 from app.services.reject_check import RejectCheck
 from app.services.shared_numbers import as_recorded
+from app.store import customers
 from app.store.campaigns import Campaign
 from app.store.customers import Pages
 from app.store.duplicates import Duplicates
@@ -46,6 +48,8 @@ class TaskReport:
     last_mobile: str
     seconds: float
     differences: list[str]
+    late: list[int] = field(default_factory=list)
+    """Ids of customers who were not there yet when their turn passed, and have no message."""
 
     @property
     def rate(self) -> float:
@@ -59,6 +63,13 @@ class Report:
 
     campaign: Campaign
     tasks: list[TaskReport]
+    late_elsewhere: int = 0
+    """Customers up to the highest id of the trigger in shards that nobody lived in then."""
+
+    @property
+    def late(self) -> int:
+        """Customers below the highest id of the trigger who came too late for it. Log and record agree about them."""
+        return sum(len(each.late) for each in self.tasks) + self.late_elsewhere
 
     @property
     def agrees(self) -> bool:
@@ -75,7 +86,17 @@ def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | Task
         for task in pool.map(_TaskCheck.run, checks):
             tasks.append(task)
             yield task
-    yield Report(now.campaign, tasks)
+    yield Report(now.campaign, tasks, _count_elsewhere(database, now.shards))
+
+
+def _count_elsewhere(database: Engine, shards: Sequence[Shard]) -> int:
+    covered = spans(shards)
+    with database.connect() as connection:
+        return sum(
+            customers.count_range(connection, end, begin)
+            for (_, end), (begin, _) in pairwise([(0, 0), *covered])
+            if end < begin
+        )
 
 
 class _Without(NamedTuple):
@@ -99,6 +120,7 @@ class _TaskCheck:
         self._lines = self._female = self._unknown = 0
         self._first_mobile = self._last_mobile = ""
         self._differences: list[str] = []
+        self._late: list[int] = []
         with database.connect() as connection:
             self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
         self._rejects = RejectCheck(database, campaign, shard, log_dir)
@@ -136,6 +158,7 @@ class _TaskCheck:
             last_mobile=self._last_mobile,
             seconds=shard.work_ms / 1000,
             differences=self._differences,
+            late=self._late,
         )
 
     def _compare(self, size: int) -> None:
@@ -222,7 +245,9 @@ class _TaskCheck:
         if otherwise:
             who = counted(len(otherwise), "customer has a message that reads", "customers have messages that read")
             self._differences.append(f"{who} otherwise than it would now, {these('id', otherwise)}")
-        if missing:
+        if missing and self._lines == self._shard.sent:  # every message that was sent is there
+            self._late = missing
+        elif missing:
             who = counted(len(missing), "customer has no message", "customers have no message")
             self._differences.append(f"{who}, {these('id', missing)}")
         if too_many:

@@ -280,3 +280,41 @@ def test_who_was_changed_since_has_a_message_that_reads_otherwise_and_is_not_mis
 
     assert differences(database, logs) == ["1 customer has a message that reads otherwise than it would now, id 5"]
     assert check(database, logs).tasks[0].lines == 20
+
+
+def test_who_came_after_the_turn_had_passed_is_late_and_no_difference(database, logs):
+    move_in(database, [row for row in ROWS if row[0] not in {5, 12, 13, 14}])
+    run(database, logs, "a", 3)
+    late = [row for row in ROWS if row[0] in {5, 13}]
+
+    with writing(database) as connection:  # as a transaction that got its ids before the trigger
+        for number, name, gender, mobile in late:
+            connection.execute(sa.insert(customers).values(id=number, name=name, gender=gender, mobile=mobile))
+    whole = check(database, logs)
+
+    assert whole.agrees
+    assert {each.task: each.late for each in whole.tasks if each.late} == {1: [5], 4: [13]}
+    assert (whole.late, whole.late_elsewhere) == (2, 0)
+
+
+def test_who_came_where_nobody_lived_is_late_too(sqlite, logs):
+    move_in(sqlite, [person(1), person(40)])
+    run(sqlite, logs, "a", 10)
+
+    move_in(sqlite, [person(1), person(15), person(25), person(40), person(41)])
+    whole = check(sqlite, logs)
+
+    assert whole.agrees
+    assert (whole.late, whole.late_elsewhere) == (2, 2)
+
+
+def test_where_a_line_is_gone_nobody_is_called_late(sqlite, logs):
+    move_in(sqlite, [row for row in ROWS if row[0] != 5])
+    run(sqlite, logs, "a", 100)
+    lines = log_path(logs, "a", 0).read_bytes().splitlines(keepends=True)
+    log_path(logs, "a", 0).write_bytes(b"".join(lines[1:]))
+
+    move_in(sqlite, ROWS)
+
+    assert "2 customers have no message, ids 1, 5" in differences(sqlite, logs)
+    assert check(sqlite, logs).late == 0
