@@ -1,5 +1,6 @@
 """The commands: their arguments and exit codes, nothing else."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -13,7 +14,7 @@ from app.console import out
 from app.domain.campaign import ShardState, State, Verb, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.mobile import mask_all
-from app.errors import ServerUnreachable
+from app.errors import ServerUnreachable, Unconfirmed
 from app.gateways.log_file import owner_of, reserve_folder
 from app.preview_view import preview_facts, preview_text
 from app.protocol import Trigger, Watch
@@ -176,11 +177,14 @@ def resume(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Go on with a campaign that is paused or failed; a failed one has its logs compared with the database first."""
-    if abandon is None:
-        _control(name, Verb.RESUME)
-        return
     settings = config.load()
     database = _database(settings)
+    if abandon is None:
+        now = progress.snapshot(database, check_name(name))
+        if now.campaign.state is State.FAILED and not _agrees_to_differences(database, settings, now, yes=yes):
+            raise typer.Exit(1)
+        _control(name, Verb.RESUME)
+        return
     loss = folders.estimate(database, settings.sms_log_dir, name, abandon)
     tasks = ", ".join(map(str, loss.shards))
     out.print(
@@ -191,6 +195,21 @@ def resume(
         raise typer.Exit(1)
     folders.abandon(database, settings.sms_log_dir, name, abandon)
     out.print(f"{name} is running; the folder {loss.owner[: folders.SHOWN]} is given up")
+
+
+def _agrees_to_differences(database: Engine, settings: Config, now: progress.Snapshot, *, yes: bool) -> bool:
+    config.tune_numpy()
+    from app.services.compare_logs import compare_logs  # noqa: PLC0415  it needs numpy
+
+    collect_rarely()
+    with console.err.status("comparing the logs"):
+        found = compare_logs(database, settings.sms_log_dir, now)
+    out.print(views.differences_line(found))
+    if not found or yes:
+        return True
+    if not sys.stdin.isatty():
+        raise Unconfirmed(now.campaign.name)
+    return _agrees("Go on?")
 
 
 def _agrees(question: str) -> bool:
@@ -282,6 +301,8 @@ def report(name: Name, as_json: Json = False) -> None:
         for task in whole.tasks:
             for difference in task.differences:
                 out.print(f"task {task.task}: {difference}")
+        for sentence in views.late_lines(whole):
+            out.print(sentence)
     raise typer.Exit(0 if whole.agrees else 1)
 
 

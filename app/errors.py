@@ -1,6 +1,6 @@
 """What can go wrong in the application, grouped by who must act."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class AppError(Exception):
@@ -111,9 +111,10 @@ class UnknownCampaign(AppError):
 class UnknownTask(AppError):
     """The campaign has no task of this number."""
 
-    def __init__(self, name: str, number: int, count: int) -> None:
+    def __init__(self, name: str, number: int, numbers: Sequence[int]) -> None:
         self.number = number
-        known = f"its tasks are 0 to {count - 1}" if count else "it has none"
+        some = "" if len(numbers) == max(numbers, default=0) + 1 else "some of "
+        known = f"its tasks are {some}{numbers[0]} to {numbers[-1]}" if numbers else "it has none"
         super().__init__(f"{name} has no task {number}, {known}")
 
 
@@ -123,6 +124,13 @@ class UnknownCustomer(AppError):
     def __init__(self, customer_id: int) -> None:
         self.customer_id = customer_id
         super().__init__(f"no customer has the id {customer_id}")
+
+
+class Unconfirmed(AppError):
+    """Something that a person is to agree to was asked where no person is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"nobody can be asked here whether {name} shall go on so; say --yes")
 
 
 class UnknownFolder(AppError):

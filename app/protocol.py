@@ -17,6 +17,9 @@ HEADER_BYTES = 4
 MAX_FRAME_BYTES = 2**16
 """A template has 2,000 characters at most, 24 KB where JSON escapes each of them."""
 
+NAMED_TASKS = 64
+"""Of one campaign in the answer to its trigger; a list of all could have thousands."""
+
 _VERBS = {"pause": "暂停", "resume": "继续", "cancel": "取消"}
 _HINTS = dict.fromkeys(("paused", "failed"), ",用resume继续")
 """What can be done with a campaign in such a state."""
@@ -205,21 +208,28 @@ def read_progress(facts: dict[str, Any]) -> Progress:
 
 
 def accepted(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -> bytes:
-    """A new campaign is on its way."""
+    """A new campaign is on its way. Of very many tasks the first are named, and how many there are."""
     if shards:
-        message = f"分发任务给了task{','.join(map(str, shards))}执行,您将收到短信提醒"
+        named = ",".join(map(str, shards[:NAMED_TASKS]))
+        more = f"等{len(shards)}个任务" if len(shards) > NAMED_TASKS else ""
+        message = f"分发任务给了task{named}{more}执行,您将收到短信提醒"
     else:
         message = f"没有客户,任务{campaign}已完成"
     return _line(
-        {"ok": True, "created": True, "campaign": campaign, "state": state, "tasks": list(shards)}, message, as_json
+        {"ok": True, "created": True, "campaign": campaign, "state": state, **_tasks(shards)}, message, as_json
     )
+
+
+def _tasks(shards: Sequence[int]) -> dict[str, Any]:
+    named = {"tasks": list(shards[:NAMED_TASKS])}
+    return named | {"task_count": len(shards)} if len(shards) > NAMED_TASKS else named
 
 
 def exists(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -> bytes:
     """The campaign was there before; nothing was started."""
     message = f"任务{campaign}已存在,状态: {state}{_HINTS.get(state, '')}"
     return _line(
-        {"ok": True, "created": False, "campaign": campaign, "state": state, "tasks": list(shards)}, message, as_json
+        {"ok": True, "created": False, "campaign": campaign, "state": state, **_tasks(shards)}, message, as_json
     )
 
 

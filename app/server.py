@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app import protocol
 from app.config import Config
@@ -31,7 +31,7 @@ from app.services.threads import Threads
 from app.services.watchers import Watchers
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
-from app.store.database import LONG_S, open_configured
+from app.store.database import LONG_S, keep_alive, open_configured
 from app.store.faults import may_pass, reason
 from app.store.patience import Patience
 from app.trigger_token import is_right, read_token
@@ -43,6 +43,8 @@ CONDUCTOR = 0
 """The event worker that gives out the shards."""
 COUNTED_WITHIN_S = 60
 """How long the database may count customers before it is asked whether it is there: a million take 0.2 s."""
+KEEP_ALIVE_EVERY_S = 1.0
+"""The database closes connections of which it hears nothing for three times as long."""
 MOST_CONNECTIONS = 1_000
 """At once. With half a request each they hold 64 MiB."""
 FRAME_WITHIN_S = 10.0
@@ -71,6 +73,7 @@ class Application:
         """These wait for tasks to stop, up to 5 s."""
         self._conductor: Conductor | None = None
         self._conducting: asyncio.Task[None] | None = None
+        self._keeping_alive: asyncio.Task[None] | None = None
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
         """By connection; each lives as long as a request waits for it."""
         self._idle = IdleConnections()
@@ -88,6 +91,7 @@ class Application:
             return
         self._watchers = Watchers(self._database)
         self._close_idle(server)
+        self._keeping_alive = asyncio.get_running_loop().create_task(self._keep_alive())
         if worker_id == CONDUCTOR:
             owner = make_folder(self._config.sms_log_dir)
             self._conductor = Conductor(
@@ -107,8 +111,9 @@ class Application:
             self._watchers.dismiss()
 
     def worker_stop(self, server: Server, worker_id: int) -> None:
-        if self._conducting:
-            self._conducting.cancel()
+        for job in (self._conducting, self._keeping_alive):
+            if job:
+                job.cancel()
         if not server.taskworker:
             self._refusals.say_rest()
             for each in (self._watchers, self._asking, self._controlling):
@@ -122,6 +127,13 @@ class Application:
         for fd in self._idle.over():
             server.close(fd)
         asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._close_idle, server)
+
+    async def _keep_alive(self) -> None:
+        """So that who asks after a silence is answered as quickly as anybody else."""
+        while True:
+            await asyncio.sleep(KEEP_ALIVE_EVERY_S)
+            with suppress(SQLAlchemyError):  # who needs the database will hear of it
+                await self._asking.run(keep_alive, self._database)
 
     # ── a client asks ───────────────────────────────────────────────────────────────────────────
 

@@ -11,10 +11,11 @@ from rich.text import Text
 from app.console import out
 from app.doctor.finding import Finding, Verdict
 from app.domain.campaign import ShardState
+from app.domain.differences import Differences
 from app.services.abandon import SHOWN
 from app.services.progress import Snapshot
 from app.services.report import Report, TaskReport
-from app.wording import duration
+from app.wording import counted, duration, these
 
 
 def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
@@ -70,6 +71,21 @@ def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
         f"on from there alone; if it is lost: python -m app resume {snapshot.campaign.name} --abandon {folder[:SHOWN]}"
         for folder, tasks in folders.items()
     ]
+
+
+def differences_line(found: Differences) -> str:
+    """What a resume will do about the logs."""
+    if not found:
+        return f"the logs are right: {counted(found.right, 'message')}"
+    parts = [
+        f"{counted(found.right, 'message is', 'messages are')} right",
+        f"{counted(found.kept, 'reads', 'read')} otherwise than now, and will stay" if found.kept else "",
+        f"{counted(found.missing, 'is', 'are')} missing, and will be sent" if found.missing else "",
+        f"{counted(found.left_over, 'line stands', 'lines stand')} for nobody on record, and will go"
+        if found.left_over
+        else "",
+    ]
+    return f"in the logs {'; '.join(each for each in parts if each)}"
 
 
 def _audience(count: int | None) -> str:
@@ -135,6 +151,20 @@ def report_table(report: Report) -> Table:
     return table(rows, expendable, has_total=True)
 
 
+def late_lines(report: Report) -> list[str]:
+    """Sentences about those who came too late."""
+    lines = [
+        f"task {each.task}: {counted(len(each.late), 'customer')} came late, after the turn had passed, "
+        f"{these('id', each.late)}"
+        for each in report.tasks
+        if each.late
+    ]
+    if report.late_elsewhere:
+        who = counted(report.late_elsewhere, "customer")
+        lines.append(f"{who} came late, in ranges of ids in which nobody lived at the trigger")
+    return lines
+
+
 def _report_row(name: str, facts: dict[str, Any], *, agrees: bool) -> dict[str, str]:
     people = {
         "lines": "lines",
@@ -187,6 +217,7 @@ def totals(report: Report) -> dict[str, Any]:
         "rejected": sum(each.rejected for each in tasks),
         "gone": sum(each.gone for each in tasks),
         "audience": _sum_if_known([each.audience for each in tasks]),
+        "late": report.late,
         "bytes": sum(each.bytes for each in tasks),
         "first_mobile": greeted[0].first_mobile if greeted else "",
         "last_mobile": greeted[-1].last_mobile if greeted else "",
@@ -210,6 +241,7 @@ def _task_facts(task: TaskReport) -> dict[str, Any]:
         "rejected": task.rejected,
         "gone": task.gone,
         "audience": task.audience,
+        "late": len(task.late),
         "bytes": task.bytes,
         "first_mobile": task.first_mobile,
         "last_mobile": task.last_mobile,

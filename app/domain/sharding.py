@@ -1,6 +1,8 @@
 """How ids are cut into shards. Pure."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +14,36 @@ class IdRange:
     to_id: int
 
 
-def split(max_id: int, shard_size: int) -> list[IdRange]:
-    """As many ranges of `shard_size` ids as reach `max_id`, none when it is 0.
+class Stretch(Protocol):
+    """Something that has a range of ids, as a shard."""
 
-    The last one ends at `max_id` itself: who is added to the table later is not in it.
+    @property
+    def after_id(self) -> int: ...
+
+    @property
+    def to_id(self) -> int: ...
+
+
+def split(next_id: Callable[[int], int | None], max_id: int, shard_size: int) -> Iterator[IdRange]:
+    """The ranges in which somebody lives, ascending: `number * size < id <= (number + 1) * size`. The last one ends at
+    `max_id` itself: who is added to the table later is not in it.
+
+    `next_id(id)` is the lowest id above this one, None where there is none; it is asked once for each range that is
+    there, and once at the end where that is not a range's own.
     """
-    return [
-        IdRange(number, after, min(after + shard_size, max_id))
-        for number, after in enumerate(range(0, max_id, shard_size))
-    ]
+    end = 0
+    while end < max_id and (found := next_id(end)) is not None and found <= max_id:
+        number = (found - 1) // shard_size
+        end = min((number + 1) * shard_size, max_id)
+        yield IdRange(number, number * shard_size, end)
+
+
+def spans(stretches: Sequence[Stretch]) -> list[tuple[int, int]]:
+    """The same ids in as few ranges `after_id < id <= to_id` as there can be; the stretches ascend."""
+    found: list[tuple[int, int]] = []
+    for each in stretches:
+        if found and found[-1][1] == each.after_id:
+            found[-1] = (found[-1][0], each.to_id)
+        else:
+            found.append((each.after_id, each.to_id))
+    return found

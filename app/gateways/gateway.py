@@ -4,7 +4,19 @@ from collections.abc import Iterator
 from typing import Protocol
 
 
-class Gateway(Protocol):
+class Account(Protocol):
+    """What was delivered, to be compared and written anew; see Gateway."""
+
+    def delivered(self, position: int, size: int) -> bytes: ...
+
+    def lines(self, position: int) -> Iterator[tuple[int, bytes]]: ...
+
+    def begin_anew(self, position: int) -> None: ...
+
+    def deliver_anew(self, text: bytes) -> None: ...
+
+
+class Gateway(Account, Protocol):
     """Delivers the messages of one shard. One process at a time has it. Making one raises ShardTaken when another
     process does. To make one, to return and to deliver raise LogUnusable when the way out does not work now, whatever
     foreign error that is; nothing is lost by trying again later.

@@ -13,7 +13,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Engine
 from app.domain.campaign import State
 from app.domain.packed_numbers import Numbers, join
 from app.domain.repeats import NOBODY, Repeats, gather, repeated, without_lowest
+from app.domain.sharding import spans
 from app.errors import LogUnusable, ShardTaken
 from app.gateways.log_file import make_folder
 from app.store import campaigns, duplicates, numbers, shards
@@ -83,14 +84,14 @@ def find_duplicates(database: Engine, log_dir: Path, campaign_id: int, should_st
     """
     with database.connect() as connection:
         campaign = campaigns.get(connection, campaign_id)
-        to_id = max((each.to_id for each in shards.of_campaign(connection, campaign_id)), default=0)
+        covered = spans(shards.of_campaign(connection, campaign_id))
     if campaign is None or not campaign.is_preparing:
         return campaign is not None and campaign.state is State.RUNNING
     watch = _Watch(database, campaign_id, should_stop)
     try:
         with _place(log_dir, campaign) as folder:
             try:
-                runs = _runs(folder, to_id)
+                runs = _runs(folder, covered)
                 _read(database, runs, watch)
                 prepared = _note(database, campaign_id, _merge(database, runs, watch))
             except _Stopped:
@@ -172,14 +173,13 @@ def _folder_name(campaign: Campaign) -> str:
     return f"{campaign.id}-{campaign.created_at.timestamp():.3f}-{campaign.halted_ms}"
 
 
-def _runs(folder: Path, to_id: int) -> list[Run]:
-    """The runs that hold everyone up to `to_id`: of 250,000 ids; of fewer where some thread would have none, of more
-    where there would be very many."""
-    ids = min(max(min(RUN_IDS, -(-to_id // THREADS)), to_id // MANY_RUNS), MOST_RUN_IDS)
-    return [
-        Run(folder / f"{number}.run", after_id, min(after_id + ids, to_id))
-        for number, after_id in enumerate(range(0, to_id, ids))
-    ]
+def _runs(folder: Path, covered: Sequence[tuple[int, int]]) -> list[Run]:
+    """The runs that hold everyone in the ranges that are covered by shards, for nobody else has a turn: of 250,000 ids;
+    of fewer where some thread would have none, of more where there would be very many."""
+    in_all = sum(to_id - after_id for after_id, to_id in covered)
+    ids = min(max(min(RUN_IDS, -(-in_all // THREADS)), in_all // MANY_RUNS), MOST_RUN_IDS)
+    ranges = [(each, min(each + ids, to_id)) for after_id, to_id in covered for each in range(after_id, to_id, ids)]
+    return [Run(folder / f"{number}.run", *each) for number, each in enumerate(ranges)]
 
 
 def _read(database: Engine, runs: list[Run], watch: _Watch) -> None:

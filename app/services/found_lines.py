@@ -14,13 +14,20 @@ class FoundLines:
     def __init__(self, template: Template, lines: Iterator[tuple[int, bytes]]) -> None:
         """`lines`: each with the position where it begins; what does not fit the template greets nobody."""
         self._template = template
+        self.left = 0
+        """How many of all lines are not taken, whomever they greet."""
         found = np.fromiter(
-            ((hash(key), at) for at, line in lines if (key := template.addressee(line)) is not None),
+            ((hash(key), at) for at, line in self._count(lines) if (key := template.addressee(line)) is not None),
             np.dtype([("key", np.int64), ("at", np.int64)]),
         )
         found.sort(order=["key", "at"])
         self._keys, self._at = found["key"], found["at"]
         self._is_taken = np.zeros(len(found), np.bool_)
+
+    def _count(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        for each in lines:
+            self.left += 1
+            yield each
 
     def take(self, line: bytes) -> int | None:
         """Where the first line stands that greets the same customer as this one and is not taken."""
@@ -29,6 +36,7 @@ class FoundLines:
         while place < len(self._keys) and self._keys[place] == key:
             if not self._is_taken[place]:
                 self._is_taken[place] = True
+                self.left -= 1
                 return int(self._at[place])
             place += 1
         return None

@@ -30,7 +30,7 @@ class Messages:
         self._task = task
         numbers = [each.number for each in self._now.shards]
         if task is not None and task not in numbers:
-            raise UnknownTask(name, task, len(numbers))
+            raise UnknownTask(name, task, numbers)
         self._logs = {
             number: _Log(log_path(log_dir, self._now.campaign.name, number))
             for number in (numbers if task is None else [task])

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from app.domain.greeting import compile_template
 from app.domain.page import prepare
 from app.domain.reject import Reject
-from app.gateways.gateway import Gateway
+from app.gateways.gateway import Account, Gateway
 from app.services.found_lines import FoundLines
 from app.store import heirs, rejects, shards
 from app.store.campaigns import Campaign
@@ -37,13 +37,17 @@ def repair(
     line once there is a difference. Raises LeaseLost, LogUnusable, LogDamaged and what the database raises.
     """
     of = (shard.campaign_id, shard.number, gateway.owner)
-    repairing = _Repair(database, gateway, campaign, shard, page_rows)
+    repairing = Comparison(database, gateway, campaign, shard, page_rows)
     while repairing.goes_on:
         if should_stop():
             return False
         write(database, lambda connection: shards.renew(connection, *of))
         repairing.next_page()
-    standing = repairing.end()
+    standing = repairing.standing
+    if repairing.is_anew:
+        gateway.end_anew()
+    else:
+        gateway.return_to(standing.log_bytes)
 
     def record(connection: Connection) -> None:
         rejects.remove(connection, campaign.id, standing.last_id, shard.to_id)
@@ -65,11 +69,11 @@ def repair(
     return True
 
 
-class _Repair:
+class Comparison:
     """Page after page of the customers who were done. As long as the log is what it should be it is only read; from the
     first difference on it is written anew beside the old one."""
 
-    def __init__(self, database: Engine, gateway: Gateway, campaign: Campaign, shard: Shard, page_rows: int) -> None:
+    def __init__(self, database: Engine, gateway: Account, campaign: Campaign, shard: Shard, page_rows: int) -> None:
         self._database = database
         self._gateway = gateway
         self._template = compile_template(campaign.template, None)
@@ -84,6 +88,23 @@ class _Repair:
     @property
     def goes_on(self) -> bool:
         return self._standing.last_id < self._shard.last_id
+
+    @property
+    def standing(self) -> Standing:
+        """How far the log is compared, and right then."""
+        return self._standing
+
+    @property
+    def is_anew(self) -> bool:
+        """Whether there was a difference, so that the second account is the right one."""
+        return self._found is not None
+
+    @property
+    def left_over(self) -> int:
+        """Once all is compared: how many lines stand for nobody who is to have been sent."""
+        if self._found is None:
+            return sum(1 for _ in self._gateway.lines(self._standing.log_bytes))
+        return self._found.left
 
     def next_page(self) -> None:
         shard, standing = self._shard, self._standing
@@ -128,11 +149,3 @@ class _Repair:
         text = b"".join(lines)
         self._gateway.deliver_anew(text)
         return len(text)
-
-    def end(self) -> Standing:
-        """Where the shard stands now, the log is there."""
-        if self._found is None:
-            self._gateway.return_to(self._standing.log_bytes)
-        else:
-            self._gateway.end_anew()
-        return self._standing

@@ -1,11 +1,12 @@
 """Checks a campaign's logs against the database, message by message, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -13,10 +14,12 @@ from app.domain.campaign import ShardState
 from app.domain.greeting import compile_template
 from app.domain.page import Page, prepare
 from app.domain.people import People
+from app.domain.sharding import spans
 from app.gateways.log_file import log_path
 from app.services.progress import snapshot
 from app.services.reject_check import RejectCheck
 from app.services.shared_numbers import as_recorded
+from app.store import customers
 from app.store.campaigns import Campaign
 from app.store.customers import Pages
 from app.store.duplicates import Duplicates
@@ -45,6 +48,8 @@ class TaskReport:
     last_mobile: str
     seconds: float
     differences: list[str]
+    late: list[int] = field(default_factory=list)
+    """Ids of customers who were not there yet when their turn passed, and have no message."""
 
     @property
     def rate(self) -> float:
@@ -58,6 +63,13 @@ class Report:
 
     campaign: Campaign
     tasks: list[TaskReport]
+    late_elsewhere: int = 0
+    """Customers up to the highest id of the trigger in shards that nobody lived in then."""
+
+    @property
+    def late(self) -> int:
+        """Customers below the highest id of the trigger who came too late for it. Log and record agree about them."""
+        return sum(len(each.late) for each in self.tasks) + self.late_elsewhere
 
     @property
     def agrees(self) -> bool:
@@ -74,7 +86,26 @@ def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | Task
         for task in pool.map(_TaskCheck.run, checks):
             tasks.append(task)
             yield task
-    yield Report(now.campaign, tasks)
+    yield Report(now.campaign, tasks, _count_elsewhere(database, now.shards))
+
+
+def _count_elsewhere(database: Engine, shards: Sequence[Shard]) -> int:
+    covered = spans(shards)
+    with database.connect() as connection:
+        return sum(
+            customers.count_range(connection, end, begin)
+            for (_, end), (begin, _) in pairwise([(0, 0), *covered])
+            if end < begin
+        )
+
+
+class _Without(NamedTuple):
+    """A customer whose message does not stand in the log as it is now."""
+
+    customer_id: int
+    gender: int | None
+    key: int
+    """A hash of whom it greets."""
 
 
 class _TaskCheck:
@@ -89,6 +120,7 @@ class _TaskCheck:
         self._lines = self._female = self._unknown = 0
         self._first_mobile = self._last_mobile = ""
         self._differences: list[str] = []
+        self._late: list[int] = []
         with database.connect() as connection:
             self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
         self._rejects = RejectCheck(database, campaign, shard, log_dir)
@@ -126,6 +158,7 @@ class _TaskCheck:
             last_mobile=self._last_mobile,
             seconds=shard.work_ms / 1000,
             differences=self._differences,
+            late=self._late,
         )
 
     def _compare(self, size: int) -> None:
@@ -169,7 +202,7 @@ class _TaskCheck:
         with self._path.open("rb") as log:
             log.seek(at)
             unexplained = Counter(map(hash, log))
-        missing: list[int] = []
+        without: list[_Without] = []
         while after_id < self._shard.last_id:
             page, last_id = self._page(after_id)
             absent = []
@@ -179,19 +212,49 @@ class _TaskCheck:
                     unexplained[line] -= 1
                 else:
                     absent.append(place)
-            missing += [page.greeted.ids[place] for place in absent]
+                    key = hash(self._template.addressee(message))
+                    without.append(_Without(page.greeted.ids[place], page.greeted.genders[place], key))
             self._rejects.compare(page.rejects, after_id, last_id)
             self._count(page.greeted.without(absent))
             after_id = last_id
+        otherwise = self._find_otherwise(without, unexplained, at)
+        self._say(otherwise, sorted({each.customer_id for each in without}.difference(otherwise)), unexplained, at)
+
+    def _find_otherwise(self, without: Sequence[_Without], unexplained: Counter[int], at: int) -> list[int]:
+        """Ids of those without their message whose number has one all the same, as when somebody was renamed since.
+        Their lines are explained by it."""
+        waiting: dict[int, list[_Without]] = {}
+        for each in reversed(without):
+            waiting.setdefault(each.key, []).append(each)
+        found = []
+        with self._path.open("rb") as log:
+            log.seek(at)
+            for line in log if waiting else ():
+                if unexplained[hash(line)] <= 0 or (key := self._template.addressee(line)) is None:
+                    continue
+                if those := waiting.get(hash(key)):
+                    unexplained[hash(line)] -= 1
+                    found.append(those.pop())
+        self._lines += len(found)
+        self._female += sum(each.gender == 0 for each in found)
+        self._unknown += sum(each.gender is None for each in found)
+        return sorted(each.customer_id for each in found)
+
+    def _say(self, otherwise: list[int], missing: list[int], unexplained: Counter[int], at: int) -> None:
         too_many = unexplained.total()
-        if missing:
+        if otherwise:
+            who = counted(len(otherwise), "customer has a message that reads", "customers have messages that read")
+            self._differences.append(f"{who} otherwise than it would now, {these('id', otherwise)}")
+        if missing and self._lines == self._shard.sent:  # every message that was sent is there
+            self._late = missing
+        elif missing:
             who = counted(len(missing), "customer has no message", "customers have no message")
             self._differences.append(f"{who}, {these('id', missing)}")
         if too_many:
             what = counted(too_many, "line belongs to nobody or stands twice", "lines belong to nobody or stand twice")
             numbers = [f"{number:,}" for number in islice(self._lines_of(unexplained, at), EXAMPLES)]
             self._differences.append(f"{what}, {these('line', numbers, too_many)}")
-        if not missing and not too_many:
+        if not (otherwise or missing or too_many):
             self._differences.append("the lines are not in the order of ids")
 
     def _lines_of(self, unexplained: Counter[int], at: int) -> Iterator[int]:

@@ -51,6 +51,13 @@ def max_id(connection: Connection) -> int:
     return connection.execute(sa.select(sa.func.max(customers.c.id))).scalar_one() or 0
 
 
+def next_id(connection: Connection, after_id: int) -> int | None:
+    """The lowest id above this one, None where there is none; one look into the primary key."""
+    query = sa.select(sa.func.min(customers.c.id)).where(customers.c.id > after_id)
+    found: int | None = connection.execute(query).scalar_one()
+    return found
+
+
 def count_below(connection: Connection) -> int:
     """How many have an id below 1, as a table of somebody's own may have."""
     query = sa.select(sa.func.count()).select_from(customers).where(customers.c.id < 1)

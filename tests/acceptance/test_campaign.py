@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import ODD_NAMES, crowd, expected_logs, logs_of, move_in, person
-from tests.integration.app.serving import Product
+from tests.integration.app.serving import IN_SMALL_PAGES, Product
 
 SIZE = 50
 ROWS = [
@@ -51,6 +51,7 @@ def test_from_an_empty_database_to_a_report_that_agrees(database_url, tmp_path):
 def halfway(sqlite_url: str, tmp_path: Path) -> Iterator[Product]:
     """A server that was stopped in the middle of a campaign of one shard."""
     with with_tables(sqlite_url), Product(sqlite_url, tmp_path) as product:
+        product.program = IN_SMALL_PAGES
         move_in(product.database, CROWD)
         product.start()
         product.ask(NAME)

@@ -11,6 +11,7 @@ from app.domain.campaign import State
 from app.domain.greeting import DEFAULT_TEMPLATE, MAX_TEMPLATE_CHARACTERS
 from app.errors import BadRequest
 from app.services.dispatch import dispatch
+from app.store import customers
 from app.store.tables import campaigns, shards
 from tests.integration.app.people import move_in, person
 
@@ -26,8 +27,8 @@ def ranges(database: Engine) -> list[tuple[int, int]]:
         return [tuple(row) for row in rows]
 
 
-def test_a_trigger_makes_a_campaign_with_as_many_shards_as_the_highest_id_needs(database):
-    move_in(database, [person(1), person(25)])
+def test_a_trigger_makes_a_campaign_with_a_shard_for_each_range_in_which_somebody_lives(database):
+    move_in(database, [person(1), person(20), person(25)])
 
     done = dispatch(database, "春节", 10)
 
@@ -77,7 +78,7 @@ def test_what_is_refused_leaves_no_row(database, name, template):
 
 
 def test_of_many_triggers_at_the_same_moment_one_makes_the_campaign(database):
-    move_in(database, [person(25)])
+    move_in(database, [person(5), person(15), person(25)])
     start = Barrier(6, timeout=10)
 
     def trigger(_: int) -> bool:
@@ -117,10 +118,35 @@ def test_ids_below_one_which_no_shard_can_have_are_counted_and_refused(sqlite):
 
 
 def test_more_shards_than_anybody_would_want_are_refused_with_the_setting_that_makes_them_fewer(database):
-    move_in(database, [person(1), (40_001, "张伟", 1, "13800000002")])
+    move_in(database, [person(number) for number in range(1, 40_002, 10)])
 
     with pytest.raises(BadRequest, match=r"SMS_SHARD_SIZE$") as refusal:
         dispatch(database, "a", 10)
 
     assert refusal.value.code == "too_many_shards"
     assert dispatch(database, "a", 11).created
+
+
+def test_ranges_in_which_nobody_lives_are_left_out_and_numbers_keep_their_meaning(database):
+    move_in(database, [person(1), person(10), person(11), person(95), person(2**32 - 1)])
+
+    done = dispatch(database, "a", 10)
+
+    last = (2**32 - 2) // 10
+    assert done.shards == [0, 1, 9, last]
+    assert ranges(database) == [(0, 10), (10, 20), (90, 100), (10 * last, 2**32 - 1)]
+
+
+def test_the_index_is_looked_into_once_for_each_range_that_is_there(sqlite, monkeypatch):
+    move_in(sqlite, [person(1), person(5), person(1001), person(50_000)])
+    real, looks = customers.next_id, []
+
+    def next_id(connection, after_id):
+        looks.append(after_id)
+        return real(connection, after_id)
+
+    monkeypatch.setattr(customers, "next_id", next_id)
+
+    dispatch(sqlite, "a", 10)
+
+    assert looks == [0, 10, 1010]

@@ -16,7 +16,7 @@ from app.store.database import writing
 from tests.integration.app.beside import beside
 from tests.integration.app.campaigns import after, run, send, trigger, with_tables
 from tests.integration.app.people import crowd, expected_logs, greeting, move_in, person
-from tests.integration.app.serving import ROOT, WITHIN_S, Product
+from tests.integration.app.serving import IN_SMALL_PAGES, ROOT, WITHIN_S, Product
 from tests.waiting import until
 
 NAME = "春节"
@@ -172,6 +172,7 @@ MANY = crowd(100_000)
 def large(sqlite_url, tmp_path) -> Iterator[Product]:
     """A running server with a campaign under way."""
     with with_tables(sqlite_url), Product(sqlite_url, tmp_path, shard_size=50_000) as product:
+        product.program = IN_SMALL_PAGES
         move_in(product.database, MANY)
         product.start()
         product.ask(NAME)

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from app.__main__ import SILENT_S
 from tests.conftest import MYSQL
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
@@ -153,6 +154,25 @@ def connections_of(product: Product) -> list[int]:
         return list(connection.execute(sa.text(count)).scalars())
 
 
+def test_event_workers_keep_their_connections_over_a_silence(server_url, tmp_path):
+    with Product(server_url, tmp_path) as product:
+        product.start()
+        for _ in range(20):  # both event workers are asked
+            product.ask(json.dumps({"watch": "nobody"}))
+        before, since = connections_of(product), clock_of(product)
+
+        until(lambda: clock_of(product) > since + 2 * SILENT_S, within_s=WITHIN_S, what="nobody asked for some time")
+
+        assert len(before) > 1
+        assert set(connections_of(product)) >= set(before)
+
+
+def clock_of(product: Product) -> float:
+    """The database's, in seconds."""
+    with product.database.connect() as connection:
+        return float(connection.exec_driver_sql("SELECT UNIX_TIMESTAMP(NOW(3))").scalar_one())
+
+
 def test_no_connection_to_the_database_belongs_to_two_processes(mysql_url, tmp_path):
     port = sa.make_url(mysql_url).port
     with with_tables(mysql_url), Product(mysql_url, tmp_path, shard_size=SIZE // 4) as product:
@@ -184,7 +204,7 @@ def test_a_log_that_somebody_removes_stops_the_campaign_with_a_sentence_and_resu
             log.unlink()
         state, reason = product.wait_until_over(NAME), product.reason(NAME)
 
-        resumed = product.run("resume", NAME)
+        resumed = product.run("resume", NAME, "--yes")
 
         assert state == "failed"
         assert reason.startswith(f"{log} was ")

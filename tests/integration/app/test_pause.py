@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from app.store import shards
 from app.store.database import open_database
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
-from tests.integration.app.serving import WITHIN_S, Product
+from tests.integration.app.serving import IN_SMALL_PAGES, WITHIN_S, Product
 from tests.waiting import until
 
 SIZE = 50_000
@@ -25,6 +25,7 @@ NAME = "春节"
 def sending(migrated_url, tmp_path):
     """A campaign under way on two task workers, of which something is sent and more is not."""
     with Product(migrated_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product:
+        product.program = IN_SMALL_PAGES
         move_in(product.database, CROWD)
         product.start()
         product.ask(NAME)

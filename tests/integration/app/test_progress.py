@@ -31,7 +31,7 @@ def test_campaigns_come_newest_first(sqlite):
 
 def test_every_campaign_has_its_own_shards_and_is_read_with_a_few_statements(database, monkeypatch):
     monkeypatch.setattr(progress, "CAMPAIGNS_AT_ONCE", 4)
-    move_in(database, [person(25)])
+    move_in(database, [person(5), person(15), person(25)])
     for number in range(9):
         trigger(database, str(number), 10 if number % 2 else 100)
     statements = []

@@ -20,7 +20,7 @@ from app.store.tables import customers
 from tests.integration.app.campaigns import after, run, send, shards_of, trigger, with_tables
 from tests.integration.app.conftest import SHARD_SIZE
 from tests.integration.app.people import Row, expected_logs, logs_of, move_in, person
-from tests.integration.app.serving import Product
+from tests.integration.app.serving import IN_SMALL_PAGES, Product
 from tests.waiting import until
 
 BAD = {
@@ -380,6 +380,7 @@ def test_a_server_killed_in_the_middle_rejects_everybody_once(migrated_url, tmp_
     size = 50_000
     people = [person(number) if number % 7 else (number, "张伟", 1, "") for number in range(1, 2 * size + 1)]
     with Product(migrated_url, tmp_path, task_worker_num=2, shard_size=size) as product:
+        product.program = IN_SMALL_PAGES
         move_in(product.database, people)
         product.start()
         product.ask("a")

@@ -10,6 +10,9 @@ from app.errors import UnknownCampaign
 from app.gateways.log_file import log_path
 from app.services import report as module
 from app.services.report import Report, report
+from app.store import shards
+from app.store.database import writing
+from app.store.tables import customers
 from tests.integration.app.campaigns import after, run, send, trigger
 from tests.integration.app.people import greeting, move_in, person
 
@@ -58,9 +61,14 @@ def test_a_template_of_ones_own_is_checked_as_well(database, logs):
     assert check(database, logs).agrees
 
 
-def test_a_shard_in_which_nobody_lives_agrees(sqlite, logs):
+def test_a_shard_in_which_nobody_lives_any_more_agrees(sqlite, logs):
+    move_in(sqlite, [person(1), person(11), person(30)])
+    campaign = trigger(sqlite, "a", 10)
     move_in(sqlite, [person(1), person(30)])
-    run(sqlite, logs, "a", 10)
+    for number in range(3):
+        send(sqlite, logs, campaign, number)
+        with writing(sqlite) as connection:
+            shards.finish(connection, campaign.id, number)
 
     whole = check(sqlite, logs)
 
@@ -221,7 +229,10 @@ def test_only_the_task_that_differs_is_named(sqlite, logs):
     ("change", "expected"),
     [
         ("DELETE FROM customers WHERE id = 5", "1 line belongs to nobody or stands twice, line 5"),
-        ("UPDATE customers SET name = '李四' WHERE id = 5", "1 customer has no message, id 5"),
+        (
+            "UPDATE customers SET name = '李四' WHERE id = 5",
+            "1 customer has a message that reads otherwise than it would now, id 5",
+        ),
     ],
 )
 def test_a_table_that_changed_since_differs(database, logs, change, expected):
@@ -258,3 +269,52 @@ def test_one_of_two_customers_with_the_same_message_may_not_be_forgotten(sqlite,
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
 
     assert "1 customer has no message, id 2" in differences(sqlite, logs)
+
+
+def test_who_was_changed_since_has_a_message_that_reads_otherwise_and_is_not_missing(database, logs):
+    move_in(database, ROWS)
+    run(database, logs, "a", 100)
+
+    with writing(database) as connection:
+        connection.execute(sa.update(customers).where(customers.c.id == 5).values(name="改名", gender=0))
+
+    assert differences(database, logs) == ["1 customer has a message that reads otherwise than it would now, id 5"]
+    assert check(database, logs).tasks[0].lines == 20
+
+
+def test_who_came_after_the_turn_had_passed_is_late_and_no_difference(database, logs):
+    move_in(database, [row for row in ROWS if row[0] not in {5, 12, 13, 14}])
+    run(database, logs, "a", 3)
+    late = [row for row in ROWS if row[0] in {5, 13}]
+
+    with writing(database) as connection:  # as a transaction that got its ids before the trigger
+        for number, name, gender, mobile in late:
+            connection.execute(sa.insert(customers).values(id=number, name=name, gender=gender, mobile=mobile))
+    whole = check(database, logs)
+
+    assert whole.agrees
+    assert {each.task: each.late for each in whole.tasks if each.late} == {1: [5], 4: [13]}
+    assert (whole.late, whole.late_elsewhere) == (2, 0)
+
+
+def test_who_came_where_nobody_lived_is_late_too(sqlite, logs):
+    move_in(sqlite, [person(1), person(40)])
+    run(sqlite, logs, "a", 10)
+
+    move_in(sqlite, [person(1), person(15), person(25), person(40), person(41)])
+    whole = check(sqlite, logs)
+
+    assert whole.agrees
+    assert (whole.late, whole.late_elsewhere) == (2, 2)
+
+
+def test_where_a_line_is_gone_nobody_is_called_late(sqlite, logs):
+    move_in(sqlite, [row for row in ROWS if row[0] != 5])
+    run(sqlite, logs, "a", 100)
+    lines = log_path(logs, "a", 0).read_bytes().splitlines(keepends=True)
+    log_path(logs, "a", 0).write_bytes(b"".join(lines[1:]))
+
+    move_in(sqlite, ROWS)
+
+    assert "2 customers have no message, ids 1, 5" in differences(sqlite, logs)
+    assert check(sqlite, logs).late == 0

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
-from tests.integration.app.serving import Product
+from tests.integration.app.serving import IN_SMALL_PAGES, Product
 
 SIZE = 50_000
 CROWD = crowd(2 * SIZE)
@@ -19,6 +19,7 @@ CROWD = crowd(2 * SIZE)
 def halfway(migrated_url, tmp_path):
     """A campaign under way on two task workers."""
     with Product(migrated_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product:
+        product.program = IN_SMALL_PAGES
         move_in(product.database, CROWD)
         product.start()
         assert product.ask("春节").startswith("分发任务给了task0,1执行")
@@ -75,6 +76,7 @@ def test_the_event_worker_that_conducts_killed_in_the_middle_is_made_good_withou
 def test_a_database_that_hangs_up_in_the_middle_is_made_good_without_a_restart(mysql_url, tmp_path):
     with with_tables(mysql_url), Product(mysql_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product:
         product.expects_tracebacks = True
+        product.program = IN_SMALL_PAGES
         move_in(product.database, CROWD)
         product.start()
         product.ask("春节")

@@ -259,7 +259,7 @@ def test_a_pause_waits_for_a_task_that_has_recorded_no_page_yet(database, logs):
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_shards_wait_in_order_oldest_campaign_first(sqlite, reverse):
-    move_in(sqlite, [person(25)])
+    move_in(sqlite, [person(5), person(15), person(25)])
     first, second = trigger(sqlite, "z", 10), trigger(sqlite, "a", 10)
 
     with sqlite.connect() as connection:

@@ -13,7 +13,7 @@ import pytest
 from tests.integration.app.beside import Command, beside
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
-from tests.integration.app.serving import ROOT, WITHIN_S, Product
+from tests.integration.app.serving import IN_SMALL_PAGES, ROOT, WITHIN_S, Product
 from tests.waiting import until
 
 MANY = 100_000
@@ -23,6 +23,7 @@ MANY = 100_000
 def large(sqlite_url, tmp_path) -> Iterator[Product]:
     """A running server with a campaign ahead that takes a while."""
     with with_tables(sqlite_url), Product(sqlite_url, tmp_path, shard_size=50_000) as product:
+        product.program = IN_SMALL_PAGES
         move_in(product.database, crowd(MANY))
         product.start()
         yield product

@@ -219,6 +219,18 @@ def test_an_object_is_answered_with_facts_beside_the_words():
     }
 
 
+@pytest.mark.parametrize("answer", [protocol.accepted, protocol.exists])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_answer_to_a_trigger_stays_short_however_many_shards_there_are(answer, as_json):
+    line = answer("a", range(20_000_000, 20_004_000), "running", as_json=as_json)
+
+    assert len(line) < 2_000
+    if as_json:
+        facts = json.loads(line)
+        assert facts["tasks"] == list(range(20_000_000, 20_000_064))
+        assert facts["task_count"] == 4_000
+
+
 def test_progress_counts_ids_that_are_done_and_messages_that_are_sent():
     shards = [ShardProgress(0, 0, 10, 10, 6, True, 2, 1, 9), ShardProgress(1, 10, 15, 12, 2, False)]
 
