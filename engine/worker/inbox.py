@@ -1,12 +1,10 @@
 """Reads what other processes send to one with an event loop, a packet at a time, where its death cannot take it."""
 
-from collections.abc import Callable
 from functools import partial
 
 from engine.ipc.board import Board, Cell
 from engine.ipc.channel import Channel
 from engine.ipc.inbox_packet import InboxPacket
-from engine.ipc.message import Message
 from engine.worker.inbox_processor import InboxProcessor
 
 MOST_PACKETS = 64
@@ -54,19 +52,18 @@ class Inbox:
         while self._board.is_stopping and (messages := self._packet.take(self._receive_into)) is not None:
             self._processor.process(self._packet, messages)
 
-    def read_other(self, other: int, forward: Callable[[int, list[Message]], None]) -> bool:
+    def read_other(self, other: int) -> bool:
         """Handle what is in the inbox `other`, that of the other place, while nobody sits there.
 
-        False once somebody does, who reads it himself: `forward(other, messages)` sends on what was meant for him.
+        False once somebody does, who reads it himself. Nobody sits down while a packet is taken: it could be for him,
+        and to send it on to him would be to have it where our death takes it.
         """
         packet, receive_into = self._packet, partial(self._channel.receive_into, other)
-        while not self._board.get(other, Cell.PID):
-            messages = packet.take(receive_into)
+        while True:
+            with self._board.seats_locked(other):
+                if self._board.get(other, Cell.PID):
+                    return False
+                messages = packet.take(receive_into)
             if messages is None:
                 return True
-            if self._board.get(other, Cell.PID):
-                forward(other, messages)
-                packet.clear()
-            else:
-                self._processor.process(packet, messages, is_foreign=True)
-        return False
+            self._processor.process(packet, messages, is_foreign=True)

@@ -42,15 +42,6 @@ class Outbox:
         waiting = self._posted_bytes + self._stuck_bytes
         if waiting and waiting + len(message.body) > MOST_BYTES:
             raise InboxFull(waiting, MOST_BYTES)
-        self._add(to, message)
-
-    def forward(self, to: int, messages: list[Message]) -> None:
-        """Send at once what was meant for another, however much waits: it is somewhere already."""
-        for message in messages:
-            self._add(to, message)
-        self.flush()
-
-    def _add(self, to: int, message: Message) -> None:
         if not self._to_flush:
             self._loop.call_soon(self.flush)
         self._to_flush.add(to)

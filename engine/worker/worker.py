@@ -251,7 +251,7 @@ class EventWorker:
             self._loop.call_soon(self._poll_on)
 
     def _read_other_inbox(self) -> None:
-        if self._inbox.read_other(self._other_place, self._outbox.forward):
+        if self._inbox.read_other(self._other_place):
             self._tasks.dispatcher.again()
         else:
             self._loop.remove_reader(self._channel.readable(self._other_place))
