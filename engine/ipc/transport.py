@@ -33,7 +33,7 @@ class TaskTransport(Protocol):
 
     def wake_other(self, number: int) -> None:
         """Note that task worker `number` takes nothing for now, until it takes again, and wake another with credit to
-        take what waits for it."""
+        take what waits for it, or for others that take nothing."""
 
     def requeue(self, number: int, packet: bytes) -> bool:
         """Put back tasks that task worker `number` took and did not begin, so that another does them; False when there
@@ -102,8 +102,10 @@ class SocketTransport:
         return 0
 
     def wake_other(self, number: int) -> None:
-        self._blocked[number] = BLOCKED_WITH_TASKS
-        if not self._tasks.is_empty(number):
+        blocked = self._blocked
+        blocked[number] = BLOCKED_WITH_TASKS
+        # also for the others: this one may have been woken for all that waits there, and took a part of it
+        if any(state == BLOCKED_WITH_TASKS and not self._tasks.is_empty(each) for each, state in enumerate(blocked)):
             self._wake(number, False)
 
     def requeue(self, number: int, packet: bytes) -> bool:

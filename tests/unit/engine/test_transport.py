@@ -109,6 +109,18 @@ def test_once_it_takes_again_what_is_sent_to_it_is_its_own(world: World) -> None
     assert world.rung == []
 
 
+def test_who_was_woken_for_what_waits_elsewhere_and_is_kept_by_a_part_of_it_wakes_the_next(world: World) -> None:
+    world.send(0, 10)
+    world.send(0, 11)
+    world.transport.wake_other(0)
+    assert world.taken(1) == [10]
+
+    world.transport.wake_other(1)
+
+    assert world.rung == [(0, False), (1, False)]
+    assert world.taken(2) == [11]
+
+
 def test_what_is_for_one_alone_goes_into_its_inbox_and_is_left_there(world: World) -> None:
     world.send(0, 7, is_named=True)
 
