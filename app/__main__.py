@@ -8,31 +8,32 @@ from typing import Annotated, NoReturn
 import typer
 from sqlalchemy import Connection, Engine
 
-from app import config, console, log_lines, views
+from app import config, console, log_lines
+from app.audit.messages import Messages
+from app.audit.report import Report
+from app.audit.report import report as check_logs
+from app.campaigns import abandon as folders
+from app.campaigns import snapshot as progress
+from app.campaigns.control import control
+from app.campaigns.preview import preview as look_ahead
+from app.cli import views
+from app.cli.preview_view import preview_facts, preview_text
+from app.cli.watch_view import WatchView
+from app.cli.watching import Watching
 from app.config import Config
 from app.console import out
 from app.domain.campaign import ShardState, State, Verb, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.mobile import mask_all
 from app.errors import ServerUnreachable, Unconfirmed
-from app.gateways.log_file import owner_of, reserve_folder
-from app.preview_view import preview_facts, preview_text
-from app.protocol import Trigger, Watch
-from app.remote import Remote
-from app.services import abandon as folders
-from app.services import progress
-from app.services.control import control
-from app.services.messages import Messages
-from app.services.preview import preview as look_ahead
-from app.services.report import Report
-from app.services.report import report as check_logs
+from app.gateways.log_file.journal import owner_of, reserve_folder
 from app.store.customers import collect_rarely
 from app.store.database import open_configured
 from app.store.patience import Patience
 from app.store.readiness import check_ready
-from app.trigger_token import make_token, read_token, token_file
-from app.watch_view import WatchView
-from app.watching import Watching
+from app.trigger.client import Remote
+from app.trigger.protocol import Trigger, Watch
+from app.trigger.token import make_token, read_token, token_file
 from engine import StartError
 
 cli = console.commands("Greet every customer in the database by SMS, exactly once.")
@@ -69,7 +70,7 @@ def serve() -> None:
     # The other commands need neither an event loop nor numpy. The workers have both from their parent, for nothing: to
     # import numpy takes 0.2 s, and 15 MB of memory that they share.
     config.tune_numpy()
-    from app.server import build  # noqa: PLC0415
+    from app.runners.engine import build  # noqa: PLC0415
 
     settings = config.load()
     try:
@@ -199,7 +200,7 @@ def resume(
 
 def _agrees_to_differences(database: Engine, settings: Config, now: progress.Snapshot, *, yes: bool) -> bool:
     config.tune_numpy()
-    from app.services.compare_logs import compare_logs  # noqa: PLC0415  it needs numpy
+    from app.audit.compare_logs import compare_logs  # noqa: PLC0415  it needs numpy
 
     collect_rarely()
     with console.err.status("comparing the logs"):

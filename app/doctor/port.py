@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from app.config import Config
 from app.doctor.finding import Finding, ok, problem, warning
 from app.errors import AppError, Refused, ServerGone, TokenUnusable
-from app.protocol import Watch
-from app.remote import Remote
-from app.trigger_token import read_token
+from app.trigger.client import Remote
+from app.trigger.protocol import Watch
+from app.trigger.token import read_token
 
 WITHIN_S = 5.0
 NOBODY = Watch("")

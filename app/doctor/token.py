@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from app.config import Config
 from app.doctor.finding import Finding, ok, problem, warning
 from app.errors import TokenUnusable
-from app.exposure import is_beyond_loopback
-from app.trigger_token import read_token, token_file
+from app.trigger.exposure import is_beyond_loopback
+from app.trigger.token import read_token, token_file
 
 SHORTEST = 16
 

@@ -29,7 +29,7 @@ SHARDS = 8
 SMALL_PAGES = f"""
 import sys
 from app import __main__ as commands, console
-from app.services import send_shard
+from app.sending import shard as send_shard
 
 send_shard.PAGE_ROWS = {CUSTOMERS // (KILLS * 60)}
 sys.argv = ["app", "serve"]

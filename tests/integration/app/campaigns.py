@@ -7,8 +7,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from app.services.dispatch import dispatch
-from app.services.send_shard import Outcome, ShardOrder, send_shard
+from app.campaigns.start import dispatch
+from app.sending.shard import Outcome, ShardOrder, send_shard
 from app.store import campaigns, shards
 from app.store.campaigns import Campaign
 from app.store.database import open_database, writing

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.campaign import Verb
-from app.gateways.log_file import log_path
+from app.gateways.log_file.journal import log_path
 from app.store import campaigns, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import after, change_shard, run, send, trigger
@@ -30,7 +30,7 @@ def finished(sqlite, logs):
 @pytest.fixture
 def halfway(sqlite, logs, monkeypatch):
     """A campaign of one shard with 10 of its 25 customers done."""
-    monkeypatch.setattr("app.services.send_shard.PAGE_ROWS", 5)
+    monkeypatch.setattr("app.sending.shard.PAGE_ROWS", 5)
     move_in(sqlite, CROWD)
     campaign = trigger(sqlite, NAME, 100)
     send(sqlite, logs, campaign, should_stop=after(2))
@@ -65,7 +65,7 @@ def test_status_of_nothing_is_an_empty_list(app):
 @pytest.mark.parametrize("width", [200, 80, 40])
 @pytest.mark.parametrize("command", ["status", "report"])
 def test_on_a_narrow_terminal_columns_are_left_out_and_no_number_is_cut(app, finished, monkeypatch, command, width):
-    monkeypatch.setattr("app.views.out.width", width)
+    monkeypatch.setattr("app.cli.views.out.width", width)
 
     ended = app(command, NAME)
 

@@ -2,12 +2,12 @@
 
 import pytest
 
+from app.campaigns import control as module
+from app.campaigns.control import control
 from app.domain.campaign import ShardState, State, Verb
 from app.errors import BadRequest, UnknownCampaign, WrongState
-from app.gateways.log_file import LogFile, log_path
-from app.services import control as module
-from app.services.control import control
-from app.services.send_shard import Outcome
+from app.gateways.log_file.journal import LogFile, log_path
+from app.sending.shard import Outcome
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger

@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
+from app.campaigns.census import count_audiences
 from app.config import Config, DatabaseTls
 from app.errors import CertificateUnusable
-from app.server import open_patiently
-from app.services.census import count_audiences
+from app.runners.engine import open_patiently
 from app.store.database import open_database
 from tests import databases
 from tests.certificates import issue

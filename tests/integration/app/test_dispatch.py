@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
+from app.campaigns.start import dispatch
 from app.domain.campaign import State
 from app.domain.greeting import DEFAULT_TEMPLATE, MAX_TEMPLATE_CHARACTERS
 from app.errors import BadRequest
-from app.services.dispatch import dispatch
 from app.store import customers
 from app.store.tables import campaigns, shards
 from tests.integration.app.people import move_in, person

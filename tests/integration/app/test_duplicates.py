@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
+from app.campaigns.start import dispatch
 from app.domain.campaign import Verb
 from app.errors import BadRequest
-from app.services.dispatch import dispatch
 from app.store import campaigns as store
 from app.store.database import writing
 from app.store.tables import campaigns, rejects

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.services import send_shard
-from app.services.send_shard import Outcome
+from app.sending import shard as send_shard
+from app.sending.shard import Outcome
 from app.store import faults, shards
 from app.store.database import open_database, writing
 from app.store.faults import write

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.dedupe import find_duplicates as module
+from app.dedupe import number_runs, numbers
+from app.dedupe.find_duplicates import find_duplicates
 from app.domain.campaign import State, Verb
 from app.domain.mobile import normalise
 from app.errors import LogUnusable, ShardTaken
-from app.services import find_duplicates as module
-from app.services.find_duplicates import find_duplicates
-from app.store import campaigns, duplicates, number_runs, numbers
+from app.store import campaigns, duplicates
 from app.store.database import writing
 from app.store.duplicates import Duplicates
 from tests.integration.app.campaigns import as_stored, trigger

@@ -4,13 +4,13 @@ import io
 
 import pytest
 
+from app.campaigns import abandon as module
+from app.campaigns import control as controlling
+from app.campaigns.control import control
 from app.domain.campaign import ShardState, State, Verb
 from app.errors import FolderAlive, UnknownFolder
-from app.gateways.log_file import owner_of
-from app.services import abandon as module
-from app.services import control as controlling
-from app.services.control import control
-from app.services.send_shard import Outcome
+from app.gateways.log_file.journal import owner_of
+from app.sending.shard import Outcome
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger

@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.gateways.log_file import LogFile
-from app.services import send_shard, shared_numbers
-from app.services.find_duplicates import find_duplicates
-from app.services.report import Report, report
-from app.services.send_shard import Outcome
-from app.store import campaigns, number_runs, shards
+from app.audit.report import Report, report
+from app.dedupe import number_runs, shared_numbers
+from app.dedupe.find_duplicates import find_duplicates
+from app.gateways.log_file.journal import LogFile
+from app.sending import shard as send_shard
+from app.sending.shard import Outcome
+from app.store import campaigns, shards
 from app.store.database import writing
 from app.store.tables import customers as table
 from app.store.tables import rejects
@@ -269,7 +270,7 @@ def test_numbers_that_were_read_before_a_pause_are_read_anew_after_it(sqlite, lo
     move_in(sqlite, [person(1), person(2), person(3)])
     campaign = trigger(sqlite, "a", SIZE, allow_duplicates=False)
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr("app.services.find_duplicates._merge", dies)
+        patch.setattr("app.dedupe.find_duplicates._merge", dies)
         find_duplicates(sqlite, logs, campaign.id, lambda: False)
     with writing(sqlite) as connection:
         connection.execute(sa.update(campaigns.campaigns).values(halted_ms=5))
@@ -287,7 +288,7 @@ def test_numbers_that_were_read_long_ago_are_read_anew(sqlite, logs, monkeypatch
     move_in(sqlite, [person(1), person(2), person(3)])
     campaign = trigger(sqlite, "a", SIZE, allow_duplicates=False)
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr("app.services.find_duplicates._merge", dies)
+        patch.setattr("app.dedupe.find_duplicates._merge", dies)
         find_duplicates(sqlite, logs, campaign.id, lambda: False)
     monkeypatch.setattr(number_runs, "FRESH_S", 0.0)
 

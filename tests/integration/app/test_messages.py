@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.gateways.log_file import log_path
-from app.services import messages
-from app.services.messages import Messages
+from app.audit import messages
+from app.audit.messages import Messages
+from app.gateways.log_file.journal import log_path
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.beside import beside
@@ -33,7 +33,7 @@ def finished(sqlite, logs):
 @pytest.fixture
 def halfway(sqlite, logs, monkeypatch):
     """A campaign of one task, 10 of its 25 messages on record and five more in its log."""
-    monkeypatch.setattr("app.services.send_shard.PAGE_ROWS", 5)
+    monkeypatch.setattr("app.sending.shard.PAGE_ROWS", 5)
     move_in(sqlite, CROWD)
     campaign = trigger(sqlite, NAME, 100)
     send(sqlite, logs, campaign, should_stop=after(2))

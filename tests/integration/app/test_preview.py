@@ -5,10 +5,10 @@ import json
 import pytest
 import sqlalchemy as sa
 
+from app.campaigns import preview as module
+from app.campaigns.preview import preview
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.sms_parts import Encoding
-from app.services import preview as module
-from app.services.preview import preview
 from app.store.database import writing
 from tests.integration.app.people import crowd, greeting, move_in, person
 

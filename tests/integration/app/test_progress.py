@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from app.campaigns import snapshot as progress
+from app.campaigns.snapshot import every_snapshot, snapshot
 from app.domain.campaign import ShardState, Verb
 from app.errors import UnknownCampaign
-from app.services import progress
-from app.services.progress import every_snapshot, snapshot
 from app.store import campaigns, shards, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import change_shard, trigger

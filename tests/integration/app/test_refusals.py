@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
+from app.campaigns.control import control
 from app.domain.campaign import Verb
-from app.services.control import control
 from tests.integration.app.campaigns import trigger, with_tables
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import Product, changed
@@ -78,7 +78,7 @@ def test_an_over_long_frame_closes_the_connection_and_the_server_lives_on(server
 
 def test_half_a_request_is_waited_for_some_seconds_and_then_closed(sqlite_url, tmp_path):
     with with_tables(sqlite_url), Product(sqlite_url, tmp_path) as product:
-        product.program = changed("app.server", FRAME_WITHIN_S=0.1)
+        product.program = changed("app.runners.engine", FRAME_WITHIN_S=0.1)
         product.start()
         with product.client() as client:
             client.send_raw(struct.pack(">I", 60_000) + b"x" * 30_000)
@@ -89,7 +89,7 @@ def test_half_a_request_is_waited_for_some_seconds_and_then_closed(sqlite_url, t
 
 def test_a_connection_over_which_nothing_is_asked_is_closed_and_one_that_watches_is_not(sqlite_url, tmp_path):
     with with_tables(sqlite_url), Product(sqlite_url, tmp_path) as product:
-        product.program = changed("app.idle", IDLE_S=0.1, LOOK_EVERY_S=0.02)
+        product.program = changed("app.trigger.idle", IDLE_S=0.1, LOOK_EVERY_S=0.02)
         move_in(product.database, crowd(1))
         trigger(product.database, "停着", 10)
         control(product.database, product.logs, "停着", Verb.PAUSE)
@@ -110,7 +110,7 @@ def test_a_connection_over_which_nothing_is_asked_is_closed_and_one_that_watches
 
 def test_one_connection_too_many_is_refused_and_served_when_another_is_gone(sqlite_url, tmp_path):
     with with_tables(sqlite_url), Product(sqlite_url, tmp_path) as product:
-        product.program = changed("app.server", MOST_CONNECTIONS=1)
+        product.program = changed("app.runners.engine", MOST_CONNECTIONS=1)
         product.start()
         with product.client() as first:
             first.send("a")

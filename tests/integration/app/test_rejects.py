@@ -5,15 +5,15 @@ import json
 import pytest
 import sqlalchemy as sa
 
+from app.audit import report as report_module
+from app.audit.report import report
+from app.campaigns.census import count_audiences
+from app.campaigns.snapshot import snapshot
 from app.domain.campaign import State
 from app.domain.reject import Reason
-from app.gateways.reject_log import RejectLog, reject_log_path
-from app.services import report as report_module
-from app.services import send_shard as module
-from app.services.census import count_audiences
-from app.services.progress import snapshot
-from app.services.report import report
-from app.services.send_shard import Outcome, Rejected, ShardOrder, send_shard
+from app.gateways.log_file.rejects import RejectLog, reject_log_path
+from app.sending import shard as module
+from app.sending.shard import Outcome, Rejected, ShardOrder, send_shard
 from app.store import rejects, shards
 from app.store.database import writing
 from app.store.tables import customers

@@ -8,14 +8,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.audit.report import Report, report
+from app.campaigns.control import control
+from app.campaigns.finish import close_complete
 from app.domain.campaign import ShardState, State, Verb
-from app.gateways.log_file import log_path
-from app.gateways.reject_log import reject_log_path
-from app.services import send_shard
-from app.services.close import close_complete
-from app.services.control import control
-from app.services.report import Report, report
-from app.services.send_shard import Outcome
+from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.rejects import reject_log_path
+from app.sending import shard as send_shard
+from app.sending.shard import Outcome
 from app.store import campaigns, shards
 from app.store.database import writing
 from app.store.tables import customers
@@ -213,7 +213,7 @@ def test_rejects_are_counted_once_however_a_log_is_mended(database, logs):
 
 
 def test_a_pause_in_the_middle_of_comparing_changes_nothing(sqlite, logs, monkeypatch):
-    monkeypatch.setattr("app.services.control.SETTLED_WITHIN_S", 0.0)
+    monkeypatch.setattr("app.campaigns.control.SETTLED_WITHIN_S", 0.0)
     move_in(sqlite, CROWD)
     campaign = trigger(sqlite, "a", SIZE)
     send(sqlite, logs, campaign)

@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
+from app.audit import report as module
+from app.audit.report import Report, report
 from app.errors import UnknownCampaign
-from app.gateways.log_file import log_path
-from app.services import report as module
-from app.services.report import Report, report
+from app.gateways.log_file.journal import log_path
 from app.store import shards
 from app.store.database import writing
 from app.store.tables import customers
@@ -83,7 +83,7 @@ def test_an_empty_table_agrees(sqlite, logs):
 
 
 def test_a_campaign_under_way_is_not_finished_and_otherwise_right(sqlite, logs, monkeypatch):
-    monkeypatch.setattr("app.services.send_shard.PAGE_ROWS", 5)
+    monkeypatch.setattr("app.sending.shard.PAGE_ROWS", 5)
     move_in(sqlite, ROWS)
     send(sqlite, logs, trigger(sqlite, "a", 100), should_stop=after(2))
     with log_path(logs, "a", 0).open("ab") as log:

@@ -6,13 +6,13 @@ import time
 
 import pytest
 
+from app.campaigns.finish import close_shard
+from app.campaigns.release import let_go_of_all
 from app.domain.campaign import State, Verb
 from app.errors import AppError, ShardTaken
-from app.gateways.log_file import LogFile, log_path
-from app.services import send_shard as module
-from app.services.close import close_shard
-from app.services.let_go import let_go_of_all
-from app.services.send_shard import Outcome
+from app.gateways.log_file.journal import LogFile, log_path
+from app.sending import shard as module
+from app.sending.shard import Outcome
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger

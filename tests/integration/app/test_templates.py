@@ -6,13 +6,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
+from app.audit import report as report_module
+from app.audit.report import report
+from app.campaigns.preview import preview
+from app.campaigns.start import dispatch
 from app.errors import BadRequest
-from app.services import report as report_module
-from app.services import send_shard as module
-from app.services.dispatch import dispatch
-from app.services.preview import preview
-from app.services.report import report
-from app.services.send_shard import Outcome
+from app.sending import shard as module
+from app.sending.shard import Outcome
 from app.store import customers
 from app.store.database import open_database, writing
 from tests.integration.app.campaigns import run, send, trigger

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
-from app.protocol import Trigger
 from app.store.database import open_database
-from app.trigger_token import make_token
+from app.trigger.protocol import Trigger
+from app.trigger.token import make_token
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import Product

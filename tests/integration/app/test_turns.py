@@ -20,8 +20,8 @@ SMALL = 50
 AT_50_A_SECOND = """
 import time
 from app import __main__ as app
-from app.gateways.log_file import LogFile
-from app.services import send_shard
+from app.gateways.log_file.journal import LogFile
+from app.sending import shard as send_shard
 
 deliver = LogFile.deliver
 send_shard.PAGE_ROWS = 10

@@ -4,8 +4,8 @@ import json
 
 import psutil
 
+from app.campaigns.control import control
 from app.domain.campaign import Verb
-from app.services.control import control
 from engine import Client
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.people import crowd, move_in
@@ -105,7 +105,7 @@ def test_a_watcher_that_goes_away_disturbs_nobody(server):
 
 def test_who_watches_a_paused_campaign_and_leaves_is_let_go_and_who_stays_is_not(migrated_url, tmp_path):
     with Product(migrated_url, tmp_path, shard_size=10) as product:
-        product.program = changed("app.services.watchers", HEARTBEAT_S=0.2)
+        product.program = changed("app.trigger.watchers", HEARTBEAT_S=0.2)
         move_in(product.database, crowd(40))
         trigger(product.database, "停着", 10)
         control(product.database, product.logs, "停着", Verb.PAUSE)

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
+from app.campaigns.snapshot import Snapshot, snapshot
 from app.domain.campaign import State, Verb
-from app.services import watchers
-from app.services.progress import Snapshot, snapshot
-from app.services.watchers import Watchers
 from app.store import campaigns
 from app.store.database import writing
+from app.trigger import watchers
+from app.trigger.watchers import Watchers
 from tests.integration.app.campaigns import change_shard, trigger
 from tests.integration.app.people import move_in, person
 

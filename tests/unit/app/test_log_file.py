@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import FolderInUse, LogDamaged, LogUnusable, ShardTaken
-from app.gateways import log_file
-from app.gateways.log_file import LogFile, log_path, make_folder, reserve_folder
+from app.gateways.log_file import journal as log_file
+from app.gateways.log_file.journal import LogFile, log_path, make_folder, reserve_folder
 
 
 @pytest.fixture

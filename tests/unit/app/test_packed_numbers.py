@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.dedupe.packed_numbers import END, Numbers, Packing, from_rows
 from app.domain.mobile import normalise
-from app.domain.packed_numbers import END, Numbers, Packing, from_rows
 
 IDS = st.integers(1, 99) | st.integers(1, 2**32 - 1)
 PLAIN = st.integers(13_000_000_000, 19_999_999_999).map(str)

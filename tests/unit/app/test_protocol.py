@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import protocol
 from app.domain.campaign import check_name
 from app.domain.progress import ShardProgress
 from app.errors import BadRequest
-from app.protocol import Control, Progress, TaskProgress, Trigger, Watch, parse, read_progress, token_of
+from app.trigger import protocol
+from app.trigger.protocol import Control, Progress, TaskProgress, Trigger, Watch, parse, read_progress, token_of
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

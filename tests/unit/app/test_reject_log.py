@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.reject import Reason, Reject
 from app.errors import LogUnusable
-from app.gateways.reject_log import RejectLog, reject_log_path
+from app.gateways.log_file.rejects import RejectLog, reject_log_path
 
 FIRST = [Reject(3, Reason.NO_NAME), Reject(4, Reason.BAD_MOBILE)]
 SECOND = [Reject(9, Reason.NO_MOBILE)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.services.turns import Turns
+from app.runners.turns import Turns
 
 
 @dataclass(frozen=True)

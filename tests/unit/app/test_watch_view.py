@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from app.cli.watch_view import line, picture
 from app.domain.pace import Pace
-from app.protocol import Progress, TaskProgress
-from app.watch_view import line, picture
+from app.trigger.protocol import Progress, TaskProgress
 
 
 def tasks(count: int, done: int = 50, finished: int = 0) -> list[TaskProgress]:

@@ -1,0 +1,34 @@
+"""What a resume of a failed campaign will find in its logs, counted before anything is sent."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from app.audit.repair_shard import Comparison
+from app.campaigns.snapshot import Snapshot
+from app.domain.campaign import ShardState
+from app.domain.differences import Differences
+from app.gateways.log_file.journal import log_path, owner_of
+from app.gateways.log_file.reader import LogReader
+
+PAGE_ROWS = 15_000
+
+
+def compare_logs(database: Engine, log_dir: Path, now: Snapshot) -> Differences:
+    """Of the shards whose log is compared when the campaign is resumed here. Nothing is changed. Raises LogUnusable and
+    what the database raises."""
+    ours = owner_of(log_dir)
+    sent = kept = missing = left_over = 0
+    for shard in now.shards:
+        is_taken_here = shard.owner == ours or (shard.owner == "" and shard.state is not ShardState.FINISHED)
+        if not is_taken_here:
+            continue
+        log = LogReader(log_path(log_dir, now.campaign.name, shard.number))
+        comparison = Comparison(database, log, now.campaign, shard, PAGE_ROWS)
+        while comparison.goes_on:
+            comparison.next_page()
+        sent += comparison.standing.sent
+        kept += comparison.counts["as_they_were"]
+        missing += comparison.counts["sent_again"]
+        left_over += comparison.left_over
+    return Differences(sent - kept - missing, kept, missing, left_over)

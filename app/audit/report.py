@@ -1,0 +1,268 @@
+"""Checks a campaign's logs against the database, message by message, in bounded memory."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from app.audit.reject_check import RejectCheck
+from app.campaigns.snapshot import snapshot
+from app.dedupe.shared_numbers import as_recorded
+from app.domain.campaign import ShardState
+from app.domain.greeting import compile_template
+from app.domain.page import Page, prepare
+from app.domain.people import People
+from app.domain.sharding import spans
+from app.gateways.log_file.journal import log_path
+from app.store import customers
+from app.store.campaigns import Campaign
+from app.store.customers import Pages
+from app.store.duplicates import Duplicates
+from app.store.shards import Shard
+from app.wording import EXAMPLES, counted, these
+
+PAGE_ROWS = 10_000
+AT_ONCE = 4
+"""Tasks that are checked at the same time, each with a page in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """One task's log. `differences` are sentences; none when log and database agree on every id of its range."""
+
+    task: int
+    lines: int
+    rejected: int
+    gone: int
+    audience: int | None
+    male: int
+    female: int
+    unknown: int
+    bytes: int
+    first_mobile: str
+    last_mobile: str
+    seconds: float
+    differences: list[str]
+    late: list[int] = field(default_factory=list)
+    """Ids of customers who were not there yet when their turn passed, and have no message."""
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.lines / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All tasks of a campaign."""
+
+    campaign: Campaign
+    tasks: list[TaskReport]
+    late_elsewhere: int = 0
+    """Customers up to the highest id of the trigger in shards that nobody lived in then."""
+
+    @property
+    def late(self) -> int:
+        """Customers below the highest id of the trigger who came too late for it. Log and record agree about them."""
+        return sum(len(each.late) for each in self.tasks) + self.late_elsewhere
+
+    @property
+    def agrees(self) -> bool:
+        return not any(task.differences for task in self.tasks)
+
+
+def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | TaskReport]:
+    """Each task's report as it is done, then the whole. Raises UnknownCampaign."""
+    now = snapshot(database, name)
+    checks = [_TaskCheck(database, now.campaign, shard, log_dir) for shard in now.shards]
+    tasks = []
+    # While one task waits for the database another is compared.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for task in pool.map(_TaskCheck.run, checks):
+            tasks.append(task)
+            yield task
+    yield Report(now.campaign, tasks, _count_elsewhere(database, now.shards))
+
+
+def _count_elsewhere(database: Engine, shards: Sequence[Shard]) -> int:
+    covered = spans(shards)
+    with database.connect() as connection:
+        return sum(
+            customers.count_range(connection, end, begin)
+            for (_, end), (begin, _) in pairwise([(0, 0), *covered])
+            if end < begin
+        )
+
+
+class _Without(NamedTuple):
+    """A customer whose message does not stand in the log as it is now."""
+
+    customer_id: int
+    gender: int | None
+    key: int
+    """A hash of whom it greets."""
+
+
+class _TaskCheck:
+    """Compares one log with what the database says it must hold, page by page; only what differs is looked at twice."""
+
+    def __init__(self, database: Engine, campaign: Campaign, shard: Shard, log_dir: Path) -> None:
+        self._database = database
+        self._shard = shard
+        self._path = log_path(log_dir, campaign.name, shard.number)
+        self._template = compile_template(campaign.template, None)
+        self._pages = Pages(shard.last_id, PAGE_ROWS, self._template.columns)
+        self._lines = self._female = self._unknown = 0
+        self._first_mobile = self._last_mobile = ""
+        self._differences: list[str] = []
+        self._late: list[int] = []
+        with database.connect() as connection:
+            self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
+        self._rejects = RejectCheck(database, campaign, shard, log_dir)
+
+    def run(self) -> TaskReport:
+        shard = self._shard
+        if shard.state is not ShardState.FINISHED:
+            done, total = shard.last_id - shard.after_id, shard.to_id - shard.after_id
+            self._differences.append(f"not finished: {done:,} of {counted(total, 'id is', 'ids are')} done")
+        try:
+            size = self._path.stat().st_size
+            self._compare(size)
+        except FileNotFoundError:
+            size = 0
+            self._differences.append(f"{self._path} is missing")
+        except OSError as error:
+            size = 0
+            self._differences.append(f"{self._path} cannot be read: {error.strerror}")
+        self._differences += self._rejects.differences()
+        lines = self._lines
+        if lines != shard.sent:
+            on_record, right = counted(shard.sent, "message is", "messages are"), counted(lines, "is", "are")
+            self._differences.append(f"{on_record} on record, {right} right in the log")
+        return TaskReport(
+            task=shard.number,
+            lines=lines,
+            rejected=shard.rejected,
+            gone=shard.gone,
+            audience=shard.audience,
+            male=lines - self._female - self._unknown,
+            female=self._female,
+            unknown=self._unknown,
+            bytes=size,
+            first_mobile=self._first_mobile,
+            last_mobile=self._last_mobile,
+            seconds=shard.work_ms / 1000,
+            differences=self._differences,
+            late=self._late,
+        )
+
+    def _compare(self, size: int) -> None:
+        """Page against the next bytes of the log; at the first that differ, the rest goes to `_find_differences`."""
+        shard = self._shard
+        if size < shard.log_bytes:
+            self._differences.append(f"the log has {counted(size, 'byte')}, {shard.log_bytes:,} were written")
+        with self._path.open("rb") as log:
+            after_id = shard.after_id
+            while after_id < shard.last_id:
+                at = log.tell()
+                page, last_id = self._page(after_id)
+                expected = page.text.encode()
+                if log.read(len(expected)) != expected:
+                    self._find_differences(after_id, at)
+                    return
+                self._rejects.compare(page.rejects, after_id, last_id)
+                self._count(page.greeted)
+                after_id = last_id
+            if log.tell() < size and shard.state is ShardState.FINISHED:
+                self._find_differences(shard.to_id, log.tell())
+
+    def _page(self, after_id: int) -> tuple[Page, int]:
+        """What comes after an id, and up to which one."""
+        with self._database.connect() as connection:
+            people, last_id = self._pages.after(connection, after_id)
+            of = (self._shard.campaign_id, self._duplicates, people, after_id, last_id)
+            not_sent = as_recorded(connection, *of)
+        return prepare(self._template, people, not_sent), last_id
+
+    def _count(self, greeted: People) -> None:
+        if greeted:
+            self._lines += len(greeted)
+            self._female += greeted.genders.count(0)
+            self._unknown += greeted.genders.count(None)
+            self._first_mobile = self._first_mobile or greeted.mobiles[0]
+            self._last_mobile = greeted.mobiles[-1]
+
+    def _find_differences(self, after_id: int, at: int) -> None:
+        """What is missing and what is too much from here on. Holds a hash per line of one log at most."""
+        with self._path.open("rb") as log:
+            log.seek(at)
+            unexplained = Counter(map(hash, log))
+        without: list[_Without] = []
+        while after_id < self._shard.last_id:
+            page, last_id = self._page(after_id)
+            absent = []
+            for place, message in enumerate(page.text.encode().splitlines(keepends=True)):
+                line = hash(message)
+                if unexplained[line] > 0:
+                    unexplained[line] -= 1
+                else:
+                    absent.append(place)
+                    key = hash(self._template.addressee(message))
+                    without.append(_Without(page.greeted.ids[place], page.greeted.genders[place], key))
+            self._rejects.compare(page.rejects, after_id, last_id)
+            self._count(page.greeted.without(absent))
+            after_id = last_id
+        otherwise = self._find_otherwise(without, unexplained, at)
+        self._say(otherwise, sorted({each.customer_id for each in without}.difference(otherwise)), unexplained, at)
+
+    def _find_otherwise(self, without: Sequence[_Without], unexplained: Counter[int], at: int) -> list[int]:
+        """Ids of those without their message whose number has one all the same, as when somebody was renamed since.
+        Their lines are explained by it."""
+        waiting: dict[int, list[_Without]] = {}
+        for each in reversed(without):
+            waiting.setdefault(each.key, []).append(each)
+        found = []
+        with self._path.open("rb") as log:
+            log.seek(at)
+            for line in log if waiting else ():
+                if unexplained[hash(line)] <= 0 or (key := self._template.addressee(line)) is None:
+                    continue
+                if those := waiting.get(hash(key)):
+                    unexplained[hash(line)] -= 1
+                    found.append(those.pop())
+        self._lines += len(found)
+        self._female += sum(each.gender == 0 for each in found)
+        self._unknown += sum(each.gender is None for each in found)
+        return sorted(each.customer_id for each in found)
+
+    def _say(self, otherwise: list[int], missing: list[int], unexplained: Counter[int], at: int) -> None:
+        too_many = unexplained.total()
+        if otherwise:
+            who = counted(len(otherwise), "customer has a message that reads", "customers have messages that read")
+            self._differences.append(f"{who} otherwise than it would now, {these('id', otherwise)}")
+        if missing and self._lines == self._shard.sent:  # every message that was sent is there
+            self._late = missing
+        elif missing:
+            who = counted(len(missing), "customer has no message", "customers have no message")
+            self._differences.append(f"{who}, {these('id', missing)}")
+        if too_many:
+            what = counted(too_many, "line belongs to nobody or stands twice", "lines belong to nobody or stand twice")
+            numbers = [f"{number:,}" for number in islice(self._lines_of(unexplained, at), EXAMPLES)]
+            self._differences.append(f"{what}, {these('line', numbers, too_many)}")
+        if not (otherwise or missing or too_many):
+            self._differences.append("the lines are not in the order of ids")
+
+    def _lines_of(self, unexplained: Counter[int], at: int) -> Iterator[int]:
+        """Numbers, from 1, of the lines that are left over."""
+        with self._path.open("rb") as log:
+            before = 0
+            while log.tell() < at:
+                before += log.read(min(1 << 20, at - log.tell())).count(b"\n")
+            for number, line in enumerate(log, start=before + 1):
+                if unexplained[hash(line)] > 0:
+                    yield number

@@ -1,0 +1,1 @@
+"""What can be done with a campaign, from its start to its end."""

@@ -1,0 +1,55 @@
+"""Pauses, resumes and cancels a campaign. What counts is in the database, so the server need not run."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from app.campaigns.release import let_go_of_all
+from app.campaigns.snapshot import Snapshot, snapshot
+from app.domain.campaign import State, Verb, check_name
+from app.errors import UnknownCampaign, WrongState
+from app.gateways.log_file.journal import owner_of
+from app.store import campaigns, shards
+from app.store.campaigns import Campaign
+from app.store.faults import write
+
+SETTLED_WITHIN_S = 5.0
+"""Longest wait for tasks to stop. They look at every page, which is a tenth of a second."""
+LOOK_EVERY_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """The campaign after it; its counts are exact. `still_sending`: shards whose task has not stopped yet; what it
+    delivers now is not counted, and taken back."""
+
+    snapshot: Snapshot
+    still_sending: list[int]
+
+
+def control(database: Engine, log_dir: Path, name: str, verb: Verb) -> Controlled:
+    """Do it, and wait until no task sends any more. Raises BadRequest for a bad name, UnknownCampaign, WrongState,
+    LogUnusable, and what the database raises."""
+    name = check_name(name)
+    owner = owner_of(log_dir) if verb is Verb.RESUME else ""
+    campaign = write(database, lambda connection: _change(connection, name, verb, owner))
+    still_sending: list[int] = []
+    if verb is not Verb.RESUME:
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while (still_sending := let_go_of_all(database, log_dir, campaign)) and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY_S)
+    return Controlled(snapshot(database, name), still_sending)
+
+
+def _change(connection: Connection, name: str, verb: Verb, owner: str) -> Campaign:
+    """The campaign as it was before. Raises UnknownCampaign and WrongState."""
+    campaign = campaigns.find(connection, name, to_change=True)
+    if campaign is None:
+        raise UnknownCampaign(name)
+    if not campaigns.change(connection, campaign.id, verb):
+        raise WrongState(name, verb, campaign.state)
+    if verb is Verb.RESUME and campaign.state is State.FAILED:
+        shards.suspect(connection, campaign.id, owner)
+    return campaign

@@ -1,0 +1,51 @@
+"""Ends what is complete: a shard whose every id is done, a campaign whose every shard is."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from app.domain.campaign import State, Verb
+from app.gateways.log_file.journal import log_path
+from app.store import campaigns, shards
+from app.store.campaigns import Campaign
+from app.store.faults import write
+
+
+def close_shard(database: Engine, campaign_id: int, number: int) -> bool:
+    """Whether this closed it: it may be closed already, by the report of a task that died before it was noted."""
+    return write(database, lambda connection: shards.finish(connection, campaign_id, number))
+
+
+def close_complete(database: Engine, log_dir: Path, owner: str) -> list[tuple[int, State]]:
+    """Finish every running campaign of which no shard is open, and give its id and new state. It fails instead when a
+    log in our folder is not as long as was written to it. Raises what the database raises."""
+    with database.connect() as connection:
+        complete = campaigns.complete(connection)
+    states = [(campaign.id, _close(database, log_dir, owner, campaign)) for campaign in complete]
+    return [(campaign_id, state) for campaign_id, state in states if state]
+
+
+def _close(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> State | None:
+    """The state that it has now, None when somebody else was quicker."""
+    damage = _find_damage(database, log_dir, owner, campaign)
+    if not damage:
+        finished = write(database, lambda connection: campaigns.finish_if_complete(connection, campaign.id))
+        return State.FINISHED if finished else None
+    why = f"{damage[:400]}; to have it compared and completed, run: python -m app resume {campaign.name}"
+    failed = write(database, lambda connection: campaigns.change(connection, campaign.id, Verb.FAIL, why))
+    return State.FAILED if failed else None
+
+
+def _find_damage(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> str:
+    """A sentence about the first log that is too short or too long; '' when there is none."""
+    with database.connect() as connection:
+        ours = [each for each in shards.of_campaign(connection, campaign.id) if each.owner == owner]
+    for shard in ours:
+        path = log_path(log_dir, campaign.name, shard.number)
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            return f"{path} was written and cannot be found any more: {error.strerror}"
+        if size != shard.log_bytes:
+            return f"{path} has {size} bytes where {shard.log_bytes} were written"
+    return ""

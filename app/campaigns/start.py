@@ -1,0 +1,98 @@
+"""Turns a trigger into a campaign with its shards, in one transaction."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
+
+from app.campaigns.checked_template import check_template
+from app.domain.campaign import check_name
+from app.domain.greeting import DEFAULT_TEMPLATE
+from app.domain.sharding import split
+from app.errors import BadRequest, UnknownCampaign
+from app.store import campaigns, customers, shards
+from app.store.campaigns import Campaign
+from app.store.faults import write
+
+MOST_SHARDS = 4_000
+"""Of one campaign. To find so many takes a second; a watcher's line has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """The campaign that now has the name, its shard numbers, and whether this trigger made it."""
+
+    campaign: Campaign
+    shards: list[int]
+    created: bool
+
+
+def dispatch(
+    database: Engine,
+    name: str,
+    shard_size: int,
+    *,
+    template: str | None = None,
+    allow_duplicates: bool | None = None,
+    added_columns: Collection[str] = (),
+) -> Dispatched:
+    """Make the campaign, or find the one that has the name. Who comes second changes nothing.
+
+    Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
+    choice about duplicates; one that names none of them, None, finds any campaign. `added_columns`: see
+    checked_template.
+    """
+    name = check_name(name)
+    text = DEFAULT_TEMPLATE if template is None else template
+    check_template(database, text, added_columns)
+    created = _create(database, name, text, shard_size, allow_duplicates=bool(allow_duplicates))
+    found = _find(database, name)
+    if found is None:  # it was there a moment ago
+        raise UnknownCampaign(name)
+    campaign, numbers = found
+    other_choice = allow_duplicates not in {None, campaign.allow_duplicates}
+    if other_choice or (template is not None and campaign.template != text):
+        raise BadRequest("other_template", "名称已用于另一条短信")
+    return Dispatched(campaign, numbers, created)
+
+
+def look_up(database: Engine, name: str) -> Dispatched:
+    """The campaign of that name. Raises BadRequest when there is none."""
+    name = check_name(name)
+    found = _find(database, name)
+    if found is None:
+        raise BadRequest("unknown_campaign", f"没有名为{name}的任务")
+    return Dispatched(*found, created=False)
+
+
+def _find(database: Engine, name: str) -> tuple[Campaign, list[int]] | None:
+    with database.connect() as connection:
+        campaign = campaigns.find(connection, name)
+        if campaign is None:
+            return None
+        return campaign, [each.number for each in shards.of_campaign(connection, campaign.id)]
+
+
+def _create(database: Engine, name: str, template: str, shard_size: int, *, allow_duplicates: bool) -> bool:
+    with database.connect() as connection:
+        if campaigns.find(connection, name):
+            return False
+
+    def insert(connection: Connection) -> None:
+        below = customers.count_below(connection)
+        if below:
+            raise BadRequest("bad_ids", f"有{below}个客户的编号小于1,不能发送;请先修改他们的编号")
+        found = split(partial(customers.next_id, connection), customers.max_id(connection), shard_size)
+        ranges = list(islice(found, MOST_SHARDS + 1))
+        if len(ranges) > MOST_SHARDS:
+            raise BadRequest("too_many_shards", f"客户的编号分布在超过{MOST_SHARDS}个分片中,请增大SMS_SHARD_SIZE")
+        campaigns.insert(connection, name, template, ranges, allow_duplicates=allow_duplicates)
+
+    try:
+        write(database, insert)
+    except IntegrityError:  # somebody triggered the same name at the same moment
+        return False
+    return True

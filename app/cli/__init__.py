@@ -1,0 +1,1 @@
+"""The commands, and how things look on a terminal."""

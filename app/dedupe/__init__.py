@@ -1,0 +1,1 @@
+"""Finds out whose number another customer has, too."""

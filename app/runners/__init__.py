@@ -1,0 +1,1 @@
+"""Gives out what is due, and carries it to workers."""

@@ -1,0 +1,271 @@
+"""Sees to it that every open shard gets its task: after a trigger, after a restart, after a failure, the same way.
+
+One event worker conducts. It looks into the database, so nothing depends on what a dead process knew. What is not out
+yet waits there; see turns.py for which is next.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import NoResultFound, SQLAlchemyError
+
+from app.campaigns.census import count_audiences
+from app.campaigns.finish import close_complete, close_shard
+from app.dedupe.prepare_campaign import PrepareOrder, PrepareReport
+from app.domain.campaign import State
+from app.runners.turns import Turns
+from app.sending.shard import Outcome, ShardOrder, ShardReport
+from app.store import campaigns, shards
+from app.store.faults import reason
+from app.threads import Threads
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY_S = 1.0
+LONGEST_PAUSE_S = 30.0
+LONGEST_AWAY_S = 1.5
+"""Between looks for a database that is away; one process looks."""
+TAKEN_PAUSE_S = 2.0
+LOST_AFTER_S = 600.0
+"""An order that is out for so long, and at whose shard nobody is seen to work, is given out anew. One too many does no
+harm: a shard is claimed."""
+THREADS = 3
+"""One for the sweeps, one for the census, one for reports of tasks."""
+
+Order = ShardOrder | PrepareOrder
+
+
+@dataclass(slots=True)
+class _Pause:
+    """An order that is not to be tried before `until` (monotonic seconds), after `failures` in a row."""
+
+    failures: int
+    until: float
+
+
+def pause_after(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: doubled each time, up to 30, and a part of it by chance, so that
+    all who failed together do not come back together."""
+    longest = min(LONGEST_PAUSE_S, 2.0 ** (failures - 1))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311  nobody has to be unable to guess it
+
+
+class Conductor:
+    """`owner` is the name of the folder of logs, `task_workers` how many there are. `patient` is the database where it
+    may take its time, ours from now on: all customers are counted there. `post(order)` makes a task and returns its id;
+    `changed(campaign_id)` tells who watches. While `is_stopping()` no shard is given out."""
+
+    def __init__(
+        self,
+        database: Engine,
+        log_dir: Path,
+        owner: str,
+        *,
+        task_workers: int,
+        patient: Engine | None = None,
+        post: Callable[[Order], int],
+        changed: Callable[[int], None],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._database = database
+        self._patient = patient or database
+        self._log_dir = log_dir
+        self._owner = owner
+        self._post = post
+        self._changed = changed
+        self._is_stopping = is_stopping
+        self._turns = Turns[Order](task_workers)
+        self._posted: dict[Order, int] = {}
+        self._looked_for: dict[Order, float] = {}
+        """When it was posted, or seen to be worked on after that; monotonic seconds."""
+        self._pauses: dict[Order, _Pause] = {}
+        self._nudge = asyncio.Event()
+        self._threads = Threads("conductor", THREADS)
+        self._census: asyncio.Task[None] | None = None
+        self._said_elsewhere: dict[tuple[int, str], list[int]] = {}
+
+    def nudge(self) -> None:
+        """There may be something new: look now."""
+        self._nudge.set()
+
+    async def run(self) -> None:
+        """Sweep now, at each nudge, and every second; for ever. An unreachable database is tried again."""
+        try:
+            await self._run()
+        finally:
+            if self._census:
+                self._census.cancel()
+            self._threads.close()
+            self._patient.dispose()
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            self._nudge.clear()
+            try:
+                await self._sweep()
+                if failures:  # what broke down with the database need not wait any longer
+                    failures = 0
+                    self._pauses.clear()
+                    self.nudge()
+            except SQLAlchemyError as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("database cannot be read, trying again", extra={"error": reason(error)})
+            except Exception:  # a conductor that is gone would leave every campaign lying, and nobody would hear of it
+                failures += 1
+                log.exception("shards could not be given out, trying again")
+            pause_s = min(LONGEST_AWAY_S, SWEEP_EVERY_S * pause_after(failures)) if failures else SWEEP_EVERY_S
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._nudge.wait()
+            except TimeoutError:
+                continue
+
+    async def _sweep(self) -> None:
+        await self._close_complete()
+        for order in [*self._posted]:
+            await self._look_for(order)
+        found = await self._threads.run(self._waiting)
+        self._turns.renew([each for each in found if self._may_go_out(each)], self._posted)
+        self._give_out()
+        if self._census is None or self._census.done():
+            self._census = asyncio.create_task(self._count_audiences())
+
+    def _may_go_out(self, order: Order) -> bool:
+        pause = self._pauses.get(order)
+        return order not in self._posted and not (pause and time.monotonic() < pause.until)
+
+    def _give_out(self) -> None:
+        """As many as there is room for."""
+        while not self._is_stopping() and (order := self._turns.take(self._posted)):
+            self._posted[order] = self._post(order)
+            self._looked_for[order] = time.monotonic()
+
+    async def _look_for(self, order: Order) -> None:
+        """Forget an order that does not come back, as when somebody removed the queue that it was in."""
+        if order not in self._posted or time.monotonic() < self._looked_for[order] + LOST_AFTER_S:
+            return
+        is_at_work = isinstance(order, ShardOrder) and await self._threads.run(self._is_at_work, order)
+        if order not in self._posted:  # it came back just now
+            return
+        if is_at_work:
+            self._looked_for[order] = time.monotonic()
+        else:
+            self._forget(order)
+            log.warning("task did not come back, it is given out anew", extra=_facts(order))
+
+    def _forget(self, order: Order) -> None:
+        self._posted.pop(order, None)
+        self._looked_for.pop(order, None)
+
+    def _is_at_work(self, order: ShardOrder) -> bool:
+        try:
+            with self._database.connect() as connection:
+                shard = shards.get(connection, order.campaign_id, order.number)
+        except NoResultFound:  # somebody removed the campaign
+            return False
+        return shard.lease_until_ms > time.time_ns() // 1_000_000
+
+    async def _count_audiences(self) -> None:
+        """Beside the sweeps: twenty million customers take some seconds, and shards are given out meanwhile."""
+        try:
+            await self._threads.run(count_audiences, self._patient)
+        except SQLAlchemyError as error:
+            log.warning("audience not counted, trying again", extra={"error": reason(error)})
+        except Exception:
+            log.exception("audience not counted, trying again")
+
+    def _waiting(self) -> list[Order]:
+        with self._database.connect() as connection:
+            self._say_elsewhere(shards.elsewhere(connection, self._owner))
+            return [
+                *(PrepareOrder(campaign_id) for campaign_id in campaigns.unprepared(connection)),
+                *(ShardOrder(*each) for each in shards.waiting(connection, self._owner)),
+            ]
+
+    def _say_elsewhere(self, found: dict[tuple[int, str], list[int]]) -> None:
+        for (campaign_id, owner), numbers in found.items():
+            if self._said_elsewhere.get((campaign_id, owner)) != numbers:
+                facts = {"campaign_id": campaign_id, "shards": numbers, "folder": owner}
+                log.warning("shards wait for the folder of logs that they are in, see status", extra=facts)
+        self._said_elsewhere = found
+
+    async def on_report(self, report: ShardReport | PrepareReport) -> None:
+        """A task is over: close its shard, and the campaign with the last one; or give out those of a campaign that is
+        prepared now."""
+        order = report.order
+        facts = {**_facts(order), "outcome": report.outcome}
+        try:
+            if isinstance(order, PrepareOrder):
+                if report.outcome is Outcome.COMPLETE:
+                    log.info("campaign prepared", extra=facts)
+                    self.nudge()
+            elif report.outcome is Outcome.COMPLETE:
+                if await self._threads.run(close_shard, self._database, order.campaign_id, order.number):
+                    log.info("shard finished", extra=facts)
+                await self._close_complete()
+            elif report.outcome is Outcome.FAILED:
+                log.error("campaign failed, its state says why", extra=facts)
+            elif report.outcome is Outcome.HALTED:
+                log.info("shard halted, its campaign does not run", extra=facts)
+        except SQLAlchemyError as error:  # the sweep finds the shard open, and its next task finds nothing left to send
+            log.warning("shard could not be closed, trying again", extra={**facts, "error": reason(error)})
+        self._forget(order)
+        if report.outcome is Outcome.BLOCKED:
+            self._pause(order, report.reason)
+        else:
+            self._pauses.pop(order, None)
+            if report.outcome is Outcome.TAKEN:
+                self._pauses[order] = _Pause(0, time.monotonic() + TAKEN_PAUSE_S)
+            elif report.outcome is Outcome.SLICE:
+                self._turns.put_back(order)
+            elif report.outcome is Outcome.STOPPED:
+                self.nudge()
+            self._changed(order.campaign_id)
+        self._fill_up()
+
+    def _fill_up(self) -> None:
+        """A task is over, and there is room for another."""
+        try:
+            self._give_out()
+        except Exception:  # the next sweep tries again
+            log.exception("shards could not be given out, trying again")
+
+    async def _close_complete(self) -> None:
+        for campaign_id, state in await self._threads.run(close_complete, self._database, self._log_dir, self._owner):
+            if state is State.FINISHED:
+                log.info("campaign finished", extra={"campaign_id": campaign_id})
+            else:
+                log.error("campaign failed, its state says why", extra={"campaign_id": campaign_id})
+            self._changed(campaign_id)
+
+    def on_error(self, task_id: int, error: Exception) -> None:
+        """A task broke down: its shard gets another one after a pause that grows from 1 s to 30 s."""
+        order = next((each for each, posted in self._posted.items() if posted == task_id), None)
+        if order is None:
+            return
+        self._forget(order)
+        self._pause(order, str(error))
+        self._fill_up()
+
+    def _pause(self, order: Order, why: str) -> None:
+        failures = self._pauses[order].failures + 1 if order in self._pauses else 1
+        pause_s = round(pause_after(failures), 3)
+        self._pauses[order] = _Pause(failures, time.monotonic() + pause_s)
+        facts = {**_facts(order), "pause_s": pause_s, "error": why}
+        if isinstance(order, PrepareOrder):
+            log.warning("preparation broke down, trying again", extra=facts)
+        else:
+            log.warning("shard broke down, trying again", extra=facts)
+
+
+def _facts(order: Order) -> dict[str, object]:
+    shard = {} if isinstance(order, PrepareOrder) else {"shard": order.number}
+    return {"campaign_id": order.campaign_id, **shard}

@@ -1,0 +1,1 @@
+"""A shard from its order to its end."""

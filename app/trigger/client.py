@@ -1,0 +1,99 @@
+"""The running server as the commands reach it: its address, TLS, the token, and the lines that answer a request."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.config import Config
+from app.errors import BadRequest, CertificateUnusable, Refused, ServerGone, ServerUnreachable
+from app.trigger import protocol
+from app.trigger.protocol import Trigger, Watch
+from app.trigger.token import read_token
+from engine import Client
+
+Facts = dict[str, Any]
+
+
+class Remote:
+    """Where the settings say the server is. It speaks TLS with `tls`, with a `ca` file, or where the settings have one
+    side's certificates. Raises TokenUnusable and CertificateUnusable."""
+
+    def __init__(self, settings: Config, *, tls: bool = False, ca: Path | None = None) -> None:
+        self.where = f"{settings.sms_host}:{settings.sms_port}"
+        self._host, self._port = settings.sms_host, settings.sms_port
+        self._token = read_token(settings).get_secret_value()
+        ca = ca or settings.sms_tls_ca
+        wanted = tls or ca or settings.sms_tls_cert or settings.sms_tls_client_cert
+        self._tls = _context(ca, settings.sms_tls_client_cert, settings.sms_tls_client_key) if wanted else None
+
+    @contextmanager
+    def ask(self, request: Trigger | Watch, *, timeout_s: float | None, lost: str) -> Iterator[Iterator[Facts]]:
+        """Send a request, with the token; the lines that answer it, as long as the connection stands.
+
+        To read one raises Refused for one that refuses, ServerGone when the server is not there, or closes: `lost`
+        says what that means when not even the first came. ServerUnreachable when something else is there.
+        """
+        body = protocol.request(replace(request, token=self._token))
+        if len(body) > protocol.MAX_FRAME_BYTES - protocol.HEADER_BYTES:  # the server would close without a word
+            raise BadRequest("too_long", f"请求太长,不能超过{protocol.MAX_FRAME_BYTES}字节")
+        with self._translated():
+            client = Client(self._host, self._port, timeout_s=timeout_s, ssl_context=self._tls)
+        with client:
+            with self._translated():
+                client.send(body)
+            yield self._answers(client, lost)
+
+    def _answers(self, client: Client, lost: str) -> Iterator[Facts]:
+        # over TLS a server that wants a certificate takes the handshake for done, and closes
+        wants = "a certificate that it trusts, SMS_TLS_CLIENT_CERT" if self._tls else "TLS, --tls"
+        lost = f"{lost}; or it wants {wants}"
+        while True:
+            with self._translated():
+                line = client.read_line()
+                if not line:
+                    raise ServerGone(f"the server closed the connection; {lost}")
+                facts = protocol.read_answer(line)
+            if not facts.get("ok", True):
+                raise Refused(str(facts.get("error", "")), str(facts["message"]))
+            yield facts
+            lost = "the campaign goes on when it is back"
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except ssl.SSLCertVerificationError as error:
+            raise ServerUnreachable(
+                f"the certificate of {self.where} is not trusted: {error.verify_message}; see --ca and SMS_HOST"
+            ) from error
+        except ssl.SSLError as error:
+            raise ServerUnreachable(f"no TLS with {self.where}: {error.reason or error}") from error
+        except ValueError as error:
+            raise ServerUnreachable(self.stranger()) from error
+        except OSError as error:
+            raise ServerGone(f"no answer from {self.where} ({error}); start the server: python -m app serve") from error
+
+    def stranger(self) -> str:
+        """What is said when something answers that our server would not say."""
+        return f"what answers at {self.where} is not our server; see SMS_HOST and SMS_PORT"
+
+
+def _context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
+    """Verifies the server's certificate and the name in it; shows our own where there is one."""
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise CertificateUnusable(f"{ca} holds no certificates in PEM format, or cannot be read: {error}") from error
+
+    def refuse() -> str:
+        raise CertificateUnusable(f"{key} has a passphrase, and nobody is there to be asked for it")
+
+    if cert:
+        try:
+            context.load_cert_chain(cert, key, password=refuse)
+        except (OSError, ssl.SSLError) as error:
+            raise CertificateUnusable(f"{cert} and {key} are no certificate with its key: {error}") from error
+    return context
