@@ -20,9 +20,11 @@ live = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
-def commands(help_text: str) -> typer.Typer:
-    """A command line that shows no traceback with local values, which may be secrets."""
-    return typer.Typer(add_completion=False, help=help_text, pretty_exceptions_enable=False, rich_markup_mode=None)
+def commands(help_text: str | None = None, **more: Any) -> typer.Typer:
+    """A command line that shows no traceback with local values, which may be secrets; `more` goes to typer.Typer."""
+    return typer.Typer(
+        add_completion=False, help=help_text, pretty_exceptions_enable=False, rich_markup_mode=None, **more
+    )
 
 
 def print_json(facts: Any) -> None:

@@ -28,7 +28,8 @@ KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
 SHARDS = 8
 SMALL_PAGES = f"""
 import sys
-from app import __main__ as commands, console
+from app import console
+from app.cli import main as commands
 from app.sending import shard as send_shard
 
 send_shard.PAGE_ROWS = {CUSTOMERS // (KILLS * 60)}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from app import __main__ as commands
 from app import console
+from app.cli import main as commands
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import Product

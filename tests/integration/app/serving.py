@@ -35,9 +35,10 @@ import importlib
 
 changed = importlib.import_module({module!r})
 {changes}
-from app import __main__ as app
+from app import console
+from app.cli.main import cli
 
-app.console.run(app.cli)
+console.run(cli)
 """
     return sys.executable, "-c", code, "serve"
 

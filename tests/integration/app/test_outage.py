@@ -13,7 +13,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from app.__main__ import SILENT_S
+from app.cli.serve import SILENT_S
 from tests.conftest import MYSQL
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in

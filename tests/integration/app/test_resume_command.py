@@ -5,7 +5,7 @@ import sys
 import pytest
 import sqlalchemy as sa
 
-from app import __main__ as commands
+from app.cli import control as commands
 from app.domain.campaign import State, Verb
 from app.gateways.log_file.journal import log_path
 from app.store import campaigns

@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
-from app import __main__ as commands
+from app.cli import trigger as commands
 from app.domain.campaign import State
 from tests.integration.app.serving import WITHIN_S
 

@@ -19,7 +19,8 @@ CROWD = crowd(2 * SIZE)
 SMALL = 50
 AT_50_A_SECOND = """
 import time
-from app import __main__ as app
+from app import console
+from app.cli.main import cli
 from app.gateways.log_file.journal import LogFile
 from app.sending import shard as send_shard
 
@@ -31,7 +32,7 @@ def slowly(self, text):
     return deliver(self, text)
 
 LogFile.deliver = slowly
-app.console.run(app.cli)
+console.run(cli)
 """
 
 

@@ -1,0 +1,47 @@
+"""The command line: which commands there are. What one needs is loaded when it is called, and not before."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from app import console
+
+COMMANDS = {
+    "serve": "serve",
+    "trigger": "trigger",
+    "watch": "trigger",
+    "preview": "preview",
+    "status": "status",
+    "logs": "logs",
+    "report": "report",
+    "pause": "control",
+    "resume": "control",
+    "cancel": "control",
+    "doctor": "doctor",
+    "token": "token",
+}
+"""Each with its module in this folder, where a function has its name. `--help` keeps this order."""
+
+
+class Commands(TyperGroup):
+    """A group whose commands are made of functions when somebody asks for them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        one = console.commands()
+        one.command(cmd_name)(getattr(import_module(f"app.cli.{COMMANDS[cmd_name]}"), cmd_name))
+        return typer.main.get_command(one)
+
+
+cli = console.commands("Greet every customer in the database by SMS, exactly once.", cls=Commands)
+
+
+@cli.callback()
+def _commands() -> None:
+    """Greet every customer in the database by SMS, exactly once."""

@@ -1,0 +1,30 @@
+"""`python -m app preview`."""
+
+from typing import Annotated
+
+import typer
+
+from app import config, console
+from app.campaigns.preview import preview as look_ahead
+from app.cli.preview_view import preview_facts, preview_text
+from app.cli.shared import Json, Masked, TemplateText, opened
+from app.console import out
+from app.domain.greeting import DEFAULT_TEMPLATE
+
+
+def preview(
+    template: TemplateText = DEFAULT_TEMPLATE,
+    customer: Annotated[
+        int | None, typer.Option(min=1, max=2**32 - 1, help="Show the message of the customer with this id.")
+    ] = None,
+    masked: Masked = False,
+    as_json: Json = False,
+) -> None:
+    """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
+    settings = config.load()
+    added = settings.template_columns
+    found = look_ahead(opened(settings), template, customer, added_columns=added, masked=masked)
+    if as_json:
+        console.print_json(preview_facts(found))
+    else:
+        out.print(preview_text(found))

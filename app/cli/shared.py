@@ -1,0 +1,32 @@
+"""What several commands share: how they are named on the command line, and the database."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import Engine
+
+from app.config import Config
+from app.store.database import open_configured
+from app.store.readiness import check_ready
+
+Name = Annotated[str, typer.Argument(help="The campaign: letters, digits, - _ . and at most 64 of them.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Masked = Annotated[bool, typer.Option("--mask", help="Make the middle of mobiles unreadable, as 138****0001.")]
+Tls = Annotated[bool, typer.Option("--tls", help="Speak TLS with the server, and check its certificate.")]
+Ca = Annotated[
+    Path | None, typer.Option("--ca", help="Certificates, PEM, to trust the server by instead of the system's; TLS.")
+]
+
+_TEMPLATE = typer.Option(
+    "--template", help="The message; {mobile}, {name}, {honorific} and columns of the table are filled in."
+)
+TemplateText = Annotated[str, _TEMPLATE]
+OptionalTemplate = Annotated[str | None, _TEMPLATE]
+
+
+def opened(settings: Config) -> Engine:
+    """Open the database that the settings name. Raises SchemaOutdated, and what the driver raises."""
+    database = open_configured(settings)
+    check_ready(database)
+    return database

@@ -1,0 +1,37 @@
+"""`python -m app status`."""
+
+from typing import Annotated
+
+import typer
+
+from app import config, console
+from app.campaigns.snapshot import every_snapshot, snapshot
+from app.cli import views
+from app.cli.shared import Json, opened
+from app.console import out
+from app.domain.campaign import check_name
+from app.gateways.log_file.journal import owner_of
+
+
+def status(
+    name: Annotated[str | None, typer.Argument(help="One campaign; all without it.")] = None, as_json: Json = False
+) -> None:
+    """Show campaigns as the database knows them; the server need not run."""
+    settings = config.load()
+    database = opened(settings)
+    if name is not None:
+        one = snapshot(database, check_name(name))
+        if as_json:
+            console.print_json(views.snapshot_facts(one))
+        else:
+            out.print(views.campaign_table([one]), views.shard_table(one), one.campaign.reason)
+            for sentence in views.elsewhere(one, owner_of(settings.sms_log_dir)):
+                out.print(sentence)
+        return
+    every = every_snapshot(database)
+    if as_json:
+        console.print_json([views.snapshot_facts(each) for each in every])
+    elif every:
+        out.print(views.campaign_table(every))
+    else:
+        out.print("there are no campaigns yet")
