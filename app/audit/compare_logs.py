@@ -8,7 +8,7 @@ from app.audit.repair_shard import Comparison
 from app.campaigns.snapshot import Snapshot
 from app.domain.campaign import ShardState
 from app.domain.differences import Differences
-from app.gateways.log_file.journal import log_path, owner_of
+from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.reader import LogReader
 
 PAGE_ROWS = 15_000

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.errors import LogDamaged, LogUnusable, UnknownTask
-from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.folder import log_path
 
 CHUNK_BYTES = 1 << 20
 LOOK_EVERY_S = 0.5

@@ -18,7 +18,7 @@ from app.domain.greeting import compile_template
 from app.domain.page import Page, prepare
 from app.domain.people import People
 from app.domain.sharding import spans
-from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.folder import log_path
 from app.store import customers
 from app.store.campaigns import Campaign
 from app.store.customers import Pages

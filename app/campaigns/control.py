@@ -10,7 +10,7 @@ from app.campaigns.release import let_go_of_all
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.domain.campaign import State, Verb, check_name
 from app.errors import UnknownCampaign, WrongState
-from app.gateways.log_file.journal import owner_of
+from app.gateways.log_file.folder import owner_of
 from app.store import campaigns, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from app.domain.campaign import State, Verb
-from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.folder import log_path
 from app.store import campaigns, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write

@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 from app.domain.campaign import ShardState, State
 from app.errors import LogDamaged, LogUnusable, ShardTaken
 from app.gateways.base import Gateway
-from app.gateways.log_file.journal import LogFile, make_folder
+from app.gateways.log_file.folder import make_folder
+from app.gateways.log_file.journal import LogFile
 from app.gateways.log_file.rejects import RejectLog
 from app.store import campaigns, rejects, shards
 from app.store.campaigns import Campaign

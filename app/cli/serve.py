@@ -2,7 +2,7 @@
 
 from app import config, log_lines
 from app.errors import ServerUnreachable
-from app.gateways.log_file.journal import reserve_folder
+from app.gateways.log_file.folder import reserve_folder
 from app.store.database import open_configured
 from app.store.patience import Patience
 from app.store.readiness import check_ready

@@ -10,7 +10,7 @@ from app.cli import views
 from app.cli.shared import Json, opened
 from app.console import out
 from app.domain.campaign import check_name
-from app.gateways.log_file.journal import owner_of
+from app.gateways.log_file.folder import owner_of
 
 
 def status(

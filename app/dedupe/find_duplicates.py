@@ -28,7 +28,7 @@ from app.dedupe.repeats import NOBODY, Repeats, gather, repeated, without_lowest
 from app.domain.campaign import State
 from app.domain.sharding import spans
 from app.errors import LogUnusable, ShardTaken
-from app.gateways.log_file.journal import make_folder
+from app.gateways.log_file.folder import make_folder
 from app.store import campaigns, duplicates, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write

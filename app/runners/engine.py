@@ -19,7 +19,7 @@ from app.domain.campaign import Verb
 from app.domain.progress import ShardProgress
 from app.domain.reject import Reason
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
-from app.gateways.log_file.journal import make_folder
+from app.gateways.log_file.folder import make_folder
 from app.runners.scheduler import Conductor
 from app.sending.shard import Rejected, ShardOrder, ShardReport, send_shard
 from app.store.campaigns import Campaign

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.gateways.log_file.journal import translated
+from app.gateways.log_file.folder import translated
 
 
 class LogReader:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from app.domain.reject import Reject
-from app.gateways.log_file.journal import make_entries_durable, open_log, translated
+from app.gateways.log_file.folder import make_entries_durable, open_log, translated
 
 
 def reject_log_path(folder: Path, campaign: str, number: int) -> Path:

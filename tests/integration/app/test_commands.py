@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.campaign import Verb
-from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.folder import log_path
 from app.store import campaigns, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import after, change_shard, run, send, trigger

@@ -6,7 +6,8 @@ from app.campaigns import control as module
 from app.campaigns.control import control
 from app.domain.campaign import ShardState, State, Verb
 from app.errors import BadRequest, UnknownCampaign, WrongState
-from app.gateways.log_file.journal import LogFile, log_path
+from app.gateways.log_file.folder import log_path
+from app.gateways.log_file.journal import LogFile
 from app.sending.shard import Outcome
 from app.store import campaigns, shards
 from app.store.database import writing

@@ -9,7 +9,7 @@ from app.campaigns import control as controlling
 from app.campaigns.control import control
 from app.domain.campaign import ShardState, State, Verb
 from app.errors import FolderAlive, UnknownFolder
-from app.gateways.log_file.journal import owner_of
+from app.gateways.log_file.folder import owner_of
 from app.sending.shard import Outcome
 from app.store import campaigns, shards
 from app.store.database import writing

@@ -10,7 +10,7 @@ import pytest
 
 from app.audit import messages
 from app.audit.messages import Messages
-from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.folder import log_path
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.beside import beside

@@ -12,7 +12,7 @@ from app.audit.report import Report, report
 from app.campaigns.control import control
 from app.campaigns.finish import close_complete
 from app.domain.campaign import ShardState, State, Verb
-from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.folder import log_path
 from app.gateways.log_file.rejects import reject_log_path
 from app.sending import shard as send_shard
 from app.sending.shard import Outcome

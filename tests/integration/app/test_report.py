@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from app.audit import report as module
 from app.audit.report import Report, report
 from app.errors import UnknownCampaign
-from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.folder import log_path
 from app.store import shards
 from app.store.database import writing
 from app.store.tables import customers

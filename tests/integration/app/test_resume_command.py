@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app.cli import control as commands
 from app.domain.campaign import State, Verb
-from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.folder import log_path
 from app.store import campaigns
 from app.store.database import writing
 from app.store.tables import customers

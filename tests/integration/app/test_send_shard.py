@@ -10,7 +10,8 @@ from app.campaigns.finish import close_shard
 from app.campaigns.release import let_go_of_all
 from app.domain.campaign import State, Verb
 from app.errors import AppError, ShardTaken
-from app.gateways.log_file.journal import LogFile, log_path
+from app.gateways.log_file.folder import log_path
+from app.gateways.log_file.journal import LogFile
 from app.sending import shard as module
 from app.sending.shard import Outcome
 from app.store import campaigns, shards

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.campaign import TRANSITIONS, State, check_name
 from app.errors import BadRequest
-from app.gateways.log_file.journal import log_path
+from app.gateways.log_file.folder import log_path
 
 LETTERS = ["春节问候", "Été", "привет", "नमस्ते", "สวัสดี", "مرحبا", "𠮷野家", "한국어", "ﬁ"]
 

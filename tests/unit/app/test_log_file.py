@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.errors import FolderInUse, LogDamaged, LogUnusable, ShardTaken
-from app.gateways.log_file import journal as log_file
-from app.gateways.log_file.journal import LogFile, log_path, make_folder, reserve_folder
+from app.gateways.log_file import folder as log_folder
+from app.gateways.log_file.folder import log_path, make_folder, reserve_folder
+from app.gateways.log_file.journal import LogFile
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_a_log_that_became_unusable_while_it_was_opened_is_let_go(folder, monkey
 
 
 def test_the_folder_is_free_for_the_next_server_once_ours_has_ended_however_it_ended(folder, monkeypatch):
-    monkeypatch.setattr(log_file, "FORMER_SERVER_GONE_S", 0.0)
+    monkeypatch.setattr(log_folder, "FORMER_SERVER_GONE_S", 0.0)
 
     with reserve_folder(folder), pytest.raises(FolderInUse), reserve_folder(folder):
         pass
