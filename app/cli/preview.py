@@ -8,6 +8,7 @@ from app import config, console
 from app.campaigns.preview import preview as look_ahead
 from app.cli.preview_view import preview_facts, preview_text
 from app.cli.shared import Json, Masked, TemplateText, opened
+from app.cli.warnings import warn_of
 from app.console import out
 from app.domain.greeting import DEFAULT_TEMPLATE
 
@@ -23,6 +24,7 @@ def preview(
     """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
     settings = config.load()
     added = settings.template_columns
+    warn_of(template)
     found = look_ahead(opened(settings), template, customer, added_columns=added, masked=masked)
     if as_json:
         console.print_json(preview_facts(found))

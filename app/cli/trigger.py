@@ -6,6 +6,7 @@ import typer
 
 from app import config, console
 from app.cli.shared import Ca, Name, OptionalTemplate, Tls
+from app.cli.warnings import warn_of
 from app.cli.watch_view import WatchView
 from app.cli.watching import Watching
 from app.console import out
@@ -29,6 +30,8 @@ def trigger(
 ) -> None:
     """Start a campaign through the running server. The same name again starts nothing and says so."""
     remote = Remote(config.load(), tls=tls, ca=ca)
+    if template is not None:
+        warn_of(template)
     request = Trigger(check_name(name), template, watch, allow_duplicates=allow_duplicates or None)
     if watch:
         _watch(remote, request)

@@ -152,3 +152,20 @@ def test_the_command_speaks_json(app, sqlite, monkeypatch):
 
 def test_a_template_that_cannot_be_is_refused_with_what_can(app, sqlite):
     app("preview", "--template", "{town}").assert_refused("{mobile} {name} {honorific} {id} {gender} {created_at}")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("您好", "warning: the template has no placeholder, everybody gets the same text\n"),
+        ("{mobile}的｛name｝", "warning: full-width braces are sent as they stand; a placeholder is written {name}\n"),
+    ],
+)
+def test_what_is_likely_a_mistake_in_a_template_is_told_and_does_no_harm(app, sqlite, template, said):
+    move_in(sqlite, crowd(3))
+
+    shown = app("preview", "--template", template)
+    refused = app("trigger", "a", "--template", template)
+
+    assert (shown.code, shown.err) == (0, said)
+    assert refused.err.startswith(said)
