@@ -147,7 +147,7 @@ def test_a_campaign_under_kills_ends_byte_for_byte_like_an_undisturbed_one(produ
     move_in(product.database, greeted + rejected)
     product.start()
     product.ask("calm")
-    assert product.wait_until_over("calm") == State.FINISHED
+    assert product.wait_until_over("calm", within_s=180) == State.FINISHED
 
     product.ask("stormy")
     killed: Counter[str] = Counter()

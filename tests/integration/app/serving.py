@@ -227,13 +227,14 @@ class Product:
         with self.database.connect() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(campaigns)).scalar_one()
 
-    def wait_until_over(self, campaign: str) -> str:
+    def wait_until_over(self, campaign: str, within_s: float = WITHIN_S) -> str:
         """The final state."""
-        until(
-            lambda: self.state(campaign) in {State.FINISHED, State.FAILED, State.CANCELLED},
-            within_s=WITHIN_S,
-            what=f"{campaign} is over; the server said:\n{self.said()}",
-        )
+        over = {State.FINISHED, State.FAILED, State.CANCELLED}
+        try:
+            until(lambda: self.state(campaign) in over, within_s=within_s, what=f"{campaign} is over")
+        except AssertionError as error:
+            error.add_note(f"the server said:\n{self.said()}")
+            raise
         return self.state(campaign)
 
     def on_record(self) -> dict[str, tuple[int, int]]:

@@ -92,6 +92,13 @@ def stage(sqlite):
     return Stage(sqlite)
 
 
+@pytest.fixture
+def crowded(stage):
+    """The same, with a customer for each id from 1 to 25: as many shards as a test likes."""
+    move_in(stage.database, [person(number) for number in range(1, 26) if number not in (5, 15, 25)])
+    return stage
+
+
 def test_every_open_shard_is_posted_once(stage):
     campaign = trigger(stage.database, "a", 10)
 
@@ -155,23 +162,23 @@ def test_an_order_that_does_not_come_back_is_given_out_anew_unless_somebody_work
 
 @pytest.mark.parametrize("is_removed", [False, True])
 def test_orders_that_do_not_come_back_give_their_places_to_others_whatever_became_of_their_campaign(
-    stage, monkeypatch, is_removed
+    crowded, monkeypatch, is_removed
 ):
     monkeypatch.setattr(conduct, "LOST_AFTER_S", 0.02)
-    lost = trigger(stage.database, "a", 5)
+    lost = trigger(crowded.database, "a", 5)
     small = []
 
     async def scene():
-        await stage.until(lambda: len(stage.posted) == 2 * TASK_WORKERS)
-        with writing(stage.database) as connection:
+        await crowded.until(lambda: len(crowded.posted) == 2 * TASK_WORKERS)
+        with writing(crowded.database) as connection:
             if is_removed:
                 connection.execute(sa.delete(tables.campaigns))
             else:
                 campaigns.change(connection, lost.id, Verb.PAUSE)
-        small.append(trigger(stage.database, "b", 25))
-        await stage.until(lambda: ShardOrder(small[0].id, 0) in stage.posted)
+        small.append(trigger(crowded.database, "b", 25))
+        await crowded.until(lambda: ShardOrder(small[0].id, 0) in crowded.posted)
 
-    stage.play(scene)
+    crowded.play(scene)
 
 
 def test_the_last_shard_to_be_closed_finishes_the_campaign(stage):
@@ -217,20 +224,20 @@ def test_a_shard_whose_task_was_told_to_stop_is_posted_again(stage):
     stage.play(scene)
 
 
-def test_a_shard_whose_slice_is_over_is_posted_again_before_its_siblings(stage):
-    campaign = trigger(stage.database, "a", 2)
+def test_a_shard_whose_slice_is_over_is_posted_again_before_its_siblings(crowded):
+    campaign = trigger(crowded.database, "a", 2)
     orders = [ShardOrder(campaign.id, number) for number in range(5)]
 
     async def scene():
-        await stage.until(lambda: len(stage.posted) == 4)
+        await crowded.until(lambda: len(crowded.posted) == 4)
         for order in orders[1:4]:
-            await stage.conductor.on_report(ShardReport(order, Outcome.SLICE))
-        await stage.some_sweeps()
+            await crowded.conductor.on_report(ShardReport(order, Outcome.SLICE))
+        await crowded.some_sweeps()
 
-    stage.play(scene)
+    crowded.play(scene)
 
-    assert stage.posted[:4] == orders[:4]
-    (again,) = stage.posted[4:]  # beside order 0, and none in reserve
+    assert crowded.posted[:4] == orders[:4]
+    (again,) = crowded.posted[4:]  # beside order 0, and none in reserve
     assert again in orders[1:4]
 
 
@@ -240,41 +247,41 @@ def set_done(database: Engine, order: ShardOrder) -> None:
         connection.execute(sa.update(tables.shards).where(shard).values(last_id=tables.shards.c.to_id))
 
 
-def test_no_more_than_twice_as_many_orders_are_out_as_there_are_task_workers(stage):
+def test_no_more_than_twice_as_many_orders_are_out_as_there_are_task_workers(crowded):
     for name in "abc":
-        trigger(stage.database, name, 1)
+        trigger(crowded.database, name, 1)
     back, most_out = [], []
 
     async def scene():
         while len(back) < 60:
-            await stage.until(lambda: len(stage.posted) > len(back))
-            await stage.some_sweeps()
-            most_out.append(len(stage.posted) - len(back))
-            order = stage.posted[len(back)]
-            set_done(stage.database, order)
+            await crowded.until(lambda: len(crowded.posted) > len(back))
+            await crowded.some_sweeps()
+            most_out.append(len(crowded.posted) - len(back))
+            order = crowded.posted[len(back)]
+            set_done(crowded.database, order)
             back.append(order)
-            await stage.conductor.on_report(ShardReport(order, Outcome.COMPLETE))
+            await crowded.conductor.on_report(ShardReport(order, Outcome.COMPLETE))
 
-    stage.play(scene)
+    crowded.play(scene)
 
     assert max(most_out) == 2 * TASK_WORKERS
-    assert len(set(stage.posted)) == len(stage.posted)
+    assert len(set(crowded.posted)) == len(crowded.posted)
 
 
-def test_a_campaign_that_comes_later_has_its_turn_before_the_rest_of_a_big_one(stage):
-    big = trigger(stage.database, "big", 1)
+def test_a_campaign_that_comes_later_has_its_turn_before_the_rest_of_a_big_one(crowded):
+    big = trigger(crowded.database, "big", 1)
     small = []
 
     async def scene():
-        await stage.until(lambda: len(stage.posted) == 4)
-        small.append(trigger(stage.database, "small", 100))
-        await stage.some_sweeps()
-        await stage.conductor.on_report(ShardReport(ShardOrder(big.id, 0), Outcome.SLICE))
-        await stage.until(lambda: len(stage.posted) == 5)
+        await crowded.until(lambda: len(crowded.posted) == 4)
+        small.append(trigger(crowded.database, "small", 100))
+        await crowded.some_sweeps()
+        await crowded.conductor.on_report(ShardReport(ShardOrder(big.id, 0), Outcome.SLICE))
+        await crowded.until(lambda: len(crowded.posted) == 5)
 
-    stage.play(scene)
+    crowded.play(scene)
 
-    assert stage.posted[4] == ShardOrder(small[0].id, 0)
+    assert crowded.posted[4] == ShardOrder(small[0].id, 0)
 
 
 def test_a_shard_that_broke_down_is_posted_again_after_a_pause(stage):

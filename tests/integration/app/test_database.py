@@ -76,8 +76,8 @@ def test_a_list_that_the_server_cut_is_known_by_its_warning_also_where_the_drive
 def test_a_new_sqlite_file_and_those_beside_it_are_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with with_tables(f"sqlite:///{tmp_path / 'new' / 'sms.db'}") as database, database.connect():
-            files = {each.name: stat.S_IMODE(each.stat().st_mode) for each in (tmp_path / "new").iterdir()}
+        with with_tables(f"sqlite:///{tmp_path / 'sms.db'}") as database, database.connect():
+            files = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
     finally:
         os.umask(before)
 

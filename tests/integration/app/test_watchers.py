@@ -18,7 +18,7 @@ WITHIN_S = 10.0
 
 @pytest.fixture
 def campaign(sqlite):
-    move_in(sqlite, [person(20)])
+    move_in(sqlite, [person(10), person(20)])
     return trigger(sqlite, "a", 10)
 
 

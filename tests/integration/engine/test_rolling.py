@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine import IpcMode
-from tests.integration.engine.servers import Running, running, wait_until
+from tests.integration.engine.servers import Running, is_alive, running, wait_until
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
 
 PLACES: dict[str, Any] = {"worker_num": 2, "task_worker_num": 2, **FRAMES}
@@ -182,7 +182,9 @@ def test_the_row_of_an_event_worker_has_the_tasks_that_it_took_over_once(tmp_pat
                 desk.ask("wait for file", str(gate))
             wait_until(lambda: server.notes("task") and desk.stats()["tasks_submitted"] == 10, "all are submitted")
 
+        old = server.pid_of("worker 0")
         reload(server)
+        wait_until(lambda: not is_alive(old), "the old one is gone, and accepts nobody")
         with Desk(server) as desk:
             wait_until(lambda: desk.stats()["oldest_waiting_s"], "a beat saw them wait")
             stats = desk.stats()
