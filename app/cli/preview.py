@@ -24,8 +24,8 @@ def preview(
     """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
     settings = config.load()
     added = settings.template_columns
-    warn_of(template)
     found = look_ahead(opened(settings), template, customer, added_columns=added, masked=masked)
+    warn_of(template)
     if as_json:
         console.print_json(preview_facts(found))
     else:

@@ -30,7 +30,7 @@ def trigger(
 ) -> None:
     """Start a campaign through the running server. The same name again starts nothing and says so."""
     remote = Remote(config.load(), tls=tls, ca=ca)
-    if template is not None:
+    if template and not template.isspace():  # else it is refused
         warn_of(template)
     request = Trigger(check_name(name), template, watch, allow_duplicates=allow_duplicates or None)
     if watch:

@@ -83,7 +83,10 @@ def _is_writing(url: str) -> bool:
     if address.get_backend_name() == "sqlite":
         log = Path(f"{address.database}-wal")
         return log.exists() and log.stat().st_size > 2_000_000
-    return not _has_rows(url, "READ COMMITTED") and _has_rows(url, "READ UNCOMMITTED")
+    try:
+        return not _has_rows(url, "READ COMMITTED") and _has_rows(url, "READ UNCOMMITTED")
+    except OperationalError:  # we were chosen to give way to it
+        return False
 
 
 def _has_rows(url: str, isolation: str) -> bool:
