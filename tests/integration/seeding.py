@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
 
 from app.store.database import open_database
 from seed import customers, loader, profile
