@@ -82,10 +82,11 @@ def _create(database: Engine, name: str, template: str, shard_size: int, *, allo
             return False
 
     def insert(connection: Connection) -> None:
-        below = customers.count_below(connection)
-        if below:
+        lowest, highest = customers.extent(connection)
+        if lowest < 1:
+            below = customers.count_below(connection)
             raise BadRequest("bad_ids", f"有{below}个客户的编号小于1,不能发送;请先修改他们的编号")
-        found = split(partial(customers.next_id, connection), customers.max_id(connection), shard_size)
+        found = split(partial(customers.next_id, connection), highest, shard_size)
         ranges = list(islice(found, MOST_SHARDS + 1))
         if len(ranges) > MOST_SHARDS:
             raise BadRequest("too_many_shards", f"客户的编号分布在超过{MOST_SHARDS}个分片中,请增大SMS_SHARD_SIZE")

@@ -51,6 +51,12 @@ def max_id(connection: Connection) -> int:
     return connection.execute(sa.select(sa.func.max(customers.c.id))).scalar_one() or 0
 
 
+def extent(connection: Connection) -> tuple[int, int]:
+    """The lowest and the highest id, 1 and 0 for an empty table. Read from both ends of the primary key at once."""
+    lowest, highest = connection.execute(sa.select(sa.func.min(customers.c.id), sa.func.max(customers.c.id))).one()
+    return (1, 0) if lowest is None else (lowest, highest)
+
+
 def next_id(connection: Connection, after_id: int) -> int | None:
     """The lowest id above this one, None where there is none; one look into the primary key."""
     query = sa.select(sa.func.min(customers.c.id)).where(customers.c.id > after_id)

@@ -57,6 +57,7 @@ def test_a_page_begins_after_one_id_and_reaches_the_other(database):
 def test_the_highest_id_of_an_empty_table_is_nought(database):
     with database.connect() as connection:
         assert customers.max_id(connection) == 0
+        assert customers.extent(connection) == (1, 0)
 
 
 def test_the_highest_id_may_be_the_highest_there_is(database):
@@ -64,6 +65,7 @@ def test_the_highest_id_may_be_the_highest_there_is(database):
 
     with database.connect() as connection:
         assert customers.max_id(connection) == 2**32 - 1
+        assert customers.extent(connection)[1] == 2**32 - 1
         assert list(customers.page(connection, 1, 2**32 - 1, 5).ids) == [2**32 - 1]
 
 
