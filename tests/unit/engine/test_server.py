@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from engine import Server, Settings, UsageError
-from engine.events import IN_MANAGER
+from engine import Server, Settings, StartError, UsageError
+from engine.events import IN_MANAGER, Events
+from engine.supervisor import Supervisor
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,14 @@ def test_a_server_cannot_be_started_in_a_thread_that_gets_no_signals() -> None:
     thread.join(10)
 
     assert [str(each).partition(",")[0] for each in said] == ["start() belongs into the main thread"]
+
+
+def test_one_run_is_over_once_it_ended_whichever_way() -> None:
+    """Then the server may be started again."""
+    server = Server("127.0.0.1", 0, Settings(ssl_cert_file="/nowhere", ssl_key_file="/nowhere"))
+    supervisor = Supervisor(server, server.settings, Events(), {})
+
+    with pytest.raises(StartError):
+        supervisor.run()
+
+    supervisor.refuse_start()

@@ -357,3 +357,15 @@ def test_rates_and_the_oldest_waiting_task_follow_the_clock_of_the_test(inline: 
 
     server.advance(6)
     assert (server.stats().accepts_per_s, server.stats().tasks_done_per_s) == (0, 0.1)
+
+
+def test_timers_end_with_the_server() -> None:
+    ticks: list[int] = []
+    server = make_server(worker_start=lambda server, worker_id: server.tick(1000, ticks.append, worker_id))
+
+    with InlineServer(server) as inline:
+        inline.advance(1)
+        before = len(ticks)
+
+    assert before > 0
+    assert len(ticks) == before
