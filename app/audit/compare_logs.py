@@ -10,8 +10,7 @@ from app.domain.campaign import ShardState
 from app.domain.differences import Differences
 from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.reader import LogReader
-
-PAGE_ROWS = 15_000
+from app.sending.shard import PAGE_ROWS
 
 
 def compare_logs(database: Engine, log_dir: Path, now: Snapshot) -> Differences:

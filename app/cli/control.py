@@ -21,7 +21,7 @@ from app.store.customers import collect_rarely
 
 def pause(name: Name) -> None:
     """Stop sending a campaign, within a second. It stays paused, over restarts too, until it is resumed."""
-    _control(name, Verb.PAUSE)
+    _control(*_opened(), name, Verb.PAUSE)
 
 
 def resume(
@@ -33,13 +33,12 @@ def resume(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Go on with a campaign that is paused or failed; a failed one has its logs compared with the database first."""
-    settings = config.load()
-    database = opened(settings)
+    settings, database = _opened()
     if abandon is None:
         now = snapshot(database, check_name(name))
         if now.campaign.state is State.FAILED and not _agrees_to_differences(database, settings, now, yes=yes):
             raise typer.Exit(1)
-        _control(name, Verb.RESUME)
+        _control(settings, database, name, Verb.RESUME)
         return
     loss = folders.estimate(database, settings.sms_log_dir, name, abandon)
     tasks = ", ".join(map(str, loss.shards))
@@ -78,12 +77,16 @@ def _agrees(question: str) -> bool:
 
 def cancel(name: Name) -> None:
     """Stop sending a campaign for ever. What is sent stays sent."""
-    _control(name, Verb.CANCEL)
+    _control(*_opened(), name, Verb.CANCEL)
 
 
-def _control(name: str, verb: Verb) -> None:
+def _opened() -> tuple[Config, Engine]:
     settings = config.load()
-    done = control(opened(settings), settings.sms_log_dir, name, verb)
+    return settings, opened(settings)
+
+
+def _control(settings: Config, database: Engine, name: str, verb: Verb) -> None:
+    done = control(database, settings.sms_log_dir, name, verb)
     now = done.snapshot
     if any(each.state is ShardState.SUSPECT for each in now.shards):
         out.print(f"{now.campaign.name} is {now.campaign.state}: its logs are compared with the database first")

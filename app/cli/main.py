@@ -44,4 +44,4 @@ cli = console.commands("Greet every customer in the database by SMS, exactly onc
 
 @cli.callback()
 def _commands() -> None:
-    """Greet every customer in the database by SMS, exactly once."""
+    """Called before each command; that it is there makes a group of them."""

@@ -5,15 +5,19 @@ from typing import Protocol
 
 
 class Account(Protocol):
-    """What was delivered, to be compared and written anew; see Gateway."""
+    """What was delivered, to be compared and written anew."""
 
-    def delivered(self, position: int, size: int) -> bytes: ...
+    def delivered(self, position: int, size: int) -> bytes:
+        """What was delivered from `position` on: `size` units, or as many as there are."""
 
-    def lines(self, position: int) -> Iterator[tuple[int, bytes]]: ...
+    def lines(self, position: int) -> Iterator[tuple[int, bytes]]:
+        """Whole lines that were delivered from `position` on, each with its own position."""
 
-    def begin_anew(self, position: int) -> None: ...
+    def begin_anew(self, position: int) -> None:
+        """Begin a second account of what was delivered, with what stands before `position`. The first counts on."""
 
-    def deliver_anew(self, text: bytes) -> None: ...
+    def deliver_anew(self, text: bytes) -> None:
+        """Add lines to the second account."""
 
 
 class Gateway(Account, Protocol):
@@ -37,18 +41,6 @@ class Gateway(Account, Protocol):
 
     def check(self) -> None:
         """Raises LogDamaged when the way out is not as we left it."""
-
-    def delivered(self, position: int, size: int) -> bytes:
-        """What was delivered from `position` on: `size` units, or as many as there are."""
-
-    def lines(self, position: int) -> Iterator[tuple[int, bytes]]:
-        """Whole lines that were delivered from `position` on, each with its own position."""
-
-    def begin_anew(self, position: int) -> None:
-        """Begin a second account of what was delivered, with what stands before `position`. The first counts on."""
-
-    def deliver_anew(self, text: bytes) -> None:
-        """Add lines to the second account."""
 
     def end_anew(self) -> int:
         """From here on the second account counts, durably and as a whole, and nothing is left of the first; the

@@ -106,6 +106,16 @@ def open_log(path: Path, flags: int) -> int:
         os.close(folder)
 
 
+def whole_lines(path: Path, position: int) -> Iterator[tuple[int, bytes]]:
+    """Those of a log from `position` on, each with its own position. Raises OSError."""
+    with path.open("rb") as log:
+        log.seek(position)
+        for line in log:
+            if line.endswith(b"\n"):
+                yield position, line
+            position += len(line)
+
+
 def make_entries_durable(*folders: Path) -> None:
     """A new file survives a power cut only when the folder that names it was written, too. Source: fsync(2)."""
     for folder in folders:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import LogDamaged, ShardTaken
-from app.gateways.log_file.folder import log_path, make_entries_durable, make_folder, open_log, translated
+from app.gateways.log_file.folder import log_path, make_entries_durable, make_folder, open_log, translated, whole_lines
 
 
 class LogFile:
@@ -74,12 +74,8 @@ class LogFile:
             return os.pread(self._descriptor, size, position)
 
     def lines(self, position: int) -> Iterator[tuple[int, bytes]]:
-        with translated(self._path), self._path.open("rb") as log:
-            log.seek(position)
-            for line in log:
-                if line.endswith(b"\n"):
-                    yield position, line
-                position += len(line)
+        with translated(self._path):
+            yield from whole_lines(self._path, position)
 
     def begin_anew(self, position: int) -> None:
         with translated(self._path):

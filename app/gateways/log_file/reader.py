@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.gateways.log_file.folder import translated
+from app.gateways.log_file.folder import translated, whole_lines
 
 
 class LogReader:
@@ -13,7 +13,7 @@ class LogReader:
         self._path = path
 
     def delivered(self, position: int, size: int) -> bytes:
-        """See Gateway."""
+        """See Account."""
         with translated(self._path):
             if not self._path.exists():
                 return b""
@@ -22,16 +22,10 @@ class LogReader:
                 return log.read(size)
 
     def lines(self, position: int) -> Iterator[tuple[int, bytes]]:
-        """See Gateway."""
+        """See Account."""
         with translated(self._path):
-            if not self._path.exists():
-                return
-            with self._path.open("rb") as log:
-                log.seek(position)
-                for line in log:
-                    if line.endswith(b"\n"):
-                        yield position, line
-                    position += len(line)
+            if self._path.exists():
+                yield from whole_lines(self._path, position)
 
     def begin_anew(self, position: int) -> None:
         """Nothing is written."""
