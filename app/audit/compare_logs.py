@@ -10,7 +10,7 @@ from app.domain.campaign import ShardState
 from app.domain.differences import Differences
 from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.reader import LogReader
-from app.sending.shard import PAGE_ROWS
+from app.sending.journal import PAGE_ROWS
 
 
 def compare_logs(database: Engine, log_dir: Path, now: Snapshot) -> Differences:

@@ -2,33 +2,15 @@
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from app.dedupe.find_duplicates import find_duplicates
+from app.domain.orders import Outcome, PrepareOrder, PrepareReport
 from app.errors import LogUnusable, ShardTaken
-from app.sending.shard import Outcome
 from app.store.faults import may_pass, reason
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareOrder:
-    """What a task carries: which campaign to prepare."""
-
-    campaign_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareReport:
-    """What a task gives back."""
-
-    order: PrepareOrder
-    outcome: Outcome
-    reason: str = ""
-    """Why it is blocked, for a person."""
 
 
 def prepare_campaign(

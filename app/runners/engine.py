@@ -14,14 +14,15 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.campaigns.control import control
 from app.campaigns.start import Dispatched, dispatch, look_up
 from app.config import Config
-from app.dedupe.prepare_campaign import PrepareOrder, PrepareReport, prepare_campaign
+from app.dedupe.prepare_campaign import prepare_campaign
 from app.domain.campaign import Verb
+from app.domain.orders import PrepareOrder, PrepareReport, Rejected, ShardOrder, ShardReport
 from app.domain.progress import ShardProgress
 from app.domain.reject import Reason
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
 from app.gateways.log_file.folder import make_folder
 from app.runners.scheduler import Conductor
-from app.sending.shard import Rejected, ShardOrder, ShardReport, send_shard
+from app.sending.shard import send_shard
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
 from app.store.database import LONG_S, keep_alive, open_configured

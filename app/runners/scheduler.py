@@ -17,10 +17,9 @@ from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 
 from app.campaigns.census import count_audiences
 from app.campaigns.finish import close_complete, close_shard
-from app.dedupe.prepare_campaign import PrepareOrder, PrepareReport
 from app.domain.campaign import State
+from app.domain.orders import Outcome, PrepareOrder, PrepareReport, ShardOrder, ShardReport
 from app.runners.turns import Turns
-from app.sending.shard import Outcome, ShardOrder, ShardReport
 from app.store import campaigns, shards
 from app.store.faults import reason
 from app.threads import Threads

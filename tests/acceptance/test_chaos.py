@@ -30,9 +30,9 @@ SMALL_PAGES = f"""
 import sys
 from app import console
 from app.cli import main as commands
-from app.sending import shard as send_shard
+from app.sending import journal
 
-send_shard.PAGE_ROWS = {CUSTOMERS // (KILLS * 60)}
+journal.PAGE_ROWS = {CUSTOMERS // (KILLS * 60)}
 sys.argv = ["app", "serve"]
 console.run(commands.cli)
 """

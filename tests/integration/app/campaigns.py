@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from app.campaigns.start import dispatch
-from app.sending.shard import Outcome, ShardOrder, send_shard
+from app.domain.orders import Outcome, ShardOrder
+from app.sending.shard import send_shard
 from app.store import campaigns, shards
 from app.store.campaigns import Campaign
 from app.store.database import open_database, writing

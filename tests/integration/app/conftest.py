@@ -49,7 +49,7 @@ def logs(tmp_path: Path) -> Path:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards are sent three messages at a time, so that a test can step in between."""
-    monkeypatch.setattr("app.sending.shard.PAGE_ROWS", 3)
+    monkeypatch.setattr("app.sending.journal.PAGE_ROWS", 3)
 
 
 @pytest.fixture

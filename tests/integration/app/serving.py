@@ -43,7 +43,7 @@ console.run(cli)
     return sys.executable, "-c", code, "serve"
 
 
-IN_SMALL_PAGES = changed("app.sending.shard", PAGE_ROWS=1_000)
+IN_SMALL_PAGES = changed("app.sending.journal", PAGE_ROWS=1_000)
 """A `program` that takes a while for 100,000 customers, so that also a test on a busy machine meets it halfway."""
 
 

@@ -14,9 +14,9 @@ from sqlalchemy.exc import OperationalError
 
 from app.campaigns.census import count_audiences
 from app.domain.campaign import State, Verb
+from app.domain.orders import Outcome, ShardOrder, ShardReport
 from app.runners import scheduler as conduct
 from app.runners.scheduler import Conductor
-from app.sending.shard import Outcome, ShardOrder, ShardReport
 from app.store import campaigns, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import as_stored, change_shard, shards_of, trigger

@@ -5,10 +5,10 @@ import pytest
 from app.campaigns import control as module
 from app.campaigns.control import control
 from app.domain.campaign import ShardState, State, Verb
+from app.domain.orders import Outcome
 from app.errors import BadRequest, UnknownCampaign, WrongState
 from app.gateways.log_file.folder import log_path
 from app.gateways.log_file.journal import LogFile
-from app.sending.shard import Outcome
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from app.sending import shard as send_shard
-from app.sending.shard import Outcome
+from app.domain.orders import Outcome
+from app.sending import journal
 from app.store import faults, shards
 from app.store.database import open_database, writing
 from app.store.faults import write
@@ -155,7 +155,7 @@ def test_patience_ends(sqlite, monkeypatch):
 
 @pytest.mark.parametrize("number", [1290, 1792, 1836, 2013, 1146])
 def test_a_database_that_may_be_well_again_blocks_a_shard_and_costs_no_message(sqlite, logs, monkeypatch, number):
-    monkeypatch.setattr(send_shard, "PAGE_ROWS", 3)
+    monkeypatch.setattr(journal, "PAGE_ROWS", 3)
     monkeypatch.setattr(faults, "TRY_FOR_S", 0.1)
     move_in(sqlite, CROWD)
     campaign = trigger(sqlite, "a", 100)

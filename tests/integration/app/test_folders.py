@@ -8,9 +8,9 @@ from app.campaigns import abandon as module
 from app.campaigns import control as controlling
 from app.campaigns.control import control
 from app.domain.campaign import ShardState, State, Verb
+from app.domain.orders import Outcome
 from app.errors import FolderAlive, UnknownFolder
 from app.gateways.log_file.folder import owner_of
-from app.sending.shard import Outcome
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from app.audit.report import Report, report
 from app.dedupe import number_runs, shared_numbers
 from app.dedupe.find_duplicates import find_duplicates
+from app.domain.orders import Outcome
 from app.gateways.log_file.journal import LogFile
-from app.sending import shard as send_shard
-from app.sending.shard import Outcome
+from app.sending import journal
 from app.store import campaigns, shards
 from app.store.database import writing
 from app.store.tables import customers as table
@@ -27,7 +27,7 @@ SIZE = 10
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch):
-    monkeypatch.setattr(send_shard, "PAGE_ROWS", 3)
+    monkeypatch.setattr(journal, "PAGE_ROWS", 3)
 
 
 def holder(number):
@@ -159,7 +159,7 @@ def test_who_comes_back_once_he_has_an_heir_gets_no_second_message(database, log
 
 def test_who_inherits_while_the_keeper_is_being_sent_and_who_is_sent_do_not_both_get_it(database, logs, monkeypatch):
     campaign = begin(database, logs, {2, 15})
-    real, made = send_shard.prepare, []
+    real, made = journal.prepare, []
 
     def prepare(template, people, not_sent):
         made.append(list(people.ids))
@@ -168,7 +168,7 @@ def test_who_inherits_while_the_keeper_is_being_sent_and_who_is_sent_do_not_both
             assert send(database, logs, campaign, 1) is Outcome.COMPLETE
         return real(template, people, not_sent)
 
-    monkeypatch.setattr(send_shard, "prepare", prepare)
+    monkeypatch.setattr(journal, "prepare", prepare)
 
     assert send(database, logs, campaign, 0) is Outcome.COMPLETE
 

@@ -33,7 +33,7 @@ def finished(sqlite, logs):
 @pytest.fixture
 def halfway(sqlite, logs, monkeypatch):
     """A campaign of one task, 10 of its 25 messages on record and five more in its log."""
-    monkeypatch.setattr("app.sending.shard.PAGE_ROWS", 5)
+    monkeypatch.setattr("app.sending.journal.PAGE_ROWS", 5)
     move_in(sqlite, CROWD)
     campaign = trigger(sqlite, NAME, 100)
     send(sqlite, logs, campaign, should_stop=after(2))

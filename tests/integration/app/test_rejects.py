@@ -10,10 +10,11 @@ from app.audit.report import report
 from app.campaigns.census import count_audiences
 from app.campaigns.snapshot import snapshot
 from app.domain.campaign import State
+from app.domain.orders import Outcome, Rejected, ShardOrder
 from app.domain.reject import Reason
 from app.gateways.log_file.rejects import RejectLog, reject_log_path
-from app.sending import shard as module
-from app.sending.shard import Outcome, Rejected, ShardOrder, send_shard
+from app.sending import journal as module
+from app.sending.shard import send_shard
 from app.store import rejects, shards
 from app.store.database import writing
 from app.store.tables import customers
@@ -199,7 +200,7 @@ def test_who_was_deleted_after_the_trigger_is_gone(database, logs):
 
 @pytest.mark.parametrize("pages", [1, 2, 3])
 def test_an_audience_counted_while_it_is_sent_is_the_same(database, logs, pages, monkeypatch):
-    monkeypatch.setattr(module, "COUNTED_FIRST_IDS", 0)
+    monkeypatch.setattr("app.sending.shard.COUNTED_FIRST_IDS", 0)
     move_in(database, EVERYBODY)
     campaign = trigger(database, "a", 100)
     send(database, logs, campaign, should_stop=after(pages))
@@ -241,7 +242,7 @@ def test_who_is_deleted_while_nobody_has_counted_is_gone_in_a_small_shard_and_un
     for name, ids in (("small", 100), ("large", 10)):
         move_in(database, EVERYBODY)
         campaign = trigger(database, name, 100)
-        monkeypatch.setattr(module, "COUNTED_FIRST_IDS", ids)
+        monkeypatch.setattr("app.sending.shard.COUNTED_FIRST_IDS", ids)
         send(database, logs, campaign, should_stop=delete_somebody)
         count_audiences(database)
         with writing(database) as connection:

@@ -12,10 +12,10 @@ from app.audit.report import Report, report
 from app.campaigns.control import control
 from app.campaigns.finish import close_complete
 from app.domain.campaign import ShardState, State, Verb
+from app.domain.orders import Outcome
 from app.gateways.log_file.folder import log_path
 from app.gateways.log_file.rejects import reject_log_path
-from app.sending import shard as send_shard
-from app.sending.shard import Outcome
+from app.sending import journal
 from app.store import campaigns, shards
 from app.store.database import writing
 from app.store.tables import customers
@@ -30,7 +30,7 @@ LINES = [greeting(each).encode() for each in CROWD]
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch):
-    monkeypatch.setattr(send_shard, "PAGE_ROWS", 3)
+    monkeypatch.setattr(journal, "PAGE_ROWS", 3)
 
 
 def fail(database, campaign):

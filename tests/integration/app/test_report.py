@@ -83,7 +83,7 @@ def test_an_empty_table_agrees(sqlite, logs):
 
 
 def test_a_campaign_under_way_is_not_finished_and_otherwise_right(sqlite, logs, monkeypatch):
-    monkeypatch.setattr("app.sending.shard.PAGE_ROWS", 5)
+    monkeypatch.setattr("app.sending.journal.PAGE_ROWS", 5)
     move_in(sqlite, ROWS)
     send(sqlite, logs, trigger(sqlite, "a", 100), should_stop=after(2))
     with log_path(logs, "a", 0).open("ab") as log:

@@ -9,11 +9,11 @@ import pytest
 from app.campaigns.finish import close_shard
 from app.campaigns.release import let_go_of_all
 from app.domain.campaign import State, Verb
+from app.domain.orders import Outcome
 from app.errors import AppError, ShardTaken
 from app.gateways.log_file.folder import log_path
 from app.gateways.log_file.journal import LogFile
-from app.sending import shard as module
-from app.sending.shard import Outcome
+from app.sending import journal as module
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger

@@ -10,9 +10,9 @@ from app.audit import report as report_module
 from app.audit.report import report
 from app.campaigns.preview import preview
 from app.campaigns.start import dispatch
+from app.domain.orders import Outcome
 from app.errors import BadRequest
-from app.sending import shard as module
-from app.sending.shard import Outcome
+from app.sending import journal as module
 from app.store import customers
 from app.store.database import open_database, writing
 from tests.integration.app.campaigns import run, send, trigger

@@ -22,10 +22,10 @@ import time
 from app import console
 from app.cli.main import cli
 from app.gateways.log_file.journal import LogFile
-from app.sending import shard as send_shard
+from app.sending import journal
 
 deliver = LogFile.deliver
-send_shard.PAGE_ROWS = 10
+journal.PAGE_ROWS = 10
 
 def slowly(self, text):
     time.sleep(0.2)

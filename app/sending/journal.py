@@ -1,0 +1,136 @@
+"""Sends a shard to a log, which can be cut back: page by page, each delivered before the database hears of it."""
+
+import time
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from app.audit.repair_shard import repair
+from app.campaigns.release import let_go
+from app.dedupe.shared_numbers import Turn, decide, note
+from app.domain.campaign import ShardState
+from app.domain.greeting import compile_template
+from app.domain.orders import Outcome, Rejected, ShardOrder
+from app.domain.page import Page, prepare
+from app.domain.progress import ShardProgress
+from app.errors import Overtaken
+from app.gateways.base import Gateway
+from app.gateways.log_file.journal import LogFile
+from app.gateways.log_file.rejects import RejectLog
+from app.sending.strategy import Slice
+from app.store import rejects, shards
+from app.store.campaigns import Campaign
+from app.store.customers import Pages
+from app.store.duplicates import Duplicates
+from app.store.faults import write
+from app.store.shards import Shard, Step
+
+PAGE_ROWS = 15_000
+"""Customers per page: 1.2 MB of messages, some 50 ms, one checkpoint. 10,000 take a twentieth more time, 20,000 take
+20 MiB more with four tasks."""
+
+
+class Journal:
+    """One shard whose log is locked by us, with its way out and its log of rejects. To make one raises ShardTaken and
+    LogUnusable."""
+
+    def __init__(self, database: Engine, log_dir: Path, campaign: Campaign, order: ShardOrder, a_slice: Slice) -> None:
+        self._database = database
+        self._campaign = campaign
+        self._order = order
+        self._slice = a_slice
+        self._gateway: Gateway = LogFile(log_dir, campaign.name, order.number)
+        self._reject_log = RejectLog(log_dir, campaign.name, order.number)
+        self._of = (order.campaign_id, order.number, self.owner)
+        self._template = compile_template(campaign.template, None)
+
+    @property
+    def owner(self) -> str:
+        """The folder that the log is in."""
+        return self._gateway.owner
+
+    def send(self, shard: Shard) -> Outcome:
+        """See Strategy."""
+        database, campaign = self._database, self._campaign
+        if shard.state is ShardState.SUSPECT:
+            should_stop = self._slice.should_stop
+            if not repair(database, self._gateway, campaign, shard, page_rows=PAGE_ROWS, should_stop=should_stop):
+                return Outcome.STOPPED
+            shard = self._as_stored()
+        while True:
+            self._gateway.return_to(shard.log_bytes)
+            self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
+            try:
+                return self._send_pages(shard)
+            except Overtaken:  # what was delivered of the page is taken back, and the page is made anew
+                shard = self._as_stored()
+
+    def let_go(self) -> bool:
+        """See Strategy. What was delivered and is not on record is cut off."""
+        return let_go(self._database, self._gateway, self._reject_log, self._campaign.id, self._order.number)
+
+    def close(self) -> None:
+        """See Strategy."""
+        self._reject_log.close()
+        self._gateway.close()
+
+    def _as_stored(self) -> Shard:
+        with self._database.connect() as connection:
+            return shards.get(connection, self._order.campaign_id, self._order.number)
+
+    def _send_pages(self, shard: Shard) -> Outcome:
+        """Pages until the end of the shard or of the slice, or until told to stop."""
+        ends_at = time.monotonic() + self._slice.slice_s
+        with self._database.connect() as connection:
+            duplicates = Duplicates(connection, shard.campaign_id, shard.last_id, shard.to_id)
+        pages = Pages(shard.to_id, PAGE_ROWS, self._template.columns)
+        last_id, sent, rejected, position = shard.last_id, shard.sent, shard.rejected, shard.log_bytes
+        while last_id < shard.to_id:
+            if self._slice.should_stop():
+                return Outcome.STOPPED
+            if (began := time.monotonic()) >= ends_at and last_id > shard.last_id:
+                return Outcome.SLICE
+            with self._database.connect() as connection:
+                people, reached = pages.after(connection, last_id)
+            turn = decide(self._database, shard.campaign_id, duplicates, people, last_id, reached)
+            page = prepare(self._template, people, turn.duplicates)
+            last_id = reached
+            position = self._deliver(page, position, is_last=last_id == shard.to_id)
+            self._record(page, turn, last_id, position, round((time.monotonic() - began) * 1000))
+            sent, rejected = sent + page.sent, rejected + len(page.rejects)
+            self._slice.on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, sent, False))
+        self._gateway.check()
+        if rejected:
+            with self._database.connect() as connection:
+                counts = rejects.count(connection, shard.campaign_id, shard.after_id, shard.to_id)
+            self._slice.on_rejected(Rejected(self._order, counts))
+        return Outcome.COMPLETE
+
+    def _deliver(self, page: Page, position: int, *, is_last: bool) -> int:
+        """Write what the page comes to; where the gateway stands then."""
+        if page.text:
+            position = self._gateway.deliver(page.text)
+        self._reject_log.append(page.rejects)
+        if is_last:
+            self._reject_log.sync()
+        return position
+
+    def _record(self, page: Page, turn: Turn, last_id: int, position: int, work_ms: int) -> None:
+        """The checkpoint: from here on the page is done."""
+        step = Step(
+            last_id=last_id,
+            log_bytes=position,
+            sent=page.sent,
+            male=page.male,
+            female=page.female,
+            unknown=page.unknown,
+            rejected=len(page.rejects),
+            work_ms=work_ms,
+        )
+
+        def record(connection: Connection) -> None:
+            shards.checkpoint(connection, *self._of, step)
+            note(connection, self._order.campaign_id, turn)
+            rejects.insert(connection, self._order.campaign_id, self._order.number, page.rejects)
+
+        write(self._database, record)

@@ -1,0 +1,39 @@
+"""What a way of sending a shard offers to who ordered it; which one a shard needs is told by its gateway."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.domain.orders import Outcome, Rejected
+from app.domain.progress import ShardProgress
+from app.store.shards import Shard
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """For how long a task sends at a stretch, what ends it before, and whom it tells."""
+
+    slice_s: float
+    should_stop: Callable[[], bool]
+    on_progress: Callable[[ShardProgress], None]
+    on_rejected: Callable[[Rejected], None]
+
+
+class Strategy(Protocol):
+    """One shard of one campaign. To make one raises ShardTaken while another process has it, and LogUnusable."""
+
+    @property
+    def owner(self) -> str:
+        """In whose name the shard is claimed."""
+
+    def send(self, shard: Shard) -> Outcome:
+        """Take the shard, which is claimed, up where its record says, and send on to the end of the slice or of the
+        shard. Raises LeaseLost once the shard is not ours any more, or not to be sent; LogDamaged, LogUnusable, and
+        what the database raises."""
+
+    def let_go(self) -> bool:
+        """Leave the shard of a halted campaign exactly as its record says, with nobody at it. Whether its campaign is
+        halted; while it runs, nothing is changed."""
+
+    def close(self) -> None:
+        """From here on another process may have the shard."""
