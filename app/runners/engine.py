@@ -21,7 +21,7 @@ from app.domain.progress import ShardProgress
 from app.domain.reject import Reason
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
 from app.gateways.log_file.folder import make_folder
-from app.runners.scheduler import Conductor
+from app.runners.scheduler import Scheduler
 from app.sending.shard import send_shard
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
@@ -40,7 +40,7 @@ from engine import IpcMode, SendBufferFull, Server, Settings, TaskError, ftok
 
 log = logging.getLogger(__name__)
 
-CONDUCTOR = 0
+SCHEDULER = 0
 """The event worker that gives out the shards."""
 COUNTED_WITHIN_S = 60
 """How long the database may count customers before it is asked whether it is there: a million take 0.2 s."""
@@ -72,8 +72,8 @@ class Application:
         self._asking = Threads("triggers", 4)
         self._controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
-        self._conductor: Conductor | None = None
-        self._conducting: asyncio.Task[None] | None = None
+        self._scheduler: Scheduler | None = None
+        self._scheduling: asyncio.Task[None] | None = None
         self._keeping_alive: asyncio.Task[None] | None = None
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
         """By connection; each lives as long as a request waits for it."""
@@ -93,9 +93,9 @@ class Application:
         self._watchers = Watchers(self._database)
         self._close_idle(server)
         self._keeping_alive = asyncio.get_running_loop().create_task(self._keep_alive())
-        if worker_id == CONDUCTOR:
+        if worker_id == SCHEDULER:
             owner = make_folder(self._config.sms_log_dir)
-            self._conductor = Conductor(
+            self._scheduler = Scheduler(
                 self._database,
                 self._config.sms_log_dir,
                 owner,
@@ -105,14 +105,14 @@ class Application:
                 changed=lambda campaign_id: self._changed(server, campaign_id),
                 is_stopping=lambda: server.stopping,
             )
-            self._conducting = asyncio.get_running_loop().create_task(self._conductor.run())
+            self._scheduling = asyncio.get_running_loop().create_task(self._scheduler.run())
 
     def worker_exit(self, server: Server, worker_id: int) -> None:
         if not server.taskworker:
             self._watchers.dismiss()
 
     def worker_stop(self, server: Server, worker_id: int) -> None:
-        for job in (self._conducting, self._keeping_alive):
+        for job in (self._scheduling, self._keeping_alive):
             if job:
                 job.cancel()
         if not server.taskworker:
@@ -237,10 +237,10 @@ class Application:
             self._nudge(server)
 
     def _nudge(self, server: Server) -> None:
-        if self._conductor:
-            self._conductor.nudge()
+        if self._scheduler:
+            self._scheduler.nudge()
         else:
-            server.send_message("nudge", CONDUCTOR)
+            server.send_message("nudge", SCHEDULER)
 
     async def _watch(self, server: Server, fd: int, campaign: Campaign, as_json: bool) -> None:
         watching = self._watching.setdefault(fd, set())
@@ -300,12 +300,12 @@ class Application:
         )
 
     async def finish(self, server: Server, task_id: int, report: ShardReport | PrepareReport) -> None:
-        if self._conductor:
-            await self._conductor.on_report(report)
+        if self._scheduler:
+            await self._scheduler.on_report(report)
 
     def task_error(self, server: Server, task_id: int, error: TaskError) -> None:
-        if self._conductor:
-            self._conductor.on_error(task_id, error)
+        if self._scheduler:
+            self._scheduler.on_error(task_id, error)
 
     # ── news between processes ──────────────────────────────────────────────────────────────────
 
@@ -315,15 +315,15 @@ class Application:
         return min(1, self._config.sms_worker_num - 1)
 
     def pipe_message(self, server: Server, src_worker_id: int, message: str | int | Rejected) -> None:
-        """The id of a campaign that changed, news of rejects, or the word that there is something to conduct."""
+        """The id of a campaign that changed, news of rejects, or the word that there is something to give out."""
         if isinstance(message, int):
             self._watchers.tell(message)
         elif isinstance(message, Rejected):
             counts = {reason.value: message.counts[reason] for reason in Reason if message.counts[reason]}
             facts = {"campaign_id": message.order.campaign_id, "shard": message.order.number}
             log.info("customers were not greeted", extra=facts | counts)  # one line for a shard, however many people
-        elif self._conductor:
-            self._conductor.nudge()
+        elif self._scheduler:
+            self._scheduler.nudge()
 
     def _changed(self, server: Server, campaign_id: int) -> None:
         self._watchers.tell(campaign_id)

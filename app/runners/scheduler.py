@@ -1,6 +1,6 @@
 """Sees to it that every open shard gets its task: after a trigger, after a restart, after a failure, the same way.
 
-One event worker conducts. It looks into the database, so nothing depends on what a dead process knew. What is not out
+One event worker does it. It looks into the database, so nothing depends on what a dead process knew. What is not out
 yet waits there; see turns.py for which is next.
 """
 
@@ -55,7 +55,7 @@ def pause_after(failures: int) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  nobody has to be unable to guess it
 
 
-class Conductor:
+class Scheduler:
     """`owner` is the name of the folder of logs, `task_workers` how many there are. `patient` is the database where it
     may take its time, ours from now on: all customers are counted there. `post(order)` makes a task and returns its id;
     `changed(campaign_id)` tells who watches. While `is_stopping()` no shard is given out."""
@@ -85,7 +85,7 @@ class Conductor:
         """When it was posted, or seen to be worked on after that; monotonic seconds."""
         self._pauses: dict[Order, _Pause] = {}
         self._nudge = asyncio.Event()
-        self._threads = Threads("conductor", THREADS)
+        self._threads = Threads("scheduler", THREADS)
         self._census: asyncio.Task[None] | None = None
         self._said_elsewhere: dict[tuple[int, str], list[int]] = {}
 
@@ -117,7 +117,7 @@ class Conductor:
                 failures += 1
                 if failures == 1:
                     log.warning("database cannot be read, trying again", extra={"error": reason(error)})
-            except Exception:  # a conductor that is gone would leave every campaign lying, and nobody would hear of it
+            except Exception:  # a scheduler that is gone would leave every campaign lying, and nobody would hear of it
                 failures += 1
                 log.exception("shards could not be given out, trying again")
             pause_s = min(LONGEST_AWAY_S, SWEEP_EVERY_S * pause_after(failures)) if failures else SWEEP_EVERY_S

@@ -188,7 +188,7 @@ def test_no_connection_to_the_database_belongs_to_two_processes(mysql_url, tmp_p
 
         every = [address for addresses in sockets.values() for address in addresses]
         assert sockets[manager.pid] == set()
-        assert sum(map(bool, sockets.values())) >= 5  # the conductor and the task workers
+        assert sum(map(bool, sockets.values())) >= 5  # the scheduler and the task workers
         assert len(every) == len(set(every))
 
 

@@ -39,7 +39,7 @@ def fail(database, campaign):
 
 
 def finish(database, logs, campaign):
-    """What the conductor does until the campaign is over."""
+    """What the scheduler does until the campaign is over."""
     for shard in shards_of(database, campaign):
         if shard.state is not ShardState.FINISHED:
             assert send(database, logs, campaign, shard.number) is Outcome.COMPLETE

@@ -64,7 +64,7 @@ def test_a_task_worker_killed_in_the_middle_is_made_good_without_a_restart(halfw
     assert "child died, starting another" in halfway.said()
 
 
-def test_the_event_worker_that_conducts_killed_in_the_middle_is_made_good_without_a_restart(halfway):
+def test_the_event_worker_that_schedules_killed_in_the_middle_is_made_good_without_a_restart(halfway):
     with halfway.frozen_halfway():
         halfway.child("sms: worker 0").kill()
 

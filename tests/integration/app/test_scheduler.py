@@ -15,8 +15,8 @@ from sqlalchemy.exc import OperationalError
 from app.campaigns.census import count_audiences
 from app.domain.campaign import State, Verb
 from app.domain.orders import Outcome, ShardOrder, ShardReport
-from app.runners import scheduler as conduct
-from app.runners.scheduler import Conductor
+from app.runners import scheduler as module
+from app.runners.scheduler import Scheduler
 from app.store import campaigns, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import as_stored, change_shard, shards_of, trigger
@@ -28,12 +28,12 @@ TASK_WORKERS = 2
 
 @pytest.fixture(autouse=True)
 def sweep_often(monkeypatch):
-    monkeypatch.setattr(conduct, "SWEEP_EVERY_S", 0.01)
+    monkeypatch.setattr(module, "SWEEP_EVERY_S", 0.01)
 
 
 @dataclass
 class Stage:
-    """What a conductor does, seen from outside."""
+    """What a scheduler does, seen from outside."""
 
     database: Engine
     posted: list[ShardOrder] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         sa.event.listen(self.database, "before_cursor_execute", self.look)
-        self.conductor = Conductor(
+        self.scheduler = Scheduler(
             self.database,
             Path("nowhere"),
             "here",
@@ -65,15 +65,15 @@ class Stage:
         return len(self.posted) - 1
 
     def play(self, scene: Callable[[], Awaitable[None]]) -> None:
-        """Run the scene while the conductor conducts."""
+        """Run the scene while the scheduler is at work."""
 
         async def both() -> None:
-            conducting = asyncio.create_task(self.conductor.run())
+            scheduling = asyncio.create_task(self.scheduler.run())
             try:
                 async with asyncio.timeout(WITHIN_S):
                     await scene()
             finally:
-                conducting.cancel()
+                scheduling.cancel()
 
         asyncio.run(both())
 
@@ -112,12 +112,12 @@ def test_every_open_shard_is_posted_once(stage):
 
 
 def test_a_nudge_is_enough_to_look_at_once(stage, monkeypatch):
-    monkeypatch.setattr(conduct, "SWEEP_EVERY_S", 1000.0)
+    monkeypatch.setattr(module, "SWEEP_EVERY_S", 1000.0)
 
     async def scene():
         await stage.until(lambda: stage.looks > 0)
         trigger(stage.database, "a", 100)
-        stage.conductor.nudge()
+        stage.scheduler.nudge()
         await stage.until(lambda: len(stage.posted) == 1)
 
     stage.play(scene)
@@ -140,7 +140,7 @@ def test_shards_are_given_out_however_many_wait_for_a_thread(stage):
 
 
 def test_an_order_that_does_not_come_back_is_given_out_anew_unless_somebody_works_on_it(stage, monkeypatch, caplog):
-    monkeypatch.setattr(conduct, "LOST_AFTER_S", 0.02)
+    monkeypatch.setattr(module, "LOST_AFTER_S", 0.02)
     campaign = trigger(stage.database, "a", 20)
     at_work = time.time_ns() // 1_000_000 + 60_000
 
@@ -164,7 +164,7 @@ def test_an_order_that_does_not_come_back_is_given_out_anew_unless_somebody_work
 def test_orders_that_do_not_come_back_give_their_places_to_others_whatever_became_of_their_campaign(
     crowded, monkeypatch, is_removed
 ):
-    monkeypatch.setattr(conduct, "LOST_AFTER_S", 0.02)
+    monkeypatch.setattr(module, "LOST_AFTER_S", 0.02)
     lost = trigger(crowded.database, "a", 5)
     small = []
 
@@ -190,7 +190,7 @@ def test_the_last_shard_to_be_closed_finishes_the_campaign(stage):
         await stage.until(lambda: len(stage.posted) == 2)
         for number, to_id in ((0, 20), (1, 25)):
             change_shard(stage.database, campaign, last_id=to_id)
-            await stage.conductor.on_report(ShardReport(ShardOrder(campaign.id, number), Outcome.COMPLETE))
+            await stage.scheduler.on_report(ShardReport(ShardOrder(campaign.id, number), Outcome.COMPLETE))
             seen.append(as_stored(stage.database, campaign).state)
 
     stage.play(scene)
@@ -205,7 +205,7 @@ def test_a_shard_that_is_not_done_is_not_closed_whatever_the_task_says(stage):
 
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
-        await stage.conductor.on_report(ShardReport(ShardOrder(campaign.id, 0), Outcome.COMPLETE))
+        await stage.scheduler.on_report(ShardReport(ShardOrder(campaign.id, 0), Outcome.COMPLETE))
         await stage.until(lambda: len(stage.posted) == 2)
 
     stage.play(scene)
@@ -218,7 +218,7 @@ def test_a_shard_whose_task_was_told_to_stop_is_posted_again(stage):
 
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
-        await stage.conductor.on_report(ShardReport(ShardOrder(campaign.id, 0), Outcome.STOPPED))
+        await stage.scheduler.on_report(ShardReport(ShardOrder(campaign.id, 0), Outcome.STOPPED))
         await stage.until(lambda: len(stage.posted) == 2)
 
     stage.play(scene)
@@ -231,7 +231,7 @@ def test_a_shard_whose_slice_is_over_is_posted_again_before_its_siblings(crowded
     async def scene():
         await crowded.until(lambda: len(crowded.posted) == 4)
         for order in orders[1:4]:
-            await crowded.conductor.on_report(ShardReport(order, Outcome.SLICE))
+            await crowded.scheduler.on_report(ShardReport(order, Outcome.SLICE))
         await crowded.some_sweeps()
 
     crowded.play(scene)
@@ -260,7 +260,7 @@ def test_no_more_than_twice_as_many_orders_are_out_as_there_are_task_workers(cro
             order = crowded.posted[len(back)]
             set_done(crowded.database, order)
             back.append(order)
-            await crowded.conductor.on_report(ShardReport(order, Outcome.COMPLETE))
+            await crowded.scheduler.on_report(ShardReport(order, Outcome.COMPLETE))
 
     crowded.play(scene)
 
@@ -276,7 +276,7 @@ def test_a_campaign_that_comes_later_has_its_turn_before_the_rest_of_a_big_one(c
         await crowded.until(lambda: len(crowded.posted) == 4)
         small.append(trigger(crowded.database, "small", 100))
         await crowded.some_sweeps()
-        await crowded.conductor.on_report(ShardReport(ShardOrder(big.id, 0), Outcome.SLICE))
+        await crowded.scheduler.on_report(ShardReport(ShardOrder(big.id, 0), Outcome.SLICE))
         await crowded.until(lambda: len(crowded.posted) == 5)
 
     crowded.play(scene)
@@ -289,7 +289,7 @@ def test_a_shard_that_broke_down_is_posted_again_after_a_pause(stage):
 
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
-        stage.conductor.on_error(0, RuntimeError("disk full"))
+        stage.scheduler.on_error(0, RuntimeError("disk full"))
         await stage.some_sweeps()
         assert len(stage.posted) == 1
         await stage.until(lambda: len(stage.posted) == 2)
@@ -304,7 +304,7 @@ def test_a_blocked_shard_is_tried_again_after_pauses_that_grow_with_a_warning_at
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
         for _ in range(7):
-            await stage.conductor.on_report(blocked)
+            await stage.scheduler.on_report(blocked)
         await stage.some_sweeps()
 
     stage.play(scene)
@@ -325,7 +325,7 @@ def test_a_shard_that_got_on_again_is_paused_briefly_the_next_time(stage, caplog
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
         for outcome in outcomes:
-            await stage.conductor.on_report(ShardReport(order, outcome))
+            await stage.scheduler.on_report(ShardReport(order, outcome))
 
     stage.play(scene)
 
@@ -388,11 +388,11 @@ def test_pauses_between_looks_grow_while_the_database_is_away_and_end_at_a_longe
     async def scene():
         await stage.until(lambda: len(pauses) >= 5)
 
-    monkeypatch.setattr(conduct, "SWEEP_EVERY_S", 1.0)
-    monkeypatch.setattr(conduct, "LONGEST_AWAY_S", 6.0)
-    monkeypatch.setattr(conduct, "pause_after", lambda failures: 2.0 ** (failures - 1))
-    monkeypatch.setattr(conduct, "asyncio", Asyncio())
-    monkeypatch.setattr(conduct, "close_complete", away)
+    monkeypatch.setattr(module, "SWEEP_EVERY_S", 1.0)
+    monkeypatch.setattr(module, "LONGEST_AWAY_S", 6.0)
+    monkeypatch.setattr(module, "pause_after", lambda failures: 2.0 ** (failures - 1))
+    monkeypatch.setattr(module, "asyncio", Asyncio())
+    monkeypatch.setattr(module, "close_complete", away)
     stage.play(scene)
 
     assert pauses[:5] == [1.0, 2.0, 4.0, 6.0, 6.0]
@@ -403,7 +403,7 @@ def test_a_closed_campaign_is_told_to_those_who_watch_even_when_its_shard_stays_
 
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
-        await stage.conductor.on_report(ShardReport(ShardOrder(campaign.id, 0), Outcome.FAILED))
+        await stage.scheduler.on_report(ShardReport(ShardOrder(campaign.id, 0), Outcome.FAILED))
 
     stage.play(scene)
 
@@ -432,5 +432,5 @@ def test_an_audience_that_could_not_be_counted_is_counted_at_a_later_sweep(stage
     async def scene():
         await stage.until(lambda: shards_of(stage.database, campaign)[0].audience == 3)
 
-    monkeypatch.setattr(conduct, "count_audiences", count)
+    monkeypatch.setattr(module, "count_audiences", count)
     stage.play(scene)
