@@ -172,3 +172,13 @@ class LeaseLost(ShardTaken):
 
 class Overtaken(AppError):
     """Somebody on a page is not to be greeted any more, since it was made: make it anew."""
+
+
+class UnknownDocument(AppError):
+    """An order or report of a kind or version that this release does not know, as another one may have left it in a
+    queue; whoever needs it finds in the database what is to be done."""
+
+    def __init__(self, kind: str, version: int | str) -> None:
+        self.kind = kind
+        self.version = version
+        super().__init__(f"a document of the kind {kind[:64]!r} and version {version} is not known here")

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from contextlib import aclosing, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -14,15 +13,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.campaigns.control import control
 from app.campaigns.start import Dispatched, dispatch, look_up
 from app.config import Config
-from app.dedupe.prepare_campaign import prepare_campaign
 from app.domain.campaign import Verb
-from app.domain.orders import PrepareOrder, PrepareReport, Rejected, ShardOrder, ShardReport
-from app.domain.progress import ShardProgress
 from app.domain.reject import Reason
-from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
+from app.errors import AppError, BadRequest, UnknownCampaign, UnknownDocument, WrongState
 from app.gateways.log_file.folder import make_folder
+from app.runners import orders
 from app.runners.scheduler import Scheduler
-from app.sending.shard import send_shard
+from app.runners.work import Work
 from app.store.campaigns import Campaign
 from app.store.customers import collect_rarely
 from app.store.database import LONG_S, keep_alive, open_configured
@@ -42,6 +39,8 @@ log = logging.getLogger(__name__)
 
 SCHEDULER = 0
 """The event worker that gives out the shards."""
+NUDGE = "nudge"
+"""The word to it that there may be something to give out."""
 COUNTED_WITHIN_S = 60
 """How long the database may count customers before it is asked whether it is there: a million take 0.2 s."""
 KEEP_ALIVE_EVERY_S = 1.0
@@ -50,8 +49,6 @@ MOST_CONNECTIONS = 1_000
 """At once. With half a request each they hold 64 MiB."""
 FRAME_WITHIN_S = 10.0
 """How long a request may take from its first byte to its last."""
-TELL_EVERY_S = 0.2
-"""A task tells of its progress at most this often."""
 
 
 class _Turn(asyncio.Lock):
@@ -101,7 +98,7 @@ class Application:
                 owner,
                 task_workers=self._config.sms_task_worker_num,
                 patient=open_patiently(self._config),
-                post=server.task,
+                post=lambda order: server.task(orders.write(order)),
                 changed=lambda campaign_id: self._changed(server, campaign_id),
                 is_stopping=lambda: server.stopping,
             )
@@ -240,7 +237,7 @@ class Application:
         if self._scheduler:
             self._scheduler.nudge()
         else:
-            server.send_message("nudge", SCHEDULER)
+            server.send_message(NUDGE, SCHEDULER)
 
     async def _watch(self, server: Server, fd: int, campaign: Campaign, as_json: bool) -> None:
         watching = self._watching.setdefault(fd, set())
@@ -269,38 +266,30 @@ class Application:
 
     # ── a campaign is prepared, a shard is sent ───────────────────────────────────────────────────
 
-    def task(
-        self, server: Server, task_id: int, src_worker_id: int, order: ShardOrder | PrepareOrder
-    ) -> ShardReport | PrepareReport:
-        if isinstance(order, PrepareOrder):
-            return prepare_campaign(
-                self._database, self._config.sms_log_dir, order, should_stop=lambda: server.stopping
-            )
-        return self._send(server, order)
+    def task(self, server: Server, task_id: int, src_worker_id: int, text: object) -> str:
+        def tell(campaign_id: int) -> None:
+            for worker_id in range(self._config.sms_worker_num):
+                server.send_message(campaign_id, worker_id)
 
-    def _send(self, server: Server, order: ShardOrder) -> ShardReport:
-        told_at = 0.0
-
-        def tell(_progress: ShardProgress) -> None:
-            nonlocal told_at
-            now = time.monotonic()
-            if now - told_at >= TELL_EVERY_S:
-                told_at = now
-                for worker_id in range(self._config.sms_worker_num):
-                    server.send_message(order.campaign_id, worker_id)
-
-        return send_shard(
+        return Work(
             self._database,
             self._config.sms_log_dir,
-            order,
-            slice_s=self._config.sms_slice_s,
+            self._config.sms_slice_s,
             should_stop=lambda: server.stopping,
-            on_progress=tell,
-            on_rejected=lambda news: server.send_message(news, self._listener_of_rejects),
-        )
+            tell=tell,
+            on_rejected=lambda news: server.send_message(orders.write(news), self._listener_of_rejects),
+        ).carry_out(text)
 
-    async def finish(self, server: Server, task_id: int, report: ShardReport | PrepareReport) -> None:
-        if self._scheduler:
+    async def finish(self, server: Server, task_id: int, text: object) -> None:
+        if not self._scheduler:
+            return
+        try:
+            report = orders.read_report(text)
+        except UnknownDocument as error:  # of a task of a former life, which nobody here waits for
+            if text:
+                log.warning("report is not known here, dropped", extra={"kind": error.kind, "version": error.version})
+            self._scheduler.on_error(task_id, error)
+        else:
             await self._scheduler.on_report(report)
 
     def task_error(self, server: Server, task_id: int, error: TaskError) -> None:
@@ -314,13 +303,14 @@ class Application:
         """Event worker 1, as in the tutorial, or the only one there is."""
         return min(1, self._config.sms_worker_num - 1)
 
-    def pipe_message(self, server: Server, src_worker_id: int, message: str | int | Rejected) -> None:
+    def pipe_message(self, server: Server, src_worker_id: int, message: str | int) -> None:
         """The id of a campaign that changed, news of rejects, or the word that there is something to give out."""
         if isinstance(message, int):
             self._watchers.tell(message)
-        elif isinstance(message, Rejected):
-            counts = {reason.value: message.counts[reason] for reason in Reason if message.counts[reason]}
-            facts = {"campaign_id": message.order.campaign_id, "shard": message.order.number}
+        elif message != NUDGE:
+            news = orders.read_news(message)
+            counts = {reason.value: news.counts[reason] for reason in Reason if news.counts[reason]}
+            facts = {"campaign_id": news.order.campaign_id, "shard": news.order.number}
             log.info("customers were not greeted", extra=facts | counts)  # one line for a shard, however many people
         elif self._scheduler:
             self._scheduler.nudge()

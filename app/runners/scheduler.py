@@ -18,7 +18,8 @@ from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 from app.campaigns.census import count_audiences
 from app.campaigns.finish import close_complete, close_shard
 from app.domain.campaign import State
-from app.domain.orders import Outcome, PrepareOrder, PrepareReport, ShardOrder, ShardReport
+from app.domain.orders import Outcome, PrepareOrder, ShardOrder
+from app.runners.orders import Order, Report
 from app.runners.turns import Turns
 from app.store import campaigns, shards
 from app.store.faults import reason
@@ -36,8 +37,6 @@ LOST_AFTER_S = 600.0
 harm: a shard is claimed."""
 THREADS = 3
 """One for the sweeps, one for the census, one for reports of tasks."""
-
-Order = ShardOrder | PrepareOrder
 
 
 @dataclass(slots=True)
@@ -196,7 +195,7 @@ class Scheduler:
                 log.warning("shards wait for the folder of logs that they are in, see status", extra=facts)
         self._said_elsewhere = found
 
-    async def on_report(self, report: ShardReport | PrepareReport) -> None:
+    async def on_report(self, report: Report) -> None:
         """A task is over: close its shard, and the campaign with the last one; or give out those of a campaign that is
         prepared now."""
         order = report.order
