@@ -26,7 +26,7 @@ def compare_logs(database: Engine, log_dir: Path, now: Snapshot) -> Differences:
         comparison = Comparison(database, log, now.campaign, shard, PAGE_ROWS)
         while comparison.goes_on:
             comparison.next_page()
-        sent += comparison.standing.sent
+        sent += comparison.standing.tally.sent
         kept += comparison.counts["as_they_were"]
         missing += comparison.counts["sent_again"]
         left_over += comparison.left_over

@@ -45,8 +45,8 @@ class RejectCheck:
             yield f"{who} and not to be so, {these('id', self._too_many)}"
         with self._database.connect() as connection:
             recorded = rejects.count(connection, self._shard.campaign_id, self._shard.after_id, self._shard.last_id)
-        if recorded.total() != self._shard.rejected:
-            yield f"{counted(self._shard.rejected, 'reject')} counted, {recorded.total():,} on record"
+        if recorded.total() != self._shard.tally.rejected:
+            yield f"{counted(self._shard.tally.rejected, 'reject')} counted, {recorded.total():,} on record"
         try:
             yield from self._log_differences(recorded.total())
         except OSError as error:
@@ -72,7 +72,7 @@ class RejectCheck:
                 yield f"{self._path} has more than is on record, from line {line:,} on"
 
     def _recorded(self, after_id: int, to_id: int) -> list[Reject]:
-        if not self._shard.rejected:
+        if not self._shard.tally.rejected:
             return []
         with self._database.connect() as connection:
             return rejects.between(connection, self._shard.campaign_id, after_id, to_id)

@@ -10,6 +10,7 @@ from app.audit.found_lines import FoundLines
 from app.domain.greeting import compile_template
 from app.domain.page import prepare
 from app.domain.reject import Reject
+from app.domain.tally import Tally
 from app.gateways.base import Account, Gateway
 from app.store import heirs, rejects, shards
 from app.store.campaigns import Campaign
@@ -53,7 +54,7 @@ def repair(
         rejects.remove(connection, campaign.id, standing.last_id, shard.to_id)
         rejects.insert(connection, campaign.id, shard.number, repairing.new_rejects)
         rejected = rejects.count(connection, campaign.id, shard.after_id, shard.to_id).total()
-        shards.settle(connection, *of, replace(standing, rejected=rejected))
+        shards.settle(connection, *of, replace(standing, tally=replace(standing.tally, rejected=rejected)))
 
     write(database, record)
     log.warning(
@@ -80,7 +81,7 @@ class Comparison:
         self._shard = shard
         self._pages = Pages(shard.last_id, page_rows, self._template.columns)
         self._found: FoundLines | None = None
-        self._standing = Standing(shard.after_id, 0, 0, 0, 0, 0, 0)
+        self._standing = Standing(shard.after_id, 0, Tally())
         self.new_rejects: list[Reject] = []
         """Of those who were done: greeted or gone by what the log says, and not to be greeted as they are now."""
         self.counts = {"as_they_were": 0, "sent_again": 0}
@@ -126,10 +127,7 @@ class Comparison:
             standing,
             last_id=reached,
             log_bytes=standing.log_bytes + size,
-            sent=standing.sent + page.sent,
-            male=standing.male + page.male,
-            female=standing.female + page.female,
-            unknown=standing.unknown + page.unknown,
+            tally=standing.tally + page.tally,
         )
 
     def _write_anew(self, found: FoundLines, expected: bytes) -> int:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +15,10 @@ from app.campaigns.snapshot import snapshot
 from app.dedupe.shared_numbers import as_recorded
 from app.domain.campaign import ShardState
 from app.domain.greeting import compile_template
-from app.domain.page import Page, prepare
+from app.domain.page import Page, by_form, prepare
 from app.domain.people import People
 from app.domain.sharding import spans
+from app.domain.tally import Tally
 from app.gateways.log_file.folder import log_path
 from app.store import customers
 from app.store.campaigns import Campaign
@@ -36,13 +37,8 @@ class TaskReport:
     """One task's log. `differences` are sentences; none when log and database agree on every id of its range."""
 
     task: int
-    lines: int
-    rejected: int
-    gone: int
-    audience: int | None
-    male: int
-    female: int
-    unknown: int
+    tally: Tally
+    """`sent` and the forms of address are what stands in the log, the others what is on record."""
     bytes: int
     first_mobile: str
     last_mobile: str
@@ -54,7 +50,7 @@ class TaskReport:
     @property
     def rate(self) -> float:
         """Messages a second."""
-        return self.lines / self.seconds if self.seconds else 0.0
+        return self.tally.sent / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +113,7 @@ class _TaskCheck:
         self._path = log_path(log_dir, campaign.name, shard.number)
         self._template = compile_template(campaign.template, None)
         self._pages = Pages(shard.last_id, PAGE_ROWS, self._template.columns)
-        self._lines = self._female = self._unknown = 0
+        self._found = Tally()
         self._first_mobile = self._last_mobile = ""
         self._differences: list[str] = []
         self._late: list[int] = []
@@ -140,19 +136,15 @@ class _TaskCheck:
             size = 0
             self._differences.append(f"{self._path} cannot be read: {error.strerror}")
         self._differences += self._rejects.differences()
-        lines = self._lines
-        if lines != shard.sent:
-            on_record, right = counted(shard.sent, "message is", "messages are"), counted(lines, "is", "are")
+        lines, recorded = self._found.sent, shard.tally.sent
+        if lines != recorded:
+            on_record, right = counted(recorded, "message is", "messages are"), counted(lines, "is", "are")
             self._differences.append(f"{on_record} on record, {right} right in the log")
         return TaskReport(
             task=shard.number,
-            lines=lines,
-            rejected=shard.rejected,
-            gone=shard.gone,
-            audience=shard.audience,
-            male=lines - self._female - self._unknown,
-            female=self._female,
-            unknown=self._unknown,
+            tally=replace(
+                self._found, rejected=shard.tally.rejected, gone=shard.tally.gone, audience=shard.tally.audience
+            ),
             bytes=size,
             first_mobile=self._first_mobile,
             last_mobile=self._last_mobile,
@@ -191,9 +183,7 @@ class _TaskCheck:
 
     def _count(self, greeted: People) -> None:
         if greeted:
-            self._lines += len(greeted)
-            self._female += greeted.genders.count(0)
-            self._unknown += greeted.genders.count(None)
+            self._found += by_form(greeted.genders)
             self._first_mobile = self._first_mobile or greeted.mobiles[0]
             self._last_mobile = greeted.mobiles[-1]
 
@@ -226,7 +216,7 @@ class _TaskCheck:
         waiting: dict[int, list[_Without]] = {}
         for each in reversed(without):
             waiting.setdefault(each.key, []).append(each)
-        found = []
+        found: list[_Without] = []
         with self._path.open("rb") as log:
             log.seek(at)
             for line in log if waiting else ():
@@ -235,9 +225,7 @@ class _TaskCheck:
                 if those := waiting.get(hash(key)):
                     unexplained[hash(line)] -= 1
                     found.append(those.pop())
-        self._lines += len(found)
-        self._female += sum(each.gender == 0 for each in found)
-        self._unknown += sum(each.gender is None for each in found)
+        self._found += by_form([each.gender for each in found])
         return sorted(each.customer_id for each in found)
 
     def _say(self, otherwise: list[int], missing: list[int], unexplained: Counter[int], at: int) -> None:
@@ -245,7 +233,7 @@ class _TaskCheck:
         if otherwise:
             who = counted(len(otherwise), "customer has a message that reads", "customers have messages that read")
             self._differences.append(f"{who} otherwise than it would now, {these('id', otherwise)}")
-        if missing and self._lines == self._shard.sent:  # every message that was sent is there
+        if missing and self._found.sent == self._shard.tally.sent:  # every message that was sent is there
             self._late = missing
         elif missing:
             who = counted(len(missing), "customer has no message", "customers have no message")

@@ -66,4 +66,4 @@ def _loss(connection: Connection, log_dir: Path, name: str, folder: str, *, to_c
     ((owner, some),) = found.items()
     if any(shards.may_be_alive(each) for each in some):
         raise FolderAlive(owner[:SHOWN])
-    return Loss(owner, [each.number for each in some], sum(each.sent for each in some))
+    return Loss(owner, [each.number for each in some], sum(each.tally.sent for each in some))

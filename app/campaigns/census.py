@@ -23,6 +23,6 @@ def count_audiences(database: Engine) -> int:
         uncounted = shards.uncounted(connection)
         left = customers.counts(connection, [(each.last_id, each.to_id) for each in uncounted])
     for shard, count in zip(uncounted, left, strict=True):
-        audience = shard.sent + shard.rejected + count
+        audience = shard.tally.met + count
         write(database, partial(shards.note_audience, shard=shard, audience=audience))
     return len(uncounted)

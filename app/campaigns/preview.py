@@ -105,7 +105,7 @@ def preview(
             # Somebody may have moved in between the count and the sample.
             audience=max(audience, len(people)),
             sampled=len(people),
-            greeted=page.sent,
+            greeted=page.tally.sent,
             sms=sum(each.parts for each in costs),
             encodings=Counter(each.encoding for each in costs),
         ),

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from app.domain.campaign import ShardState, State
 from app.domain.progress import ShardProgress
+from app.domain.tally import Tally
 from app.errors import UnknownCampaign
 from app.store import campaigns, shards
 from app.store.campaigns import Campaign
@@ -24,23 +25,9 @@ class Snapshot:
     shards: list[Shard]
 
     @property
-    def sent(self) -> int:
-        return sum(each.sent for each in self.shards)
-
-    @property
-    def rejected(self) -> int:
-        return sum(each.rejected for each in self.shards)
-
-    @property
-    def gone(self) -> int:
-        """Customers of the audience who were there no more when their turn came, in the shards that are finished."""
-        return sum(each.gone for each in self.shards)
-
-    @property
-    def audience(self) -> int | None:
-        """How many customers there were at the trigger; None until they are counted, some moments after it."""
-        counted = [each.audience for each in self.shards if each.audience is not None]
-        return sum(counted) if len(counted) == len(self.shards) else None
+    def tally(self) -> Tally:
+        """Of all shards together. They are counted some moments after the trigger."""
+        return sum((each.tally for each in self.shards), Tally())
 
     @property
     def done(self) -> float:
@@ -55,8 +42,8 @@ class Snapshot:
         pauses."""
         campaign = self.campaign
         if campaign.state is State.RUNNING:
-            return sum(each.sent / each.work_ms * 1000 for each in self._under_way())
-        return self.sent / campaign.ran_s if campaign.ran_s else 0.0
+            return sum(each.tally.sent / each.work_ms * 1000 for each in self._under_way())
+        return self.tally.sent / campaign.ran_s if campaign.ran_s else 0.0
 
     @property
     def left_s(self) -> float | None:
@@ -83,11 +70,8 @@ class Snapshot:
                 after_id=each.after_id,
                 to_id=each.to_id,
                 last_id=each.last_id,
-                sent=each.sent,
                 finished=each.state is ShardState.FINISHED,
-                rejected=each.rejected,
-                gone=each.gone,
-                audience=each.audience,
+                tally=each.tally,
             )
             for each in self.shards
         ]

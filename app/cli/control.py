@@ -91,7 +91,7 @@ def _control(settings: Config, database: Engine, name: str, verb: Verb) -> None:
     if any(each.state is ShardState.SUSPECT for each in now.shards):
         out.print(f"{now.campaign.name} is {now.campaign.state}: its logs are compared with the database first")
     else:
-        out.print(f"{now.campaign.name} is {now.campaign.state}: {now.sent:,} sent, {now.done:.1%} done")
+        out.print(f"{now.campaign.name} is {now.campaign.state}: {now.tally.sent:,} sent, {now.done:.1%} done")
     if done.still_sending:
         tasks = ", ".join(str(number) for number in done.still_sending)
         console.err.print(f"not stopped yet: task {tasks}; what it sends now is not counted, and taken back")

@@ -1,22 +1,21 @@
 """How a report looks on a terminal, and as JSON."""
 
-from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
 from app.audit.report import Report, TaskReport
-from app.cli.views import audience, table
+from app.cli.views import ends, forms, table, tally_facts
+from app.domain.tally import Tally
 from app.wording import counted, these
 
 
 def report_table(report: Report) -> Table:
     """One campaign's logs, a row for each task and one in all."""
     rows = [
-        _report_row(str(each.task), asdict(each) | {"rate": each.rate}, agrees=not each.differences)
-        for each in report.tasks
+        _report_row(str(each.task), each.tally, _task_facts(each), agrees=not each.differences) for each in report.tasks
     ]
-    rows.append(_report_row("all", totals(report), agrees=report.agrees))
+    rows.append(_report_row("all", _tally(report), totals(report), agrees=report.agrees))
     expendable = ("bytes", "first", "last", "seconds", "rate", "先生", "女士", "客户", "audience", "gone")
     return table(rows, expendable, has_total=True)
 
@@ -35,19 +34,12 @@ def late_lines(report: Report) -> list[str]:
     return lines
 
 
-def _report_row(name: str, facts: dict[str, Any], *, agrees: bool) -> dict[str, str]:
-    people = {
-        "lines": "lines",
-        "先生": "male",
-        "女士": "female",
-        "客户": "unknown",
-        "rejected": "rejected",
-        "gone": "gone",
-    }
+def _report_row(name: str, tally: Tally, facts: dict[str, Any], *, agrees: bool) -> dict[str, str]:
     return {
         "task": name,
-        **{title: f"{facts[key]:,}" for title, key in people.items()},
-        "audience": audience(facts["audience"]),
+        "lines": f"{tally.sent:,}",
+        **forms(tally),
+        **ends(tally),
         "bytes": f"{facts['bytes']:,}",
         "first": facts["first_mobile"],
         "last": facts["last_mobile"],
@@ -61,40 +53,27 @@ def totals(report: Report) -> dict[str, Any]:
     """All tasks together. `seconds` is from trigger to the end, without pauses; each task's own are what it worked."""
     tasks, campaign = report.tasks, report.campaign
     seconds = campaign.ran_s or 0.0
-    lines = sum(each.lines for each in tasks)
-    greeted = [each for each in tasks if each.lines]
+    tally = _tally(report)
+    greeted = [each for each in tasks if each.tally.sent]
     return {
-        "lines": lines,
-        "male": sum(each.male for each in tasks),
-        "female": sum(each.female for each in tasks),
-        "unknown": sum(each.unknown for each in tasks),
-        "rejected": sum(each.rejected for each in tasks),
-        "gone": sum(each.gone for each in tasks),
-        "audience": _sum_if_known([each.audience for each in tasks]),
+        **tally_facts(tally, sent="lines"),
         "late": report.late,
         "bytes": sum(each.bytes for each in tasks),
         "first_mobile": greeted[0].first_mobile if greeted else "",
         "last_mobile": greeted[-1].last_mobile if greeted else "",
         "seconds": seconds,
-        "rate": lines / seconds if seconds else 0.0,
+        "rate": tally.sent / seconds if seconds else 0.0,
     }
 
 
-def _sum_if_known(counts: list[int | None]) -> int | None:
-    known = [each for each in counts if each is not None]
-    return sum(known) if len(known) == len(counts) else None
+def _tally(report: Report) -> Tally:
+    return sum((each.tally for each in report.tasks), Tally())
 
 
 def _task_facts(task: TaskReport) -> dict[str, Any]:
     return {
         "task": task.task,
-        "lines": task.lines,
-        "male": task.male,
-        "female": task.female,
-        "unknown": task.unknown,
-        "rejected": task.rejected,
-        "gone": task.gone,
-        "audience": task.audience,
+        **tally_facts(task.tally, sent="lines"),
         "late": len(task.late),
         "bytes": task.bytes,
         "first_mobile": task.first_mobile,

@@ -11,6 +11,7 @@ from app.campaigns.snapshot import Snapshot
 from app.console import out
 from app.domain.campaign import ShardState
 from app.domain.differences import Differences
+from app.domain.tally import Tally
 from app.wording import counted, duration
 
 
@@ -21,10 +22,8 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
             "campaign": each.campaign.name,
             "state": "running, preparing" if each.campaign.is_preparing else each.campaign.state,
             "tasks": str(len(each.shards)),
-            "sent": f"{each.sent:,}",
-            "rejected": f"{each.rejected:,}",
-            "gone": f"{each.gone:,}",
-            "audience": audience(each.audience),
+            "sent": f"{each.tally.sent:,}",
+            **ends(each.tally),
             "done": f"{each.done:.1%}",
             "rate": f"{each.messages_per_s:,.0f}/s" if each.messages_per_s else "",
             "left": "" if each.left_s is None else duration(each.left_s),
@@ -42,13 +41,9 @@ def shard_table(snapshot: Snapshot) -> Table:
             "task": str(each.number),
             "ids": f"{each.after_id + 1:,} – {each.to_id:,}",
             "state": each.state,
-            "sent": f"{each.sent:,}",
-            "先生": f"{each.male:,}",
-            "女士": f"{each.female:,}",
-            "客户": f"{each.unknown:,}",
-            "rejected": f"{each.rejected:,}",
-            "gone": f"{each.gone:,}",
-            "audience": audience(each.audience),
+            "sent": f"{each.tally.sent:,}",
+            **forms(each.tally),
+            **ends(each.tally),
             "done": f"{(each.last_id - each.after_id) / (each.to_id - each.after_id):.1%}",
         }
         for each in snapshot.shards
@@ -84,13 +79,33 @@ def differences_line(found: Differences) -> str:
     return f"in the logs {'; '.join(each for each in parts if each)}"
 
 
-def audience(count: int | None) -> str:
-    return "" if count is None else f"{count:,}"
+def forms(tally: Tally) -> dict[str, str]:
+    """Columns of the forms of address."""
+    return {"先生": f"{tally.male:,}", "女士": f"{tally.female:,}", "客户": f"{tally.neutral:,}"}
+
+
+def ends(tally: Tally) -> dict[str, str]:
+    """Columns of those who got no message, and of all."""
+    audience = "" if tally.audience is None else f"{tally.audience:,}"
+    return {"rejected": f"{tally.rejected:,}", "gone": f"{tally.gone:,}", "audience": audience}
+
+
+def tally_facts(tally: Tally, *, sent: str = "sent") -> dict[str, int | None]:
+    """A tally for `--json`. `sent`: what that count is called."""
+    return {
+        sent: tally.sent,
+        "male": tally.male,
+        "female": tally.female,
+        "unknown": tally.neutral,
+        "rejected": tally.rejected,
+        "gone": tally.gone,
+        "audience": tally.audience,
+    }
 
 
 def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
     """One campaign for `--json`."""
-    campaign = snapshot.campaign
+    campaign, tally = snapshot.campaign, snapshot.tally
     return {
         "campaign": campaign.name,
         "state": campaign.state,
@@ -100,10 +115,10 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "allow_duplicates": campaign.allow_duplicates,
         "created_at": campaign.created_at.isoformat(),
         "finished_at": campaign.finished_at.isoformat() if campaign.finished_at else None,
-        "sent": snapshot.sent,
-        "rejected": snapshot.rejected,
-        "gone": snapshot.gone,
-        "audience": snapshot.audience,
+        "sent": tally.sent,
+        "rejected": tally.rejected,
+        "gone": tally.gone,
+        "audience": tally.audience,
         "done": round(snapshot.done, 6),
         "rate": round(snapshot.messages_per_s, 1),
         "left_s": None if snapshot.left_s is None else round(snapshot.left_s, 1),
@@ -114,13 +129,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
                 "to_id": each.to_id,
                 "last_id": each.last_id,
                 "state": each.state,
-                "sent": each.sent,
-                "male": each.male,
-                "female": each.female,
-                "unknown": each.unknown,
-                "rejected": each.rejected,
-                "gone": each.gone,
-                "audience": each.audience,
+                **tally_facts(each.tally),
                 "log_bytes": each.log_bytes,
                 "folder": each.owner,
             }

@@ -51,7 +51,7 @@ class WatchView:
         """One progress line of the server."""
         if progress.state != State.RUNNING:
             self._pace.forget()
-        self._pace.note(time.monotonic(), progress.sent, progress.done)
+        self._pace.note(time.monotonic(), progress.tally.sent, progress.done)
         is_news = self._progress is None or progress.state != self._progress.state
         self._progress, self._note = progress, ""
         if not live.is_terminal and (is_news or time.monotonic() >= self._printed_at + PLAIN_EVERY_S):
@@ -73,7 +73,7 @@ class WatchView:
 
 def line(progress: Progress, pace: Pace) -> str:
     """Progress in one line."""
-    facts = [f"{progress.sent:,} sent", f"{progress.share:.1%} done", *_facts(progress, pace)]
+    facts = [f"{progress.tally.sent:,} sent", f"{progress.share:.1%} done", *_facts(progress, pace)]
     return f"{progress.campaign}: {progress.state}, {', '.join(facts)}"
 
 
@@ -82,13 +82,13 @@ def picture(progress: Progress, pace: Pace, note: str, height: int) -> Group:
     head = Text.assemble(
         (progress.campaign, "bold"), "  ", (progress.state, _COLOURS.get(progress.state, "")), no_wrap=True
     )
-    of = "" if progress.audience is None else f" of {progress.audience:,}"
-    facts = Text("   ".join([f"{progress.sent:,}{of} sent", *_facts(progress, pace)]), no_wrap=True)
+    of = "" if progress.tally.audience is None else f" of {progress.tally.audience:,}"
+    facts = Text("   ".join([f"{progress.tally.sent:,}{of} sent", *_facts(progress, pace)]), no_wrap=True)
     bars = Table.grid(padding=(0, 1))
     shown, others = _chosen(progress.tasks, max(1, height - OTHER_LINES))
     for each in shown:
         _add_bar(bars, f"task {each.number}", each.done, each.of, each.sent)
-    _add_bar(bars, "all", progress.done, progress.of, progress.sent)
+    _add_bar(bars, "all", progress.done, progress.of, progress.tally.sent)
     below = [Text(text, style, no_wrap=True) for text, style in ((others, "dim"), (note, "yellow")) if text]
     return Group(head, facts, bars, *below)
 
@@ -102,9 +102,8 @@ def _facts(progress: Progress, pace: Pace) -> list[str]:
             facts.append(f"{rate:,.0f} messages/s")
         if (left_s := pace.left_s(progress.of - progress.done)) is not None:
             facts.append(f"{duration(left_s)} left")
-    facts += [
-        f"{count:,} {word}" for count, word in ((progress.rejected, "rejected"), (progress.gone, "gone")) if count
-    ]
+    tally = progress.tally
+    facts += [f"{count:,} {word}" for count, word in ((tally.rejected, "rejected"), (tally.gone, "gone")) if count]
     return facts
 
 

@@ -8,6 +8,7 @@ from app.domain.greeting import Template
 from app.domain.mobile import normalise, odd_places
 from app.domain.people import People
 from app.domain.reject import Reason, Reject
+from app.domain.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +20,7 @@ class Page:
     greeted: People
     """With their mobiles in the one form that the messages show."""
     rejects: Sequence[Reject]
-    female: int
-    unknown: int
-
-    @property
-    def sent(self) -> int:
-        return len(self.greeted)
-
-    @property
-    def male(self) -> int:
-        return len(self.greeted) - self.female - self.unknown
+    tally: Tally
 
 
 def prepare(template: Template, people: People, duplicates: Collection[int] = frozenset()) -> Page:
@@ -42,7 +34,13 @@ def prepare(template: Template, people: People, duplicates: Collection[int] = fr
     if odd := _odd_places(people, duplicates):
         people, rejects = _sort_out(people, odd, duplicates)
     text = template.fill(people)
-    return Page(text, people, rejects, people.genders.count(0), people.genders.count(None))
+    return Page(text, people, rejects, replace(by_form(people.genders), rejected=len(rejects)))
+
+
+def by_form(genders: Sequence[int | None]) -> Tally:
+    """How many messages people of these genders got, by form of address."""
+    sent, female, neutral = len(genders), genders.count(0), genders.count(None)
+    return Tally(sent=sent, male=sent - female - neutral, female=female, neutral=neutral)
 
 
 def _odd_places(people: People, duplicates: Collection[int]) -> set[int]:

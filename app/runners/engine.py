@@ -224,7 +224,7 @@ class Application:
     async def _control(self, server: Server, fd: int, request: Control, as_json: bool) -> None:
         verb = Verb(request.verb)
         done = await self._controlling.run(control, self._database, self._config.sms_log_dir, request.campaign, verb)
-        campaign, sent = done.snapshot.campaign, done.snapshot.sent
+        campaign, sent = done.snapshot.campaign, done.snapshot.tally.sent
         server.send(
             fd, protocol.controlled(verb, campaign.name, campaign.state, sent, done.still_sending, as_json=as_json)
         )

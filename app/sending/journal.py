@@ -84,7 +84,7 @@ class Journal:
         with self._database.connect() as connection:
             duplicates = Duplicates(connection, shard.campaign_id, shard.last_id, shard.to_id)
         pages = Pages(shard.to_id, PAGE_ROWS, self._template.columns)
-        last_id, sent, rejected, position = shard.last_id, shard.sent, shard.rejected, shard.log_bytes
+        last_id, tally, position = shard.last_id, shard.tally, shard.log_bytes
         while last_id < shard.to_id:
             if self._slice.should_stop():
                 return Outcome.STOPPED
@@ -97,10 +97,10 @@ class Journal:
             last_id = reached
             position = self._deliver(page, position, is_last=last_id == shard.to_id)
             self._record(page, turn, last_id, position, round((time.monotonic() - began) * 1000))
-            sent, rejected = sent + page.sent, rejected + len(page.rejects)
-            self._slice.on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, sent, False))
+            tally += page.tally
+            self._slice.on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, False, tally))
         self._gateway.check()
-        if rejected:
+        if tally.rejected:
             with self._database.connect() as connection:
                 counts = rejects.count(connection, shard.campaign_id, shard.after_id, shard.to_id)
             self._slice.on_rejected(Rejected(self._order, counts))
@@ -117,16 +117,7 @@ class Journal:
 
     def _record(self, page: Page, turn: Turn, last_id: int, position: int, work_ms: int) -> None:
         """The checkpoint: from here on the page is done."""
-        step = Step(
-            last_id=last_id,
-            log_bytes=position,
-            sent=page.sent,
-            male=page.male,
-            female=page.female,
-            unknown=page.unknown,
-            rejected=len(page.rejects),
-            work_ms=work_ms,
-        )
+        step = Step(last_id, position, page.tally, work_ms)
 
         def record(connection: Connection) -> None:
             shards.checkpoint(connection, *self._of, step)

@@ -75,7 +75,7 @@ def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Str
 
 def _count_if_small(database: Engine, shard: Shard) -> None:
     ids = shard.to_id - shard.after_id
-    if shard.audience is None and shard.last_id == shard.after_id and ids <= COUNTED_FIRST_IDS:
+    if shard.tally.audience is None and shard.last_id == shard.after_id and ids <= COUNTED_FIRST_IDS:
         with database.connect() as connection:
             audience = customers.count_range(connection, shard.after_id, shard.to_id)
         write(database, lambda connection: shards.note_audience(connection, shard, audience))

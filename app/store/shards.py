@@ -1,12 +1,13 @@
 """Rows of `shards`: who works on which, and how far it got."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
 
 from app.domain.campaign import ShardState, State
+from app.domain.tally import Tally
 from app.errors import LeaseLost, ShardTaken
 from app.store.campaigns import is_prepared
 from app.store.tables import campaigns, shards
@@ -15,6 +16,14 @@ LEASE_S = 30.0
 """How long after its last checkpoint an owner is taken to be alive. Its shard stays its own after that, too."""
 
 
+_COUNTS = {
+    "sent": shards.c.sent,
+    "male": shards.c.male,
+    "female": shards.c.female,
+    "neutral": shards.c.unknown,
+    "rejected": shards.c.rejected,
+}
+"""Where what a tally counts while a shard is under way is stored."""
 _MET = shards.c.sent + shards.c.rejected
 
 
@@ -28,23 +37,11 @@ class Shard:
     to_id: int
     state: ShardState
     last_id: int
-    sent: int
-    male: int
-    female: int
-    unknown: int
-    rejected: int
-    audience: int | None
+    tally: Tally
     log_bytes: int
     work_ms: int
     owner: str
     lease_until_ms: int
-
-    @property
-    def gone(self) -> int:
-        """How many were there at the trigger and no more when their turn came; 0 until the shard is finished."""
-        if self.state is not ShardState.FINISHED or self.audience is None:
-            return 0
-        return self.audience - self.sent - self.rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +50,7 @@ class Step:
 
     last_id: int
     log_bytes: int
-    sent: int
-    male: int
-    female: int
-    unknown: int
-    rejected: int
+    tally: Tally
     work_ms: int
 
 
@@ -67,11 +60,7 @@ class Standing:
 
     last_id: int
     log_bytes: int
-    sent: int
-    male: int
-    female: int
-    unknown: int
-    rejected: int
+    tally: Tally
 
 
 def _now_ms() -> int:
@@ -115,7 +104,11 @@ def may_be_alive(shard: Shard) -> bool:
 
 def _from_row(row: Row[tuple[object, ...]]) -> Shard:
     fields = dict(row._mapping)
-    return Shard(**{**fields, "state": ShardState(fields["state"])})
+    state, audience = ShardState(fields.pop("state")), fields.pop("audience")
+    tally = Tally(**{each: fields.pop(column.name) for each, column in _COUNTS.items()}, audience=audience)
+    if state is ShardState.FINISHED and tally.audience is not None:
+        tally = replace(tally, gone=tally.audience - tally.met)
+    return Shard(**fields, state=state, tally=tally)
 
 
 def of_campaign(connection: Connection, campaign_id: int) -> list[Shard]:
@@ -226,11 +219,7 @@ def checkpoint(connection: Connection, campaign_id: int, number: int, owner: str
         (campaign_id, number, owner, ShardState.OPEN),
         last_id=step.last_id,
         log_bytes=step.log_bytes,
-        sent=shards.c.sent + step.sent,
-        male=shards.c.male + step.male,
-        female=shards.c.female + step.female,
-        unknown=shards.c.unknown + step.unknown,
-        rejected=shards.c.rejected + step.rejected,
+        **{column.name: column + getattr(step.tally, each) for each, column in _COUNTS.items()},
         work_ms=shards.c.work_ms + step.work_ms,
     )
 
@@ -243,7 +232,10 @@ def renew(connection: Connection, campaign_id: int, number: int, owner: str) -> 
 def settle(connection: Connection, campaign_id: int, number: int, owner: str, standing: Standing) -> None:
     """A suspect shard is open again, and stands there. Raises LeaseLost as `checkpoint` does."""
     of = (campaign_id, number, owner, ShardState.SUSPECT)
-    _update_ours(connection, of, state=ShardState.OPEN, **asdict(standing))
+    counts = {column.name: getattr(standing.tally, each) for each, column in _COUNTS.items()}
+    _update_ours(
+        connection, of, state=ShardState.OPEN, last_id=standing.last_id, log_bytes=standing.log_bytes, **counts
+    )
 
 
 def _update_ours(connection: Connection, of: tuple[int, int, str, ShardState], **values: object) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.progress import ShardProgress
+from app.domain.tally import Tally
 from app.errors import BadRequest
 
 HEADER_BYTES = 4
@@ -75,17 +76,14 @@ class TaskProgress:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A progress line as a client reads it. What an older server does not say is 0; `audience` is None until it is
-    known."""
+    """A progress line as a client reads it. The line does not tell the forms of address, which are 0, and of an older
+    server not who was rejected or gone."""
 
     campaign: str
     state: str
     reason: str
-    sent: int
+    tally: Tally
     tasks: list[TaskProgress]
-    rejected: int = 0
-    gone: int = 0
-    audience: int | None = None
     preparing: bool = False
 
     @property
@@ -196,11 +194,13 @@ def read_progress(facts: dict[str, Any]) -> Progress:
             campaign=str(facts["campaign"]),
             state=str(facts["state"]),
             reason=str(facts["reason"]),
-            sent=int(facts["sent"]),
+            tally=Tally(
+                sent=int(facts["sent"]),
+                rejected=int(facts.get("rejected", 0)),
+                gone=int(facts.get("gone", 0)),
+                audience=None if facts.get("audience") is None else int(facts["audience"]),
+            ),
             tasks=tasks,
-            rejected=int(facts.get("rejected", 0)),
-            gone=int(facts.get("gone", 0)),
-            audience=None if facts.get("audience") is None else int(facts["audience"]),
             preparing=bool(facts.get("preparing", False)),
         )
     except (KeyError, TypeError, OverflowError) as error:
@@ -270,18 +270,17 @@ def progress(
     as_json: bool,
 ) -> bytes:
     """How far a campaign got; the last such line has a final state. While it is preparing nothing is sent yet."""
-    sent, rejected, gone = (sum(getattr(each, key) for each in shards) for key in ("sent", "rejected", "gone"))
-    counted = [each.audience for each in shards if each.audience is not None]
+    tally = sum((each.tally for each in shards), Tally())
     tasks = [
         {
             "task": each.number,
-            "sent": each.sent,
+            "sent": each.tally.sent,
             "done": each.last_id - each.after_id,
             "of": each.to_id - each.after_id,
             "finished": each.finished,
-            "rejected": each.rejected,
-            "gone": each.gone,
-            "audience": each.audience,
+            "rejected": each.tally.rejected,
+            "gone": each.tally.gone,
+            "audience": each.tally.audience,
         }
         for each in shards
     ]
@@ -290,14 +289,14 @@ def progress(
         "state": state,
         "reason": reason,
         "preparing": preparing,
-        "sent": sent,
-        "rejected": rejected,
-        "gone": gone,
-        "audience": sum(counted) if len(counted) == len(shards) else None,
+        "sent": tally.sent,
+        "rejected": tally.rejected,
+        "gone": tally.gone,
+        "audience": tally.audience,
         "tasks": tasks,
     }
-    words = f"任务{campaign}: {state}, {'准备中' if preparing else f'已发送{sent}'}"
-    return _line(facts, f"{words}, 未发送{rejected}" if rejected else words, as_json)
+    words = f"任务{campaign}: {state}, {'准备中' if preparing else f'已发送{tally.sent}'}"
+    return _line(facts, f"{words}, 未发送{tally.rejected}" if tally.rejected else words, as_json)
 
 
 def _line(facts: dict[str, Any], message: str, as_json: bool) -> bytes:

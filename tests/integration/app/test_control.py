@@ -51,8 +51,8 @@ def test_counts_are_exact_at_once_and_the_task_takes_back_what_came_after(databa
     (done,) = told
     (shard,) = shards_of(database, campaign)
     assert outcome is Outcome.HALTED
-    assert (done.snapshot.sent, done.still_sending) == (6, [0])
-    assert (shard.sent, shard.lease_until_ms) == (6, 0)
+    assert (done.snapshot.tally.sent, done.still_sending) == (6, [0])
+    assert (shard.tally.sent, shard.lease_until_ms) == (6, 0)
     assert log_path(logs, "a", 0).read_bytes().count(b"\n") == 6
     assert log_path(logs, "a", 0).stat().st_size == shard.log_bytes
 

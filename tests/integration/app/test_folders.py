@@ -86,7 +86,7 @@ def test_logs_that_were_carried_over_from_a_folder_that_is_given_up_are_kept(dat
     module.abandon(database, logs, "a", str(other))
     outcome = send(database, logs, begun, should_stop=after(2))  # two pages are compared
 
-    assert (outcome, shards_of(database, begun)[0].sent) == (Outcome.STOPPED, 6)
+    assert (outcome, shards_of(database, begun)[0].tally.sent) == (Outcome.STOPPED, 6)
 
 
 @pytest.mark.parametrize("folder", ["", "nobody", "/"])

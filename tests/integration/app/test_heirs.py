@@ -92,7 +92,7 @@ def test_a_number_whose_lowest_holder_is_deleted_before_his_turn_gets_its_messag
 
     assert greeted(logs) == [heir]
     assert duplicates(sqlite) == []
-    assert sum(each.sent for each in shards_of(sqlite, campaign)) == 19
+    assert sum(each.tally.sent for each in shards_of(sqlite, campaign)) == 19
     assert_report_agrees(sqlite, logs)
 
 
@@ -175,7 +175,7 @@ def test_who_inherits_while_the_keeper_is_being_sent_and_who_is_sent_do_not_both
     assert greeted(logs) == [15]
     assert any(each[:2] == [1, 3] for each in made)  # the page was made anew
     first, _ = shards_of(database, campaign)
-    assert first.sent == 9
+    assert first.tally.sent == 9
     assert logs_of(logs, "a")["task_0.log"].count(b"\n") == 9
 
 

@@ -96,8 +96,8 @@ def test_sent_and_rejected_are_the_audience(database, logs):
     run(database, logs, "a", SIZE)
 
     now = snapshot(database, "a")
-    assert (now.sent, now.rejected, now.gone, now.audience) == (14, 6, 0, 20)
-    assert [each.rejected for each in now.shards] == [4, 2]
+    assert (now.tally.sent, now.tally.rejected, now.tally.gone, now.tally.audience) == (14, 6, 0, 20)
+    assert [each.tally.rejected for each in now.shards] == [4, 2]
 
 
 @pytest.mark.parametrize("pages", [0, 1, 2, 3])
@@ -112,7 +112,7 @@ def test_a_shard_taken_up_again_has_its_rejects_once(database, logs, pages):
 
     assert recorded(database) == REASONS
     assert logs_of(logs, "a") == expected_logs(GOOD, 100) | reject_logs(100)
-    assert shards_of(database, campaign)[0].rejected == len(REASONS)
+    assert shards_of(database, campaign)[0].tally.rejected == len(REASONS)
 
 
 @pytest.mark.parametrize("where", [(shards, "checkpoint"), (rejects, "insert"), (RejectLog, "append")])
@@ -191,11 +191,11 @@ def test_who_was_deleted_after_the_trigger_is_gone(database, logs):
     run(database, logs, "a", SIZE)
 
     now = snapshot(database, "a")
-    assert [(each.sent, each.rejected, each.gone, each.audience) for each in now.shards] == [
+    assert [(each.tally.sent, each.tally.rejected, each.tally.gone, each.tally.audience) for each in now.shards] == [
         (5, 3, 2, 10),
         (5, 2, 3, 10),
     ]
-    assert now.sent + now.rejected + now.gone == now.audience == 20
+    assert now.tally.sent + now.tally.rejected + now.tally.gone == now.tally.audience == 20
 
 
 @pytest.mark.parametrize("pages", [1, 2, 3])
@@ -208,8 +208,8 @@ def test_an_audience_counted_while_it_is_sent_is_the_same(database, logs, pages,
     counted = count_audiences(database)
 
     assert counted == 1
-    assert snapshot(database, "a").audience == 20
-    assert snapshot(database, "a").gone == 0
+    assert snapshot(database, "a").tally.audience == 20
+    assert snapshot(database, "a").tally.gone == 0
 
 
 def test_what_is_counted_is_not_counted_again(sqlite):
@@ -228,7 +228,7 @@ def test_who_moves_in_between_the_ids_while_it_is_sent_belongs_to_the_audience(s
     run(sqlite, logs, "a", SIZE)
 
     now = snapshot(sqlite, "a")
-    assert (now.sent, now.gone, now.audience) == (3, 0, 3)
+    assert (now.tally.sent, now.tally.gone, now.tally.audience) == (3, 0, 3)
 
 
 def test_who_is_deleted_while_nobody_has_counted_is_gone_in_a_small_shard_and_unknown_in_a_large_one(
@@ -248,7 +248,9 @@ def test_who_is_deleted_while_nobody_has_counted_is_gone_in_a_small_shard_and_un
         with writing(database) as connection:
             shards.finish(connection, campaign.id, 0)
 
-    assert [(each.audience, each.gone) for each in (snapshot(database, "small"), snapshot(database, "large"))] == [
+    assert [
+        (each.tally.audience, each.tally.gone) for each in (snapshot(database, "small"), snapshot(database, "large"))
+    ] == [
         (20, 1),
         (None, 0),
     ]
@@ -259,7 +261,7 @@ def test_a_shard_that_was_quicker_than_the_count_has_an_audience_all_the_same(sq
 
     run(sqlite, logs, "a", SIZE)
 
-    assert [each.audience for each in snapshot(sqlite, "a").shards] == [10, 10]
+    assert [each.tally.audience for each in snapshot(sqlite, "a").shards] == [10, 10]
 
 
 # ── the report ──────────────────────────────────────────────────────────────────────────────────
@@ -272,7 +274,10 @@ def test_a_report_of_exact_rejects_agrees(database, logs):
     *tasks, whole = report(database, logs, "a")
 
     assert whole.agrees
-    assert [(each.lines, each.rejected, each.gone, each.audience) for each in tasks] == [(6, 4, 0, 10), (8, 2, 0, 10)]
+    assert [(each.tally.sent, each.tally.rejected, each.tally.gone, each.tally.audience) for each in tasks] == [
+        (6, 4, 0, 10),
+        (8, 2, 0, 10),
+    ]
 
 
 def test_a_report_of_a_campaign_under_way_finds_no_fault_with_its_rejects(sqlite, logs):
@@ -394,7 +399,7 @@ def test_a_server_killed_in_the_middle_rejects_everybody_once(migrated_url, tmp_
         report_of_it = product.run("report", "a")
 
     assert report_of_it.returncode == 0, report_of_it.stdout
-    assert (now.sent, now.rejected, now.gone, now.audience) == (85_715, 14_285, 0, 100_000)
+    assert (now.tally.sent, now.tally.rejected, now.tally.gone, now.tally.audience) == (85_715, 14_285, 0, 100_000)
     expected = expected_logs([row for row in people if row[3]], size)
     for task in range(2):
         rejected = [f"{number} no_mobile\n" for number in range(7, 100_001, 7) if (number - 1) // size == task]

@@ -98,8 +98,8 @@ def test_what_is_right_is_not_written_again(sqlite, logs):
     (shard,) = shards_of(sqlite, campaign)
     assert (stopped, shard.state) == (ShardState.SUSPECT, ShardState.OPEN)
     assert outcomes == [Outcome.STOPPED] * 2
-    assert (shard.last_id, shard.sent, shard.log_bytes) == (6, 6, len(b"".join(LINES[:6])))
-    assert (shard.male, shard.female, shard.unknown) == (3, 1, 2)
+    assert (shard.last_id, shard.tally.sent, shard.log_bytes) == (6, 6, len(b"".join(LINES[:6])))
+    assert (shard.tally.male, shard.tally.female, shard.tally.neutral) == (3, 1, 2)
     assert log_path(logs, "a", 0).read_bytes() == b"".join(LINES[:6])
 
 
@@ -207,7 +207,7 @@ def test_rejects_are_counted_once_however_a_log_is_mended(database, logs):
 
     assert finish(database, logs, campaign) is State.FINISHED
     (shard,) = shards_of(database, campaign)
-    assert (shard.sent, shard.rejected) == (5, 5)
+    assert (shard.tally.sent, shard.tally.rejected) == (5, 5)
     assert log_path(logs, "a", 0).read_bytes() == b"".join(greeted)
     assert reject_log_path(logs, "a", 0).read_bytes() == before
 
@@ -230,7 +230,7 @@ def test_a_pause_in_the_middle_of_comparing_changes_nothing(sqlite, logs, monkey
     outcome = send(sqlite, logs, campaign, should_stop=should_stop)
 
     (shard,) = shards_of(sqlite, campaign)
-    assert (outcome, shard.state, shard.sent) == (Outcome.HALTED, ShardState.SUSPECT, 10)
+    assert (outcome, shard.state, shard.tally.sent) == (Outcome.HALTED, ShardState.SUSPECT, 10)
     assert log_path(logs, "a", 0).read_bytes() == b"".join(LINES[:8])
     control(sqlite, logs, "a", Verb.RESUME)
     assert finish(sqlite, logs, campaign) is State.FINISHED

@@ -44,8 +44,9 @@ def test_exact_logs_agree_and_are_counted(database, logs):
     whole = check(database, logs)
 
     assert whole.agrees
-    assert [each.lines for each in whole.tasks] == [8, 8, 4]
-    assert [(each.female, each.male, each.unknown) for each in whole.tasks] == [(2, 3, 3), (3, 3, 2), (1, 1, 2)]
+    assert [each.tally.sent for each in whole.tasks] == [8, 8, 4]
+    tallies = [each.tally for each in whole.tasks]
+    assert [(each.female, each.male, each.neutral) for each in tallies] == [(2, 3, 3), (3, 3, 2), (1, 1, 2)]
     assert [(each.first_mobile, each.last_mobile) for each in whole.tasks] == [
         ("13800000001", "13800000008"),
         ("13800000009", "13800000016"),
@@ -73,7 +74,7 @@ def test_a_shard_in_which_nobody_lives_any_more_agrees(sqlite, logs):
     whole = check(sqlite, logs)
 
     assert whole.agrees
-    assert [(each.lines, each.first_mobile, each.last_mobile) for each in whole.tasks][1] == (0, "", "")
+    assert [(each.tally.sent, each.first_mobile, each.last_mobile) for each in whole.tasks][1] == (0, "", "")
 
 
 def test_an_empty_table_agrees(sqlite, logs):
@@ -279,7 +280,7 @@ def test_who_was_changed_since_has_a_message_that_reads_otherwise_and_is_not_mis
         connection.execute(sa.update(customers).where(customers.c.id == 5).values(name="改名", gender=0))
 
     assert differences(database, logs) == ["1 customer has a message that reads otherwise than it would now, id 5"]
-    assert check(database, logs).tasks[0].lines == 20
+    assert check(database, logs).tasks[0].tally.sent == 20
 
 
 def test_who_came_after_the_turn_had_passed_is_late_and_no_difference(database, logs):

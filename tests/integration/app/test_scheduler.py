@@ -415,7 +415,7 @@ def test_the_audience_is_counted_while_the_tasks_are_at_work(stage):
     campaign = trigger(stage.database, "a", 10)
 
     async def scene():
-        await stage.until(lambda: [each.audience for each in shards_of(stage.database, campaign)] == [1, 1, 1])
+        await stage.until(lambda: [each.tally.audience for each in shards_of(stage.database, campaign)] == [1, 1, 1])
 
     stage.play(scene)
 
@@ -430,7 +430,7 @@ def test_an_audience_that_could_not_be_counted_is_counted_at_a_later_sweep(stage
         return count_audiences(database)
 
     async def scene():
-        await stage.until(lambda: shards_of(stage.database, campaign)[0].audience == 3)
+        await stage.until(lambda: shards_of(stage.database, campaign)[0].tally.audience == 3)
 
     monkeypatch.setattr(module, "count_audiences", count)
     stage.play(scene)

@@ -38,7 +38,7 @@ def test_a_shard_is_sent_page_by_page_and_counted(database, logs):
     expected = expected_logs(ROWS, SIZE)
     assert logs_of(logs, "a") == expected
     assert (shard.last_id, shard.log_bytes) == (30, len(expected["task_0.log"]))
-    assert (shard.sent, shard.female, shard.male, shard.unknown) == (10, 4, 2, 4)
+    assert (shard.tally.sent, shard.tally.female, shard.tally.male, shard.tally.neutral) == (10, 4, 2, 4)
 
 
 def test_of_several_who_close_a_shard_one_hears_that_it_was_him(database, logs):
@@ -64,13 +64,13 @@ def test_a_shard_told_to_stop_is_continued_by_the_next_task(database, logs, page
     campaign = trigger(database, "a", SIZE)
 
     first = send(database, logs, campaign, should_stop=after(pages))
-    stopped_at = shards_of(database, campaign)[0].sent
+    stopped_at = shards_of(database, campaign)[0].tally.sent
     second = send(database, logs, campaign)
 
     assert (first, second) == (Outcome.STOPPED, Outcome.COMPLETE)
     assert pages <= stopped_at <= 3 * pages  # a page may hold fewer than three where ids are missing
     assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
-    assert shards_of(database, campaign)[0].sent == len(ROWS)
+    assert shards_of(database, campaign)[0].tally.sent == len(ROWS)
 
 
 def test_a_slice_ends_after_its_time_and_the_next_ones_go_on_exactly(database, logs):
@@ -86,7 +86,7 @@ def test_a_slice_ends_after_its_time_and_the_next_ones_go_on_exactly(database, l
     assert set(outcomes[:-1]) == {Outcome.SLICE}
     assert sent == sorted(set(sent))
     assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
-    assert shards_of(database, campaign)[0].sent == len(ROWS)
+    assert shards_of(database, campaign)[0].tally.sent == len(ROWS)
 
 
 def test_who_dies_between_two_slices_or_in_one_leaves_nothing_twice(database, logs, monkeypatch):
@@ -102,7 +102,7 @@ def test_who_dies_between_two_slices_or_in_one_leaves_nothing_twice(database, lo
         pass
 
     assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)
-    assert shards_of(database, campaign)[0].sent == len(ROWS)
+    assert shards_of(database, campaign)[0].tally.sent == len(ROWS)
 
 
 def test_a_page_that_the_database_never_heard_of_is_cut_off_and_sent_again(database, logs, monkeypatch):
@@ -114,7 +114,7 @@ def test_a_page_that_the_database_never_heard_of_is_cut_off_and_sent_again(datab
         with pytest.raises(ConnectionError):
             send(database, logs, campaign)
     left = log_path(logs, "a", 0).read_bytes().count(b"\n")
-    recorded = shards_of(database, campaign)[0].sent
+    recorded = shards_of(database, campaign)[0].tally.sent
 
     send(database, logs, campaign)
 
@@ -222,7 +222,7 @@ def test_a_shard_lost_to_another_machine_is_recorded_no_further(database, logs):
 
     assert send(database, logs, campaign, should_stop=is_lost) is Outcome.TAKEN
 
-    assert shards_of(database, campaign)[0].sent == 0
+    assert shards_of(database, campaign)[0].tally.sent == 0
 
 
 def test_a_task_that_has_recorded_no_page_yet_holds_its_shard_against_others(database, logs):
@@ -290,12 +290,12 @@ def test_a_disk_that_fills_up_in_the_middle_blocks_a_shard_and_costs_no_message(
     move_in(database, ROWS)
     campaign = trigger(database, "a", SIZE)
     send(database, logs, campaign, should_stop=after(1))
-    recorded = shards_of(database, campaign)[0].sent
+    recorded = shards_of(database, campaign)[0].tally.sent
     with monkeypatch.context() as context:
         context.setattr(os, "fdatasync", finds_no_space)
         blocked = send(database, logs, campaign)
 
-    assert shards_of(database, campaign)[0].sent == recorded > 0
+    assert shards_of(database, campaign)[0].tally.sent == recorded > 0
     assert (blocked, send(database, logs, campaign)) == (Outcome.BLOCKED, Outcome.COMPLETE)
     assert as_stored(database, campaign).state is State.RUNNING
     assert logs_of(logs, "a") == expected_logs(ROWS, SIZE)

@@ -88,7 +88,7 @@ def test_a_report_reads_the_columns_of_the_template_as_well(townsfolk, logs):
     *_, whole = report(townsfolk, logs, "a")
 
     assert whole.agrees
-    assert [each.lines for each in whole.tasks] == [2, 2, 1]
+    assert [each.tally.sent for each in whole.tasks] == [2, 2, 1]
 
 
 @pytest.mark.parametrize("template", ["{town}", "{photo}", "{a b}", "{CITY}", "{city.upper}", "{city!r}", "{city:5}"])

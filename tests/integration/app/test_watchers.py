@@ -55,7 +55,7 @@ def test_a_watcher_sees_each_change_once_until_the_end(sqlite, campaign, only_wh
 
     seen = asyncio.run(follow(watching, campaign, next_step))
 
-    assert [(each.campaign.state, each.sent) for each in seen] == [
+    assert [(each.campaign.state, each.tally.sent) for each in seen] == [
         (State.RUNNING, 0),
         (State.RUNNING, 10),
         (State.FAILED, 10),

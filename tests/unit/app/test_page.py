@@ -38,19 +38,19 @@ def test_those_who_can_be_greeted_are_and_counted():
     )
 
     assert page.text == f"{GOOD}张\n{GOOD}李\n{GOOD}王\n{GOOD}孙\n"
-    assert (page.sent, page.male, page.female, page.unknown, page.rejects) == (4, 2, 1, 1, [])
+    assert (page.tally.sent, page.tally.male, page.tally.female, page.tally.neutral, page.rejects) == (4, 2, 1, 1, [])
 
 
 def test_a_page_without_customers_is_empty():
     page = prepare(SHORT, People.of([]))
 
-    assert (page.text, page.sent, page.rejects) == ("", 0, [])
+    assert (page.text, page.tally.sent, page.rejects) == ("", 0, [])
 
 
 def test_a_page_of_which_nobody_can_be_greeted_has_no_text():
     page = prepare(SHORT, People.of([(1, "", "张", 1), (2, "1", "李", 0)]))
 
-    assert (page.text, page.sent, page.male) == ("", 0, 0)
+    assert (page.text, page.tally.sent, page.tally.male) == ("", 0, 0)
     assert page.rejects == [(1, Reason.NO_MOBILE), (2, Reason.BAD_MOBILE)]
 
 
@@ -74,7 +74,7 @@ def test_a_customer_is_rejected_for_the_first_reason_there_is(mobile, name, reas
     page = prepare(SHORT, People.of([(1, GOOD, "李", 0), (7, mobile, name, 1), (9, GOOD, "王", 0)]))
 
     assert page.rejects == ([] if reason is None else [Reject(7, reason)])
-    assert page.sent == 3 - len(page.rejects)
+    assert page.tally.sent == 3 - len(page.rejects)
     assert page.text.startswith(f"{GOOD}李\n")
     assert page.text.endswith(f"{GOOD}王\n")
 
@@ -112,8 +112,8 @@ def test_everybody_is_greeted_or_rejected_and_never_both(people, duplicates):
     assert sorted([each[0] for each in page.greeted] + [each.customer_id for each in page.rejects]) == sorted(
         each[0] for each in people
     )
-    assert len(page.text.splitlines()) == page.text.count("\n") == page.sent == len(page.greeted)
-    assert page.male + page.female + page.unknown == page.sent
+    assert len(page.text.splitlines()) == page.text.count("\n") == page.tally.sent == len(page.greeted)
+    assert page.tally.male + page.tally.female + page.tally.neutral == page.tally.sent
 
 
 @given(customers, st.sets(st.integers(1, 50)))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.domain.campaign import check_name
 from app.domain.progress import ShardProgress
+from app.domain.tally import Tally
 from app.errors import BadRequest
 from app.trigger import protocol
 from app.trigger.protocol import Control, Progress, TaskProgress, Trigger, Watch, parse, read_progress, token_of
@@ -107,7 +108,7 @@ def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
     except BadRequest as error:
         answers = [protocol.refused(error.code, str(error), as_json=as_json)]
     else:
-        shards = [ShardProgress(0, 0, 5, 3, 2, False)]
+        shards = [ShardProgress(0, 0, 5, 3, False, Tally(sent=2))]
         answers = [
             protocol.accepted(name, [], "finished", as_json=as_json),
             protocol.accepted(name, [0, 1], "running", as_json=as_json),
@@ -173,12 +174,12 @@ def test_the_token_of_a_request_is_found_whatever_else_is_wrong_with_it(body, to
 
 
 def test_a_client_reads_the_progress_that_was_written():
-    shards = [ShardProgress(0, 0, 10, 10, 8, True), ShardProgress(1, 10, 15, 12, 2, False)]
+    shards = [ShardProgress(0, 0, 10, 10, True, Tally(sent=8)), ShardProgress(1, 10, 15, 12, False, Tally(sent=2))]
 
     progress = read_progress(json.loads(protocol.progress("a", "running", "why", shards, as_json=True)))
 
     tasks = [TaskProgress(0, 8, 10, 10, True), TaskProgress(1, 2, 2, 5, False)]
-    assert progress == Progress("a", "running", "why", 10, tasks, progress.rejected, progress.gone, progress.audience)
+    assert progress == Progress("a", "running", "why", Tally(sent=10), tasks)
     assert progress.share == 0.8
 
 
@@ -231,8 +232,11 @@ def test_the_answer_to_a_trigger_stays_short_however_many_shards_there_are(answe
         assert facts["task_count"] == 4_000
 
 
+DONE = Tally(sent=6, rejected=2, gone=1, audience=9)
+
+
 def test_progress_counts_ids_that_are_done_and_messages_that_are_sent():
-    shards = [ShardProgress(0, 0, 10, 10, 6, True, 2, 1, 9), ShardProgress(1, 10, 15, 12, 2, False)]
+    shards = [ShardProgress(0, 0, 10, 10, True, DONE), ShardProgress(1, 10, 15, 12, False, Tally(2, audience=None))]
 
     line = json.loads(protocol.progress("a", "running", "", shards, as_json=True))
 
@@ -245,7 +249,7 @@ def test_progress_counts_ids_that_are_done_and_messages_that_are_sent():
 
 
 def test_the_audience_of_a_campaign_is_known_once_every_shard_is_counted():
-    shards = [ShardProgress(0, 0, 10, 10, 6, True, 2, 1, 9), ShardProgress(1, 10, 15, 12, 2, False, audience=5)]
+    shards = [ShardProgress(0, 0, 10, 10, True, DONE), ShardProgress(1, 10, 15, 12, False, Tally(2, audience=5))]
 
     assert json.loads(protocol.progress("a", "running", "", shards, as_json=True))["audience"] == 14
     assert protocol.progress("a", "running", "", shards, as_json=False).decode() == (

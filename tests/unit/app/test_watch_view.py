@@ -8,6 +8,7 @@ from rich.console import Console
 
 from app.cli.watch_view import line, picture
 from app.domain.pace import Pace
+from app.domain.tally import Tally
 from app.trigger.protocol import Progress, TaskProgress
 
 
@@ -20,7 +21,7 @@ def tasks(count: int, done: int = 50, finished: int = 0) -> list[TaskProgress]:
 
 
 def progress(state: str = "running", count: int = 4, rejected: int = 0, gone: int = 0) -> Progress:
-    return Progress("spring", state, "", 1234, tasks(count), rejected, gone)
+    return Progress("spring", state, "", Tally(sent=1234, rejected=rejected, gone=gone, audience=None), tasks(count))
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_picture_has_a_bar_for_each_task_and_one_in_all(pace):
 
 
 def test_a_picture_says_of_how_many_once_that_is_known(pace):
-    _, facts, *_ = drawn(replace(progress("finished"), audience=2000), pace)
+    _, facts, *_ = drawn(replace(progress("finished"), tally=Tally(sent=1234, audience=2000)), pace)
 
     assert facts == "1,234 of 2,000 sent"
 
@@ -88,7 +89,7 @@ def test_a_picture_is_never_higher_than_the_terminal_nor_wider(pace, count, heig
 def test_of_many_tasks_those_under_way_are_shown_and_the_rest_is_counted(pace):
     many = [*tasks(30, finished=20)[:25], *tasks(30, done=0)[25:]]
 
-    lines = drawn(Progress("spring", "running", "", 1, many), pace, height=14)
+    lines = drawn(Progress("spring", "running", "", Tally(sent=1), many), pace, height=14)
 
     shown = [each.split()[1] for each in lines if each.startswith("task")]
     assert shown == ["20", "21", "22", "23", "24", "25", "26"]
@@ -96,5 +97,5 @@ def test_of_many_tasks_those_under_way_are_shown_and_the_rest_is_counted(pace):
 
 
 def test_a_campaign_without_tasks_is_all_done(pace):
-    assert line(Progress("spring", "finished", "", 0, []), pace) == "spring: finished, 0 sent, 100.0% done"
-    assert drawn(Progress("spring", "finished", "", 0, []), pace)[-1].split()[-2] == "100.0%"
+    assert line(Progress("spring", "finished", "", Tally(), []), pace) == "spring: finished, 0 sent, 100.0% done"
+    assert drawn(Progress("spring", "finished", "", Tally(), []), pace)[-1].split()[-2] == "100.0%"
