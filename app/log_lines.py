@@ -23,19 +23,27 @@ def _masked(value: Any) -> Any:
     return value if (safe := mask(text)) == text else safe
 
 
+def _time(record: logging.LogRecord) -> str:
+    """In UTC, and saying so: lines of hosts in several zones, or of one whose clocks are put back, stay in order."""
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
 def _says(sentence: str, key: str) -> bool:
     return f"({key}=" in sentence or f" {key}=" in sentence
 
 
 class PlainFormatter(logging.Formatter):
-    """Time, level, process and sentence on one line, facts from `extra` at its end as key=value, unless the sentence
-    has them already, as the engine's do; a traceback follows on lines of its own."""
+    """Time (UTC), level, process and sentence on one line, facts from `extra` at its end as key=value, unless the
+    sentence has them already, as the engine's do; a traceback follows on lines of its own."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(process)d %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         return mask(super().format(record))
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        return _time(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         facts = " ".join(f"{key}={value}" for key, value in _facts(record).items() if not _says(record.message, key))
@@ -50,7 +58,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             **_facts(record),
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _time(record),
             "level": record.levelname,
             "pid": record.process,
             "logger": record.name,

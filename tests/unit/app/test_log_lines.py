@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -53,6 +54,24 @@ def test_a_record_is_one_line_whatever_it_holds():
 
     assert "\n" not in text
     assert text.endswith(r"two\nlines error=(1064,\n 'near \n')")
+
+
+@pytest.fixture
+def in_shanghai(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_shanghai")
+@pytest.mark.parametrize("formatter", [PlainFormatter(), JsonFormatter()])
+def test_a_time_is_in_utc_and_says_so_wherever_the_server_stands(formatter):
+    made = record("ready")
+    made.created = 1_800_000_000.25
+
+    assert "2027-01-15T08:00:00.250+00:00" in formatter.format(made)
 
 
 def test_a_traceback_follows_on_lines_of_its_own():
