@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from app import config, console
 from app.console import out
 from app.store.database import open_configured
-from migrations import schema
+from migrations import gender_check, schema
 
 cli = console.commands("Make and upgrade the tables in DATABASE_URL.")
 
@@ -37,10 +37,13 @@ def migrate(
         else:
             schema.upgrade(connection, target)
         after = schema.status(connection)
+        refusal = gender_check.refusal(connection) if after.is_current else ""
     if before == after:
         out.print(f"schema is at {after.current or 'base'}, nothing to do")
     else:
         out.print(f"schema went from {before.current or 'base'} to {after.current or 'base'}")
+    if refusal:
+        console.err.print(f"warning: {refusal}")
 
 
 @cli.command()

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from app.errors import SchemaNewer
+from migrations import gender_check
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,11 @@ def status(connection: Connection) -> Status:
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:
-    """Run what is missing up to `to`; nothing when it is there already."""
+    """Run what is missing up to `to`; nothing when it is there already. What customers' genders kept from being made
+    at an earlier upgrade is tried again."""
     command.upgrade(_config(connection), to)
+    if status(connection).is_current:
+        gender_check.add(connection)
     connection.commit()
 
 

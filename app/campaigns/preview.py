@@ -1,12 +1,14 @@
 """What a template comes to before anything is sent: some messages, and an estimate for everybody."""
 
-from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from app.campaigns.checked_template import check_template
+from app.campaigns.sample import sample
+from app.domain.genders import Genders, count_genders
 from app.domain.greeting import Template
 from app.domain.mobile import mask
 from app.domain.page import prepare
@@ -16,9 +18,6 @@ from app.domain.sms_parts import Cost, Encoding, cost
 from app.errors import UnknownCustomer
 from app.store import customers
 
-SAMPLE = 10_000
-READ_AT_ONCE = 20
-"""Customers of a sample that stand beside each other."""
 EXAMPLES = 3
 
 
@@ -44,6 +43,8 @@ class Estimate:
     """That the greeted of the sample cost."""
     encodings: Counter[Encoding]
     """How many messages of the sample are in each."""
+    genders: Genders
+    """Of everybody in the sample."""
 
     @property
     def messages(self) -> int:
@@ -89,7 +90,7 @@ def preview(
     with database.connect() as connection:
         max_id = customers.max_id(connection)
         audience = customers.count(connection, 0, max_id)
-        people = _sample(connection, max_id, template.columns)
+        people = sample(connection, max_id, template.columns)
         if customer_id is not None:
             shown = [*customers.page(connection, customer_id - 1, customer_id, 1, template.columns)]
             if not shown:
@@ -108,6 +109,7 @@ def preview(
             greeted=page.tally.sent,
             sms=sum(each.parts for each in costs),
             encodings=Counter(each.encoding for each in costs),
+            genders=count_genders(each[3] for each in people),
         ),
     )
 
@@ -123,22 +125,3 @@ def _example(template: Template, customer: Customer, *, masked: bool) -> Example
         greeted = replace(page.greeted, mobiles=[*map(mask, page.greeted.mobiles)])
         text = mask(template.fill(greeted).removesuffix("\n"))
     return Example(customer[0], text, how_much, None)
-
-
-def _sample(connection: Connection, max_id: int, columns: Sequence[str]) -> list[Customer]:
-    """Up to SAMPLE customers in id order, everybody where there are fewer, evenly spread over the ids that are taken.
-
-    The ids are halved again and again, and each half gives its first few: so wherever customers are, their
-    neighbourhoods are looked at in turn, and where nobody lives costs one short look. Every read goes by the key.
-    """
-    people: list[Customer] = []
-    ranges = deque([(0, max_id)])
-    while ranges and len(people) < SAMPLE:
-        after_id, to_id = ranges.popleft()
-        limit = min(READ_AT_ONCE, SAMPLE - len(people))
-        found = customers.page(connection, after_id, to_id, limit, columns)
-        people += found
-        if len(found) == limit and (last_id := found.ids[-1]) < to_id:
-            middle = (last_id + to_id) // 2
-            ranges += [each for each in ((last_id, middle), (middle, to_id)) if each[0] < each[1]]
-    return sorted(people)

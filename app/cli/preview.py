@@ -8,7 +8,7 @@ from app import config, console
 from app.campaigns.preview import preview as look_ahead
 from app.cli.preview_view import preview_facts, preview_text
 from app.cli.shared import Json, Masked, TemplateText, opened
-from app.cli.warnings import warn_of
+from app.cli.warnings import warn_of, warn_of_genders
 from app.console import out
 from app.domain.greeting import DEFAULT_TEMPLATE
 
@@ -26,6 +26,7 @@ def preview(
     added = settings.template_columns
     found = look_ahead(opened(settings), template, customer, added_columns=added, masked=masked)
     warn_of(template)
+    warn_of_genders(found.estimate.genders)
     if as_json:
         console.print_json(preview_facts(found))
     else:

@@ -1,5 +1,6 @@
 """How a preview looks on a terminal, and for programs."""
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -7,12 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from app.campaigns.preview import Estimate, Example, Preview
+from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.wording import counted, harmless
 
 
 def preview_text(preview: Preview) -> RenderableType:
     """Each message with what it costs below it, then the estimate."""
-    return Group(*(_example(each) for each in preview.examples), _estimate(preview.estimate))
+    return Group(
+        *(_example(each) for each in preview.examples), _estimate(preview.estimate), _genders(preview.estimate)
+    )
 
 
 def _example(example: Example) -> RenderableType:
@@ -39,6 +43,13 @@ def _estimate(estimate: Estimate) -> RenderableType:
     return table
 
 
+def _genders(estimate: Estimate) -> Text:
+    seen = estimate.genders
+    counts = {MAN: seen.male, WOMAN: seen.female, UNKNOWN: seen.unknown, "none": sum(seen.odd.values())}
+    shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    return Text(f"genders of those seen: {shown or 'nobody'}")
+
+
 def preview_facts(preview: Preview) -> dict[str, Any]:
     """The same for `--json`."""
     estimate = preview.estimate
@@ -63,5 +74,6 @@ def preview_facts(preview: Preview) -> dict[str, Any]:
             "rejected": estimate.audience - estimate.messages,
             "sms": estimate.total_sms,
             "encodings": dict(estimate.encodings),
+            "genders": asdict(estimate.genders) | {"odd": {str(value): n for value, n in estimate.genders.odd.items()}},
         },
     }

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from app.config import Config
+from app.doctor import genders
 from app.doctor.finding import Finding, Verdict, ok, problem, warning
 from app.errors import AppError
 from app.store import customers
@@ -63,6 +64,7 @@ class Database:
                     yield schema
                     if schema.verdict is Verdict.OK:
                         self.size = _size(connection)
+                        yield genders.examine(connection)
             finally:
                 database.dispose()
         except DBAPIError as error:

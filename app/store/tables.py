@@ -15,6 +15,11 @@ ExactName = sa.String(64).with_variant(mysql.VARCHAR(64, collation="utf8mb4_bin"
 """Compared character by character; MySQL's default would take `Été` and `ete` for one name."""
 
 
+GENDER_CHECK = "customers_gender"
+"""What refuses a gender that is neither 0, 1 nor NULL: a CHECK, on SQLite two triggers whose names begin so. Customers
+from before may have kept it from being made; see migrations/gender_check.py."""
+
+
 class UtcTime(sa.types.TypeDecorator[datetime]):
     """An aware datetime in UTC, stored without its zone, to the millisecond."""
 

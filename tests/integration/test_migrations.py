@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,20 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from app.store.database import open_database
 from app.store.tables import metadata
 from migrations import schema
 
 ROOT = Path(__file__).parents[2]
 STEPS = schema.revisions()
-
-
-@pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    engine = open_database(database_url)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 def tables(connection: Connection) -> set[str]:

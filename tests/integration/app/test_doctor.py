@@ -38,7 +38,8 @@ def test_where_all_is_well_every_line_says_so(app):
 
     assert ended.code == 0, ended.out
     assert [line.split()[:2] for line in ended.out.splitlines()] == [
-        ["ok", check] for check in ("database", "schema", "queues", "logs", "room", "token", "port", "settings")
+        ["ok", check]
+        for check in ("database", "schema", "genders", "queues", "logs", "room", "token", "port", "settings")
     ]
 
 
@@ -232,3 +233,38 @@ def test_a_server_with_another_token_is_a_problem(app, sqlite_url, tmp_path, set
     assert other.verdict is Verdict.PROBLEM
     assert "another token" in other.found
     assert same.verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("genders", "said"),
+    [
+        ([], "there are no customers yet"),
+        ([1, 0, 0, None], "1 先生, 2 女士, 1 客户 of those looked at"),
+        ([0] * 100, "all of 100 customers looked at are women"),
+    ],
+)
+def test_the_genders_are_counted_and_all_women_are_a_warning(app, sqlite, genders, said):
+    move_in(sqlite, [person(number, gender=gender) for number, gender in enumerate(genders, 1)])
+
+    finding = found("genders")
+
+    assert (finding.verdict, finding.found) == (Verdict.WARNING if len(genders) == 100 else Verdict.OK, said)
+
+
+def test_values_that_are_no_gender_are_counted_until_they_are_corrected_and_kept_out(database, settings, app):
+    settings(database_url=database.url.render_as_string(hide_password=False))
+    move_in(database, [person(1, gender=0), *(person(number, gender=2) for number in range(2, 14))])
+
+    wrong = found("genders")
+    with database.begin() as connection:
+        connection.execute(sa.text("UPDATE customers SET gender = 0 WHERE gender = 2"))
+    corrected = found("genders")
+    with database.connect() as connection:
+        schema.upgrade(connection)
+
+    assert (wrong.verdict, wrong.found) == (
+        Verdict.WARNING,
+        "12 customers have a gender that is none: 2 (12 times); greeted 先生",
+    )
+    assert (corrected.found, corrected.advice) == ("the table takes what is no gender", "run: python -m migrations")
+    assert found("genders").verdict is Verdict.OK

@@ -48,7 +48,7 @@ def serve(
 
 def named(*numbers: int) -> list[Row]:
     """Customers with these ids."""
-    return [person(number, f"客户{number}号", (0, 1, None, 2)[number % 4]) for number in numbers]
+    return [person(number, f"客户{number}号", (0, 1, None, 1)[number % 4]) for number in numbers]
 
 
 GAPS = [

@@ -5,7 +5,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from app.campaigns import preview as module
+from app.campaigns import sample as module
 from app.campaigns.preview import preview
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.sms_parts import Encoding
@@ -52,7 +52,7 @@ def test_a_sample_is_found_where_the_ids_are_however_far_apart(database, monkeyp
     move_in(database, [*map(person, range(1, 301)), *map(person, range(90_000_000, 90_000_300))])
 
     with database.connect() as connection:
-        sample = module._sample(connection, 90_000_299, ())
+        sample = module.sample(connection, 90_000_299, ())
 
     ids = [each[0] for each in sample]
     assert len(set(ids)) == len(ids) == 100
@@ -147,7 +147,27 @@ def test_the_command_speaks_json(app, sqlite, monkeypatch):
         "rejected": 1,
         "sms": 1,
         "encodings": {"GSM-7": 1},
+        "genders": {"male": 2, "female": 0, "unknown": 0, "odd": {}},
     }
+
+
+def test_the_command_counts_the_genders_and_warns_of_values_that_are_none(app, sqlite):
+    move_in(sqlite, [person(1, gender=0), person(2, gender=None), person(3, gender=2), person(4, gender="女")])
+
+    ended = app("preview")
+    facts = json.loads(app("preview", "--json").out)
+
+    assert "genders of those seen: 1 女士, 1 客户, 2 none\n" in ended.out
+    assert ended.err == (
+        "warning: some customers have a gender that is none, 2 (once), 女 (once), and are greeted 先生: see doctor\n"
+    )
+    assert facts["estimate"]["genders"] == {"male": 0, "female": 1, "unknown": 1, "odd": {"2": 1, "女": 1}}
+
+
+def test_the_command_warns_where_everybody_is_a_woman(app, sqlite):
+    move_in(sqlite, [person(number, gender=0) for number in range(1, 101)])
+
+    assert "warning: all customers are women" in app("preview").err
 
 
 def test_a_template_that_cannot_be_is_refused_with_what_can(app, sqlite):
