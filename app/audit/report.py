@@ -46,6 +46,16 @@ class TaskReport:
     differences: list[str]
     late: list[int] = field(default_factory=list)
     """Ids of customers who were not there yet when their turn passed, and have no message."""
+    is_finished: bool = True
+
+    @property
+    def agrees(self) -> bool:
+        return not self.differences
+
+    @property
+    def agrees_so_far(self) -> bool:
+        """Whether nothing differs but that it is not finished, which is the first of the differences then."""
+        return len(self.differences) == (0 if self.is_finished else 1)
 
     @property
     def rate(self) -> float:
@@ -69,7 +79,12 @@ class Report:
 
     @property
     def agrees(self) -> bool:
-        return not any(task.differences for task in self.tasks)
+        return all(task.agrees for task in self.tasks)
+
+    @property
+    def agrees_so_far(self) -> bool:
+        """Whether nothing differs but that some tasks are not finished."""
+        return all(task.agrees_so_far for task in self.tasks)
 
 
 def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | TaskReport]:
@@ -151,6 +166,7 @@ class _TaskCheck:
             seconds=shard.work_ms / 1000,
             differences=self._differences,
             late=self._late,
+            is_finished=shard.state is ShardState.FINISHED,
         )
 
     def _compare(self, size: int) -> None:

@@ -12,10 +12,8 @@ from app.wording import counted, these
 
 def report_table(report: Report) -> Table:
     """One campaign's logs, a row for each task and one in all."""
-    rows = [
-        _report_row(str(each.task), each.tally, _task_facts(each), agrees=not each.differences) for each in report.tasks
-    ]
-    rows.append(_report_row("all", _tally(report), totals(report), agrees=report.agrees))
+    rows = [_report_row(str(each.task), each.tally, _task_facts(each), _agreement(each)) for each in report.tasks]
+    rows.append(_report_row("all", _tally(report), totals(report), _agreement(report)))
     expendable = ("bytes", "first", "last", "seconds", "rate", "先生", "女士", "客户", "audience", "gone")
     return table(rows, expendable, has_total=True)
 
@@ -34,7 +32,11 @@ def late_lines(report: Report) -> list[str]:
     return lines
 
 
-def _report_row(name: str, tally: Tally, facts: dict[str, Any], *, agrees: bool) -> dict[str, str]:
+def _agreement(of: Report | TaskReport) -> str:
+    return "yes" if of.agrees else "so far" if of.agrees_so_far else "no"
+
+
+def _report_row(name: str, tally: Tally, facts: dict[str, Any], agreement: str) -> dict[str, str]:
     return {
         "task": name,
         "lines": f"{tally.sent:,}",
@@ -45,7 +47,7 @@ def _report_row(name: str, tally: Tally, facts: dict[str, Any], *, agrees: bool)
         "last": facts["last_mobile"],
         "seconds": f"{facts['seconds']:.1f}",
         "rate": f"{facts['rate']:,.0f}/s",
-        "agrees": "yes" if agrees else "no",
+        "agrees": agreement,
     }
 
 

@@ -93,6 +93,20 @@ def test_a_campaign_under_way_is_not_finished_and_otherwise_right(sqlite, logs, 
     assert differences(sqlite, logs) == ["not finished: 10 of 20 ids are done"]
 
 
+def test_the_table_of_a_campaign_under_way_says_so_far_unless_something_differs(app, sqlite, logs, small_pages):
+    move_in(sqlite, ROWS)
+    campaign = trigger(sqlite, "a", 10)
+    send(sqlite, logs, campaign, 0)
+    send(sqlite, logs, campaign, 1, should_stop=after(2))
+
+    def column():
+        return [line.split("│")[-2].strip() for line in app("report", "a").out.splitlines() if "│" in line]
+
+    assert column() == ["so far", "so far", "so far"]
+    log_path(logs, "a", 0).write_bytes(b"")
+    assert column() == ["no", "so far", "no"]
+
+
 def test_a_campaign_nobody_triggered_is_unknown(sqlite, logs):
     with pytest.raises(UnknownCampaign, match="no campaign is named a"):
         check(sqlite, logs)
