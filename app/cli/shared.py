@@ -7,6 +7,7 @@ import typer
 from sqlalchemy import Engine
 
 from app.config import Config
+from app.domain.greeting import PLACEHOLDERS
 from app.store.database import open_configured
 from app.store.readiness import check_ready
 
@@ -18,9 +19,8 @@ Ca = Annotated[
     Path | None, typer.Option("--ca", help="Certificates, PEM, to trust the server by instead of the system's; TLS.")
 ]
 
-_TEMPLATE = typer.Option(
-    "--template", help="The message; {mobile}, {name}, {honorific} and columns of the table are filled in."
-)
+_FILLED_IN = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+_TEMPLATE = typer.Option("--template", help=f"The message; {_FILLED_IN} and columns of the table are filled in.")
 TemplateText = Annotated[str, _TEMPLATE]
 OptionalTemplate = Annotated[str | None, _TEMPLATE]
 

@@ -3,17 +3,16 @@
 import re
 import string
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 from app.domain.people import People
 from app.errors import BadRequest, UnknownPlaceholder
 
 DEFAULT_TEMPLATE = "尊敬的手机号为{mobile}的{name}_{honorific}_你好，然后xxxxxx省...."
-PLACEHOLDERS = ("mobile", "name", "honorific")
-"""Those that every template knows; columns of the table come after them."""
 MAX_TEMPLATE_CHARACTERS = 2_000
 """Some thirty SMS; MySQL's TEXT would take 65,535 bytes, and a page of such messages is 20 million characters."""
 
@@ -34,6 +33,30 @@ def honorific(gender: int | None) -> str:
     return _BY_GENDER.get(gender, MAN)
 
 
+class Placeholder(NamedTuple):
+    """What a template shows of each customer."""
+
+    column: int
+    """A place in `People.columns`."""
+    show: Callable[[Any], str] | None = None
+    """What becomes of each value, called once for those that are equal; without it they are shown as they are."""
+    meaning: str = ""
+    """For those who write templates."""
+
+
+_MOBILE, _NAME, _GENDER = 1, 2, 3
+_EXTRA = 4
+"""Where the template's own columns begin in `People.columns`."""
+
+PLACEHOLDERS = {
+    "mobile": Placeholder(_MOBILE, None, "the mobile, 11 digits"),
+    "name": Placeholder(_NAME, None, "the name"),
+    "honorific": Placeholder(_GENDER, honorific, f"{MAN}, {WOMAN}, or {UNKNOWN} where the gender is not known"),
+}
+"""Those that every template knows; columns of the table come after them. Whoever adds one does it here: the commands'
+help, what a refusal lists and, by `python -m tests.house.app_settings`, the README take them from here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A checked template: literal text with a field between each two pieces of it."""
@@ -41,8 +64,8 @@ class Template:
     columns: tuple[str, ...]
     """Columns of the table that it shows besides mobile and name; a customer's values come in this order."""
     _literals: tuple[str, ...]
-    _fields: tuple[int, ...]
-    """Which column of `People.columns` stands behind each literal but the last; `_GENDER` is shown as an honorific."""
+    _fields: tuple[Placeholder, ...]
+    """What stands behind each literal but the last."""
 
     def fill(self, people: People) -> str:
         """Their messages, a line each.
@@ -52,15 +75,16 @@ class Template:
         if not people:
             return ""
         # Whole columns are joined by the interpreter's own loops: in two thirds of the time that a % for each takes.
-        # The fewer pieces the better, so an honorific comes with the text around it.
+        # The fewer pieces the better, so what is made of a value comes with the text around it.
         parts: list[Iterable[str]] = []
         before, *literals = self._literals
         for literal, field in zip(literals, self._fields, strict=True):
-            if field == _GENDER:
-                parts.append(_titles(people.genders, before, literal))
+            values = people.columns[field.column]
+            if field.show:
+                parts.append(_shown(values, field.show, before, literal))
                 before = ""
             else:
-                parts += [repeat(before, len(people)), _in_one_line(people.columns[field])]
+                parts += [repeat(before, len(people)), _in_one_line(values)]
                 before = literal
         parts.append(repeat(before, len(people)))
         return "".join(chain.from_iterable(zip(*parts, strict=True)))
@@ -73,29 +97,24 @@ class Template:
 
 
 @lru_cache(maxsize=16)
-def _pattern(literals: tuple[str, ...], fields: tuple[int, ...]) -> re.Pattern[bytes]:
+def _pattern(literals: tuple[str, ...], fields: tuple[Placeholder, ...]) -> re.Pattern[bytes]:
     pieces = [re.escape(literals[0].encode())]
     has_mobile = False
     for field, literal in zip(fields, literals[1:], strict=True):
-        is_first_mobile = field == _MOBILE and not has_mobile
-        has_mobile |= field == _MOBILE
+        is_mobile = field.column == _MOBILE and not field.show
+        is_first_mobile = is_mobile and not has_mobile
+        has_mobile |= is_mobile
         pieces += [rb"(1[0-9]{10})" if is_first_mobile else rb"[^\n]*?", re.escape(literal.encode())]
     return re.compile(b"".join(pieces))
-
-
-_MOBILE, _NAME, _GENDER = 1, 2, 3
-_EXTRA = 4
-"""Where the template's own columns begin in `People.columns`."""
-_FIELD_OF = dict(zip(PLACEHOLDERS, (_MOBILE, _NAME, _GENDER), strict=True))
 
 
 def compile_template(template: str, known_columns: Collection[str] | None = ()) -> Template:
     """Check a template and take it apart.
 
-    `{mobile}`, `{name}`, `{honorific}` and columns of the table are filled in; `{{` and `}}` are braces; nothing else
-    has a meaning. `known_columns`: what the table has; None takes any name for a column, as for a template that was
-    checked before. Raises UnknownPlaceholder, and BadRequest for the rest, such as a line break or a control character
-    (Unicode's category Cc).
+    PLACEHOLDERS and columns of the table are filled in; `{{` and `}}` are braces; nothing else has a meaning.
+    `known_columns`: what the table has; None takes any name for a column, as for a template that was checked before.
+    Raises UnknownPlaceholder, and BadRequest for the rest, such as a line break or a control character (Unicode's
+    category Cc).
     """
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         raise BadRequest("bad_template", f"模板太长,不能超过{MAX_TEMPLATE_CHARACTERS}个字符")
@@ -112,7 +131,7 @@ def compile_template(template: str, known_columns: Collection[str] | None = ()) 
     for name in columns:
         if not is_placeholder(name) or (known_columns is not None and name not in known_columns):
             raise UnknownPlaceholder(name, dict.fromkeys([*PLACEHOLDERS, *(known_columns or ())]))
-    fields = _FIELD_OF | {name: _EXTRA + index for index, name in enumerate(columns)}
+    fields = PLACEHOLDERS | {name: Placeholder(_EXTRA + index) for index, name in enumerate(columns)}
     return Template(columns, literals, tuple(fields[name] for name in names))
 
 
@@ -144,8 +163,9 @@ def _what_braces(template: str) -> str:
     return f"模板里有单独的花括号: {template[max(0, at - _AROUND) : at + 1 + _AROUND].strip()} ,请写成 {{{{ 或 }}}}"
 
 
-def _titles(genders: Sequence[int | None], before: str, after: str) -> Iterable[str]:
-    return map({gender: f"{before}{honorific(gender)}{after}" for gender in set(genders)}.__getitem__, genders)
+def _shown(values: Sequence[Any], show: Callable[[Any], str], before: str, after: str) -> Iterable[str]:
+    shown = {value: f"{before}{_LINE_BREAK.sub(' ', show(value))}{after}" for value in set(values)}
+    return map(shown.__getitem__, values)
 
 
 def _in_one_line(values: Sequence[str]) -> Sequence[str]:

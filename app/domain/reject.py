@@ -5,12 +5,19 @@ from typing import NamedTuple
 
 
 class Reason(StrEnum):
-    """Why a customer is not greeted. Of several the first in this order counts."""
+    """Why a customer is not greeted. Of several the first in this order counts. What is said of each stands in the
+    README, too: `python -m tests.house.app_settings` renews it."""
 
-    NO_MOBILE = "no_mobile"  # none, or blanks
-    BAD_MOBILE = "bad_mobile"  # something that cannot be dialled, see mobile.py
-    NO_NAME = "no_name"  # none, or blanks
-    DUPLICATE = "duplicate"  # somebody else gets the message for the same mobile
+    NO_MOBILE = "no_mobile"
+    """There is none, or it is blank."""
+    BAD_MOBILE = "bad_mobile"
+    """It is not 11 digits that begin with 13 to 19, after blanks around and inside it, full-width digits, dashes and
+    `+86` or `0086` were put right; the message shows that form."""
+    NO_NAME = "no_name"
+    """There is none, or it is blank."""
+    DUPLICATE = "duplicate"
+    """Somebody else, as a rule with a lower id, gets the message for the same mobile in that one form; not with
+    `--allow-duplicates`."""
 
 
 class Reject(NamedTuple):

@@ -1,4 +1,4 @@
-"""What README.md and .env.example say of the settings, written from app/config.py.
+"""What README.md and .env.example say of the settings, written from app/config.py, beside the tables of app_tables.py.
 
 `python -m tests.house.app_settings` renews both.
 """
@@ -12,7 +12,8 @@ from annotated_types import Ge, Le
 from pydantic import SecretStr
 
 from app.config import Config
-from tests.house.readme_tables import plain, table
+from tests.house.app_tables import placeholders_table, reasons_table
+from tests.house.readme_tables import plain, put_between, table
 from tests.house.sources import ROOT
 
 README = ROOT / "README.md"
@@ -66,10 +67,10 @@ def settings_table() -> str:
 
 
 def renewed(text: str) -> str:
-    """The same README with the table as the code has it now; it stands between two comments."""
-    between = r"(<!-- settings: [^\n]*-->\n).*?(<!-- end of settings -->)"
-    text, found = re.subn(between, lambda match: f"{match[1]}\n{settings_table()}\n\n{match[2]}", text, flags=re.S)
-    assert found == 1, "the place of the table of settings is not in the README, or twice"
+    """The same README with its tables as the code has them now; each stands between two comments."""
+    tables = {"settings": settings_table(), "placeholders": placeholders_table(), "reasons": reasons_table()}
+    for name, as_coded in tables.items():
+        text = put_between(text, name, as_coded)
     return text
 
 

@@ -79,11 +79,15 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def renewed(text: str) -> str:
     """The same README with tables as the code has them now. They stand between two comments each."""
     for name, table in (("settings", settings_table()), ("events", events_table()), ("costs", costs_table())):
-        between = rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)"
-        text, found = re.subn(
-            between, lambda match, table=table: f"{match[1]}\n{table}\n\n{match[2]}", text, flags=re.S
-        )
-        assert found == 1, f"the place of the table of {name} is not in the README, or twice"
+        text = put_between(text, name, table)
+    return text
+
+
+def put_between(text: str, name: str, table: str) -> str:
+    """The text with this table between the two comments that name it."""
+    between = rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)"
+    text, found = re.subn(between, lambda match: f"{match[1]}\n{table}\n\n{match[2]}", text, flags=re.S)
+    assert found == 1, f"the place of the table of {name} is not in the README, or twice"
     return text
 
 

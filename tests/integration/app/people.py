@@ -8,10 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
+from app.domain.greeting import PLACEHOLDERS
 from migrations import gender_check
 
 Row = tuple[int, str, int | None, str]
 """id, name, gender, mobile, as the table has them."""
+
+
+EVERY_PLACEHOLDER = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+"""As a refusal lists them."""
 
 
 def person(number: int, name: str = "张伟", gender: Any = 1) -> Row:

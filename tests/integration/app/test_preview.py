@@ -10,7 +10,7 @@ from app.campaigns.preview import preview
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.sms_parts import Encoding
 from app.store.database import writing
-from tests.integration.app.people import crowd, greeting, move_in, person
+from tests.integration.app.people import EVERY_PLACEHOLDER, crowd, greeting, move_in, person
 
 BAD = (7, "", 1, "13800000007")
 
@@ -171,7 +171,7 @@ def test_the_command_warns_where_everybody_is_a_woman(app, sqlite):
 
 
 def test_a_template_that_cannot_be_is_refused_with_what_can(app, sqlite):
-    app("preview", "--template", "{town}").assert_refused("{mobile} {name} {honorific} {id} {gender} {created_at}")
+    app("preview", "--template", "{town}").assert_refused(f"{EVERY_PLACEHOLDER} {{id}} {{gender}} {{created_at}}")
 
 
 @pytest.mark.parametrize(
