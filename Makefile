@@ -6,7 +6,7 @@ PROCESSES ?= auto
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test quick test-compiled check chaos bench bench-campaign bench-duplicates picture clean
+.PHONY: help demo serve test unit quick test-compiled check chaos bench bench-campaign bench-duplicates picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ serve: .venv/runtime ## run the server on DATABASE_URL until Ctrl-C
 
 test: .venv/dev ## run every test, several at once; MySQL ones need Docker, TEST_DATABASE_URL or a mysqld
 	$(BIN)/python -m pytest -n $(PROCESSES)
+
+unit: .venv/dev ## run the unit tests alone, seconds; ARGS="-k resume -x" and the like go to pytest
+	$(BIN)/python -m pytest -q -n logical tests/unit $(ARGS)
 
 quick: .venv/dev ## run what needs no server: the unit tests and the house rules, under a minute
 	$(BIN)/python -m pytest -q -n logical tests/unit tests/house
@@ -34,7 +37,7 @@ check: .venv/dev ## ruff, mypy, import-linter and the house rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/house
+	$(BIN)/python -m pytest -v --no-header tests/house
 
 chaos: .venv/dev ## 2,000,000 customers on MySQL under 50 kills, then the engine alone for ten minutes; CHAOS_SEED repeats a run
 	CHAOS_CUSTOMERS=2000000 CHAOS_KILLS=50 $(BIN)/python -m pytest -s tests/acceptance/test_chaos.py
