@@ -1,20 +1,19 @@
-"""How many SMS a text costs, and in which alphabet. Pure.
+"""How many SMS a text costs, in which alphabet, and where it is cut. Pure.
 
-Sources: 3GPP TS 23.038 section 6.2.1 (the GSM 7 bit default alphabet and its extension table); 3GPP TS 23.040 section
-9.2.3.24.1 (the header of each of several parts, 6 octets with an 8-bit reference: 140 octets leave 153 septets or 67
-UCS-2 units).
+Sources: 3GPP TS 23.038 section 6.2 (the alphabets); 3GPP TS 23.040 section 9.2.3.24.1 and 9.2.3.24.8 (the header of
+each of several parts: 6 octets with an 8-bit reference, 7 with one of 16 bits; of 140 octets they leave 153 septets or
+67 UCS-2 units, and 152 or 66).
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-_BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-"""One septet each: 127 characters, for the place of the escape holds none."""
-_EXTENDED = frozenset("\f^{}\\[~]|€")
-"""Two septets each: the escape and one more."""
+from app.domain.gsm_7 import OF_ONE_SEPTET, OF_TWO_SEPTETS
+
+SHORT_REFERENCE = 6
+"""Octets of the header with a reference of 8 bits."""
+LONG_REFERENCE = 7
+"""Octets of the header with a reference of 16 bits."""
 
 
 class Encoding(StrEnum):
@@ -36,29 +35,57 @@ class Cost:
 
 
 _ALONE = {Encoding.GSM_7: 160, Encoding.UCS_2: 70}
-_OF_SEVERAL = {Encoding.GSM_7: 153, Encoding.UCS_2: 67}
 
 
-def cost(text: str) -> Cost:
+def units_of_several(encoding: Encoding, header_octets: int) -> int:
+    """How many septets or UTF-16 units each of several parts has room for."""
+    octets = 140 - header_octets
+    return octets * 8 // 7 if encoding is Encoding.GSM_7 else octets // 2
+
+
+def cost(text: str, header_octets: int = SHORT_REFERENCE) -> Cost:
     """What `text` costs: GSM-7 while every character is in it, else UCS-2.
 
-    GSM-7: 160 septets alone, 153 in each part of several. UCS-2: 70 and 67 UTF-16 units. A character that takes two
-    units (an escape or a surrogate pair) is never split between parts, so a part may stay one short.
+    GSM-7: 160 septets alone, 153 in each part of several. UCS-2: 70 and 67 UTF-16 units. With a header of 7 octets they
+    are 152 and 66. A character that takes two units (an escape or a surrogate pair) is never split between parts, so a
+    part may stay one short.
     """
+    encoding, wide = _measure(text)
+    return _count(encoding, len(text), wide, header_octets)
+
+
+def cut(text: str, header_octets: int = SHORT_REFERENCE) -> list[str]:
+    """The parts of `text`, as many as it costs."""
+    encoding, wide = _measure(text)
+    if len(text) + len(wide) <= _ALONE[encoding]:
+        return [text]
+    room = units_of_several(encoding, header_octets)
+    two_units = set(wide)
+    parts, begin, left = [], 0, room
+    for at in range(len(text)):
+        units = 2 if at in two_units else 1
+        if units > left:
+            parts.append(text[begin:at])
+            begin, left = at, room
+        left -= units
+    parts.append(text[begin:])
+    return parts
+
+
+def _measure(text: str) -> tuple[Encoding, list[int]]:
+    """The alphabet, and where in the text the characters of two units stand, rising."""
     # Most texts are Chinese: the first character that GSM-7 does not have decides.
-    if all(letter in _BASIC or letter in _EXTENDED for letter in text):
-        wide = [at for at, letter in enumerate(text) if letter in _EXTENDED]
-        return _count(Encoding.GSM_7, len(text), wide)
+    if all(letter in OF_ONE_SEPTET or letter in OF_TWO_SEPTETS for letter in text):
+        return Encoding.GSM_7, [at for at, letter in enumerate(text) if letter in OF_TWO_SEPTETS]
     wide = [at for at, letter in enumerate(text) if letter > "\uffff"] if max(text) > "\uffff" else []
-    return _count(Encoding.UCS_2, len(text), wide)
+    return Encoding.UCS_2, wide
 
 
-def _count(encoding: Encoding, letters: int, wide: list[int]) -> Cost:
-    """`wide`: where in the text the characters of two units stand, rising."""
+def _count(encoding: Encoding, letters: int, wide: list[int], header_octets: int) -> Cost:
     units = letters + len(wide)
     if units <= _ALONE[encoding]:
         return Cost(encoding, units, 1)
-    room = _OF_SEVERAL[encoding]
+    room = units_of_several(encoding, header_octets)
     left_empty = 0
     for before, at in enumerate(wide):
         # The first unit of a wide character at the last place of a part: it goes to the next part whole.

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.sms_parts import Cost, Encoding, cost
+from app.domain.gsm_7 import BASIC, ESCAPE, EXTENDED
+from app.domain.sms_parts import LONG_REFERENCE, Cost, Encoding, cost, cut
 
 # Row by row as 3GPP TS 23.038 section 6.2.1 prints it, the escape (1B) as a hole.
 TABLE = """
@@ -33,13 +34,13 @@ edges = st.builds(
 )
 
 
-def slow(text: str) -> Cost:
+def slow(text: str, header_octets: int = 6) -> Cost:
     """Letter by letter into parts, as one would do it by hand."""
     if all(letter in ONE_SEPTET or letter in TWO_SEPTETS for letter in text):
-        encoding, alone, of_several = Encoding.GSM_7, 160, 153
+        encoding, alone, of_several = Encoding.GSM_7, 160, {6: 153, 7: 152}[header_octets]
         sizes = [2 if letter in TWO_SEPTETS else 1 for letter in text]
     else:
-        encoding, alone, of_several = Encoding.UCS_2, 70, 67
+        encoding, alone, of_several = Encoding.UCS_2, 70, {6: 67, 7: 66}[header_octets]
         sizes = [len(letter.encode("utf-16-be")) // 2 for letter in text]
     if sum(sizes) <= alone:
         return Cost(encoding, sum(sizes), 1)
@@ -54,6 +55,36 @@ def slow(text: str) -> Cost:
 @given(latin | mixed | edges | st.text(st.characters(codec="utf-8"), max_size=300))
 def test_a_text_costs_what_one_counts_by_hand(text):
     assert cost(text) == slow(text)
+
+
+@given(latin | mixed | edges | st.text(st.characters(codec="utf-8"), max_size=300))
+def test_a_reference_of_16_bits_takes_its_octet_from_the_text(text):
+    assert cost(text, LONG_REFERENCE) == slow(text, 7)
+
+
+@given(latin | mixed | edges, st.sampled_from([6, 7]))
+def test_a_text_is_cut_into_as_many_parts_as_it_costs_and_nothing_is_lost(text, header_octets):
+    parts = cut(text, header_octets)
+
+    assert "".join(parts) == text
+    assert len(parts) == cost(text, header_octets).parts
+
+
+@given(edges)
+def test_no_part_is_longer_than_a_phone_takes(text):
+    whole = cost(text, LONG_REFERENCE)
+    room = {Encoding.GSM_7: 152, Encoding.UCS_2: 66}[whole.encoding]
+    wide = TWO_SEPTETS if whole.encoding is Encoding.GSM_7 else [letter for letter in text if letter > "\uffff"]
+
+    units = [len(part) + sum(letter in wide for letter in part) for part in cut(text, LONG_REFERENCE)]
+
+    assert len(units) == 1 or max(units) <= room
+
+
+def test_the_alphabet_is_numbered_as_the_standard_prints_it():
+    assert list(BASIC[:ESCAPE] + BASIC[ESCAPE + 1 :]) == ONE_SEPTET
+    assert len(BASIC) == 128
+    assert sorted(EXTENDED.values()) == sorted(TWO_SEPTETS)
 
 
 @pytest.mark.parametrize(
