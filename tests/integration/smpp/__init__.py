@@ -1,0 +1,1 @@
+"""Sessions with message centres: scripted ones, the demo one, and those that others wrote."""
