@@ -60,6 +60,13 @@ class Config(BaseSettings):
     """Time zone in which messages show `{created_at}`, such as `Asia/Shanghai`; not to be changed under way."""
     sms_log_dir: Path = Path("var/logs")
     """Folder of the logs: messages in `<campaign>/task_<shard>.log`, who was rejected in `task_<shard>.rejects.log`."""
+    sms_gateways: Path | None = None
+    """File of the gateways, TOML: the accounts that messages can go out by, see docs/sending.md. Without it there is
+    `log` alone."""
+    sms_gateway: str = "log"
+    """Gateway of a campaign whose trigger names none; `log` writes messages to files, and nobody gets them."""
+    sms_answer_timeout_s: float = Field(default=10.0, ge=0.5, le=300)
+    """Seconds that a gateway's answer may take before it is in doubt whether it has the message."""
     sms_log_format: Literal["plain", "json"] = "plain"
     """How the server's own log lines look: `plain`, or `json` with an object a line."""
     sms_trigger_token: SecretStr = SecretStr("")
@@ -165,6 +172,14 @@ def unknown() -> list[str]:
         given = {*os.environ}
     ours = {name.upper() for name in Config.model_fields} | _OTHERS
     return sorted(name for name in given if name.upper().startswith("SMS_") and name.upper() not in ours)
+
+
+def variable(name: str) -> str:
+    """A variable of the operator's own, such as one that holds a gateway's password; '' where there is none."""
+    try:
+        return os.environ.get(name) or dotenv_values(".env").get(name) or ""
+    except (OSError, UnicodeDecodeError):  # `load` says so
+        return ""
 
 
 def unreadable_lines() -> list[int]:

@@ -1,0 +1,116 @@
+"""The file of gateways is read whole: every problem at once, by account and setting, and no secret is ever said."""
+
+import pytest
+
+from app.errors import ConfigError
+from app.gateways.accounts import load
+
+GOOD = """
+[smpp-a]
+kind = "smpp"
+host = "127.0.0.1"
+port = 2775
+system_id = "sms"
+password_env = "SMPP_A_PASSWORD"
+bind = "separate"
+binds = 2
+window = 50
+rate = 500
+source = "10690000"
+answer_timeout_s = 12
+receipt_ids = "hex-to-decimal"
+unknown = "resend"
+"""
+
+
+def written(tmp_path, text):
+    path = tmp_path / "gateways.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_account_is_read_with_what_it_says_and_defaults_for_the_rest(tmp_path):
+    accounts = load(written(tmp_path, GOOD), answer_timeout_s=7)
+
+    assert list(accounts) == ["smpp-a"]
+    account = accounts["smpp-a"]
+    assert (account.host, account.port, account.window, account.rate, account.binds) == ("127.0.0.1", 2775, 50, 500, 2)
+    assert (account.bind, account.receipt_ids, account.unknown) == ("separate", "hex-to-decimal", "resend")
+    assert (account.answer_timeout_s, account.tls, account.max_parts) == (12, False, 10)
+
+
+def test_the_answer_timeout_of_the_settings_counts_where_an_account_has_none(tmp_path):
+    text = GOOD.replace("answer_timeout_s = 12\n", "")
+
+    assert load(written(tmp_path, text), answer_timeout_s=7)["smpp-a"].answer_timeout_s == 7
+
+
+def test_without_a_file_there_are_no_accounts():
+    assert load(None) == {}
+
+
+def test_every_problem_is_named_at_once(tmp_path):
+    text = """
+[a]
+kind = "smpp"
+system_id = "sms"
+passwort = "hunter2"
+password_env = "A"
+window = 0
+[b]
+kind = "pigeon"
+[log]
+kind = "smpp"
+["c d"]
+kind = "smpp"
+"""
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, text))
+
+    said = str(caught.value)
+    for part in (
+        "[a] host is missing",
+        "[a] passwort is no setting of an smpp account",
+        "[a] window: Input should be greater than or equal to 1",
+        "[b] kind must be smpp, and is 'pigeon'",
+        "[log] this name is taken",
+        "[c d] a name is",
+    ):
+        assert part in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("line", ["", 'password_env = "A"\npassword_file = "b"'])
+def test_a_password_is_in_one_place_outside_the_file(tmp_path, line):
+    text = GOOD.replace('password_env = "SMPP_A_PASSWORD"', line)
+
+    with pytest.raises(ConfigError, match="one of password_env and password_file must be set"):
+        load(written(tmp_path, text))
+
+
+def test_a_password_comes_from_its_variable_or_its_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("SMPP_A_PASSWORD", "geheim")
+    (tmp_path / "password").write_text("auch geheim\n")
+    by_file = GOOD.replace('password_env = "SMPP_A_PASSWORD"', f'password_file = "{tmp_path / "password"}"')
+
+    assert load(written(tmp_path, GOOD))["smpp-a"].password().get_secret_value() == "geheim"
+    assert load(written(tmp_path, by_file))["smpp-a"].password().get_secret_value() == "auch geheim"
+    assert "geheim" not in repr(load(written(tmp_path, GOOD)))
+
+
+def test_a_password_that_is_not_there_is_named_by_its_place(tmp_path, monkeypatch):
+    monkeypatch.delenv("SMPP_A_PASSWORD", raising=False)
+
+    with pytest.raises(ConfigError, match="SMPP_A_PASSWORD is not set"):
+        load(written(tmp_path, GOOD))["smpp-a"].password()
+
+
+@pytest.mark.parametrize(("text", "why"), [("[a", "is no TOML"), ("a = 1", "is no table")])
+def test_what_is_no_table_of_accounts_is_refused(tmp_path, text, why):
+    with pytest.raises(ConfigError, match=why):
+        load(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml cannot be read: No such file"):
+        load(tmp_path / "nowhere.toml")
