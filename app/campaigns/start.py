@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.campaigns.checked_template import check_template
-from app.domain.campaign import check_name
+from app.domain.campaign import LOG, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.sharding import split
 from app.errors import BadRequest, UnknownCampaign
@@ -38,22 +38,27 @@ def dispatch(
     template: str | None = None,
     allow_duplicates: bool | None = None,
     added_columns: Collection[str] = (),
+    gateway: str | None = None,
+    default_gateway: str = LOG,
 ) -> Dispatched:
     """Make the campaign, or find the one that has the name. Who comes second changes nothing.
 
     Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
-    choice about duplicates; one that names none of them, None, finds any campaign. `added_columns`: see
-    checked_template.
+    choice about duplicates or another gateway; one that names none of them, None, finds any campaign. `added_columns`:
+    see checked_template. A campaign that names no gateway gets `default_gateway`.
     """
     name = check_name(name)
     text = DEFAULT_TEMPLATE if template is None else template
     check_template(database, text, added_columns)
-    created = _create(database, name, text, shard_size, allow_duplicates=bool(allow_duplicates))
+    of = (name, text, shard_size, gateway or default_gateway)
+    created = _create(database, *of, allow_duplicates=bool(allow_duplicates))
     found = _find(database, name)
     if found is None:  # it was there a moment ago
         raise UnknownCampaign(name)
     campaign, numbers = found
     other_choice = allow_duplicates not in {None, campaign.allow_duplicates}
+    if gateway not in {None, campaign.gateway}:
+        raise BadRequest("other_gateway", f"名称已用于通道{campaign.gateway}")
     if other_choice or (template is not None and campaign.template != text):
         raise BadRequest("other_template", "名称已用于另一条短信")
     return Dispatched(campaign, numbers, created)
@@ -76,7 +81,9 @@ def _find(database: Engine, name: str) -> tuple[Campaign, list[int]] | None:
         return campaign, [each.number for each in shards.of_campaign(connection, campaign.id)]
 
 
-def _create(database: Engine, name: str, template: str, shard_size: int, *, allow_duplicates: bool) -> bool:
+def _create(
+    database: Engine, name: str, template: str, shard_size: int, gateway: str, *, allow_duplicates: bool
+) -> bool:
     with database.connect() as connection:
         if campaigns.find(connection, name):
             return False
@@ -90,7 +97,7 @@ def _create(database: Engine, name: str, template: str, shard_size: int, *, allo
         ranges = list(islice(found, MOST_SHARDS + 1))
         if len(ranges) > MOST_SHARDS:
             raise BadRequest("too_many_shards", f"客户的编号分布在超过{MOST_SHARDS}个分片中,请增大SMS_SHARD_SIZE")
-        campaigns.insert(connection, name, template, ranges, allow_duplicates=allow_duplicates)
+        campaigns.insert(connection, name, template, ranges, allow_duplicates=allow_duplicates, gateway=gateway)
 
     try:
         write(database, insert)

@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     COMPLETE = "complete"
     STOPPED = "stopped"  # told to; the rest is for whoever starts next
     SLICE = "slice"  # its time is over; the rest is for the next order
+    LATER = "later"  # all is done that can be done now; the rest is due at a time that is on record
     TAKEN = "taken"  # somebody else is at it
     HALTED = "halted"  # its campaign does not run, or is gone
     FAILED = "failed"  # a person must act; the campaign says why

@@ -47,6 +47,10 @@ class People:
         """Those with the lowest ids, so many at most."""
         return self.by_column([column[:count] for column in self.columns])
 
+    def after(self, count: int) -> Self:
+        """All but those with the lowest ids, so many."""
+        return self.by_column([column[count:] for column in self.columns])
+
     def without(self, places: Sequence[int]) -> Self:
         """All but those at these places, which are in ascending order."""
         # Few are missing as a rule, and what stands between them is copied as a whole.

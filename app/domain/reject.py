@@ -18,6 +18,10 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     """Somebody else, as a rule with a lower id, gets the message for the same mobile in that one form; not with
     `--allow-duplicates`."""
+    OPTED_OUT = "opted_out"
+    """Their number wants no messages under the gateway's signature, see `python -m app opt-outs`."""
+    TOO_LONG = "too_long"
+    """With their values the text has more parts than the gateway takes."""
 
 
 class Reject(NamedTuple):

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Self
 
+from app.domain.delivery import Delivery
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -21,11 +23,35 @@ class Tally:
     """There at the trigger and no more when their turn came; 0 until the shard is finished."""
     audience: int | None = 0
     """There at the trigger; None until they are counted, and so in every sum with one of these."""
+    submitting: int = 0
+    """From here on the states of delivery.py, whose sum is `sent` in a campaign with a ledger; all 0 in others."""
+    retry: int = 0
+    accepted: int = 0
+    delivered: int = 0
+    undelivered: int = 0
+    expired: int = 0
+    refused: int = 0
+    unknown: int = 0
 
     @property
     def met(self) -> int:
         """Whose turn came while they were there."""
         return self.sent + self.rejected
+
+    def of(self, state: Delivery) -> int:
+        """How many messages are in this state of the ledger."""
+        count: int = getattr(self, state.value)
+        return count
+
+    @property
+    def states(self) -> dict[Delivery, int]:
+        """The same for every state that one is in."""
+        return {each: self.of(each) for each in Delivery if self.of(each)}
+
+    @property
+    def taken(self) -> int:
+        """Messages that the gateway said it has."""
+        return sum(self.of(each) for each in Delivery if each.is_taken)
 
     def __add__(self, other: Self) -> Self:
         return type(self)(*map(_add, _counts(self), _counts(other)))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
 
-from app.domain.campaign import TRANSITIONS, ShardState, State, Verb
+from app.domain.campaign import LOG, TRANSITIONS, ShardState, State, Verb
 from app.domain.sharding import IdRange
 from app.store.tables import campaigns, shards
 
@@ -30,6 +30,8 @@ class Campaign:
     """When it was known whose number stands twice; None with `allow_duplicates`, for then nobody looks."""
     halted_ms: int
     halted_since_ms: int | None
+    gateway: str
+    """By which its messages go out, fixed at the trigger."""
 
     @property
     def ran_s(self) -> float | None:
@@ -74,7 +76,13 @@ def newest_first(connection: Connection) -> list[Campaign]:
 
 
 def insert(
-    connection: Connection, name: str, template: str, ranges: Sequence[IdRange], *, allow_duplicates: bool = False
+    connection: Connection,
+    name: str,
+    template: str,
+    ranges: Sequence[IdRange],
+    *,
+    allow_duplicates: bool = False,
+    gateway: str = LOG,
 ) -> None:
     """A new campaign with its shards; one without shards is finished. Raises IntegrityError when the name is taken."""
     now = datetime.now(UTC)
@@ -88,6 +96,7 @@ def insert(
             created_at=now,
             finished_at=None if ranges else now,
             allow_duplicates=allow_duplicates,
+            gateway=gateway,
         )
     )
     if not ranges:

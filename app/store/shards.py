@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
 
-from app.domain.campaign import ShardState, State
+from app.domain.campaign import LOG, ShardState, State
 from app.domain.tally import Tally
 from app.errors import LeaseLost, ShardTaken
 from app.store.campaigns import is_prepared
+from app.store.clock import now_ms
 from app.store.tables import campaigns, shards
 
 LEASE_S = 30.0
@@ -22,6 +23,14 @@ _COUNTS = {
     "female": shards.c.female,
     "neutral": shards.c.unknown,
     "rejected": shards.c.rejected,
+    "submitting": shards.c.submitting,
+    "retry": shards.c.retry,
+    "accepted": shards.c.accepted,
+    "delivered": shards.c.delivered,
+    "undelivered": shards.c.undelivered,
+    "expired": shards.c.expired,
+    "refused": shards.c.refused,
+    "unknown": shards.c.in_doubt,
 }
 """Where what a tally counts while a shard is under way is stored."""
 _MET = shards.c.sent + shards.c.rejected
@@ -42,6 +51,9 @@ class Shard:
     work_ms: int
     owner: str
     lease_until_ms: int
+    epoch: int
+    intended_id: int
+    due_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +75,21 @@ class Standing:
     tally: Tally
 
 
+def added(tally: Tally) -> dict[str, ColumnElement[int]]:
+    """What a shard's counts become with these."""
+    return {column.name: column + by for each, column in _COUNTS.items() if (by := getattr(tally, each))}
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _is(campaign_id: int, number: int) -> ColumnElement[bool]:
+def is_shard(campaign_id: int, number: int) -> ColumnElement[bool]:
+    """The row of this shard."""
     return sa.and_(shards.c.campaign_id == campaign_id, shards.c.number == number)
 
 
-def _runs() -> ColumnElement[bool]:
+def runs() -> ColumnElement[bool]:
     """The campaign does, and it is prepared. Inside an UPDATE this waits for whoever is just changing that, or makes
     him wait, so that nothing is recorded for a campaign once its pause is committed."""
     return sa.exists().where(campaigns.c.id == shards.c.campaign_id, campaigns.c.state == State.RUNNING, is_prepared())
@@ -126,31 +144,34 @@ def between(connection: Connection, first_campaign_id: int, last_campaign_id: in
 
 def get(connection: Connection, campaign_id: int, number: int) -> Shard:
     """The shard with this number, which is there."""
-    return _from_row(connection.execute(sa.select(shards).where(_is(campaign_id, number))).one())
+    return _from_row(connection.execute(sa.select(shards).where(is_shard(campaign_id, number))).one())
 
 
 def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
     """Campaign id and number of every shard that a task of `owner` is to see to, oldest first: open ones of running,
     prepared campaigns that it may take, and those that a dead process of `owner` did not let go of when theirs was
-    stopped."""
+    stopped. Of a campaign with a ledger anybody may take those that nobody has, once they are due."""
     # Not as a join: a server that begins with the few campaigns that run reads all their shards, finished ones too.
     unfinished = connection.execute(
-        sa.select(shards.c.campaign_id, shards.c.number, shards.c.owner, shards.c.lease_until_ms)
+        sa.select(shards.c.campaign_id, shards.c.number, shards.c.owner, shards.c.lease_until_ms, shards.c.due_ms)
         .where(_is_unfinished())
         .order_by(shards.c.campaign_id, shards.c.number)
     ).all()
-    of_running = sa.select(campaigns.c.id, is_prepared()).where(campaigns.c.state == State.RUNNING)
-    running = {row[0]: bool(row[1]) for row in connection.execute(of_running)}
+    of_running = sa.select(campaigns.c.id, is_prepared(), campaigns.c.gateway).where(campaigns.c.state == State.RUNNING)
+    running = {row[0]: (bool(row[1]), row[2] == LOG) for row in connection.execute(of_running)}
+    now: int = connection.execute(sa.select(now_ms(connection))).scalar_one() if unfinished else 0
 
-    def is_waiting(campaign_id: int, its_owner: str, lease_until_ms: int) -> bool:
+    def is_waiting(campaign_id: int, its_owner: str, lease_until_ms: int, due_ms: int) -> bool:
         if campaign_id not in running:
             return its_owner == owner and lease_until_ms > 0
-        return running[campaign_id] and its_owner in {"", owner}  # see _may_be_taken_by
+        prepared, has_log = running[campaign_id]
+        may_take = its_owner in {"", owner} if has_log else lease_until_ms < now and due_ms <= now
+        return prepared and may_take  # see _may_be_taken_by
 
     return [
         (each.campaign_id, each.number)
         for each in unfinished
-        if is_waiting(each.campaign_id, each.owner, each.lease_until_ms)
+        if is_waiting(each.campaign_id, each.owner, each.lease_until_ms, each.due_ms)
     ]
 
 
@@ -160,7 +181,12 @@ def elsewhere(connection: Connection, owner: str) -> dict[tuple[int, str], list[
     rows = connection.execute(
         sa.select(shards.c.campaign_id, shards.c.number, shards.c.owner)
         .join(campaigns, campaigns.c.id == shards.c.campaign_id)
-        .where(campaigns.c.state == State.RUNNING, shards.c.owner != owner, _waits_for_its_owner())
+        .where(
+            campaigns.c.state == State.RUNNING,
+            campaigns.c.gateway == LOG,
+            shards.c.owner != owner,
+            _waits_for_its_owner(),
+        )
         .order_by(shards.c.campaign_id, shards.c.number)
     )
     found: dict[tuple[int, str], list[int]] = {}
@@ -194,7 +220,7 @@ def note_audience(connection: Connection, shard: Shard, audience: int) -> None:
     """How many customers the shard had; the first one to say so is right. It may be finished meanwhile."""
     connection.execute(
         shards.update()
-        .where(_is(shard.campaign_id, shard.number), shards.c.audience.is_(None))
+        .where(is_shard(shard.campaign_id, shard.number), shards.c.audience.is_(None))
         .values(audience=sa.case((audience < _MET, _MET), else_=audience))
     )
 
@@ -203,7 +229,7 @@ def claim(connection: Connection, campaign_id: int, number: int, owner: str) -> 
     """Make the shard `owner`'s, by compare-and-set. The caller holds the lock of its log. Raises ShardTaken."""
     changed = connection.execute(
         shards.update()
-        .where(_is(campaign_id, number), shards.c.state != ShardState.FINISHED, _may_be_taken_by(owner), _runs())
+        .where(is_shard(campaign_id, number), shards.c.state != ShardState.FINISHED, _may_be_taken_by(owner), runs())
         .values(owner=owner, lease_until_ms=_lease_from_now())
     )
     if changed.rowcount != 1:
@@ -219,7 +245,7 @@ def checkpoint(connection: Connection, campaign_id: int, number: int, owner: str
         (campaign_id, number, owner, ShardState.OPEN),
         last_id=step.last_id,
         log_bytes=step.log_bytes,
-        **{column.name: column + getattr(step.tally, each) for each, column in _COUNTS.items()},
+        **added(step.tally),
         work_ms=shards.c.work_ms + step.work_ms,
     )
 
@@ -240,9 +266,9 @@ def settle(connection: Connection, campaign_id: int, number: int, owner: str, st
 
 def _update_ours(connection: Connection, of: tuple[int, int, str, ShardState], **values: object) -> None:
     campaign_id, number, owner, state = of
-    is_ours = sa.and_(_is(campaign_id, number), shards.c.owner == owner, shards.c.state == state)
+    is_ours = sa.and_(is_shard(campaign_id, number), shards.c.owner == owner, shards.c.state == state)
     changed = connection.execute(
-        shards.update().where(is_ours, _runs()).values(lease_until_ms=_lease_from_now(), **values)
+        shards.update().where(is_ours, runs()).values(lease_until_ms=_lease_from_now(), **values)
     )
     if changed.rowcount != 1:
         raise LeaseLost(f"shard {number} of campaign {campaign_id} is not ours any more, or not to be sent")
@@ -251,7 +277,7 @@ def _update_ours(connection: Connection, of: tuple[int, int, str, ShardState], *
 def let_go(connection: Connection, campaign_id: int, number: int, owner: str) -> None:
     """Nobody writes this log now, and it ends where the record says."""
     connection.execute(
-        shards.update().where(_is(campaign_id, number), shards.c.owner == owner).values(lease_until_ms=0)
+        shards.update().where(is_shard(campaign_id, number), shards.c.owner == owner).values(lease_until_ms=0)
     )
 
 
@@ -277,7 +303,12 @@ def finish(connection: Connection, campaign_id: int, number: int) -> bool:
     audience = sa.case((shards.c.audience < _MET, _MET), else_=shards.c.audience)
     changed = connection.execute(
         shards.update()
-        .where(_is(campaign_id, number), shards.c.state == ShardState.OPEN, shards.c.last_id == shards.c.to_id)
+        .where(
+            is_shard(campaign_id, number),
+            shards.c.state == ShardState.OPEN,
+            shards.c.last_id == shards.c.to_id,
+            shards.c.submitting + shards.c.retry == 0,
+        )
         .values(state=ShardState.FINISHED, lease_until_ms=0, audience=audience)
     )
     return changed.rowcount == 1

@@ -62,6 +62,7 @@ campaigns = sa.Table(
     sa.Column("prepared_at", UtcTime),
     sa.Column("halted_ms", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("halted_since_ms", sa.BigInteger),
+    sa.Column("gateway", ExactName, nullable=False, server_default="log"),
 )
 """Without `allow_duplicates` nothing is sent before `prepared_at` says that the duplicates are known. `halted_ms` is
 for how long it was paused or failed before it went on or was cancelled; since `halted_since_ms` (Unix time) it is so
@@ -86,12 +87,28 @@ shards = sa.Table(
     sa.Column("work_ms", sa.BigInteger, nullable=False),
     sa.Column("owner", sa.String(255), nullable=False),
     sa.Column("lease_until_ms", sa.BigInteger, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("intended_id", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("due_ms", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("submitting", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("retry", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("accepted", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("delivered", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("undelivered", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("expired", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refused", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("in_doubt", sa.Integer, nullable=False, server_default="0"),
 )
 """One range of ids, `after_id < id <= to_id`, and how far it got: every id up to `last_id` is in the first
 `log_bytes` bytes of its log or, `rejected` of them, in the table `rejects`. `audience` is how many customers it had
 when the campaign was triggered, NULL until they are counted. `owner` is the folder that has the log, '' is none yet;
 one of its processes may be writing until `lease_until_ms` (Unix time), and at 0 none is: the log then ends at
-`log_bytes`."""
+`log_bytes`.
+
+A shard of a ledger campaign has no log. `owner` is the task that has it, and `epoch` counts those who had it. Ids up to
+`last_id` are in `messages` or in `rejects`; those from there to `intended_id` are in `intents`, or in `rejects`. From
+`submitting` to `in_doubt` (the state `unknown`) are how many of its messages are in which state; `sent` is their sum.
+Before `due_ms` (Unix time) there is nothing to do for it."""
 
 rejects = sa.Table(
     "rejects",
@@ -126,3 +143,106 @@ heirs = sa.Table(
 )
 """Keepers of a number who got no message for it: deleted or changed before their turn. `heir_id` is who of those that
 shared it gets the message; NULL as long as nobody does."""
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column(
+        "campaign_id",
+        sa.Integer,
+        sa.ForeignKey("campaigns.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("customer_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("shard", sa.Integer, nullable=False),
+    sa.Column("mobile", sa.BigInteger, nullable=False, index=True),
+    sa.Column("parts", sa.SmallInteger, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.SmallInteger, nullable=False),
+    sa.Column("provider_id", ExactName, index=True),
+    sa.Column("error", sa.String(64), nullable=False),
+    sa.Column("submitted_at", UtcTime, nullable=False),
+    sa.Column("due_at", UtcTime),
+    sa.Column("final_at", UtcTime),
+)
+"""The ledger: what became of each message, see app/domain/delivery.py. `mobile` is the number that it went to, whatever
+the customer has now; `provider_id` what the gateway calls it; `error` its own code for why not. Whoever changes the
+state of one holds the row of its shard, whose counts change in the same transaction."""
+
+intents = sa.Table(
+    "intents",
+    metadata,
+    sa.Column(
+        "campaign_id",
+        sa.Integer,
+        sa.ForeignKey("campaigns.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("after_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("to_id", sa.BigInteger, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("ids", sa.LargeBinary, nullable=False),
+    sa.Column("mobiles", sa.LargeBinary, nullable=False),
+    sa.Column("parts", sa.LargeBinary, nullable=False),
+)
+"""Who may have been submitted to and has no row in `messages` yet: a chunk of a shard, written before its first byte
+leaves and removed when its outcome is on record. Customers may be edited or deleted at any time, so their numbers are
+here. `ids` u32, `mobiles` u64, little-endian, `parts` u8; at the same places, ids ascending."""
+
+early_receipts = sa.Table(
+    "early_receipts",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("gateway", ExactName, nullable=False),
+    sa.Column("provider_id", ExactName, nullable=False),
+    sa.Column("mobile", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("error", sa.String(64), nullable=False),
+    sa.Column("received_at", UtcTime, nullable=False),
+    sa.Index("ix_early_receipts_provider_id", "provider_id"),
+)
+"""Receipts of messages whose id is not on record yet; looked at again until it is, or they are too old."""
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("gateway", ExactName, nullable=False),
+    sa.Column("mobile", sa.BigInteger, nullable=False, index=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("received_at", UtcTime, nullable=False),
+)
+"""What people answered."""
+
+opt_outs = sa.Table(
+    "opt_outs",
+    metadata,
+    sa.Column("signature", ExactName, primary_key=True),
+    sa.Column("mobile", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("source", sa.String(16), nullable=False),
+)
+"""Numbers to which nothing is sent under a signature; `*` is all of them. `source`: reply, person or import."""
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("gateway", ExactName, primary_key=True),
+    sa.Column("next_free_us", sa.BigInteger, nullable=False, server_default="0"),
+)
+"""Of each gateway with a rate: up to when it is spoken for, Unix time in microseconds, by the database's clock."""
+
+binds = sa.Table(
+    "binds",
+    metadata,
+    sa.Column("gateway", ExactName, primary_key=True),
+    sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("lease_until_ms", sa.BigInteger, nullable=False),
+)
+"""Who has which of a gateway's sending sessions, for an operator allows so many and no more."""

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from app.campaigns.start import dispatch
+from app.domain.campaign import LOG
 from app.domain.orders import Outcome, ShardOrder
 from app.sending.shard import send_shard
 from app.store import campaigns, shards
@@ -34,10 +35,17 @@ def trigger(
     *,
     allow_duplicates: bool = True,
     columns: Collection[str] = (),
+    gateway: str = LOG,
 ) -> Campaign:
     """A campaign; unless told otherwise one that needs no preparation."""
     return dispatch(
-        database, name, shard_size, template=template, allow_duplicates=allow_duplicates, added_columns=columns
+        database,
+        name,
+        shard_size,
+        template=template,
+        allow_duplicates=allow_duplicates,
+        added_columns=columns,
+        gateway=gateway,
     ).campaign
 
 
@@ -75,6 +83,7 @@ def run(
     shard_size: int,
     template: str | None = None,
     columns: Collection[str] = (),
+    gateway: str = LOG,
 ) -> Campaign:
     """A campaign from its trigger to its end."""
     campaign = trigger(database, name, shard_size, template, columns=columns)

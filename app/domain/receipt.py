@@ -1,0 +1,39 @@
+"""What a gateway tells us of a message after it took it, and what people answer. Pure."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.delivery import Delivery
+
+OPT_OUT_WORDS = frozenset(["R", "T", "TD", "N", "退订", "STOP", "UNSUBSCRIBE"])
+"""Replies that mean no, in their one form. Sources: 通信短信息服务管理规定 (MIIT, 2015) article 20, and what the
+operators ask senders to honour; STOP and UNSUBSCRIBE, CTIA Messaging Principles section 5.1.3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """News of one message, or of one part of it."""
+
+    provider_id: str
+    mobile: int
+    """The number that it went to; 0 where the gateway did not say."""
+    state: Delivery
+    """One of delivery.RECEIPTS."""
+    error: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What somebody answered."""
+
+    mobile: int
+    text: str
+    received_at: datetime
+
+
+def means_no(text: str) -> bool:
+    """Whether a reply asks for no more messages: full-width and small letters too, with blanks and marks around it."""
+    plain = unicodedata.normalize("NFKC", text).strip().strip(".。!\"'“”‘’[]【】()").strip()
+    return plain.upper() in OPT_OUT_WORDS

@@ -1,0 +1,85 @@
+"""Rows of `accounts`: one rate for all processes and hosts that send over a gateway; and `binds`, its sessions.
+
+The generic cell rate algorithm, with the next free instant as its whole state: whoever wants to send moves it on by
+what that costs, and may send when the instant comes that was there before. Source: ITU-T I.371 section A.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from app.store.clock import now_ms, now_us
+from app.store.tables import accounts, binds
+
+BIND_LEASE_S = 10.0
+
+
+def reserve(connection: Connection, gateway: str, cost_us: int) -> tuple[int, int]:
+    """Speak for the next `cost_us` microseconds of an account; when they begin, and what time it is now, by the
+    database's clock."""
+    _make_sure(connection, gateway)
+    query = sa.select(accounts.c.next_free_us).where(accounts.c.gateway == gateway).with_for_update()
+    next_free_us: int = connection.execute(query).scalar_one()
+    now: int = int(connection.execute(sa.select(now_us(connection))).scalar_one())
+    begins_us = max(next_free_us, now)
+    connection.execute(accounts.update().where(accounts.c.gateway == gateway).values(next_free_us=begins_us + cost_us))
+    return begins_us, now
+
+
+def _make_sure(connection: Connection, gateway: str) -> None:
+    if connection.execute(sa.select(accounts.c.gateway).where(accounts.c.gateway == gateway)).scalar() is None:
+        try:
+            with connection.begin_nested():
+                connection.execute(accounts.insert().values(gateway=gateway, next_free_us=0))
+        except IntegrityError:
+            return  # somebody else was quicker
+
+
+def slow_down(connection: Connection, gateway: str, pause_us: int) -> None:
+    """The other side is full: nobody sends before this time is over."""
+    _make_sure(connection, gateway)
+    until = now_us(connection) + pause_us
+    connection.execute(
+        accounts.update()
+        .where(accounts.c.gateway == gateway, accounts.c.next_free_us < until)
+        .values(next_free_us=until)
+    )
+
+
+def take_bind(connection: Connection, gateway: str, most: int, holder: str) -> int | None:
+    """One of an account's sessions, 0 to `most - 1`, where one is free; None where all are taken."""
+    query = sa.select(binds.c.slot).where(binds.c.gateway == gateway, binds.c.lease_until_ms >= now_ms(connection))
+    taken = set(connection.execute(query).scalars())
+    until = now_ms(connection) + int(BIND_LEASE_S * 1000)
+    for slot in range(most):
+        if slot in taken:
+            continue
+        changed = connection.execute(
+            binds.update()
+            .where(binds.c.gateway == gateway, binds.c.slot == slot, binds.c.lease_until_ms < now_ms(connection))
+            .values(holder=holder, lease_until_ms=until)
+        )
+        if changed.rowcount == 1:
+            return slot
+        try:
+            with connection.begin_nested():
+                connection.execute(
+                    binds.insert().values(gateway=gateway, slot=slot, holder=holder, lease_until_ms=until)
+                )
+        except IntegrityError:
+            continue  # somebody else was quicker
+        return slot
+    return None
+
+
+def keep_bind(connection: Connection, gateway: str, slot: int, holder: str) -> bool:
+    """Show a sign of life; False where somebody else has it."""
+    until = now_ms(connection) + int(BIND_LEASE_S * 1000)
+    is_ours = sa.and_(binds.c.gateway == gateway, binds.c.slot == slot, binds.c.holder == holder)
+    return connection.execute(binds.update().where(is_ours).values(lease_until_ms=until)).rowcount == 1
+
+
+def give_bind_back(connection: Connection, gateway: str, slot: int, holder: str) -> None:
+    """Let it go."""
+    is_ours = sa.and_(binds.c.gateway == gateway, binds.c.slot == slot, binds.c.holder == holder)
+    connection.execute(binds.update().where(is_ours).values(lease_until_ms=0))

@@ -1,0 +1,239 @@
+"""A shard's way through the ledger: claimed under a new epoch, intended, put on record, let go of.
+
+Every change of a message changes the counts of its shard in the same transaction, and takes the shard's row first: so
+they always agree, and no two changes wait for each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+
+from app.domain.campaign import ShardState
+from app.domain.chunk import Chunk, Counts, Entry, News
+from app.domain.delivery import Delivery, may_follow_answer, pause_after
+from app.errors import LeaseLost, ShardTaken
+from app.store import intents, messages, rejects
+from app.store.clock import now_ms
+from app.store.shards import Shard, added, get, is_shard, runs
+from app.store.tables import shards
+
+LEASE_S = 10.0
+"""How long after its last sign of life a holder is taken to be alive. It renews its lease three times as often. Who
+takes a shard up before it is over harms nobody, for the epoch decides; it only makes doubt where there need be none."""
+
+COLUMNS = {each: shards.c["in_doubt" if each is Delivery.UNKNOWN else each.value] for each in Delivery}
+"""Where the number of messages in each state stands."""
+
+_IS_BEHIND = shards.c.intended_id < shards.c.last_id
+"""A shard that nobody ever had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A shard that is ours as long as nobody raises its epoch."""
+
+    campaign_id: int
+    number: int
+    epoch: int
+
+    @property
+    def is_here(self) -> ColumnElement[bool]:
+        return sa.and_(is_shard(self.campaign_id, self.number), shards.c.epoch == self.epoch)
+
+
+def claim(connection: Connection, campaign_id: int, number: int, owner: str, *, doubt: Delivery) -> tuple[Shard, Hold]:
+    """Make the shard ours under a new epoch. What its former holder had under way becomes `doubt`: unknown, or retry
+    where the gateway's policy is to send again. Raises ShardTaken where somebody has it, and shows signs of life."""
+    changed = connection.execute(
+        shards.update()
+        .where(
+            is_shard(campaign_id, number),
+            shards.c.state == ShardState.OPEN,
+            shards.c.lease_until_ms < now_ms(connection),
+            runs(),
+        )
+        .values(
+            owner=owner,
+            epoch=shards.c.epoch + 1,
+            lease_until_ms=_lease(connection),
+            intended_id=sa.case(
+                (shards.c.intended_id < shards.c.last_id, shards.c.last_id), else_=shards.c.intended_id
+            ),
+        )
+    )
+    if changed.rowcount != 1:
+        raise ShardTaken(f"shard {number} of campaign {campaign_id} is taken, finished or not running")
+    shard = get(connection, campaign_id, number)
+    _take_up(connection, shard, doubt)
+    return get(connection, campaign_id, number), Hold(campaign_id, number, shard.epoch)
+
+
+def _take_up(connection: Connection, shard: Shard, doubt: Delivery) -> None:
+    """Whatever a former epoch intended and did not settle."""
+    left = intents.entries(connection, shard.campaign_id, shard.number, doubt)
+    found = 0
+    for epoch, entries in left:
+        messages.insert(connection, shard.campaign_id, shard.number, epoch, entries)
+        found += len(entries)
+    if left:
+        intents.remove(connection, shard.campaign_id, shard.number, shard.last_id, shard.intended_id)
+    if shard.tally.submitting > found:  # stragglers of chunks that are on record
+        found += messages.doubt(connection, shard.campaign_id, shard.after_id, shard.to_id, doubt)
+    if not left and not found:
+        return
+    counts = Counts()
+    counts.move(Delivery.SUBMITTING, doubt, found)
+    connection.execute(
+        shards.update()
+        .where(is_shard(shard.campaign_id, shard.number))
+        .values(last_id=shards.c.intended_id, **_moved(counts))
+    )
+
+
+def intend(connection: Connection, hold: Hold, chunk: Chunk) -> None:
+    """From here on everybody in the chunk may be submitted to. Raises LeaseLost where the shard is not ours any more,
+    our lease is over, or the campaign does not run. To do it twice is to do it once."""
+    counts = Counts()
+    counts.move(None, Delivery.SUBMITTING, len(chunk.ids))
+    changed = connection.execute(
+        shards.update()
+        .where(
+            hold.is_here,
+            shards.c.state == ShardState.OPEN,
+            shards.c.intended_id == chunk.after_id,
+            shards.c.lease_until_ms >= now_ms(connection),
+            runs(),
+        )
+        .values(
+            intended_id=chunk.to_id,
+            **added(chunk.tally),
+            lease_until_ms=_lease(connection),
+            **_moved(counts),
+        )
+    )
+    if changed.rowcount != 1:
+        if connection.execute(sa.select(shards.c.intended_id).where(hold.is_here)).scalar() == chunk.to_id:
+            return  # the commit of before got through, and its answer did not
+        raise LeaseLost(f"shard {hold.number} of campaign {hold.campaign_id} is not ours any more, or not to be sent")
+    intents.insert(connection, hold.campaign_id, hold.number, hold.epoch, chunk)
+    rejects.insert(connection, hold.campaign_id, hold.number, chunk.rejects)
+
+
+def record(
+    connection: Connection, hold: Hold, after_id: int, to_id: int, entries: Sequence[Entry], *, work_ms: int = 0
+) -> None:
+    """What became of everybody intended with `after_id < id <= to_id`, stragglers as submitting. It asks for the epoch
+    alone: what was sent is sent, whatever became of the campaign. Raises LeaseLost. To do it twice is to do it once."""
+    counts = Counts()
+    for each in entries:
+        if each.state is not Delivery.SUBMITTING:
+            counts.move(Delivery.SUBMITTING, each.state)
+    changed = connection.execute(
+        shards.update()
+        .where(hold.is_here, shards.c.last_id == after_id, shards.c.intended_id >= to_id)
+        .values(
+            last_id=to_id,
+            lease_until_ms=_lease(connection),
+            work_ms=shards.c.work_ms + work_ms,
+            **_moved(counts),
+        )
+    )
+    if changed.rowcount != 1:
+        if connection.execute(sa.select(shards.c.last_id).where(hold.is_here)).scalar() == to_id:
+            return
+        raise LeaseLost(f"shard {hold.number} of campaign {hold.campaign_id} is not ours any more")
+    intents.remove(connection, hold.campaign_id, hold.number, after_id, to_id)
+    messages.insert(connection, hold.campaign_id, hold.number, hold.epoch, entries)
+
+
+def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]) -> None:
+    """Those who wait to be tried again are submitted to again. Raises LeaseLost as `intend` does. To do it twice is to
+    do it once."""
+    rows = messages.of_customers(connection, hold.campaign_id, customer_ids)
+    if all(each.state is Delivery.SUBMITTING and each.epoch == hold.epoch for each in rows):
+        return
+    counts = Counts()
+    counts.move(Delivery.RETRY, Delivery.SUBMITTING, len(customer_ids))
+    changed = connection.execute(
+        shards.update()
+        .where(
+            hold.is_here,
+            shards.c.state == ShardState.OPEN,
+            shards.c.lease_until_ms >= now_ms(connection),
+            runs(),
+        )
+        .values(lease_until_ms=_lease(connection), **_moved(counts))
+    )
+    if changed.rowcount != 1:
+        raise LeaseLost(f"shard {hold.number} of campaign {hold.campaign_id} is not ours any more, or not to be sent")
+    if messages.submit_again(connection, hold.campaign_id, customer_ids, hold.epoch) != len(customer_ids):
+        raise LeaseLost(f"somebody else sends to customers of shard {hold.number} of campaign {hold.campaign_id}")
+
+
+def settle(connection: Connection, campaign_id: int, number: int, news: Sequence[News], *, validity_s: float) -> int:
+    """Answers to messages that have a row: of stragglers, and after the time for it. How many of them were news. It
+    does not ask whose the shard is, but whether the answer is to the last attempt."""
+    lock(connection, [(campaign_id, number)])
+    of = {each.customer_id: each for each in news}
+    counts = Counts()
+    changes: list[dict[str, object]] = []
+    for row in messages.of_customers(connection, campaign_id, [*of], to_change=True):
+        each = of[row.customer_id]
+        if row.epoch != each.epoch or not may_follow_answer(row.state, each.state):
+            continue
+        state, due_at, now = each.state, each.due_at, datetime.now(UTC)
+        if state is Delivery.RETRY and due_at is None:
+            if (pause_s := pause_after(row.attempts, validity_s)) is None:
+                state = Delivery.REFUSED
+            else:
+                due_at = now + timedelta(seconds=pause_s)
+        counts.move(row.state, state)
+        changes.append({
+            "customer_id": row.customer_id,
+            "state": state,
+            "provider_id": each.provider_id or None,
+            "error": each.error,
+            "due_at": due_at,
+            "final_at": now if state is Delivery.REFUSED else None,
+        })  # fmt: skip
+    messages.change_each(connection, campaign_id, changes)
+    add(connection, campaign_id, number, counts)
+    return len(changes)
+
+
+def lock(connection: Connection, of: Sequence[tuple[int, int]]) -> None:
+    """Hold the rows of these shards, by campaign id and number, until the transaction ends."""
+    for campaign_id, number in sorted(set(of)):
+        query = sa.select(shards.c.number).where(is_shard(campaign_id, number))
+        connection.execute(query.with_for_update())
+
+
+def add(connection: Connection, campaign_id: int, number: int, counts: Counts) -> None:
+    """Change the counts of a shard whose row we hold."""
+    if moved := _moved(counts):
+        connection.execute(shards.update().where(is_shard(campaign_id, number)).values(**moved))
+
+
+def is_to_be_sent(connection: Connection, hold: Hold, *, renew: bool = False) -> bool:
+    """Whether the shard is ours, and its campaign runs; and `renew` the lease, if so."""
+    if renew:
+        query = shards.update().where(hold.is_here, runs()).values(lease_until_ms=_lease(connection))
+        return connection.execute(query).rowcount == 1
+    return connection.execute(sa.select(shards.c.number).where(hold.is_here, runs())).scalar() is not None
+
+
+def release(connection: Connection, hold: Hold, due: datetime | None = None) -> None:
+    """Let the shard go; `due`: there is nothing to do for it before."""
+    due_ms = int(due.timestamp() * 1000) if due else 0
+    connection.execute(shards.update().where(hold.is_here).values(owner="", lease_until_ms=0, due_ms=due_ms))
+
+
+def _lease(connection: Connection) -> ColumnElement[int]:
+    return now_ms(connection) + int(LEASE_S * 1000)
+
+
+def _moved(counts: Counts) -> dict[str, ColumnElement[int]]:
+    return {COLUMNS[state].name: COLUMNS[state] + by for state, by in counts.by_state.items() if by}

@@ -1,0 +1,67 @@
+"""Rows of `opt_outs`, numbers that want no messages, and `replies`."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from app.domain.receipt import Reply
+from app.store.tables import opt_outs, replies
+
+EVERYBODY = "*"
+"""In place of a signature: no message at all."""
+PAGE_ROWS = 10_000
+
+
+def among(connection: Connection, signature: str, mobiles: Collection[int]) -> set[int]:
+    """Which of these numbers want nothing under this signature."""
+    if not mobiles:
+        return set()
+    query = sa.select(opt_outs.c.mobile).where(
+        opt_outs.c.signature.in_([signature, EVERYBODY]), opt_outs.c.mobile.in_(mobiles)
+    )
+    return set(connection.execute(query).scalars())
+
+
+def add(connection: Connection, signature: str, mobiles: Collection[int], source: str) -> int:
+    """Note them; how many are new. Who is noted already stays as they are."""
+    query = sa.select(opt_outs.c.mobile).where(opt_outs.c.signature == signature, opt_outs.c.mobile.in_(mobiles))
+    fresh = sorted({*mobiles} - set(connection.execute(query).scalars()))
+    if fresh:
+        now = datetime.now(UTC)
+        connection.execute(
+            opt_outs.insert(),
+            [{"signature": signature, "mobile": each, "since": now, "source": source} for each in fresh],
+        )
+    return len(fresh)
+
+
+def remove(connection: Connection, signature: str, mobiles: Collection[int]) -> int:
+    """They get messages again; how many there were."""
+    query = opt_outs.delete().where(opt_outs.c.signature == signature, opt_outs.c.mobile.in_(mobiles))
+    return connection.execute(query).rowcount
+
+
+def pages(database: Engine) -> Iterator[Sequence[sa.Row[tuple[object, ...]]]]:
+    """All of them, by signature and number."""
+    after = ("", 0)
+    while True:
+        query = sa.select(opt_outs).where(sa.tuple_(opt_outs.c.signature, opt_outs.c.mobile) > after)
+        with database.connect() as connection:
+            found = connection.execute(query.order_by(opt_outs.c.signature, opt_outs.c.mobile).limit(PAGE_ROWS)).all()
+        if not found:
+            return
+        yield found
+        after = (found[-1].signature, found[-1].mobile)
+
+
+def note_replies(connection: Connection, gateway: str, found: Sequence[Reply]) -> None:
+    """What people answered."""
+    connection.execute(
+        replies.insert(),
+        [
+            {"gateway": gateway, "mobile": each.mobile, "text": each.text, "received_at": each.received_at}
+            for each in found
+        ],
+    )

@@ -1,0 +1,154 @@
+"""Receipts meet their messages: by the gateway's id, or later by the number of one that is in doubt."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from app.domain.chunk import Counts
+from app.domain.delivery import Delivery, may_follow_receipt
+from app.domain.receipt import Receipt
+from app.store import ledger
+from app.store.messages import change
+from app.store.tables import campaigns, early_receipts, messages
+
+BY_NUMBER_AFTER = timedelta(seconds=20)
+"""So long a receipt waits for its id to come on record before it is taken for one of a message in doubt: longer than
+the time for an answer and the way of a chunk."""
+KEPT_FOR = timedelta(hours=72)
+"""As long as operators try to deliver, by the usual validity; a receipt that nobody asked for is forgotten then."""
+LOOKED_AT = 1_000
+"""Early receipts in one look."""
+
+Key = tuple[int, int]
+"""Campaign id and customer id."""
+
+
+def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> int:
+    """What they say comes into the ledger; those whose message is not on record wait. How many messages changed.
+    Acknowledge them to the gateway after the commit, not before."""
+    found = _by_id(connection, gateway, [each.provider_id for each in receipts if each.provider_id])
+    known = [each for each in receipts if each.provider_id in found]
+    early = [each for each in receipts if each.provider_id not in found]
+    if early:
+        connection.execute(
+            early_receipts.insert(),
+            [
+                {
+                    "gateway": gateway,
+                    "provider_id": each.provider_id[:64],
+                    "mobile": each.mobile,
+                    "state": each.state,
+                    "error": each.error[:64],
+                    "received_at": each.received_at,
+                }
+                for each in early
+            ],
+        )
+    return _settle(connection, [(found[each.provider_id], each) for each in known])
+
+
+def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[int, int]:
+    """Look at those that wait, from the id `after` on: how many messages changed, and the last id looked at, 0 at the
+    end. Some are known by their ids now; of the others the older ones are of messages in doubt, if any is in doubt for
+    that number."""
+    now = datetime.now(UTC)
+    query = sa.select(early_receipts).where(early_receipts.c.gateway == gateway, early_receipts.c.id > after)
+    rows = connection.execute(query.order_by(early_receipts.c.id).limit(LOOKED_AT)).all()
+    if not rows:
+        return 0, 0
+    by_id = _by_id(connection, gateway, [row.provider_id for row in rows if row.provider_id])
+    late = [row for row in rows if row.provider_id not in by_id and row.received_at < now - BY_NUMBER_AFTER]
+    in_doubt = _in_doubt(connection, gateway, [row.mobile for row in late if row.mobile])
+    matched: list[tuple[Key, Receipt]] = []
+    over = []
+    for row in rows:
+        key = by_id.get(row.provider_id)
+        if key is None and row in late and (keys := in_doubt.get(row.mobile)):
+            key = keys.pop(0)
+        if key is not None:
+            receipt = Receipt(row.provider_id, row.mobile, Delivery(row.state), row.error, row.received_at)
+            matched.append((key, receipt))
+        if key is not None or row.received_at < now - KEPT_FOR:
+            over.append(row.id)
+    changed = _settle(connection, matched)
+    if over:
+        connection.execute(early_receipts.delete().where(early_receipts.c.id.in_(over)))
+    return changed, rows[-1].id if len(rows) == LOOKED_AT else 0
+
+
+def _by_id(connection: Connection, gateway: str, provider_ids: Sequence[str]) -> dict[str, Key]:
+    """A gateway may use an id again after some days: the newest campaign has it then."""
+    if not provider_ids:
+        return {}
+    rows = connection.execute(
+        sa.select(messages.c.provider_id, messages.c.campaign_id, messages.c.customer_id)
+        .join(campaigns, campaigns.c.id == messages.c.campaign_id)
+        .where(messages.c.provider_id.in_(provider_ids), campaigns.c.gateway == gateway)
+        .order_by(messages.c.campaign_id)
+    )
+    return {row.provider_id: (row.campaign_id, row.customer_id) for row in rows}
+
+
+def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> dict[int, list[Key]]:
+    """The messages to each number of which nobody knows whether they were taken, the oldest first."""
+    found: dict[int, list[Key]] = defaultdict(list)
+    if mobiles:
+        rows = connection.execute(
+            sa.select(messages.c.mobile, messages.c.campaign_id, messages.c.customer_id)
+            .join(campaigns, campaigns.c.id == messages.c.campaign_id)
+            .where(
+                messages.c.mobile.in_(mobiles),
+                messages.c.state == Delivery.UNKNOWN,
+                campaigns.c.gateway == gateway,
+            )
+            .order_by(messages.c.submitted_at)
+        )
+        for row in rows:
+            found[row.mobile].append((row.campaign_id, row.customer_id))
+    return found
+
+
+def _settle(connection: Connection, matched: Sequence[tuple[Key, Receipt]]) -> int:
+    if not matched:
+        return 0
+    keys = [key for key, _ in matched]
+    is_one_of = sa.tuple_(messages.c.campaign_id, messages.c.customer_id).in_(keys)
+    place = {
+        (row.campaign_id, row.customer_id): row.shard
+        for row in connection.execute(
+            sa.select(messages.c.campaign_id, messages.c.customer_id, messages.c.shard).where(is_one_of)
+        )
+    }
+    ledger.lock(connection, [(key[0], place[key]) for key in keys if key in place])
+    # After that, and as a locking read: what was read before may be of a moment ago.
+    state = {
+        (row.campaign_id, row.customer_id): Delivery(row.state)
+        for row in connection.execute(
+            sa.select(messages.c.campaign_id, messages.c.customer_id, messages.c.state)
+            .where(is_one_of)
+            .with_for_update()
+        )
+    }
+    counts: dict[tuple[int, int], Counts] = defaultdict(Counts)
+    groups: dict[tuple[int, Delivery, str, str | None], list[int]] = defaultdict(list)
+    changed = 0
+    for key, receipt in matched:
+        before = state.get(key)
+        if before is None or not may_follow_receipt(before, receipt.state):
+            continue
+        state[key] = receipt.state
+        changed += 1
+        campaign_id, customer_id = key
+        counts[campaign_id, place[key]].move(before, receipt.state)
+        # An id that came by its receipt alone is noted, for others may follow.
+        learnt = receipt.provider_id[:64] or None if before is not Delivery.ACCEPTED else None
+        groups[campaign_id, receipt.state, receipt.error[:64], learnt].append(customer_id)
+    for (campaign_id, after, error, learnt), customer_ids in groups.items():
+        values = {"provider_id": learnt} if learnt else {}
+        change(connection, campaign_id, customer_ids, after, error=error, **values)
+    for (campaign_id, number), moved in counts.items():
+        ledger.add(connection, campaign_id, number, moved)
+    return changed

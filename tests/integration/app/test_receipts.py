@@ -1,0 +1,167 @@
+"""Receipts meet their messages, whenever and however often they come."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+
+from app.domain.chunk import Chunk, Entry
+from app.domain.delivery import Delivery
+from app.domain.page import by_form
+from app.domain.receipt import Receipt
+from app.store import ledger, receipts
+from app.store.database import writing
+from tests.integration.app.campaigns import trigger
+from tests.integration.app.ledgers import check, rows_of
+from tests.integration.app.people import crowd, move_in
+
+NOW = datetime.now(UTC)
+
+
+def receipt(number, state=Delivery.DELIVERED, *, error="", at=NOW, provider_id=None):
+    """Of customer `number`."""
+    return Receipt(f"id{number}" if provider_id is None else provider_id, 100 + number, state, error, at)
+
+
+def recorded(database, name, states, gateway="net"):
+    """A campaign whose customers 1, 2, … have a message in these states; those that were answered have ids."""
+    campaign = trigger(database, name, 1000, gateway=gateway)
+    ids = list(range(1, len(states) + 1))
+    with writing(database) as connection:
+        _, hold = ledger.claim(connection, campaign.id, 0, "us", doubt=Delivery.UNKNOWN)
+        mobiles = [100 + each for each in ids]
+        ledger.intend(connection, hold, Chunk(0, len(ids), ids, mobiles, [1] * len(ids), tally=by_form(ids)))
+        entries = [
+            Entry(
+                each, 100 + each, 1, state, NOW, "" if state in {Delivery.UNKNOWN, Delivery.SUBMITTING} else f"id{each}"
+            )
+            for each, state in zip(ids, states, strict=True)
+        ]
+        ledger.record(connection, hold, 0, len(ids), entries)
+    return campaign
+
+
+def apply(database, *found, gateway="net"):
+    """They come, in one go."""
+    with writing(database) as connection:
+        return receipts.apply(connection, gateway, found)
+
+
+def apply_early(database, gateway="net"):
+    """Those that waited are looked at again."""
+    with writing(database) as connection:
+        return receipts.apply_early(connection, gateway)[0]
+
+
+def states(database, campaign):
+    """Of each message, by customer."""
+    return [row.state for row in rows_of(database, campaign)]
+
+
+@pytest.fixture(autouse=True)
+def people(database):
+    move_in(database, crowd(10))
+
+
+def test_a_receipt_makes_its_message_what_it_says(database):
+    campaign = recorded(database, "a", [Delivery.ACCEPTED] * 4)
+
+    changed = apply(
+        database,
+        receipt(1),
+        receipt(2, Delivery.UNDELIVERED, error="UNDELIV 011"),
+        receipt(3, Delivery.EXPIRED, error="EXPIRED"),
+    )
+
+    assert changed == 3
+    assert states(database, campaign) == ["delivered", "undelivered", "expired", "accepted"]
+    assert [row.error for row in rows_of(database, campaign)] == ["", "UNDELIV 011", "EXPIRED", ""]
+    assert [row.final_at is None for row in rows_of(database, campaign)] == [False, False, False, True]
+    check(database, campaign)
+
+
+def test_a_receipt_twice_is_nothing_new_and_what_is_final_stays(database):
+    campaign = recorded(database, "a", [Delivery.ACCEPTED] * 2)
+
+    assert apply(database, receipt(1), receipt(1), receipt(1, Delivery.UNDELIVERED)) == 1
+    assert apply(database, receipt(1, Delivery.EXPIRED)) == 0
+
+    assert states(database, campaign) == ["delivered", "accepted"]
+    check(database, campaign)
+
+
+def test_a_receipt_before_its_message_is_on_record_waits_for_it(database):
+    assert apply(database, receipt(2)) == 0
+    campaign = recorded(database, "a", [Delivery.ACCEPTED] * 2)
+
+    assert apply_early(database) == 1
+    assert apply_early(database) == 0
+
+    assert states(database, campaign) == ["accepted", "delivered"]
+    check(database, campaign)
+
+
+def test_a_receipt_proves_that_a_message_in_doubt_was_taken(database):
+    campaign = recorded(database, "a", [Delivery.UNKNOWN, Delivery.UNKNOWN])
+    long_ago = NOW - timedelta(minutes=5)
+
+    apply(database, receipt(2, provider_id="never-heard-of", at=long_ago))
+
+    assert apply_early(database) == 1
+    assert states(database, campaign) == ["unknown", "delivered"]
+    assert rows_of(database, campaign)[1].provider_id == "never-heard-of"
+    check(database, campaign)
+
+
+def test_a_fresh_receipt_is_not_taken_for_one_of_another_message_in_doubt(database):
+    campaign = recorded(database, "a", [Delivery.UNKNOWN])
+
+    apply(database, receipt(1, provider_id="of-another-campaign", at=datetime.now(UTC)))
+
+    assert apply_early(database) == 0
+    assert states(database, campaign) == ["unknown"]
+
+
+def test_a_receipt_of_another_gateway_says_nothing(database):
+    campaign = recorded(database, "a", [Delivery.ACCEPTED])
+
+    assert apply(database, receipt(1), gateway="other") == 0
+    assert apply_early(database) == 0
+    assert apply_early(database, gateway="other") == 0
+
+    assert states(database, campaign) == ["accepted"]
+
+
+def test_a_receipt_of_an_id_used_again_is_for_the_newest_campaign(database):
+    first = recorded(database, "a", [Delivery.ACCEPTED])
+    second = recorded(database, "b", [Delivery.ACCEPTED])
+
+    apply(database, receipt(1))
+
+    assert (states(database, first), states(database, second)) == (["accepted"], ["delivered"])
+
+
+def test_receipts_nobody_asked_for_are_forgotten_after_three_days(database):
+    apply(database, receipt(9, at=NOW - timedelta(hours=73)), receipt(8, at=NOW - timedelta(hours=71)))
+
+    apply_early(database)
+
+    with database.connect() as connection:
+        left = connection.execute(receipts.early_receipts.select()).all()
+    assert [row.provider_id for row in left] == ["id8"]
+
+
+def test_receipts_in_any_order_come_to_the_same_and_counts_agree(database):
+    seed = 11
+    random = Random(seed)
+    campaign = recorded(database, "a", [Delivery.ACCEPTED] * 8)
+    found = [receipt(number) for number in range(1, 9)] * 3
+    random.shuffle(found)
+
+    while found:
+        count = random.randint(1, 5)
+        apply(database, *found[:count])
+        del found[:count]
+        check(database, campaign)
+
+    assert states(database, campaign) == ["delivered"] * 8, f"seed {seed}"
