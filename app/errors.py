@@ -67,6 +67,10 @@ class LogDamaged(AppError):
     """A log is not what was written to it: somebody shortened, removed or replaced it."""
 
 
+class GatewayAway(AppError):
+    """A gateway cannot be reached now, or does not let us in; says why."""
+
+
 # ── the sender must act ─────────────────────────────────────────────────────────────────────────
 
 

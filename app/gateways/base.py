@@ -1,7 +1,9 @@
-"""What a way out to the phone network must offer: messages in, a position that can be returned to."""
+"""What a way out must offer: one that can be undone, as a log, a position to return to; a network an answer to each."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from app.domain.delivery import Delivery
 
 
 class Account(Protocol):
@@ -48,3 +50,74 @@ class Gateway(Account, Protocol):
 
     def close(self) -> None:
         """Let the shard go."""
+
+
+class Submission(NamedTuple):
+    """One message for a network."""
+
+    token: int
+    """What its answer bears: the customer's id."""
+    mobile: int
+    text: str
+    parts: int
+    """How many SMS it is."""
+
+
+class Answer(NamedTuple):
+    """What a submission came to. After `unknown` another one may come, late."""
+
+    token: int
+    state: Delivery
+    """One of delivery.ANSWERS."""
+    provider_id: str = ""
+    error: str = ""
+    """The gateway's own name for why not."""
+    is_throttled: bool = False
+    """It was not taken because we are too quick: to be submitted again, and no attempt."""
+    is_unsent: bool = False
+    """Its bytes never left, as when the link was down: to be submitted again, and no attempt."""
+
+
+class Line(Protocol):
+    """An open way to a network, for one event loop: what is submitted cannot be taken back.
+
+    A link that is lost is made anew by itself; meanwhile there is no room.
+    """
+
+    @property
+    def room(self) -> int:
+        """How many messages may be submitted now."""
+
+    def submit(self, submissions: Sequence[Submission]) -> None:
+        """Hand them over. Each gets an answer within the account's answer timeout, in any order."""
+
+    async def answers(self) -> Sequence[Answer]:
+        """Wait until there are some, or until there is room again; then none may be there."""
+
+    async def close(self) -> None:
+        """End it in order; what is without an answer gets none."""
+
+
+class Network(Protocol):
+    """A gateway that cannot take back what it was given."""
+
+    name: str
+    rate: float | None
+    """Parts per second for all processes and hosts; None: no limit."""
+    opt_out_key: str
+    binds: int
+    """Sessions that may send at once, over all processes and hosts."""
+    answer_timeout_s: float
+    validity_s: int
+    doubt: Delivery
+    """What a message becomes of which nobody knows whether it was taken: unknown, or retry."""
+
+    def message(self, text: str) -> tuple[str, int]:
+        """The text as it goes out, and in how many parts. Parts above the account's most are not sent."""
+
+    @property
+    def max_parts(self) -> int:
+        """Longest message that it takes."""
+
+    async def open(self) -> Line:
+        """Connect. Raises GatewayAway when that does not work now."""

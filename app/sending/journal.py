@@ -41,13 +41,12 @@ class Journal:
         self._slice = a_slice
         self._gateway: Gateway = LogFile(log_dir, campaign.name, order.number)
         self._reject_log = RejectLog(log_dir, campaign.name, order.number)
-        self._of = (order.campaign_id, order.number, self.owner)
+        self._of = (order.campaign_id, order.number, self._gateway.owner)
         self._template = compile_template(campaign.template, None)
 
-    @property
-    def owner(self) -> str:
-        """The folder that the log is in."""
-        return self._gateway.owner
+    def claim(self) -> Shard:
+        """See Strategy."""
+        return write(self._database, lambda connection: shards.claim(connection, *self._of))
 
     def send(self, shard: Shard) -> Outcome:
         """See Strategy."""

@@ -1,17 +1,19 @@
 """A shard from its order to the outcome: whose it is, by which strategy it is sent, and how that ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.domain.campaign import Verb
+from app.domain.campaign import LOG, Verb
 from app.domain.orders import Outcome, Rejected, ShardOrder, ShardReport
 from app.domain.progress import ShardProgress
-from app.errors import LogDamaged, LogUnusable, ShardTaken
+from app.errors import GatewayAway, LogDamaged, LogUnusable, ShardTaken
+from app.gateways.base import Network
 from app.sending.journal import Journal
+from app.sending.ledger import Ledger
 from app.sending.strategy import Slice, Strategy
 from app.store import campaigns, customers, shards
 from app.store.campaigns import Campaign
@@ -31,20 +33,28 @@ def send_shard(
     should_stop: Callable[[], bool],
     on_progress: Callable[[ShardProgress], None],
     on_rejected: Callable[[Rejected], None],
+    networks: Mapping[str, Network] | None = None,
 ) -> ShardReport:
     """Take the shard up where the last one left it, and send on for `slice_s`, a page at least, as long as its campaign
-    runs. Whatever happens, the next call continues exactly where the last checkpoint was."""
+    runs. Whatever happens, the next call continues exactly where the last checkpoint was. `networks`: those that
+    campaigns may go out by, beside the log."""
     try:
         with database.connect() as connection:
             campaign = campaigns.get(connection, order.campaign_id)
         if campaign is None:  # the order is from a former life, and the campaign was removed
             return ShardReport(order, Outcome.HALTED)
         a_slice = Slice(slice_s, should_stop, on_progress, on_rejected)
-        with closing(_strategy(database, log_dir, campaign, order, a_slice)) as strategy:
+        if campaign.gateway == LOG:
+            chosen: Strategy = Journal(database, log_dir, campaign, order, a_slice)
+        elif networks and campaign.gateway in networks:
+            chosen = Ledger(database, campaign, order, a_slice, networks[campaign.gateway])
+        else:
+            return ShardReport(order, Outcome.BLOCKED, f"no gateway is named {campaign.gateway} in SMS_GATEWAYS")
+        with closing(chosen) as strategy:
             return ShardReport(order, _send(database, campaign, order, strategy))
     except ShardTaken:
         return ShardReport(order, Outcome.TAKEN)
-    except LogUnusable as error:
+    except (LogUnusable, GatewayAway) as error:
         return ShardReport(order, Outcome.BLOCKED, str(error))
     except DBAPIError as error:
         if not may_pass(error):
@@ -52,15 +62,10 @@ def send_shard(
         return ShardReport(order, Outcome.BLOCKED, reason(error))
 
 
-def _strategy(database: Engine, log_dir: Path, campaign: Campaign, order: ShardOrder, a_slice: Slice) -> Strategy:
-    return Journal(database, log_dir, campaign, order, a_slice)
-
-
 def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Strategy) -> Outcome:
     """Claim the shard, and do what it needs."""
     try:
-        of = (order.campaign_id, order.number, strategy.owner)
-        shard = write(database, lambda connection: shards.claim(connection, *of))
+        shard = strategy.claim()
         _count_if_small(database, shard)
         return strategy.send(shard)
     except ShardTaken:

@@ -22,9 +22,8 @@ class Slice:
 class Strategy(Protocol):
     """One shard of one campaign. To make one raises ShardTaken while another process has it, and LogUnusable."""
 
-    @property
-    def owner(self) -> str:
-        """In whose name the shard is claimed."""
+    def claim(self) -> Shard:
+        """Make the shard ours. Raises ShardTaken where somebody else has it, or it is not to be sent."""
 
     def send(self, shard: Shard) -> Outcome:
         """Take the shard, which is claimed, up where its record says, and send on to the end of the slice or of the

@@ -1,0 +1,283 @@
+"""Keeps the books of a shard that is sent to a network: what is intended, on record, due again; and when it ends."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from app.domain.chunk import News
+from app.domain.delivery import Delivery
+from app.domain.orders import Outcome, Rejected, ShardOrder
+from app.domain.progress import ShardProgress
+from app.errors import LeaseLost, Overtaken, ShardTaken
+from app.gateways.base import Network
+from app.sending.feed import Feed, Serving, note_turn, opted_out
+from app.sending.strategy import Slice
+from app.sending.submitter import Submitter
+from app.sending.underway import Underway
+from app.store import ledger, messages, rejects, shards
+from app.store.faults import may_pass, reason, write
+from app.store.ledger import LEASE_S, Hold
+from app.store.shards import Shard
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+MOST_CHUNKS = 2
+"""Under way at once: what a crash leaves in doubt."""
+LOOK_EVERY_S = 0.2
+"""For a pause, and for the end."""
+LEASE_MARGIN_S = 1.0
+AGAIN_EVERY_S = 5.0
+"""Between looks for messages that are due again, while there are others."""
+NEWS_AT_ONCE = 500
+NEWS_EVERY_S = 0.5
+AWAY_FOR_S = 60.0
+"""How long a database that is away is waited for, with what is to go on record in hand."""
+
+
+class Books:
+    """Of one holder of a shard. Everything that is written goes through one thread, in order."""
+
+    keep_bind: Callable[[Connection], bool]
+
+    def __init__(
+        self,
+        database: Engine,
+        shard: Shard,
+        hold: Hold,
+        feed: Feed,
+        underway: Underway,
+        submitter: Submitter,
+        network: Network,
+        a_slice: Slice,
+        thread: ThreadPoolExecutor,
+    ) -> None:
+        self._database = database
+        self._shard = shard
+        self._hold = hold
+        self._feed = feed
+        self._underway = underway
+        self._submitter = submitter
+        self._network = network
+        self._slice = a_slice
+        self._thread = thread
+        self._ends_at = time.monotonic() + a_slice.slice_s
+        self._ending: Outcome | None = None
+        """Why nothing more is fed, once that is so."""
+        self._ended_at = 0.0
+        self._looked_at = self._renewed_at = self._settled_at = self._again_at = 0.0
+        self._recorded_at = time.monotonic()
+        self._extend(time.clock_gettime(time.CLOCK_BOOTTIME))
+
+    async def keep(self) -> Outcome:
+        """Until the end of the shard or of the slice, or until told to stop. Raises ShardTaken, once the shard is not
+        ours any more."""
+        while not await self._is_over():
+            if not await self._step():
+                self._submitter.changed.clear()
+                try:
+                    async with asyncio.timeout(LOOK_EVERY_S / 4):
+                        await self._submitter.changed.wait()
+                except TimeoutError:
+                    continue
+        return await self._end()
+
+    async def _is_over(self) -> bool:
+        """Whether nothing is under way, and nothing more will be."""
+        now = time.monotonic()
+        if self._ending is None and self._slice.should_stop():
+            self._stop_feeding(Outcome.STOPPED)
+        if self._ending is None and now >= self._ends_at:
+            self._stop_feeding(Outcome.SLICE)
+        if now >= self._looked_at + LOOK_EVERY_S:
+            await self._look()
+            self._looked_at = time.monotonic()
+        if self._ending is not None and now > self._ended_at + self._network.answer_timeout_s + 1:
+            return True  # who has no answer by now is in doubt, which the next holder notes
+        return self._underway.is_idle and (self._ending is not None or await self._is_at_end())
+
+    def _stop_feeding(self, why: Outcome) -> None:
+        self._ending = why
+        self._ended_at = time.monotonic()
+        self._submitter.is_open = False
+        self._underway.drop()
+
+    async def _look(self) -> None:
+        """Whether the shard is ours and to be sent; and show a sign of life now and then."""
+        hold, is_due = self._hold, time.monotonic() >= self._renewed_at + LEASE_S / 3
+
+        def look(connection: Connection) -> bool:
+            if is_due and not self.keep_bind(connection):
+                log.warning("somebody else has our session's place", extra={"gateway": self._network.name})
+            return ledger.is_to_be_sent(connection, hold, renew=is_due)
+
+        if await self._write(look, renews=is_due):
+            if is_due:
+                self._renewed_at = time.monotonic()
+        elif self._ending is None:
+            self._stop_feeding(Outcome.HALTED)
+
+    async def _step(self) -> bool:
+        """The next thing to write; False where there is none now."""
+        if (record := self._underway.ripe(all_of_them=self._ending is not None)) is not None:
+            work_ms = round((time.monotonic() - self._recorded_at) * 1000)
+            self._recorded_at = time.monotonic()
+            of = (self._hold, record.after_id, record.to_id, record.entries)
+            await self._write(lambda connection: ledger.record(connection, *of, work_ms=work_ms), renews=True)
+            self._underway.recorded(record)
+            self._tell(record.to_id)
+            return True
+        count = len(self._underway.news)
+        if count and (count >= NEWS_AT_ONCE or time.monotonic() >= self._settled_at + NEWS_EVERY_S):
+            await self._settle(list(self._underway.news[:NEWS_AT_ONCE]))
+            return True
+        if self._ending is not None or self._underway.chunks >= MOST_CHUNKS:
+            return False
+        if time.monotonic() >= self._again_at + AGAIN_EVERY_S:
+            self._again_at = time.monotonic()
+            if await self._feed_again():
+                return True
+        if not self._feed.is_at_end:
+            await self._feed_next()
+            return True
+        return False
+
+    async def _settle(self, news: list[News]) -> None:
+        of = (self._hold.campaign_id, self._hold.number, news)
+        validity_s = self._network.validity_s
+        await self._write(lambda connection: ledger.settle(connection, *of, validity_s=validity_s))
+        self._underway.told(len(news))
+        self._settled_at = time.monotonic()
+
+    async def _feed_next(self) -> None:
+        serving: Serving = await self._in_thread(self._feed.next)
+
+        def intend(connection: Connection) -> list[str]:
+            chunk, texts = serving.chunk(opted_out(connection, self._network, serving), self._network.max_parts)
+            ledger.intend(connection, self._hold, chunk)
+            note_turn(connection, self._hold.campaign_id, serving)
+            self._chunk = chunk
+            return texts
+
+        try:
+            texts = await self._write(intend, renews=True)
+        except Overtaken:  # somebody inherited a number meanwhile: it is made anew
+            return
+        except LeaseLost:
+            self._stop_feeding(Outcome.HALTED)
+            return
+        self._feed.intended(serving)
+        self._underway.add(self._chunk, texts)
+        self._submitter.wake()
+
+    async def _feed_again(self) -> bool:
+        """Whether somebody is due again."""
+        hold, shard = self._hold, self._shard
+        if self._underway.has_resubmitted:
+            return False
+
+        def find() -> list[messages.Message]:
+            with self._database.connect() as connection:
+                if not shards.get(connection, hold.campaign_id, hold.number).tally.retry:
+                    return []
+                return messages.due(connection, hold.campaign_id, shard.after_id, shard.to_id, NEWS_AT_ONCE)
+
+        rows = await self._in_thread(find)
+        if not rows:
+            return False
+        submissions, not_sent = await self._in_thread(lambda: self._feed.again(rows))
+        ids = [each.customer_id for each in rows]
+        news = [News(each, hold.epoch, Delivery.REFUSED, error=why) for each, why in not_sent.items()]
+
+        def intend(connection: Connection) -> None:
+            ledger.intend_again(connection, hold, ids)
+            ledger.settle(connection, hold.campaign_id, hold.number, news, validity_s=self._network.validity_s)
+
+        try:
+            await self._write(intend, renews=True)
+        except LeaseLost:
+            self._stop_feeding(Outcome.HALTED)
+            return True
+        self._underway.add_again(submissions)
+        self._submitter.wake()
+        return True
+
+    async def _is_at_end(self) -> bool:
+        """Whether everybody is on record, and nobody is due again now."""
+        if not self._feed.is_at_end:
+            return False
+        shard = await self._in_thread(self._as_stored)
+        return not shard.tally.submitting and not await self._feed_again()
+
+    def _as_stored(self) -> Shard:
+        with self._database.connect() as connection:
+            return shards.get(connection, self._hold.campaign_id, self._hold.number)
+
+    async def _end(self) -> Outcome:
+        """Let the shard go, and say how it stands."""
+        hold, shard = self._hold, self._shard
+
+        def leave(connection: Connection) -> Outcome:
+            now = shards.get(connection, hold.campaign_id, hold.number)
+            is_read = now.last_id == now.to_id and not now.tally.submitting
+            of = (hold.campaign_id, shard.after_id, shard.to_id)
+            due = messages.next_due(connection, *of) if now.tally.retry else None
+            ledger.release(connection, hold, due if is_read else None)
+            if now.epoch != hold.epoch:
+                raise ShardTaken(f"shard {hold.number} of campaign {hold.campaign_id} is not ours any more")
+            if is_read and not now.tally.retry:
+                return Outcome.COMPLETE
+            if self._ending is None:
+                return Outcome.LATER
+            return self._ending
+
+        outcome = await self._write(leave)
+        if outcome is Outcome.COMPLETE:
+            await self._in_thread(self._tell_rejects)
+        return outcome
+
+    def _tell(self, last_id: int) -> None:
+        shard = self._shard
+        self._slice.on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, False, shard.tally))
+
+    def _tell_rejects(self) -> None:
+        shard = self._shard
+        with self._database.connect() as connection:
+            counts = rejects.count(connection, shard.campaign_id, shard.after_id, shard.to_id)
+        if counts:
+            self._slice.on_rejected(Rejected(ShardOrder(shard.campaign_id, shard.number), counts))
+
+    # ── the way to the database ─────────────────────────────────────────────────────────────────
+
+    def _extend(self, asked_at: float) -> None:
+        """Our lease was renewed by a statement that began then."""
+        self._submitter.deadline = asked_at + LEASE_S - LEASE_MARGIN_S
+        self._submitter.wake()
+
+    async def _in_thread(self, job: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
+
+    async def _write(self, unit: Callable[[Connection], Result], *, renews: bool = False) -> Result:
+        """In a transaction, which `renews` our lease or not. A connection that is lost, perhaps after a commit, is made
+        anew, and it is tried again: each of ours may be done twice. Nothing is submitted once our lease may be over."""
+        given_up_at, pause_s = time.monotonic() + AWAY_FOR_S, 0.05
+        while True:
+            asked_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+            try:
+                result = await self._in_thread(lambda: write(self._database, unit))
+            except DBAPIError as error:
+                if not may_pass(error) or time.monotonic() > given_up_at or self._slice.should_stop():
+                    raise
+                log.warning("database cannot be written to, trying again", extra={"error": reason(error)})
+                await asyncio.sleep(pause_s)
+                pause_s = min(2.0, pause_s * 2)
+            else:
+                if renews:
+                    self._extend(asked_at)
+                return result

@@ -1,0 +1,126 @@
+"""Makes chunks for the ledger: the next customers of a shard, with what each of them is to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, Engine
+
+from app.dedupe.shared_numbers import Turn, decide, note
+from app.domain.chunk import Chunk
+from app.domain.greeting import Template
+from app.domain.page import Page, by_form, prepare
+from app.domain.people import People
+from app.domain.reject import Reason, Reject
+from app.gateways.base import Network, Submission
+from app.store import customers, opt_outs
+from app.store.customers import Pages
+from app.store.duplicates import Duplicates
+from app.store.messages import Message
+from app.store.shards import Shard
+
+PAGE_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A chunk before it is intended: opt-outs are looked at in the transaction that does."""
+
+    after_id: int
+    to_id: int
+    page: Page
+    turn: Turn
+    texts: list[str]
+    parts: list[int]
+
+    def chunk(self, opted_out: set[int], max_parts: int) -> tuple[Chunk, list[str]]:
+        """Without those who want nothing, and without those whose message would be too long."""
+        greeted, rejects = self.page.greeted, list(self.page.rejects)
+        mobiles = list(map(int, greeted.mobiles))
+        ids, texts, parts, genders = list(greeted.ids), self.texts, self.parts, list(greeted.genders)
+        if opted_out or max(parts, default=0) > max_parts:
+            kept = []
+            for place, (customer_id, mobile, count) in enumerate(zip(ids, mobiles, parts, strict=True)):
+                if mobile in opted_out:
+                    rejects.append(Reject(customer_id, Reason.OPTED_OUT))
+                elif count > max_parts:
+                    rejects.append(Reject(customer_id, Reason.TOO_LONG))
+                else:
+                    kept.append(place)
+            ids, mobiles = [ids[each] for each in kept], [mobiles[each] for each in kept]
+            texts, parts = [texts[each] for each in kept], [parts[each] for each in kept]
+            genders = [genders[each] for each in kept]
+        tally = replace(by_form(genders), rejected=len(rejects))
+        chunk = Chunk(self.after_id, self.to_id, ids, mobiles, parts, rejects, tally)
+        return chunk, texts
+
+
+class Feed:
+    """Reads the customers of a shard from where its record ends."""
+
+    def __init__(
+        self, database: Engine, shard: Shard, template: Template, network: Network, *, chunk_rows: int
+    ) -> None:
+        self._database = database
+        self._campaign_id = shard.campaign_id
+        self._to_id = shard.to_id
+        self._template = template
+        self._network = network
+        self._chunk_rows = chunk_rows
+        with database.connect() as connection:
+            self._duplicates = Duplicates(connection, shard.campaign_id, shard.intended_id, shard.to_id)
+        self._pages = Pages(shard.to_id, max(PAGE_ROWS, chunk_rows), template.columns)
+        self._people = People.of([])
+        self._reached = self._read_to = shard.intended_id
+        """Up to the first one chunks were made; up to the second one people were read."""
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last chunk was made."""
+        return self._reached >= self._to_id
+
+    def next(self) -> Serving:
+        """The next chunk. It is made anew until `intended` says that it is."""
+        if not len(self._people) and self._read_to < self._to_id:
+            with self._database.connect() as connection:
+                self._people, self._read_to = self._pages.after(connection, self._reached)
+        people = self._people.first(self._chunk_rows)
+        to_id = people.ids[-1] if len(people) < len(self._people) else self._read_to
+        turn = decide(self._database, self._campaign_id, self._duplicates, people, self._reached, to_id)
+        page = prepare(self._template, people, turn.duplicates)
+        lines = page.text.split("\n")[:-1]
+        made = [self._network.message(each) for each in lines]
+        return Serving(self._reached, to_id, page, turn, [text for text, _ in made], [parts for _, parts in made])
+
+    def intended(self, serving: Serving) -> None:
+        """That chunk is on its way."""
+        self._reached = serving.to_id
+        done = sum(each <= serving.to_id for each in self._people.ids[: self._chunk_rows])
+        self._people = self._people.after(done)
+
+    def again(self, rows: Sequence[Message]) -> tuple[list[Submission], dict[int, str]]:
+        """What those are to read who are tried again; and why not, by id, of those who are not."""
+        submissions: list[Submission] = []
+        not_sent: dict[int, str] = {}
+        with self._database.connect() as connection:
+            opted_out = opt_outs.among(connection, self._network.opt_out_key, [each.mobile for each in rows])
+            for row in rows:
+                people = customers.page(connection, row.customer_id - 1, row.customer_id, 1, self._template.columns)
+                page = prepare(self._template, people)
+                if row.mobile in opted_out:
+                    not_sent[row.customer_id] = Reason.OPTED_OUT.value
+                elif not page.greeted or int(page.greeted.mobiles[0]) != row.mobile:
+                    not_sent[row.customer_id] = "customer_changed"
+                else:
+                    text, parts = self._network.message(page.text.rstrip("\n"))
+                    submissions.append(Submission(row.customer_id, row.mobile, text, parts))
+        return submissions, not_sent
+
+
+def opted_out(connection: Connection, network: Network, serving: Serving) -> set[int]:
+    """Who of them wants nothing, as of this transaction."""
+    return opt_outs.among(connection, network.opt_out_key, list(map(int, serving.page.greeted.mobiles)))
+
+
+def note_turn(connection: Connection, campaign_id: int, serving: Serving) -> None:
+    """In the transaction that intends the chunk; see dedupe/shared_numbers."""
+    note(connection, campaign_id, serving.turn)

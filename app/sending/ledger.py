@@ -1,0 +1,141 @@
+"""Sends a shard to a network, which takes nothing back: intent, then the bytes, then the outcome.
+
+Whoever claims a shard raises its epoch. Nobody is submitted to before an intent under that epoch is committed, and what
+an earlier epoch intended and did not settle is never submitted again by itself: nobody gets a message twice by us, and
+what a crash left in doubt is listed, some hundred messages a shard at most.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import uvloop
+from sqlalchemy import Engine
+
+from app.domain.campaign import State
+from app.domain.greeting import compile_template
+from app.domain.orders import Outcome, ShardOrder
+from app.errors import GatewayAway, ShardTaken
+from app.gateways.base import Line, Network
+from app.sending.books import Books
+from app.sending.feed import Feed
+from app.sending.limiter import Limiter
+from app.sending.strategy import Slice
+from app.sending.submitter import Submitter
+from app.sending.underway import Underway
+from app.store import accounts, campaigns, ledger
+from app.store.campaigns import Campaign
+from app.store.faults import write
+from app.store.ledger import Hold
+from app.store.shards import Shard
+
+CHUNK_S = 0.5
+"""A chunk is so much work at the gateway's rate."""
+SMALLEST_CHUNK, LARGEST_CHUNK = 20, 500
+
+
+class Ledger:
+    """One shard of one campaign, for one task. See Strategy."""
+
+    def __init__(
+        self, database: Engine, campaign: Campaign, order: ShardOrder, a_slice: Slice, network: Network
+    ) -> None:
+        self._database = database
+        self._campaign = campaign
+        self._order = order
+        self._slice = a_slice
+        self._network = network
+        self._hold: Hold | None = None
+        self.owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+        """Nobody else's, so that who was killed and who comes after are told apart."""
+
+    def claim(self) -> Shard:
+        """See Strategy."""
+        of = (self._order.campaign_id, self._order.number, self.owner)
+        shard, self._hold = write(
+            self._database, lambda connection: ledger.claim(connection, *of, doubt=self._network.doubt)
+        )
+        return shard
+
+    def send(self, shard: Shard) -> Outcome:
+        """See Strategy. Raises GatewayAway."""
+        if (slot := self._take_bind()) is None:
+            self._release()
+            return Outcome.TAKEN
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(self._connect_and_send(shard, slot))
+        except GatewayAway:
+            self._release()
+            raise
+        finally:
+            write(
+                self._database,
+                lambda connection: accounts.give_bind_back(connection, self._network.name, slot, self.owner),
+            )
+
+    def let_go(self) -> bool:
+        """See Strategy. There is nothing to undo."""
+        with self._database.connect() as connection:
+            campaign = campaigns.get(connection, self._campaign.id)
+        if campaign is not None and campaign.state is State.RUNNING:
+            return False
+        self._release()
+        return True
+
+    def close(self) -> None:
+        """See Strategy."""
+
+    def _release(self) -> None:
+        if (hold := self._hold) is not None:
+            write(self._database, lambda connection: ledger.release(connection, hold))
+
+    def _take_bind(self) -> int | None:
+        name, most = self._network.name, self._network.binds
+        return write(self._database, lambda connection: accounts.take_bind(connection, name, most, self.owner))
+
+    async def _connect_and_send(self, shard: Shard, slot: int) -> Outcome:
+        if self._hold is None:
+            raise ShardTaken(f"shard {shard.number} of campaign {shard.campaign_id} was not claimed")
+        line = await self._network.open()
+        with ThreadPoolExecutor(1, thread_name_prefix="books") as thread:
+            try:
+                return await self._send(shard, self._hold, line, slot, thread)
+            finally:
+                await line.close()
+
+    async def _send(self, shard: Shard, hold: Hold, line: Line, slot: int, thread: ThreadPoolExecutor) -> Outcome:
+        network, loop = self._network, asyncio.get_running_loop()
+        template = compile_template(self._campaign.template, None)
+        rows = LARGEST_CHUNK
+        if network.rate is not None:
+            rows = max(SMALLEST_CHUNK, min(LARGEST_CHUNK, int(network.rate * CHUNK_S)))
+        feed = Feed(self._database, shard, template, network, chunk_rows=rows)
+        underway = Underway(hold.epoch, network.validity_s, time.monotonic)
+
+        async def reserve(cost_us: int) -> tuple[float, float]:
+            def unit() -> tuple[int, int]:
+                return write(self._database, lambda connection: accounts.reserve(connection, network.name, cost_us))
+
+            begins_us, now_us = await loop.run_in_executor(None, unit)
+            return begins_us / 1e6, now_us / 1e6
+
+        limiter = Limiter(network.rate, reserve) if network.rate is not None else None
+        submitter = Submitter(line, underway, limiter)
+        books = Books(self._database, shard, hold, feed, underway, submitter, network, self._slice, thread)
+        books.keep_bind = lambda connection: accounts.keep_bind(connection, network.name, slot, self.owner)
+        keeping = asyncio.create_task(books.keep())
+        jobs: list[asyncio.Task[Any]] = [keeping, *map(asyncio.create_task, (submitter.submit(), submitter.collect()))]
+        try:
+            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            for each in done - {keeping}:
+                each.result()  # it never ends by itself
+            return await keeping
+        finally:
+            for each in jobs:
+                each.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)

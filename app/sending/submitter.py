@@ -1,0 +1,106 @@
+"""Hands what is under way to the line as its window and the account's rate allow, and notes the answers."""
+
+import asyncio
+import logging
+import time
+
+from app.gateways.base import Answer, Line, Submission
+from app.sending.limiter import Limiter
+from app.sending.underway import Underway
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+"""After the other side said that we are too quick: doubled each time, until it takes something again."""
+
+
+class Submitter:
+    """Of one shard, on one event loop. `changed` is set when there is something for the books."""
+
+    def __init__(self, line: Line, underway: Underway, limiter: Limiter | None) -> None:
+        self._line = line
+        self._underway = underway
+        self._limiter = limiter
+        self._out: dict[int, Submission] = {}
+        """Submitted, without an answer."""
+        self._wake = asyncio.Event()
+        self._pause_s = 0.0
+        self._paused_until = 0.0
+        self.changed = asyncio.Event()
+        self.deadline = float("inf")
+        """Of our lease, CLOCK_BOOTTIME: nothing is submitted after it."""
+        self.is_open = True
+        """Whether something may be submitted; false once the work is to end."""
+
+    def wake(self) -> None:
+        """There is something to submit."""
+        self._wake.set()
+
+    @property
+    def is_in_time(self) -> bool:
+        """Whether our lease holds, as far as we know."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) < self.deadline
+
+    async def submit(self) -> None:
+        """For ever."""
+        while True:
+            wait_s = await self._submit_some()
+            if wait_s is None or wait_s > 0:
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+                self._wake.clear()
+            else:
+                await asyncio.sleep(0)
+
+    async def _submit_some(self) -> float | None:
+        """Seconds until there may be more to do; None: when somebody wakes us."""
+        if not (self.is_open and self._underway.queued and self.is_in_time):
+            return None
+        if (pause_s := self._paused_until - time.monotonic()) > 0:
+            return pause_s
+        room = self._line.room
+        if room <= 0:
+            return None
+        parts = 1_000_000
+        if self._limiter is not None:
+            await self._limiter.buy(self._underway.queued)
+            if not (self.is_open and self.is_in_time):
+                return None
+            parts, wait_s = self._limiter.free()
+            if not parts:
+                return wait_s
+        taken = self._underway.take(room, parts)
+        if self._limiter is not None:
+            self._limiter.spend(sum(each.parts for each in taken))
+        self._out.update({each.token: each for each in taken})
+        self._line.submit(taken)
+        self.changed.set()
+        return 0.0
+
+    async def collect(self) -> None:
+        """For ever."""
+        while True:
+            for each in await self._line.answers():
+                self._note(each)
+            self._wake.set()
+            self.changed.set()
+
+    def _note(self, answer: Answer) -> None:
+        submission = self._out.pop(answer.token, None)
+        if not (answer.is_throttled or answer.is_unsent):
+            self._pause_s = 0.0
+            self._underway.note(answer)
+            return
+        if answer.is_throttled:
+            if not self._pause_s:
+                log.warning("gateway is full, slowing down", extra={"error": answer.error})
+            self._pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, self._pause_s))
+            until = time.monotonic() + self._pause_s
+            if until > self._paused_until + self._pause_s / 2:  # one of several that came together
+                self._paused_until = until
+                self._pause_s *= 2
+        self._underway.note(answer, submission if self.is_open else None)

@@ -1,0 +1,214 @@
+"""What is under way of one shard: chunks that are intended, messages that wait to be submitted, answers. Pure."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from app.domain.chunk import Chunk, Entry, News
+from app.domain.delivery import Delivery, pause_after
+from app.gateways.base import Answer, Submission
+
+RIPE_AFTER_S = 1.0
+"""So long a chunk waits for its last answers before it goes on record without them."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A chunk that is not on record yet."""
+
+    chunk: Chunk
+    since: float
+    answers: list[Answer | None]
+    submitted_at: list[datetime | None]
+    left: int
+    """Without an answer."""
+    unsubmitted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Chunks that can go on record: everybody with `after_id < id <= to_id`."""
+
+    after_id: int
+    to_id: int
+    entries: list[Entry] = field(repr=False)
+
+
+class Underway:
+    """Of one holder, under one epoch. `clock` in seconds."""
+
+    def __init__(self, epoch: int, validity_s: float, clock: Callable[[], float]) -> None:
+        self._epoch = epoch
+        self._validity_s = validity_s
+        self._clock = clock
+        self._chunks: deque[_Open] = deque()
+        self._place: dict[int, tuple[_Open, int]] = {}
+        self._queue: deque[Submission] = deque()
+        self._in_ledger: dict[int, Submission | None] = {}
+        """Those who have a row that says submitting, and no answer yet; the message of those that are sent again."""
+        self._news: list[News] = []
+
+    # ── what goes out ───────────────────────────────────────────────────────────────────────────
+
+    @property
+    def chunks(self) -> int:
+        """How many are not on record."""
+        return len(self._chunks)
+
+    @property
+    def queued(self) -> int:
+        """How many messages wait to be submitted."""
+        return len(self._queue)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way and everything is on record."""
+        return not (self._chunks or self._in_ledger or self._news)
+
+    @property
+    def has_resubmitted(self) -> bool:
+        """Whether some that were tried again have no answer yet."""
+        return any(each is not None for each in self._in_ledger.values())
+
+    def add(self, chunk: Chunk, texts: Sequence[str]) -> None:
+        """A chunk that was intended, with the message for each of its ids."""
+        count = len(chunk.ids)
+        opened = _Open(chunk, self._clock(), [None] * count, [None] * count, count, count)
+        self._chunks.append(opened)
+        for place, (token, mobile, text, parts) in enumerate(
+            zip(chunk.ids, chunk.mobiles, texts, chunk.parts, strict=True)
+        ):
+            self._place[token] = (opened, place)
+            self._queue.append(Submission(token, mobile, text, parts))
+
+    def add_again(self, submissions: Sequence[Submission]) -> None:
+        """Messages that have a row, and are intended again."""
+        for each in submissions:
+            self._in_ledger[each.token] = each
+            self._queue.append(each)
+
+    def take(self, count: int, parts: int) -> list[Submission]:
+        """The next messages to submit, so many at most, and of so many parts together, unless the first one alone has
+        more."""
+        taken: list[Submission] = []
+        now = datetime.now(UTC)
+        while self._queue and len(taken) < count and (not taken or self._queue[0].parts <= parts):
+            each = self._queue.popleft()
+            parts -= each.parts
+            taken.append(each)
+            if found := self._place.get(each.token):
+                opened, place = found
+                opened.submitted_at[place] = now
+                opened.unsubmitted -= 1
+        return taken
+
+    def drop(self) -> None:
+        """Nothing more is to be submitted: what waits is tried again later, at once if need be."""
+        while self._queue:
+            each = self._queue.popleft()
+            if found := self._place.get(each.token):
+                found[0].unsubmitted -= 1
+            self.note(Answer(each.token, Delivery.RETRY, is_unsent=True))
+
+    # ── what comes back ─────────────────────────────────────────────────────────────────────────
+
+    def note(self, answer: Answer, again: Submission | None = None) -> None:
+        """An answer came. `again`: the message, if it is to be submitted again at once."""
+        if found := self._place.get(answer.token):
+            opened, place = found
+            if again is not None:
+                opened.submitted_at[place] = None
+                opened.unsubmitted += 1
+                self._queue.append(again)
+                return
+            if opened.answers[place] is None:
+                opened.left -= 1
+            elif answer.state is Delivery.UNKNOWN:
+                return  # it had one
+            opened.answers[place] = answer
+            return
+        if again is not None and answer.token in self._in_ledger:
+            self._queue.append(again)
+            return
+        self._in_ledger.pop(answer.token, None)
+        due_at = datetime.now(UTC) if answer.is_unsent else None
+        self._news.append(News(answer.token, self._epoch, answer.state, answer.provider_id, answer.error, due_at))
+
+    def ripe(self, *, all_of_them: bool = False) -> Record | None:
+        """The chunks in front that can go on record now: those without a message to wait for, and those that waited
+        long enough for the answers of a few. None where the first one cannot. `all_of_them`: whoever has no answer."""
+        now = self._clock()
+        entries: list[Entry] = []
+        to_id: int | None = None
+        for opened in self._chunks:
+            has_waited = now >= opened.since + RIPE_AFTER_S or all_of_them
+            if opened.unsubmitted or (opened.left and not has_waited):
+                break
+            to_id = opened.chunk.to_id
+            entries += self._entries(opened)
+        if to_id is None:
+            return None
+        return Record(self._chunks[0].chunk.after_id, to_id, entries)
+
+    def recorded(self, record: Record) -> None:
+        """That is on record. Who had no answer by then is a straggler; an answer since then is news."""
+        known = {each.customer_id: each.state for each in record.entries}
+        while self._chunks and self._chunks[0].chunk.to_id <= record.to_id:
+            opened = self._chunks.popleft()
+            for token, answer in zip(opened.chunk.ids, opened.answers, strict=True):
+                del self._place[token]
+                if known[token] is not Delivery.SUBMITTING:
+                    if answer and _differs(answer.state, known[token]):
+                        self.note(answer)
+                elif answer is None:
+                    self._in_ledger[token] = None
+                else:
+                    self._in_ledger[token] = None
+                    self.note(answer)
+
+    @property
+    def news(self) -> Sequence[News]:
+        """Of messages that have a row."""
+        return self._news
+
+    def told(self, count: int) -> None:
+        """So many of the news, the first ones, are on record."""
+        del self._news[:count]
+
+    def _entries(self, opened: _Open) -> list[Entry]:
+        chunk = opened.chunk
+        now = datetime.now(UTC)
+        return [
+            _entry(customer_id, mobile, parts, answer, submitted_at or now, now, self._validity_s)
+            for customer_id, mobile, parts, answer, submitted_at in zip(
+                chunk.ids, chunk.mobiles, chunk.parts, opened.answers, opened.submitted_at, strict=True
+            )
+        ]
+
+
+def _entry(
+    customer_id: int,
+    mobile: int,
+    parts: int,
+    answer: Answer | None,
+    submitted_at: datetime,
+    now: datetime,
+    validity_s: float,
+) -> Entry:
+    if answer is None:
+        return Entry(customer_id, mobile, parts, Delivery.SUBMITTING, submitted_at)
+    state, due_at = answer.state, None
+    if state is Delivery.RETRY:
+        due_at = now
+        if not answer.is_unsent:
+            if (pause_s := pause_after(1, validity_s)) is None:
+                state, due_at = Delivery.REFUSED, None
+            else:
+                due_at = now + timedelta(seconds=pause_s)
+    return Entry(customer_id, mobile, parts, state, submitted_at, answer.provider_id, answer.error, due_at)
+
+
+def _differs(answer: Delivery, recorded: Delivery) -> bool:
+    """Whether a later answer says something else: only a late one can."""
+    return recorded is Delivery.UNKNOWN and answer is not Delivery.UNKNOWN

@@ -1,0 +1,335 @@
+"""A shard goes to a network: everybody has one row, the counts add up, and nobody is submitted to twice by us."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from app.campaigns.finish import close_shard
+from app.domain.campaign import Verb
+from app.domain.chunk import Chunk, Entry, News
+from app.domain.delivery import Delivery
+from app.domain.orders import Outcome, ShardOrder
+from app.domain.page import by_form
+from app.errors import LeaseLost
+from app.gateways.base import Answer
+from app.sending.shard import send_shard
+from app.store import campaigns, ledger, opt_outs, rejects, tables
+from app.store.database import writing
+from tests.integration.app.campaigns import after, trigger
+from tests.integration.app.ledgers import check, rows_of
+from tests.integration.app.network import Network, taken
+from tests.integration.app.people import crowd, move_in, person
+
+SIZE = 10_000
+
+
+def send(database, logs, campaign, network, *, should_stop=lambda: False, slice_s=60.0, number=0):
+    """What a task does with one shard."""
+    report = send_shard(
+        database,
+        logs,
+        ShardOrder(campaign.id, number),
+        slice_s=slice_s,
+        should_stop=should_stop,
+        on_progress=lambda _: None,
+        on_rejected=lambda _: None,
+        networks={network.name: network},
+    )
+    return report.outcome
+
+
+def test_everybody_gets_one_message_and_has_one_row(database, logs):
+    move_in(database, crowd(1200))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network()
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    shard = check(database, campaign)
+    assert network.numbers == Counter(13800000000 + number for number in range(1, 1201))
+    assert [row.customer_id for row in rows_of(database, campaign)] == list(range(1, 1201))
+    assert {row.state for row in rows_of(database, campaign)} == {Delivery.ACCEPTED}
+    assert (shard.tally.accepted, shard.tally.sent, shard.tally.audience) == (1200, 1200, 1200)
+    assert len({row.provider_id for row in rows_of(database, campaign)}) == 1200
+    assert close_shard(database, campaign.id, 0)
+
+
+def test_who_cannot_be_greeted_or_wants_nothing_is_a_reject(database, logs):
+    move_in(database, [*crowd(8), (9, "张伟", 1, ""), (10, " ", 1, "13800000010")])
+    with writing(database) as connection:
+        opt_outs.add(connection, "-", [13800000003], "person")
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network()
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    shard = check(database, campaign)
+    with database.connect() as connection:
+        found = {each.customer_id: each.reason.value for each in rejects.between(connection, campaign.id, 0, SIZE)}
+    assert found == {3: "opted_out", 9: "no_mobile", 10: "no_name"}
+    assert 13800000003 not in network.numbers
+    assert (shard.tally.sent, shard.tally.rejected) == (7, 3)
+
+
+def test_a_text_of_too_many_parts_is_a_reject(database, logs):
+    move_in(database, [person(1), person(2, "长" * 60)])
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network(max_parts=1)
+
+    send(database, logs, campaign, network)
+
+    with database.connect() as connection:
+        found = {each.customer_id: each.reason.value for each in rejects.between(connection, campaign.id, 0, SIZE)}
+    assert found == {2: "too_long"}
+
+
+def test_a_message_that_is_refused_is_not_tried_again(database, logs):
+    move_in(database, crowd(10))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network()
+    network.fate = lambda number, each: (
+        Answer(each.token, Delivery.REFUSED, error="ESME_RINVDSTADR") if each.token == 4 else taken(number, each)
+    )
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    (row,) = [row for row in rows_of(database, campaign) if row.state is Delivery.REFUSED]
+    assert (row.customer_id, row.error, row.final_at is not None) == (4, "ESME_RINVDSTADR", True)
+    assert check(database, campaign).tally.refused == 1
+
+
+def test_a_message_without_an_answer_is_in_doubt_and_the_others_go_on(database, logs):
+    move_in(database, crowd(1500))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network(answer_timeout_s=2.0)
+    network.fate = lambda number, each: None if each.token % 500 == 7 else taken(number, each)
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    doubtful = [row.customer_id for row in rows_of(database, campaign) if row.state is Delivery.UNKNOWN]
+    assert doubtful == [7, 507, 1007]
+    assert check(database, campaign).tally.unknown == 3
+    assert max(network.numbers.values()) == 1
+
+
+def test_a_message_that_is_refused_for_now_is_due_again_later(database, logs):
+    move_in(database, crowd(10))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network()
+    network.fate = lambda number, each: (
+        Answer(each.token, Delivery.RETRY, error="ESME_RSYSERR") if number == 3 else taken(number, each)
+    )
+
+    assert send(database, logs, campaign, network) is Outcome.LATER
+
+    shard = check(database, campaign)
+    assert (shard.tally.retry, shard.tally.accepted, shard.due_ms > 0) == (1, 9, True)
+    assert not close_shard(database, campaign.id, 0)
+
+
+def test_a_message_that_is_due_again_is_tried_again(database, logs, monkeypatch):
+    monkeypatch.setattr("app.domain.delivery.FIRST_PAUSE_S", 0.0)
+    move_in(database, crowd(10))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network()
+    network.fate = lambda number, each: (
+        Answer(each.token, Delivery.RETRY, error="ESME_RSYSERR") if number == 3 else taken(number, each)
+    )
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    shard = check(database, campaign)
+    assert (shard.tally.accepted, shard.tally.retry) == (10, 0)
+    assert sorted(network.numbers.values()) == [*[1] * 9, 2]
+    (row,) = [row for row in rows_of(database, campaign) if row.attempts == 2]
+    assert row.state is Delivery.ACCEPTED
+
+
+def test_a_network_that_is_full_slows_us_down_and_it_is_no_attempt(database, logs):
+    move_in(database, crowd(50))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network()
+    network.fate = lambda number, each: (
+        Answer(each.token, Delivery.RETRY, error="ESME_RTHROTTLED", is_throttled=True)
+        if 10 <= number < 20
+        else taken(number, each)
+    )
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    assert check(database, campaign).tally.accepted == 50
+    assert {row.attempts for row in rows_of(database, campaign)} == {1}
+
+
+@pytest.mark.parametrize("looks", [1, 2, 5])
+def test_a_shard_told_to_stop_is_continued_with_nobody_twice(database, logs, looks):
+    move_in(database, crowd(3000))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network(window=10)
+
+    first = send(database, logs, campaign, network, should_stop=after(looks))
+    halfway = check(database, campaign)
+    second = send(database, logs, campaign, network)
+
+    assert (first, second) == (Outcome.STOPPED, Outcome.COMPLETE)
+    assert halfway.tally.unknown == halfway.tally.submitting == 0
+    assert check(database, campaign).tally.accepted == 3000
+    assert set(network.numbers.values()) == {1}
+    assert len(network.numbers) == 3000
+
+
+def test_a_campaign_that_is_paused_stops_within_a_moment_and_goes_on_exactly(database, logs):
+    move_in(database, crowd(3000))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network(window=10)
+
+    def fate(number, each):
+        if number == 700:
+            with writing(database) as connection:
+                campaigns.change(connection, campaign.id, Verb.PAUSE)
+        return taken(number, each)
+
+    network.fate = fate
+    assert send(database, logs, campaign, network) is Outcome.HALTED
+    halfway = check(database, campaign)
+    with writing(database) as connection:
+        campaigns.change(connection, campaign.id, Verb.RESUME)
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+    assert halfway.tally.unknown == halfway.tally.submitting == 0
+    assert halfway.tally.accepted == 3000 - (len(network.log) - halfway.tally.accepted)
+    assert check(database, campaign).tally.accepted == 3000
+    assert set(network.numbers.values()) == {1}
+
+
+def test_a_network_that_is_away_blocks_the_shard_and_nothing_is_lost(database, logs):
+    move_in(database, crowd(10))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network(is_away=True)
+
+    assert send(database, logs, campaign, network) is Outcome.BLOCKED
+    network.is_away = False
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+    assert check(database, campaign).tally.accepted == 10
+
+
+class Killed(BaseException):
+    """In place of kill -9: nothing of ours runs after it."""
+
+
+def die_at(which):
+    """The fate that kills us at this submission, after the network took it."""
+
+    def fate(number, each):
+        if number == which:
+            raise Killed
+        return taken(number, each)
+
+    return fate
+
+
+def outlive_lease(database, campaign):
+    """As if the time of everybody's lease were over."""
+    with writing(database) as connection:
+        connection.execute(
+            tables.shards.update().where(tables.shards.c.campaign_id == campaign.id).values(lease_until_ms=1)
+        )
+
+
+@pytest.mark.parametrize("which", [0, 1, 499, 500, 777, 1499])
+def test_what_a_killed_task_had_under_way_is_in_doubt_and_not_sent_again(database, logs, which):
+    move_in(database, crowd(1500))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network(fate=die_at(which))
+
+    with pytest.raises(Killed):
+        send(database, logs, campaign, network)
+    assert send(database, logs, campaign, network) is Outcome.TAKEN  # its lease runs
+    outlive_lease(database, campaign)
+    network.fate = taken
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    shard = check(database, campaign)
+    assert max(network.numbers.values()) == 1
+    assert [row.customer_id for row in rows_of(database, campaign)] == list(range(1, 1501))
+    assert shard.tally.accepted + shard.tally.unknown == 1500
+    assert 1 <= shard.tally.unknown <= 1000
+    doubtful = {row.mobile for row in rows_of(database, campaign) if row.state is Delivery.UNKNOWN}
+    assert {*range(13800000001, 13800001501)} - set(network.numbers) <= doubtful
+
+
+def test_where_the_policy_is_to_send_again_doubt_is_tried_again(database, logs):
+    move_in(database, crowd(700))
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    network = Network(fate=die_at(600), doubt=Delivery.RETRY)
+    with pytest.raises(Killed):
+        send(database, logs, campaign, network)
+    outlive_lease(database, campaign)
+    network.fate = taken
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    assert check(database, campaign).tally.accepted == 700
+    assert set(network.numbers) == {13800000000 + number for number in range(1, 701)}
+
+
+def test_who_was_edited_or_deleted_since_a_kill_is_in_doubt_under_the_number_that_was_sent_to(database, logs):
+    move_in(database, crowd(20))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network(fate=die_at(10))
+    with pytest.raises(Killed):
+        send(database, logs, campaign, network)
+    move_in(database, [(number, "李四", 1, f"139{number:08}") for number in range(1, 11)])
+    outlive_lease(database, campaign)
+    network.fate = taken
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    assert [row.mobile for row in rows_of(database, campaign)] == [13800000000 + number for number in range(1, 21)]
+    assert max(network.numbers.values()) == 1
+
+
+def test_a_holder_whose_shard_was_taken_up_neither_intends_nor_records_any_more(database, logs):
+    move_in(database, crowd(20))
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    of = (campaign.id, 0)
+    with writing(database) as connection:
+        _, zombie = ledger.claim(connection, *of, "zombie", doubt=Delivery.UNKNOWN)
+    with writing(database) as connection:
+        ledger.intend(connection, zombie, Chunk(0, 5, [1, 2], [11, 12], [1, 1], tally=by_form([0, 1])))
+    outlive_lease(database, campaign)
+    with writing(database) as connection:
+        _, holder = ledger.claim(connection, *of, "holder", doubt=Delivery.UNKNOWN)
+
+    entries = [Entry(number, 10 + number, 1, Delivery.ACCEPTED, datetime.now(UTC), f"id{number}") for number in (1, 2)]
+    for act in (
+        lambda connection: ledger.intend(connection, zombie, Chunk(5, 9, [6], [16], [1], tally=by_form([0]))),
+        lambda connection: ledger.record(connection, zombie, 0, 5, entries),
+    ):
+        with pytest.raises(LeaseLost), writing(database) as connection:
+            act(connection)
+
+    assert check(database, campaign).tally.unknown == 2
+    with writing(database) as connection:  # what it knows is knowledge all the same
+        news = [News(1, zombie.epoch, Delivery.ACCEPTED, "id1"), News(2, holder.epoch, Delivery.ACCEPTED, "id2")]
+        assert ledger.settle(connection, *of, news, validity_s=60) == 1
+    assert (check(database, campaign).tally.unknown, check(database, campaign).tally.accepted) == (1, 1)
+
+
+def test_an_intent_whose_lease_is_over_is_none(database, logs):
+    move_in(database, crowd(20))
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    with writing(database) as connection:
+        _, hold = ledger.claim(connection, campaign.id, 0, "slow", doubt=Delivery.UNKNOWN)
+    outlive_lease(database, campaign)
+
+    with pytest.raises(LeaseLost), writing(database) as connection:
+        ledger.intend(connection, hold, Chunk(0, 5, [1], [11], [1], tally=by_form([0])))
+
+
+def test_an_intent_and_a_record_may_be_said_twice(database, logs):
+    move_in(database, crowd(20))
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    chunk = Chunk(0, 20, [1], [11], [1], tally=by_form([0]))
+    entries = [Entry(1, 11, 1, Delivery.ACCEPTED, datetime.now(UTC), "id")]
+    with writing(database) as connection:
+        _, hold = ledger.claim(connection, campaign.id, 0, "slow", doubt=Delivery.UNKNOWN)
+
+    for _ in range(2):
+        with writing(database) as connection:
+            ledger.intend(connection, hold, chunk)
+    for _ in range(2):
+        with writing(database) as connection:
+            ledger.record(connection, hold, 0, 20, entries)
+
+    shard = check(database, campaign)
+    assert (shard.tally.accepted, shard.tally.sent, shard.tally.submitting, shard.last_id) == (1, 1, 0, 20)
