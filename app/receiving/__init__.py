@@ -1,0 +1,1 @@
+"""What networks tell us: receipts of messages, and what people answer."""
