@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from app.campaigns.release import let_go_of_all
 from app.campaigns.snapshot import Snapshot, snapshot
-from app.domain.campaign import State, Verb, check_name
+from app.domain.campaign import LOG, State, Verb, check_name
 from app.errors import UnknownCampaign, WrongState
 from app.gateways.log_file.folder import owner_of
 from app.store import campaigns, shards
@@ -50,6 +50,6 @@ def _change(connection: Connection, name: str, verb: Verb, owner: str) -> Campai
         raise UnknownCampaign(name)
     if not campaigns.change(connection, campaign.id, verb):
         raise WrongState(name, verb, campaign.state)
-    if verb is Verb.RESUME and campaign.state is State.FAILED:
+    if verb is Verb.RESUME and campaign.state is State.FAILED and campaign.gateway == LOG:
         shards.suspect(connection, campaign.id, owner)
     return campaign

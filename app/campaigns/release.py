@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.domain.campaign import ShardState, State
+from app.domain.campaign import LOG, ShardState, State
 from app.errors import LogDamaged, LogUnusable, ShardTaken
 from app.gateways.base import Gateway
 from app.gateways.log_file.folder import make_folder
@@ -47,6 +47,8 @@ def let_go_of_all(database: Engine, log_dir: Path, campaign: Campaign) -> list[i
             for each in shards.of_campaign(connection, campaign.id)
             if each.lease_until_ms and each.state is not ShardState.FINISHED
         ]
+    if campaign.gateway != LOG:  # nothing can be taken back: who is at it ends by itself
+        return [each.number for each in held if shards.may_be_alive(each)]
     if not held or not log_dir.exists():
         return [each.number for each in held]
     left = []

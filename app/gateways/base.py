@@ -1,9 +1,10 @@
 """What a way out must offer: one that can be undone, as a log, a position to return to; a network an answer to each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from app.domain.delivery import Delivery
+from app.domain.receipt import Receipt, Reply
 
 
 class Account(Protocol):
@@ -98,6 +99,10 @@ class Line(Protocol):
         """End it in order; what is without an answer gets none."""
 
 
+Take = Callable[[Sequence[Receipt | Reply]], Awaitable[None]]
+"""Puts receipts and replies on record; they are acknowledged to the network once it returns."""
+
+
 class Network(Protocol):
     """A gateway that cannot take back what it was given."""
 
@@ -119,5 +124,8 @@ class Network(Protocol):
     def max_parts(self) -> int:
         """Longest message that it takes."""
 
-    async def open(self) -> Line:
-        """Connect. Raises GatewayAway when that does not work now."""
+    async def open(self, take: Take) -> Line:
+        """Connect, to send; what comes in meanwhile goes to `take`. Raises GatewayAway when that does not work now."""
+
+    async def receive(self, take: Take) -> None:
+        """Connect, to receive, again and again; for ever."""

@@ -19,8 +19,9 @@ from sqlalchemy import Engine
 from app.domain.campaign import State
 from app.domain.greeting import compile_template
 from app.domain.orders import Outcome, ShardOrder
-from app.errors import GatewayAway, ShardTaken
+from app.errors import ShardTaken
 from app.gateways.base import Line, Network
+from app.receiving.incoming import Incoming
 from app.sending.books import Books
 from app.sending.feed import Feed
 from app.sending.limiter import Limiter
@@ -50,12 +51,18 @@ class Ledger:
         self._slice = a_slice
         self._network = network
         self._hold: Hold | None = None
+        self._slot: int | None = None
+        """Which of the gateway's sessions we have."""
         self.owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         """Nobody else's, so that who was killed and who comes after are told apart."""
 
     def claim(self) -> Shard:
-        """See Strategy."""
+        """See Strategy. One of the gateway's sessions has to be free, too."""
         of = (self._order.campaign_id, self._order.number, self.owner)
+        name, most = self._network.name, self._network.binds
+        self._slot = write(self._database, lambda connection: accounts.take_bind(connection, name, most, self.owner))
+        if self._slot is None:
+            raise ShardTaken(f"every session of gateway {name} is taken")
         shard, self._hold = write(
             self._database, lambda connection: ledger.claim(connection, *of, doubt=self._network.doubt)
         )
@@ -63,52 +70,38 @@ class Ledger:
 
     def send(self, shard: Shard) -> Outcome:
         """See Strategy. Raises GatewayAway."""
-        if (slot := self._take_bind()) is None:
-            self._release()
-            return Outcome.TAKEN
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(self._connect_and_send(shard, slot))
-        except GatewayAway:
-            self._release()
-            raise
-        finally:
-            write(
-                self._database,
-                lambda connection: accounts.give_bind_back(connection, self._network.name, slot, self.owner),
-            )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(self._connect_and_send(shard))
 
     def let_go(self) -> bool:
         """See Strategy. There is nothing to undo."""
         with self._database.connect() as connection:
             campaign = campaigns.get(connection, self._campaign.id)
-        if campaign is not None and campaign.state is State.RUNNING:
-            return False
-        self._release()
-        return True
+        return campaign is None or campaign.state is not State.RUNNING
 
     def close(self) -> None:
         """See Strategy."""
-
-    def _release(self) -> None:
-        if (hold := self._hold) is not None:
+        hold, slot, name = self._hold, self._slot, self._network.name
+        self._hold = self._slot = None
+        if hold is not None:
             write(self._database, lambda connection: ledger.release(connection, hold))
+        if slot is not None:
+            write(self._database, lambda connection: accounts.give_bind_back(connection, name, slot, self.owner))
 
-    def _take_bind(self) -> int | None:
-        name, most = self._network.name, self._network.binds
-        return write(self._database, lambda connection: accounts.take_bind(connection, name, most, self.owner))
-
-    async def _connect_and_send(self, shard: Shard, slot: int) -> Outcome:
-        if self._hold is None:
+    async def _connect_and_send(self, shard: Shard) -> Outcome:
+        if self._hold is None or self._slot is None:
             raise ShardTaken(f"shard {shard.number} of campaign {shard.campaign_id} was not claimed")
-        line = await self._network.open()
+        incoming = Incoming(self._database, self._network.name, self._network.opt_out_key)
+        line = await self._network.open(incoming.take)
         with ThreadPoolExecutor(1, thread_name_prefix="books") as thread:
             try:
-                return await self._send(shard, self._hold, line, slot, thread)
+                return await self._send(shard, self._hold, line, self._slot, thread, incoming)
             finally:
                 await line.close()
 
-    async def _send(self, shard: Shard, hold: Hold, line: Line, slot: int, thread: ThreadPoolExecutor) -> Outcome:
+    async def _send(
+        self, shard: Shard, hold: Hold, line: Line, slot: int, thread: ThreadPoolExecutor, incoming: Incoming
+    ) -> Outcome:
         network, loop = self._network, asyncio.get_running_loop()
         template = compile_template(self._campaign.template, None)
         rows = LARGEST_CHUNK
@@ -129,7 +122,8 @@ class Ledger:
         books = Books(self._database, shard, hold, feed, underway, submitter, network, self._slice, thread)
         books.keep_bind = lambda connection: accounts.keep_bind(connection, network.name, slot, self.owner)
         keeping = asyncio.create_task(books.keep())
-        jobs: list[asyncio.Task[Any]] = [keeping, *map(asyncio.create_task, (submitter.submit(), submitter.collect()))]
+        others = (submitter.submit(), submitter.collect(), incoming.run(looks_at_early=False))
+        jobs: list[asyncio.Task[Any]] = [keeping, *map(asyncio.create_task, others)]
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for each in done - {keeping}:

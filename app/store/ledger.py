@@ -226,9 +226,10 @@ def is_to_be_sent(connection: Connection, hold: Hold, *, renew: bool = False) ->
 
 
 def release(connection: Connection, hold: Hold, due: datetime | None = None) -> None:
-    """Let the shard go; `due`: there is nothing to do for it before."""
+    """Let the shard go, unless it is done; `due`: there is nothing to do for it before."""
     due_ms = int(due.timestamp() * 1000) if due else 0
-    connection.execute(shards.update().where(hold.is_here).values(owner="", lease_until_ms=0, due_ms=due_ms))
+    is_held = sa.and_(hold.is_here, shards.c.lease_until_ms > 0)
+    connection.execute(shards.update().where(is_held).values(owner="", lease_until_ms=0, due_ms=due_ms))
 
 
 def _lease(connection: Connection) -> ColumnElement[int]:

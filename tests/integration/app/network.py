@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from app.domain.delivery import Delivery
 from app.domain.sms_parts import cost
 from app.errors import GatewayAway
-from app.gateways.base import Answer, Submission
+from app.gateways.base import Answer, Submission, Take
 
 Fate = Callable[[int, Submission], Answer | None]
 """What a submission comes to, by how many there were before it; None: no answer before the time for it."""
@@ -44,11 +44,14 @@ class Network:
     def message(self, text: str) -> tuple[str, int]:
         return text, cost(text).parts
 
-    async def open(self) -> "Line":
+    async def open(self, take: Take) -> "Line":
         if self.is_away:
             raise GatewayAway("the network is away")
         self.lines += 1
         return Line(self)
+
+    async def receive(self, take: Take) -> None:
+        raise NotImplementedError
 
     @property
     def numbers(self) -> Counter[int]:

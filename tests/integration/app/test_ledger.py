@@ -14,7 +14,7 @@ from app.domain.page import by_form
 from app.errors import LeaseLost
 from app.gateways.base import Answer
 from app.sending.shard import send_shard
-from app.store import campaigns, ledger, opt_outs, rejects, tables
+from app.store import accounts, campaigns, ledger, opt_outs, rejects, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import after, trigger
 from tests.integration.app.ledgers import check, rows_of
@@ -205,7 +205,8 @@ def test_a_network_that_is_away_blocks_the_shard_and_nothing_is_lost(database, l
 
 
 class Killed(BaseException):
-    """In place of kill -9: nothing of ours runs after it."""
+    """In place of kill -9: what was under way is forgotten. That the shard is let go of only saves the time of its
+    lease."""
 
 
 def die_at(which):
@@ -234,8 +235,6 @@ def test_what_a_killed_task_had_under_way_is_in_doubt_and_not_sent_again(databas
 
     with pytest.raises(Killed):
         send(database, logs, campaign, network)
-    assert send(database, logs, campaign, network) is Outcome.TAKEN  # its lease runs
-    outlive_lease(database, campaign)
     network.fate = taken
     assert send(database, logs, campaign, network) is Outcome.COMPLETE
 
@@ -254,7 +253,6 @@ def test_where_the_policy_is_to_send_again_doubt_is_tried_again(database, logs):
     network = Network(fate=die_at(600), doubt=Delivery.RETRY)
     with pytest.raises(Killed):
         send(database, logs, campaign, network)
-    outlive_lease(database, campaign)
     network.fate = taken
 
     assert send(database, logs, campaign, network) is Outcome.COMPLETE
@@ -269,7 +267,6 @@ def test_who_was_edited_or_deleted_since_a_kill_is_in_doubt_under_the_number_tha
     with pytest.raises(Killed):
         send(database, logs, campaign, network)
     move_in(database, [(number, "李四", 1, f"139{number:08}") for number in range(1, 11)])
-    outlive_lease(database, campaign)
     network.fate = taken
 
     assert send(database, logs, campaign, network) is Outcome.COMPLETE
@@ -303,6 +300,27 @@ def test_a_holder_whose_shard_was_taken_up_neither_intends_nor_records_any_more(
         news = [News(1, zombie.epoch, Delivery.ACCEPTED, "id1"), News(2, holder.epoch, Delivery.ACCEPTED, "id2")]
         assert ledger.settle(connection, *of, news, validity_s=60) == 1
     assert (check(database, campaign).tally.unknown, check(database, campaign).tally.accepted) == (1, 1)
+
+
+def test_a_shard_whose_holder_shows_signs_of_life_is_left_alone(database, logs):
+    move_in(database, crowd(20))
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    with writing(database) as connection:
+        ledger.claim(connection, campaign.id, 0, "holder", doubt=Delivery.UNKNOWN)
+
+    assert send(database, logs, campaign, Network()) is Outcome.TAKEN
+
+
+def test_no_more_tasks_send_than_the_gateway_has_sessions(database, logs):
+    move_in(database, crowd(20))
+    campaign, network = trigger(database, "a", 10, gateway="net"), Network(binds=1)
+    with writing(database) as connection:
+        assert accounts.take_bind(connection, "net", 1, "somebody") == 0
+
+    assert send(database, logs, campaign, network) is Outcome.TAKEN
+    with writing(database) as connection:
+        accounts.give_bind_back(connection, "net", 0, "somebody")
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
 
 
 def test_an_intent_whose_lease_is_over_is_none(database, logs):
