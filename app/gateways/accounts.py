@@ -51,8 +51,6 @@ class SmppAccount(BaseModel):
     """Digits put before each number; '' where the operator wants national numbers."""
     signature: str = Field(default="", max_length=32)
     """Put before each text that does not begin with it. Who opts out does so for all gateways of one signature."""
-    alphabet: Literal["auto", "ucs-2"] = "auto"
-    """`auto`: GSM 7-bit where the text allows it, else UCS-2; `ucs-2` always."""
     max_parts: int = Field(default=10, ge=1, le=255)
     """Longest message, in SMS."""
     long_messages: Literal["udh", "payload"] = "udh"

@@ -87,7 +87,7 @@ class Line(Protocol):
 
     @property
     def room(self) -> int:
-        """How many messages may be submitted now."""
+        """How many parts may be submitted now."""
 
     def submit(self, submissions: Sequence[Submission]) -> None:
         """Hand them over. Each gets an answer within the account's answer timeout, in any order."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -16,8 +17,11 @@ from app.config import Config
 from app.domain.campaign import Verb
 from app.domain.reject import Reason
 from app.errors import AppError, BadRequest, UnknownCampaign, UnknownDocument, WrongState
+from app.gateways.base import Network
 from app.gateways.log_file.folder import make_folder
+from app.gateways.networks import load_networks
 from app.runners import orders
+from app.runners.receivers import add_receivers, stops_within_s
 from app.runners.scheduler import Scheduler
 from app.runners.work import Work
 from app.store.campaigns import Campaign
@@ -61,8 +65,11 @@ class _Turn(asyncio.Lock):
 class Application:
     """What one process of the server holds. Made before the first fork, at work from `worker_start` on."""
 
-    def __init__(self, config: Config, token: SecretStr, database: Engine) -> None:
+    def __init__(
+        self, config: Config, token: SecretStr, database: Engine, networks: Mapping[str, Network] | None = None
+    ) -> None:
         self._config = config
+        self._networks = networks or {}
         self._token = token
         self._database = database
         self._watchers: Watchers
@@ -278,6 +285,7 @@ class Application:
             should_stop=lambda: server.stopping,
             tell=tell,
             on_rejected=lambda news: server.send_message(orders.write(news), self._listener_of_rejects),
+            networks=self._networks,
         ).carry_out(text)
 
     async def finish(self, server: Server, task_id: int, text: object) -> None:
@@ -335,9 +343,10 @@ def build(config: Config, database: Engine) -> Server:
     """The server, ready to start. The folder of logs is there: the tasks' queue is named after it. Each worker gets
     connections of its own to the database, and what the driver made ready before the first fork.
 
-    Raises TokenUnusable and Unprotected.
+    Raises TokenUnusable, Unprotected, and ConfigError for the gateways file.
     """
     token = read_token(config)
+    networks = load_networks(config)
     check_protected(config.sms_host, token)
     server = Server(
         config.sms_host,
@@ -361,9 +370,10 @@ def build(config: Config, database: Engine) -> Server:
             ssl_client_cert_file=_path(config.sms_tls_client_ca),
             ssl_verify_peer=config.sms_tls_client_ca is not None,
             process_name="sms",
+            max_wait_time=stops_within_s(networks),
         ),
     )
-    application = Application(config, token, database)
+    application = Application(config, token, database, networks)
     for event in (
         "worker_start",
         "worker_exit",
@@ -378,4 +388,5 @@ def build(config: Config, database: Engine) -> Server:
         "shutdown",
     ):
         server.on(event, getattr(application, event))
+    add_receivers(server, database, networks)
     return server

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -11,6 +11,7 @@ from app.dedupe.prepare_campaign import prepare_campaign
 from app.domain.orders import Rejected, ShardOrder, ShardReport
 from app.domain.progress import ShardProgress
 from app.errors import UnknownDocument
+from app.gateways.base import Network
 from app.runners import orders
 from app.sending.shard import send_shard
 
@@ -33,6 +34,7 @@ class Work:
         should_stop: Callable[[], bool],
         tell: Callable[[int], None],
         on_rejected: Callable[[Rejected], None],
+        networks: Mapping[str, Network],
     ) -> None:
         self._database = database
         self._log_dir = log_dir
@@ -40,6 +42,7 @@ class Work:
         self._should_stop = should_stop
         self._tell = tell
         self._on_rejected = on_rejected
+        self._networks = networks
 
     def carry_out(self, text: object) -> str:
         """The report, as text; '' for an order that is not known here, as one that another release left in the
@@ -71,4 +74,5 @@ class Work:
             should_stop=self._should_stop,
             on_progress=tell,
             on_rejected=self._on_rejected,
+            networks=self._networks,
         )

@@ -56,24 +56,25 @@ class Submitter:
             else:
                 await asyncio.sleep(0)
 
+    @property
+    def _may_submit(self) -> bool:
+        return self.is_open and self._underway.queued > 0 and self.is_in_time and self._line.room > 0
+
     async def _submit_some(self) -> float | None:
         """Seconds until there may be more to do; None: when somebody wakes us."""
-        if not (self.is_open and self._underway.queued and self.is_in_time):
+        if not self._may_submit:
             return None
         if (pause_s := self._paused_until - time.monotonic()) > 0:
             return pause_s
-        room = self._line.room
-        if room <= 0:
-            return None
         parts = 1_000_000
         if self._limiter is not None:
             await self._limiter.buy(self._underway.queued)
-            if not (self.is_open and self.is_in_time):
-                return None
             parts, wait_s = self._limiter.free()
             if not parts:
                 return wait_s
-        taken = self._underway.take(room, parts)
+        taken = self._underway.take(self._line.room, parts) if self._may_submit else []
+        if not taken:
+            return None  # a long one waits until there is room for all of it
         if self._limiter is not None:
             self._limiter.spend(sum(each.parts for each in taken))
         self._out.update({each.token: each for each in taken})

@@ -88,13 +88,14 @@ class Underway:
             self._in_ledger[each.token] = each
             self._queue.append(each)
 
-    def take(self, count: int, parts: int) -> list[Submission]:
-        """The next messages to submit, so many at most, and of so many parts together, unless the first one alone has
-        more."""
+    def take(self, room: int, parts: int) -> list[Submission]:
+        """The next messages to submit, of so many parts together: there is `room` for no more. That `parts` may leave
+        now is no bar to a first message of more: it leaves, and owes the rest."""
         taken: list[Submission] = []
         now = datetime.now(UTC)
-        while self._queue and len(taken) < count and (not taken or self._queue[0].parts <= parts):
+        while self._queue and self._queue[0].parts <= room and (not taken or self._queue[0].parts <= parts):
             each = self._queue.popleft()
+            room -= each.parts
             parts -= each.parts
             taken.append(each)
             if found := self._place.get(each.token):

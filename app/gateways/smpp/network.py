@@ -1,0 +1,232 @@
+"""An operator's message centre as a network: the ledger's messages go out in SMPP, receipts and replies come in."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from app.domain.delivery import Delivery
+from app.domain.mobile import normalise
+from app.domain.receipt import Receipt, Reply
+from app.domain.sms_parts import LONG_REFERENCE, cost
+from app.errors import GatewayAway
+from app.gateways.accounts import SmppAccount
+from app.gateways.base import Answer, Submission, Take
+from app.gateways.smpp import receipt, status
+from app.gateways.smpp.account import Account, Bind
+from app.gateways.smpp.pdu import Pdu
+from app.gateways.smpp.receipt import IdForm, State
+from app.gateways.smpp.session import Session, probe
+from app.gateways.smpp.submission import MOST_PARTS, Envelope, LongText, Submissions
+from app.gateways.smpp.window import Answer as SmppAnswer
+from app.gateways.smpp.window import Outcome
+
+CONNECT_WITHIN_S = 10.0
+NO_ANSWER = "no_answer"
+"""Why a message is in doubt."""
+PARTLY = "partly_refused"
+"""A part was taken and another one refused: to try again would send the first one twice."""
+
+_STATES = {
+    State.ENROUTE: Delivery.ACCEPTED,
+    State.ACCEPTED: Delivery.ACCEPTED,
+    State.UNKNOWN: Delivery.ACCEPTED,
+    State.DELIVERED: Delivery.DELIVERED,
+    State.EXPIRED: Delivery.EXPIRED,
+    State.DELETED: Delivery.UNDELIVERED,
+    State.UNDELIVERABLE: Delivery.UNDELIVERED,
+    State.REJECTED: Delivery.UNDELIVERED,
+}
+"""What a receipt proves. That the centre does not know what became of it still proves that it had it."""
+
+
+class SmppNetwork:
+    """See gateways/base.py."""
+
+    def __init__(self, name: str, account: SmppAccount) -> None:
+        self._account = account
+        self.name = name
+        self.rate = account.rate
+        self.opt_out_key = account.opt_out_key
+        self.binds = account.binds
+        self.answer_timeout_s = account.answer_timeout_s
+        self.validity_s = account.validity_s
+        self.doubt = Delivery.RETRY if account.unknown == "resend" else Delivery.UNKNOWN
+        self.max_parts = account.max_parts
+
+    def message(self, text: str) -> tuple[str, int]:
+        """See Network."""
+        signature = self._account.signature
+        text = text if text.startswith(signature) else signature + text
+        return text, cost(text, LONG_REFERENCE).parts
+
+    async def open(self, take: Take) -> "SmppLine":
+        """See Network."""
+        is_both = self._account.bind == "transceiver"
+        line = SmppLine(self._account, self._for(Bind.TRANSCEIVER if is_both else Bind.TRANSMITTER), take)
+        await line.open()
+        return line
+
+    async def receive(self, take: Take) -> None:
+        """See Network."""
+        is_both = self._account.bind == "transceiver"
+        account = self._for(Bind.TRANSCEIVER if is_both else Bind.RECEIVER)
+        reader = _Reader(self._account, take)
+        async with Session(account, on_answers=_nothing, on_late=_nothing, on_deliver=reader.deliver):
+            await asyncio.get_running_loop().create_future()
+
+    async def check(self) -> None:
+        """Bind and unbind. Raises BindRefused, LinkUnusable and ConfigError."""
+        await probe(self._for(Bind.TRANSCEIVER if self._account.bind == "transceiver" else Bind.TRANSMITTER))
+
+    def _for(self, bind: Bind) -> Account:
+        account = self._account
+        tls = None
+        if account.tls:
+            tls = ssl.create_default_context(cafile=str(account.tls_ca) if account.tls_ca else None)
+        return Account(
+            host=account.host,
+            port=account.port,
+            system_id=account.system_id,
+            password=account.password().get_secret_value(),
+            system_type=account.system_type,
+            bind=bind,
+            window=account.window,
+            answer_timeout_s=account.answer_timeout_s,
+            enquire_link_s=account.enquire_link_s,
+            connect_timeout_s=CONNECT_WITHIN_S,
+            tls=tls,
+        )
+
+
+class SmppLine:
+    """See Line. One session."""
+
+    def __init__(self, account: SmppAccount, smpp: Account, take: Take) -> None:
+        self._window = account.window
+        self._country_code = account.country_code
+        self._bodies = Submissions(
+            Envelope(
+                source=account.source,
+                source_ton=account.source_ton,
+                source_npi=account.source_npi,
+                dest_ton=account.dest_ton,
+                dest_npi=account.dest_npi,
+                registered_delivery=int(account.receipts),
+                validity_s=account.validity_s,
+                long_text=LongText.PAYLOAD if account.long_messages == "payload" else LongText.PARTS,
+            )
+        ).bodies
+        on_deliver = None if account.bind == "separate" else _Reader(account, take).deliver
+        self._session = Session(smpp, on_answers=self._note, on_late=self._note, on_deliver=on_deliver)
+        self._answers: list[Answer] = []
+        self._changed = asyncio.Event()
+
+    async def open(self) -> None:
+        """Bind. Raises GatewayAway with the reason."""
+        await self._session.__aenter__()
+        bound = asyncio.ensure_future(self._session.bound())
+        deadline = asyncio.get_running_loop().time() + CONNECT_WITHIN_S
+        while not bound.done() and self._session.trouble is None and asyncio.get_running_loop().time() < deadline:
+            await asyncio.wait([bound], timeout=0.05)
+        if not self._session.is_bound:
+            why = self._session.trouble or "the message centre answers no bind"
+            bound.cancel()
+            await self._session.close()
+            with contextlib.suppress(BaseException):
+                await bound
+            raise GatewayAway(str(why))
+
+    @property
+    def room(self) -> int:
+        """See Line. A message of more parts than the window has places goes when nothing else is under way."""
+        if not self._session.is_bound:
+            return 0
+        outstanding = self._session.outstanding
+        return self._window - outstanding if outstanding else max(self._window, MOST_PARTS)
+
+    def submit(self, submissions: Sequence[Submission]) -> None:
+        """See Line."""
+        submit, bodies, country_code = self._session.submit, self._bodies, self._country_code
+        for token, mobile, text, _ in submissions:
+            if not submit(token, bodies(f"{country_code}{mobile}", text, token & 0xFFFF)):
+                self._answers.append(Answer(token, Delivery.RETRY, is_unsent=True))
+                self._changed.set()
+
+    async def answers(self) -> Sequence[Answer]:
+        """See Line."""
+        if not self._answers:
+            self._changed.clear()
+            if self._session.is_bound:
+                await self._changed.wait()
+            else:
+                waits = [asyncio.ensure_future(each) for each in (self._changed.wait(), self._session.bound())]
+                try:
+                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for each in waits:
+                        each.cancel()
+        answers, self._answers = self._answers, []
+        return answers
+
+    async def close(self) -> None:
+        """See Line."""
+        await self._session.close()
+
+    def _note(self, found: list[SmppAnswer]) -> None:
+        self._answers.extend(map(_answer, found))
+        self._changed.set()
+
+
+def _answer(found: SmppAnswer) -> Answer:
+    token, outcome, provider_ids, code = found
+    if outcome is Outcome.ACCEPTED:
+        return Answer(token, Delivery.ACCEPTED, provider_ids[0] if provider_ids else "")
+    if outcome is Outcome.UNSENT:
+        return Answer(token, Delivery.RETRY, is_unsent=True)
+    if outcome is Outcome.UNANSWERED:
+        return Answer(token, Delivery.UNKNOWN, error=NO_ANSWER)
+    if outcome is Outcome.PARTIAL:
+        return Answer(token, Delivery.REFUSED, provider_ids[0] if provider_ids else "", PARTLY)
+    kind = status.kind(code)
+    if kind is status.Kind.PERMANENT:
+        return Answer(token, Delivery.REFUSED, error=status.name(code))
+    return Answer(token, Delivery.RETRY, error=status.name(code), is_throttled=kind is status.Kind.THROTTLED)
+
+
+class _Reader:
+    """Receipts and replies of one account, as the product has them."""
+
+    def __init__(self, account: SmppAccount, take: Take) -> None:
+        self._ids = IdForm(account.receipt_ids)
+        self._country_code = account.country_code
+        self._take = take
+
+    async def deliver(self, pdus: Sequence[Pdu]) -> None:
+        """Put them on record. What says nothing of a message of ours is acknowledged, and forgotten."""
+        now = datetime.now(UTC)
+        news: list[Receipt | Reply] = []
+        for pdu in pdus:
+            found = receipt.read(pdu, self._ids)
+            if isinstance(found, receipt.Receipt):
+                state = _STATES[found.state]
+                error = "" if state is Delivery.DELIVERED else f"{found.state.value} {found.error}".strip()
+                news.append(Receipt(found.message_id, self._mobile(found.number), state, error, now))
+            elif isinstance(found, receipt.Reply):
+                news.append(Reply(self._mobile(found.number), found.text, now))
+        if news:
+            await self._take(news)
+
+    def _mobile(self, number: str) -> int:
+        """In the form that the ledger has, 0 for what is none."""
+        digits = number.strip().lstrip("+")
+        national = digits.removeprefix(self._country_code) if self._country_code else digits
+        usable = (
+            normalise(national) or normalise(digits) or (digits if digits.isdecimal() and len(digits) < 19 else "0")
+        )
+        return int(usable)
+
+
+def _nothing(_answers: list[SmppAnswer]) -> None:
+    """A session that receives submits nothing."""
