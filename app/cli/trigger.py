@@ -12,7 +12,7 @@ from app.cli.watching import Watching
 from app.console import out
 from app.domain.campaign import State, check_name
 from app.trigger.client import Remote
-from app.trigger.protocol import Trigger, Watch
+from app.trigger.requests import Trigger, Watch
 
 ANSWER_WITHIN_S = 30.0
 """Longest wait for the server's answer to a trigger."""

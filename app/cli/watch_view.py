@@ -14,7 +14,7 @@ from rich.text import Text
 from app.console import err, live, out
 from app.domain.campaign import State
 from app.domain.pace import Pace
-from app.trigger.protocol import Progress, TaskProgress
+from app.trigger.answers import Progress, TaskProgress
 from app.wording import duration
 
 PLAIN_EVERY_S = 1.0

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 
 from app.domain.campaign import State
 from app.errors import Refused, ServerGone, ServerUnreachable
+from app.trigger.answers import Progress, read_progress
 from app.trigger.client import Facts, Remote
-from app.trigger.protocol import Progress, Trigger, Watch, read_progress
+from app.trigger.requests import Trigger, Watch
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0

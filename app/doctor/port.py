@@ -8,7 +8,7 @@ from app.config import Config
 from app.doctor.finding import Finding, ok, problem, warning
 from app.errors import AppError, Refused, ServerGone, TokenUnusable
 from app.trigger.client import Remote
-from app.trigger.protocol import Watch
+from app.trigger.requests import Watch
 from app.trigger.token import read_token
 
 WITHIN_S = 5.0

@@ -21,7 +21,7 @@ from app.runners.work import Work
 from app.store.customers import collect_rarely
 from app.store.database import LONG_S, open_configured
 from app.store.patience import Patience
-from app.trigger import protocol
+from app.trigger import requests
 from app.trigger.exposure import check_protected
 from app.trigger.handler import Handler
 from app.trigger.token import read_token
@@ -202,8 +202,8 @@ def build(config: Config, database: Engine) -> Server:
             open_length_check=True,
             package_length_type="N",
             package_length_offset=0,
-            package_body_offset=protocol.HEADER_BYTES,
-            package_max_length=protocol.MAX_FRAME_BYTES,
+            package_body_offset=requests.HEADER_BYTES,
+            package_max_length=requests.MAX_FRAME_BYTES,
             frame_timeout_s=FRAME_WITHIN_S,
             log_frame_head=False,  # a client that forgets the length has sent its token in its place
             heartbeat_idle_time=0,  # see app/trigger/idle.py

@@ -9,8 +9,8 @@ from typing import Any
 
 from app.config import Config
 from app.errors import BadRequest, CertificateUnusable, Refused, ServerGone, ServerUnreachable
-from app.trigger import protocol
-from app.trigger.protocol import Trigger, Watch
+from app.trigger import answers, requests
+from app.trigger.requests import Trigger, Watch
 from app.trigger.token import read_token
 from engine import Client
 
@@ -36,9 +36,9 @@ class Remote:
         To read one raises Refused for one that refuses, ServerGone when the server is not there, or closes: `lost`
         says what that means when not even the first came. ServerUnreachable when something else is there.
         """
-        body = protocol.request(replace(request, token=self._token))
-        if len(body) > protocol.MAX_FRAME_BYTES - protocol.HEADER_BYTES:  # the server would close without a word
-            raise BadRequest("too_long", f"请求太长,不能超过{protocol.MAX_FRAME_BYTES}字节")
+        body = requests.request(replace(request, token=self._token))
+        if len(body) > requests.MAX_FRAME_BYTES - requests.HEADER_BYTES:  # the server would close without a word
+            raise BadRequest("too_long", f"请求太长,不能超过{requests.MAX_FRAME_BYTES}字节")
         with self._translated():
             client = Client(self._host, self._port, timeout_s=timeout_s, ssl_context=self._tls)
         with client:
@@ -55,7 +55,7 @@ class Remote:
                 line = client.read_line()
                 if not line:
                     raise ServerGone(f"the server closed the connection; {lost}")
-                facts = protocol.read_answer(line)
+                facts = answers.read_answer(line)
             if not facts.get("ok", True):
                 raise Refused(str(facts.get("error", "")), str(facts["message"]))
             yield facts

@@ -19,10 +19,10 @@ from app.store.campaigns import Campaign
 from app.store.database import keep_alive
 from app.store.faults import may_pass, reason
 from app.threads import Threads
-from app.trigger import protocol
+from app.trigger import answers, requests
 from app.trigger.idle import LOOK_EVERY_S, IdleConnections
-from app.trigger.protocol import Control, Trigger, Watch
 from app.trigger.refusals import Refusals
+from app.trigger.requests import Control, Trigger, Watch
 from app.trigger.token import is_right
 from app.trigger.watchers import Watchers
 from engine import SendBufferFull, Server
@@ -108,10 +108,10 @@ class Handler:
         self._idle.opened(fd)
 
     async def receive(self, fd: int, frame: bytes) -> None:
-        body = frame[protocol.HEADER_BYTES :]
+        body = frame[requests.HEADER_BYTES :]
         try:
             with self._idle.at_work(fd):
-                await self._answer(fd, body, protocol.is_json(body))
+                await self._answer(fd, body, requests.is_json(body))
         except SendBufferFull:
             if self._server.close(fd):  # or a request before this one did
                 log.warning("client reads too slowly, closed", extra={"fd": fd})
@@ -121,11 +121,11 @@ class Handler:
         try:
             await self._obey(fd, body, as_json)
         except BadRequest as error:
-            self._server.send(fd, protocol.refused(error.code, str(error), as_json=as_json))
+            self._server.send(fd, answers.refused(error.code, str(error), as_json=as_json))
         except UnknownCampaign as error:
-            self._server.send(fd, protocol.unknown_campaign(error.name, as_json=as_json))
+            self._server.send(fd, answers.unknown_campaign(error.name, as_json=as_json))
         except WrongState as error:
-            self._server.send(fd, protocol.wrong_state(error.verb, error.name, error.state, as_json=as_json))
+            self._server.send(fd, answers.wrong_state(error.verb, error.name, error.state, as_json=as_json))
         except SendBufferFull:
             raise
         except Exception as error:
@@ -134,7 +134,7 @@ class Handler:
             else:
                 log.exception("request failed")
             code = "refused" if isinstance(error, AppError) else "internal"
-            self._server.send(fd, protocol.refused(code, "服务器暂时无法处理请求,请稍后再试", as_json=as_json))
+            self._server.send(fd, answers.refused(code, "服务器暂时无法处理请求,请稍后再试", as_json=as_json))
 
     async def _obey(self, fd: int, body: bytes, as_json: bool) -> None:
         turn = self._turns.setdefault(fd, _Turn())
@@ -151,7 +151,7 @@ class Handler:
                 done = await self._asking.run(look_up, self._database, request.campaign)
             else:
                 done = await self._asking.run(self._start, request)
-            answer = protocol.accepted if done.created else protocol.exists
+            answer = answers.accepted if done.created else answers.exists
             campaign = done.campaign
             self._server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))
         if done.created:
@@ -174,10 +174,10 @@ class Handler:
         """The request in a body; None where a token is set and it does not bear it, whatever else it says. Raises
         BadRequest for one that cannot be understood."""
         if not self._token.get_secret_value():
-            return protocol.parse(body)
-        if not is_right(protocol.token_of(body), self._token):
+            return requests.parse(body)
+        if not is_right(requests.token_of(body), self._token):
             return None
-        request = protocol.parse(body)
+        request = requests.parse(body)
         return request if is_right(request.token, self._token) else None
 
     def _turn_away(self, fd: int, turn: _Turn, as_json: bool) -> None:
@@ -187,7 +187,7 @@ class Handler:
         self._refusals.note(f"{info['remote_ip']}:{info['remote_port']}" if info else "gone already")
         if info:
             self._refused[fd] = turn
-            self._server.send(fd, protocol.refused("forbidden", "请发送JSON,并带上正确的token", as_json=as_json))
+            self._server.send(fd, answers.refused("forbidden", "请发送JSON,并带上正确的token", as_json=as_json))
             self._server.close(fd)
 
     async def _control(self, fd: int, request: Control, as_json: bool) -> None:
@@ -195,7 +195,7 @@ class Handler:
         done = await self._controlling.run(control, self._database, self._config.sms_log_dir, request.campaign, verb)
         campaign, sent = done.snapshot.campaign, done.snapshot.tally.sent
         self._server.send(
-            fd, protocol.controlled(verb, campaign.name, campaign.state, sent, done.still_sending, as_json=as_json)
+            fd, answers.controlled(verb, campaign.name, campaign.state, sent, done.still_sending, as_json=as_json)
         )
         log.info("campaign controlled", extra={"campaign": campaign.name, "verb": verb, "state": campaign.state})
         self._changed(campaign.id)
@@ -209,7 +209,7 @@ class Handler:
             async with aclosing(self._watchers.follow(campaign)) as snapshots:
                 async for now in snapshots:
                     state, reason, preparing = now.campaign.state, now.campaign.reason, now.campaign.is_preparing
-                    line = protocol.progress(
+                    line = answers.progress(
                         campaign.name, state, reason, now.progress, preparing=preparing, as_json=as_json
                     )
                     if not self._server.send(fd, line):

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from app.store.database import open_database
-from app.trigger.protocol import Trigger
+from app.trigger.requests import Trigger
 from app.trigger.token import make_token
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in

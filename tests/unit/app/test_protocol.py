@@ -10,8 +10,9 @@ from app.domain.campaign import check_name
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
 from app.errors import BadRequest
-from app.trigger import protocol
-from app.trigger.protocol import Control, Progress, TaskProgress, Trigger, Watch, parse, read_progress, token_of
+from app.trigger import answers, requests
+from app.trigger.answers import Progress, TaskProgress, read_progress
+from app.trigger.requests import Control, Trigger, Watch, parse, token_of
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -102,24 +103,24 @@ def test_an_empty_body_is_a_name_that_is_refused():
 
 @given(bodies)
 def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
-    as_json = protocol.is_json(body)
+    as_json = requests.is_json(body)
     try:
         name = check_name(parse(body).campaign)
     except BadRequest as error:
-        answers = [protocol.refused(error.code, str(error), as_json=as_json)]
+        lines = [answers.refused(error.code, str(error), as_json=as_json)]
     else:
         shards = [ShardProgress(0, 0, 5, 3, False, Tally(sent=2))]
-        answers = [
-            protocol.accepted(name, [], "finished", as_json=as_json),
-            protocol.accepted(name, [0, 1], "running", as_json=as_json),
-            protocol.exists(name, [0], "running", as_json=as_json),
-            protocol.controlled("pause", name, "paused", 5, [1], as_json=as_json),
-            protocol.wrong_state("cancel", name, "finished", as_json=as_json),
-            protocol.unknown_campaign(name, as_json=as_json),
-            protocol.progress(name, "failed", "why\nthat", shards, as_json=as_json),
+        lines = [
+            answers.accepted(name, [], "finished", as_json=as_json),
+            answers.accepted(name, [0, 1], "running", as_json=as_json),
+            answers.exists(name, [0], "running", as_json=as_json),
+            answers.controlled("pause", name, "paused", 5, [1], as_json=as_json),
+            answers.wrong_state("cancel", name, "finished", as_json=as_json),
+            answers.unknown_campaign(name, as_json=as_json),
+            answers.progress(name, "failed", "why\nthat", shards, as_json=as_json),
         ]
 
-    for answer in answers:
+    for answer in lines:
         assert answer.endswith(b"\n")
         assert answer.count(b"\n") == 1
         assert not as_json or json.loads(answer)["message"]
@@ -127,15 +128,15 @@ def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
 
 @given(st.builds(Trigger, st.text(), st.text(), st.booleans(), st.text()))
 def test_a_request_comes_back_as_it_was_made(trigger):
-    assert parse(protocol.request(trigger)) == trigger
+    assert parse(requests.request(trigger)) == trigger
 
 
 def test_a_template_that_is_no_unicode_gets_to_the_server_which_refuses_it():
-    assert parse(protocol.request(Trigger("a", "\udcff{name}"))) == Trigger("a", "\udcff{name}")
+    assert parse(requests.request(Trigger("a", "\udcff{name}"))) == Trigger("a", "\udcff{name}")
 
 
 def test_an_empty_template_is_not_taken_for_none():
-    assert parse(protocol.request(Trigger("a", ""))) == Trigger("a", "") != Trigger("a")
+    assert parse(requests.request(Trigger("a", ""))) == Trigger("a", "") != Trigger("a")
 
 
 def test_a_campaign_that_is_there_may_be_watched_by_its_name():
@@ -144,7 +145,7 @@ def test_a_campaign_that_is_there_may_be_watched_by_its_name():
 
 @given(st.builds(Watch, st.text(), st.text()))
 def test_a_request_to_watch_comes_back_as_it_was_made(watch):
-    assert parse(protocol.request(watch)) == watch
+    assert parse(requests.request(watch)) == watch
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_the_token_of_a_request_is_found_whatever_else_is_wrong_with_it(body, to
 def test_a_client_reads_the_progress_that_was_written():
     shards = [ShardProgress(0, 0, 10, 10, True, Tally(sent=8)), ShardProgress(1, 10, 15, 12, False, Tally(sent=2))]
 
-    progress = read_progress(json.loads(protocol.progress("a", "running", "why", shards, as_json=True)))
+    progress = read_progress(json.loads(answers.progress("a", "running", "why", shards, as_json=True)))
 
     tasks = [TaskProgress(0, 8, 10, 10, True), TaskProgress(1, 2, 2, 5, False)]
     assert progress == Progress("a", "running", "why", Tally(sent=10), tasks)
@@ -198,17 +199,17 @@ def test_what_is_no_progress_line_is_a_value_error(facts):
 
 
 def test_the_answers_are_the_tutorials_words():
-    assert protocol.accepted("a", [0, 1, 2, 3], "running", as_json=False).decode() == (
+    assert answers.accepted("a", [0, 1, 2, 3], "running", as_json=False).decode() == (
         "分发任务给了task0,1,2,3执行,您将收到短信提醒\n"
     )
-    assert protocol.exists("春节", [0], "finished", as_json=False).decode() == "任务春节已存在,状态: finished\n"
+    assert answers.exists("春节", [0], "finished", as_json=False).decode() == "任务春节已存在,状态: finished\n"
     for state in ("paused", "failed"):
-        line = protocol.exists("春节", [0], state, as_json=False).decode()
+        line = answers.exists("春节", [0], state, as_json=False).decode()
         assert line == f"任务春节已存在,状态: {state},用resume继续\n"
 
 
 def test_an_object_is_answered_with_facts_beside_the_words():
-    answer = json.loads(protocol.accepted("a", [0, 1], "running", as_json=True))
+    answer = json.loads(answers.accepted("a", [0, 1], "running", as_json=True))
 
     assert answer == {
         "ok": True,
@@ -220,7 +221,7 @@ def test_an_object_is_answered_with_facts_beside_the_words():
     }
 
 
-@pytest.mark.parametrize("answer", [protocol.accepted, protocol.exists])
+@pytest.mark.parametrize("answer", [answers.accepted, answers.exists])
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_answer_to_a_trigger_stays_short_however_many_shards_there_are(answer, as_json):
     line = answer("a", range(20_000_000, 20_004_000), "running", as_json=as_json)
@@ -238,7 +239,7 @@ DONE = Tally(sent=6, rejected=2, gone=1, audience=9)
 def test_progress_counts_ids_that_are_done_and_messages_that_are_sent():
     shards = [ShardProgress(0, 0, 10, 10, True, DONE), ShardProgress(1, 10, 15, 12, False, Tally(2, audience=None))]
 
-    line = json.loads(protocol.progress("a", "running", "", shards, as_json=True))
+    line = json.loads(answers.progress("a", "running", "", shards, as_json=True))
 
     assert (line["sent"], line["rejected"], line["gone"], line["audience"]) == (8, 2, 1, None)
     counts = {"rejected": 2, "gone": 1, "audience": 9}, {"rejected": 0, "gone": 0, "audience": None}
@@ -251,7 +252,7 @@ def test_progress_counts_ids_that_are_done_and_messages_that_are_sent():
 def test_the_audience_of_a_campaign_is_known_once_every_shard_is_counted():
     shards = [ShardProgress(0, 0, 10, 10, True, DONE), ShardProgress(1, 10, 15, 12, False, Tally(2, audience=5))]
 
-    assert json.loads(protocol.progress("a", "running", "", shards, as_json=True))["audience"] == 14
-    assert protocol.progress("a", "running", "", shards, as_json=False).decode() == (
+    assert json.loads(answers.progress("a", "running", "", shards, as_json=True))["audience"] == 14
+    assert answers.progress("a", "running", "", shards, as_json=False).decode() == (
         "任务a: running, 已发送8, 未发送2\n"
     )

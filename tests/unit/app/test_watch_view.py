@@ -9,7 +9,7 @@ from rich.console import Console
 from app.cli.watch_view import line, picture
 from app.domain.pace import Pace
 from app.domain.tally import Tally
-from app.trigger.protocol import Progress, TaskProgress
+from app.trigger.answers import Progress, TaskProgress
 
 
 def tasks(count: int, done: int = 50, finished: int = 0) -> list[TaskProgress]:

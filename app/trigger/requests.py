@@ -1,0 +1,127 @@
+"""The trigger's requests: what stands in a frame. Pure.
+
+A frame's body is plain text, the campaign's name, or a JSON object.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import BadRequest
+
+HEADER_BYTES = 4
+MAX_FRAME_BYTES = 2**16
+"""A template has 2,000 characters at most, 24 KB where JSON escapes each of them."""
+
+_VERBS = ("pause", "resume", "cancel")
+_FIELDS: dict[str, type] = {
+    **{"campaign": str, "template": str, "watch": bool, "token": str, "allow_duplicates": bool},
+    **dict.fromkeys(_VERBS, str),
+}
+_TOKEN = re.compile(rb'"token"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
+_TYPE_NAMES = {str: "字符串", bool: "true或false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A request to start a campaign, or to watch the one that has the name; None for a template is the default one.
+
+    With `allow_duplicates` a number that several customers have gets a message for each; None is no, for a new one.
+    """
+
+    campaign: str
+    template: str | None = None
+    watch: bool = False
+    token: str = field(default="", repr=False)
+    allow_duplicates: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A request to be told of the progress of a campaign that is there."""
+
+    campaign: str
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A request to do to a campaign what `verb` says: pause, resume or cancel."""
+
+    verb: str
+    campaign: str
+    token: str = field(default="", repr=False)
+
+
+def is_json(body: bytes) -> bool:
+    """Whether a body is meant as JSON, and answered in it."""
+    return body.lstrip()[:1] == b"{"
+
+
+def token_of(body: bytes) -> str:
+    """The token that an object bears, found without reading what stands around it; '' where there is none, as in plain
+    text. Whoever does not know the token has no more read than this; whoever does says the same to `parse`."""
+    found = _TOKEN.search(body) if is_json(body) else None
+    try:
+        return str(json.loads(found[1])) if found else ""
+    except ValueError:
+        return ""
+
+
+def parse(body: bytes) -> Trigger | Watch | Control:
+    """The request in a frame's body, header removed. Raises BadRequest with one sentence for the client."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("bad_utf8", "请求不是有效的UTF-8") from None
+    if not is_json(body):
+        return Trigger(text.strip())
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadRequest("bad_json", "请求不是有效的JSON") from None
+    if isinstance(fields.get("watch"), str) and "campaign" not in fields:
+        return _parse_watch(fields)
+    unknown = [name for name in fields if name not in _FIELDS]
+    if unknown:
+        raise BadRequest("unknown_field", f"未知的字段{json.dumps(unknown[0][:64])},可用的有: {', '.join(_FIELDS)}")
+    for name, value in fields.items():
+        if not isinstance(value, _FIELDS[name]):
+            raise BadRequest("bad_field", f"字段{name}必须是{_TYPE_NAMES[_FIELDS[name]]}")
+    verbs = [verb for verb in _VERBS if verb in fields]
+    if len(verbs) + ("campaign" in fields) != 1:
+        raise BadRequest("bad_field", "字段campaign, pause, resume, cancel必须有一个,且只能有一个")
+    if not verbs:
+        return Trigger(**fields)
+    name, token = fields.pop(verbs[0]), fields.pop("token", "")
+    if fields:
+        raise BadRequest("bad_field", f"字段{next(iter(fields))}不能与{verbs[0]}一起使用")
+    return Control(verbs[0], name, token)
+
+
+def _parse_watch(fields: dict[str, Any]) -> Watch:
+    others = [name for name in fields if name not in ("watch", "token")]
+    if others:
+        raise BadRequest("unknown_field", f"watch是任务名时,只能再有字段token,不能有{json.dumps(others[0][:64])}")
+    if not isinstance(fields.get("token", ""), str):
+        raise BadRequest("bad_field", "字段token必须是字符串")
+    return Watch(fields["watch"], fields.get("token", ""))
+
+
+def request(trigger: Trigger | Watch) -> bytes:
+    """The JSON body of a request; what is not set is left out. In ASCII, so that what is no Unicode gets there and is
+    refused."""
+    if isinstance(trigger, Watch):
+        asked = {"watch": trigger.campaign} | ({"token": trigger.token} if trigger.token else {})
+        return json.dumps(asked).encode()
+    fields: dict[str, Any] = {"campaign": trigger.campaign}
+    if trigger.template is not None:
+        fields["template"] = trigger.template
+    if trigger.allow_duplicates is not None:
+        fields["allow_duplicates"] = trigger.allow_duplicates
+    if trigger.watch:
+        fields["watch"] = True
+    if trigger.token:
+        fields["token"] = trigger.token
+    return json.dumps(fields).encode()
