@@ -3,18 +3,19 @@
 import functools
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.errors import ConfigError
+from app.sentence import Sentence
 
 _DRIVERS = frozenset(
     [
@@ -25,8 +26,16 @@ _DRIVERS = frozenset(
 )
 """Without a driver, SQLAlchemy's default one is meant. An asynchronous one would fail at its first statement."""
 
+Language = Literal["en", "zh"]
 DatabaseTls = Literal["preferred", "required", "verify_ca", "verify_identity"]
 """MySQL's own names for it."""
+_OURS = "setting."
+_TOGETHER = f"{_OURS}together"
+
+
+def _wrong(code: str, **facts: object) -> PydanticCustomError:
+    """What pydantic makes a problem of; see `_sentences`."""
+    return PydanticCustomError(f"{_OURS}{code}", "{code}", {"code": code, **facts})
 
 
 class Config(BaseSettings):
@@ -67,6 +76,9 @@ class Config(BaseSettings):
     """Gateway of a campaign whose trigger names none; `log` writes messages to files, and nobody gets them."""
     sms_answer_timeout_s: float = Field(default=10.0, ge=0.5, le=300)
     """Seconds that a gateway's answer may take before it is in doubt whether it has the message."""
+    sms_language: Language | None = None
+    """Language of what the commands say: `en` or `zh`. Default: that of the locale (LC_ALL, LC_MESSAGES, LANG), else
+    English. Answers over the trigger's port and the server's log do not change with it."""
     sms_log_format: Literal["plain", "json"] = "plain"
     """How the server's own log lines look: `plain`, or `json` with an object a line."""
     sms_trigger_token: SecretStr = SecretStr("")
@@ -104,15 +116,14 @@ class Config(BaseSettings):
         try:
             address = make_url(value.get_secret_value())
         except (ArgumentError, ValueError):  # its text may hold the password
-            raise ValueError("must look like mysql+pymysql://user:password@host:3306/name") from None
+            raise _wrong("no_url") from None
         if address.drivername not in _DRIVERS:
-            known = "mysql+pymysql, mysql+mysqldb, the same with mariadb, or sqlite"
-            raise ValueError(f"{address.drivername} is not supported; use {known}")
+            raise _wrong("driver", driver=address.drivername)
         if address.get_backend_name() != "sqlite" and value.get_secret_value().count("@") > 1:
             # What stands between the two would be taken for the host's name, and errors say that.
-            raise ValueError("has more than one @; in a user name or password it is written %40")
+            raise _wrong("at_signs")
         if not address.database:
-            raise ValueError("must name a database after the host, or a file for sqlite")
+            raise _wrong("no_database")
         return value
 
     @field_validator("sms_time_zone")
@@ -121,30 +132,30 @@ class Config(BaseSettings):
         try:
             ZoneInfo(value)
         except (OSError, ValueError, KeyError):  # KeyError: a name that is not known
-            raise ValueError(f"{value} is no time zone that this machine knows; one is Asia/Shanghai") from None
+            raise _wrong("no_zone", value=value) from None
         return value
 
     @field_validator("sms_trigger_token")
     @classmethod
     def _can_be_typed(cls, value: SecretStr) -> SecretStr:
         if not all("!" <= letter <= "~" for letter in value.get_secret_value()):
-            raise ValueError("must be visible ASCII without spaces")
+            raise _wrong("no_ascii")
         return value
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
         rules = {
-            "SMS_TLS_CERT and SMS_TLS_KEY must be set both or neither":
+            "tls_pair":
                 (self.sms_tls_cert is None) == (self.sms_tls_key is None),
-            "SMS_TLS_CLIENT_CA is set, so SMS_TLS_CERT must be":
+            "client_ca_alone":
                 self.sms_tls_client_ca is None or self.sms_tls_cert is not None,
-            "DATABASE_TLS_CA is set, so DATABASE_TLS must be verify_ca or verify_identity":
+            "database_ca_unused":
                 self.database_tls_ca is None or self.tls_of_database.startswith("verify"),
-            "SMS_TLS_CLIENT_CERT and SMS_TLS_CLIENT_KEY must be set both or neither":
+            "client_pair":
                 (self.sms_tls_client_cert is None) == (self.sms_tls_client_key is None),
         }  # fmt: skip
         if broken := [rule for rule, holds in rules.items() if not holds]:
-            raise ValueError("; ".join(broken))
+            raise _wrong("together", broken=broken)
         return self
 
 
@@ -209,24 +220,47 @@ def load() -> Config:
     try:
         return Config()
     except ValidationError as error:
-        raise ConfigError("; ".join(map(_sentence, error.errors()))) from None
+        raise ConfigError([each for problem in error.errors() for each in _sentences(problem)]) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f".env is not UTF-8 text: {error.reason} at byte {error.start}") from None
+        raise ConfigError([Sentence("setting.env_no_text", why=error.reason, position=error.start)]) from None
     except OSError as error:
-        raise ConfigError(f".env cannot be read: {error.strerror}") from None
+        raise ConfigError([Sentence("setting.env_unreadable", why=error.strerror)]) from None
 
 
-def _sentence(problem: ErrorDetails) -> str:
-    """What is wrong with a setting, in our words where the usual mistakes are concerned."""
-    if not problem["loc"]:  # of several settings together
-        return problem["msg"].removeprefix("Value error, ")
-    field, kind = str(problem["loc"][0]), problem["type"]
+def _sentences(problem: ErrorDetails) -> list[Sentence]:
+    """What is wrong with a setting, or with several together."""
+    kind, facts = problem["type"], problem.get("ctx", {})
+    if kind == _TOGETHER:
+        return [Sentence(f"setting.{each}") for each in facts["broken"]]
+    field = str(problem["loc"][0])
     name = field.upper()
-    if kind in {"int_parsing", "int_type", "int_from_float", "int_parsing_size"}:
-        return f"{name} is not a whole number"
+    if kind.startswith(_OURS):
+        return [Sentence(kind, name=name, **{each: value for each, value in facts.items() if each != "code"})]
+    if kind.startswith(("int_", "float_")):
+        return [Sentence("setting.no_number" if kind.startswith("int_") else "setting.no_float", name=name)]
     if kind in {"greater_than_equal", "less_than_equal"}:
         bounds = {type(each).__name__: each for each in Config.model_fields[field].metadata}
-        return f"{name} must be {bounds['Ge'].ge:,} to {bounds['Le'].le:,}"
+        return [Sentence("setting.out_of_bounds", name=name, least=bounds["Ge"].ge, most=bounds["Le"].le)]
     if kind == "literal_error":
-        return f"{name} must be {problem['ctx']['expected'].replace(chr(39), '')}"
-    return f"{name}: {problem['msg'].removeprefix('Value error, ')}"
+        return [Sentence("setting.none_of", name=name, known=", ".join(_choices(field)))]
+    return [Sentence("setting.other", name=name, why=problem["msg"])]
+
+
+def _choices(field: str) -> list[str]:
+    """What a setting of a few words may be."""
+    kinds = [Config.model_fields[field].annotation, *get_args(Config.model_fields[field].annotation)]
+    return [str(each) for kind in kinds if get_origin(kind) is Literal for each in get_args(kind)]
+
+
+def language() -> Language:
+    """The language of who called this program; also where other settings cannot be used."""
+    given = os.environ.get("SMS_LANGUAGE")
+    if not given:
+        try:
+            given = dotenv_values(".env").get("SMS_LANGUAGE")
+        except (OSError, UnicodeDecodeError):  # `load` says so
+            given = None
+    if given in {"en", "zh"}:
+        return "zh" if given == "zh" else "en"
+    locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "")
+    return "zh" if locale.lower().startswith("zh") else "en"

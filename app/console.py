@@ -9,6 +9,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from app import config
+from app.catalogue import say, word, word_error
 from app.early import loaded
 from app.errors import AppError
 from app.wording import harmless
@@ -48,11 +49,12 @@ def run(cli: typer.Typer) -> None:
     try:
         cli()
     except AppError as error:
-        err.print(f"error: {error}")
+        err.print(say("error", what=word_error(error)))
     except DBAPIError as error:
         from app.store.trouble import trouble  # noqa: PLC0415  most commands have none
 
-        err.print(f"error: {trouble(error, config.load().database_url.get_secret_value())}")
+        what = trouble(error, config.load().database_url.get_secret_value()).sentence
+        err.print(say("error", what=word(what)))
     else:
         return
     raise SystemExit(1)

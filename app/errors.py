@@ -1,17 +1,35 @@
-"""What can go wrong in the application, grouped by who must act."""
+"""What can go wrong in the application, grouped by who must act.
+
+Each error is raised with the code of a sentence and its facts; app/catalogue.py has the words.
+"""
 
 from collections.abc import Iterable, Sequence
 
+from app.sentence import Every, Sentence
+
 
 class AppError(Exception):
-    """Base of every error this application raises; its text is one sentence for a person."""
+    """Base of every error this application raises: a sentence that is not worded yet. Its text is for logs."""
+
+    def __init__(self, code: str, /, **facts: object) -> None:
+        self.sentence = Sentence(code, **facts)
+        super().__init__(str(self.sentence))
+
+    @property
+    def code(self) -> str:
+        """What programs go by; it stays as it is."""
+        return self.sentence.kind
 
 
 # ── the operator must act ───────────────────────────────────────────────────────────────────────
 
 
 class ConfigError(AppError):
-    """A setting has a value that cannot be used; names each one."""
+    """Settings have values that cannot be used; a sentence for each."""
+
+    def __init__(self, problems: Sequence[Sentence]) -> None:
+        self.problems = problems
+        super().__init__("settings", problems=Every(problems))
 
 
 class DatabaseUnavailable(AppError):
@@ -27,7 +45,7 @@ class SchemaNewer(AppError):
 
     def __init__(self, revision: str) -> None:
         self.revision = revision
-        super().__init__(f"the schema is at {revision}, which this version does not know; use a newer one")
+        super().__init__("schema.newer", revision=revision)
 
 
 class ServerUnreachable(AppError):
@@ -54,9 +72,8 @@ class FolderInUse(AppError):
     """Another running server has the folder of logs."""
 
     def __init__(self, folder: object) -> None:
-        super().__init__(
-            f"another server is running on the logs in {folder}; stop it, or set SMS_LOG_DIR to a new folder"
-        )
+        self.folder = folder
+        super().__init__("folder_in_use", folder=folder)
 
 
 class LogUnusable(AppError):
@@ -75,28 +92,24 @@ class GatewayAway(AppError):
 
 
 class BadRequest(AppError):
-    """A trigger request that cannot be understood or obeyed; `code` is stable, the text is for people."""
-
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        super().__init__(message)
+    """A trigger request that cannot be understood or obeyed."""
 
 
 class UnknownPlaceholder(BadRequest):
-    """A template names something that cannot be filled in; the text lists what can."""
+    """A template names something that cannot be filled in; the sentence lists what can."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
         listed = " ".join(f"{{{each}}}" for each in known)
-        others = "表中其他的列须先写进SMS_TEMPLATE_COLUMNS"
-        super().__init__("bad_template", f"模板里有未知的占位符{{{name[:64]}}},{others},可用的有: {listed}")
+        super().__init__("bad_template.placeholder", name=f"{{{name[:64]}}}", known=listed)
 
 
 class Refused(AppError):
-    """The server did not obey a request; the text is the server's, and so is `code`."""
+    """The server did not obey a request. The code and its facts are the server's, and so is `message`, in Chinese."""
 
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        super().__init__(message)
+    def __init__(self, code: str, message: str, /, **facts: object) -> None:
+        self.message = message
+        super().__init__(code, **facts)
 
     @property
     def is_temporary(self) -> bool:
@@ -109,7 +122,7 @@ class UnknownCampaign(AppError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"no campaign is named {name}")
+        super().__init__("unknown_campaign", campaign=name)
 
 
 class UnknownTask(AppError):
@@ -117,9 +130,12 @@ class UnknownTask(AppError):
 
     def __init__(self, name: str, number: int, numbers: Sequence[int]) -> None:
         self.number = number
-        some = "" if len(numbers) == max(numbers, default=0) + 1 else "some of "
-        known = f"its tasks are {some}{numbers[0]} to {numbers[-1]}" if numbers else "it has none"
-        super().__init__(f"{name} has no task {number}, {known}")
+        if not numbers:
+            super().__init__("unknown_task.none", campaign=name, task=number)
+            return
+        has_all = len(numbers) == numbers[-1] + 1
+        known = {"first": numbers[0], "last": numbers[-1]}
+        super().__init__("unknown_task" if has_all else "unknown_task.some", campaign=name, task=number, **known)
 
 
 class UnknownCustomer(AppError):
@@ -127,28 +143,28 @@ class UnknownCustomer(AppError):
 
     def __init__(self, customer_id: int) -> None:
         self.customer_id = customer_id
-        super().__init__(f"no customer has the id {customer_id}")
+        super().__init__("unknown_customer", id=customer_id)
 
 
 class Unconfirmed(AppError):
     """Something that a person is to agree to was asked where no person is."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"nobody can be asked here whether {name} shall go on so; say --yes")
+        super().__init__("unconfirmed", campaign=name)
 
 
 class UnknownFolder(AppError):
     """No one other folder of this name has logs of the campaign that are not finished."""
 
     def __init__(self, name: str, folder: str) -> None:
-        super().__init__(f"{folder!r} is no other folder that unfinished logs of {name} are in; status shows which are")
+        super().__init__("unknown_folder", campaign=name, folder=folder)
 
 
 class FolderAlive(AppError):
     """A folder that is to be given up shows signs of life."""
 
     def __init__(self, folder: str) -> None:
-        super().__init__(f"a task is at work in the folder {folder}, or was just now; stop its server and wait 30 s")
+        super().__init__("folder_alive", folder=folder)
 
 
 class WrongState(AppError):
@@ -158,9 +174,8 @@ class WrongState(AppError):
         self.name = name
         self.verb = verb
         self.state = state
-        done = {"pause": "paused", "resume": "running", "cancel": "cancelled"}.get(verb, verb)
-        refusal = f"{state} and cannot be {'resumed' if verb == 'resume' else done}"
-        super().__init__(f"{name} is already {state}" if state == done else f"{name} is {refusal}")
+        is_so = (verb, state) in {("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")}
+        super().__init__(f"wrong_state.{'already_' if is_so else ''}{verb}", campaign=name, state=state)
 
 
 # ── this task must stop ─────────────────────────────────────────────────────────────────────────
@@ -185,4 +200,4 @@ class UnknownDocument(AppError):
     def __init__(self, kind: str, version: int | str) -> None:
         self.kind = kind
         self.version = version
-        super().__init__(f"a document of the kind {kind[:64]!r} and version {version} is not known here")
+        super().__init__("unknown_document", kind=kind[:64], version=version)

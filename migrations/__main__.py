@@ -6,6 +6,7 @@ import typer
 from sqlalchemy import Engine
 
 from app import config, console
+from app.catalogue import say
 from app.console import out
 from app.store.database import open_configured
 from migrations import gender_check, schema
@@ -37,13 +38,13 @@ def migrate(
         else:
             schema.upgrade(connection, target)
         after = schema.status(connection)
-        refusal = gender_check.refusal(connection) if after.is_current else ""
+        refusal = gender_check.refusal(connection) if after.is_current else None
     if before == after:
-        out.print(f"schema is at {after.current or 'base'}, nothing to do")
+        out.print(say("schema.there", current=after.current or "base"))
     else:
-        out.print(f"schema went from {before.current or 'base'} to {after.current or 'base'}")
+        out.print(say("schema.went", before=before.current or "base", after=after.current or "base"))
     if refusal:
-        console.err.print(f"warning: {refusal}")
+        console.err.print(say("warning", what=refusal))
 
 
 @cli.command()
@@ -51,7 +52,7 @@ def status() -> None:
     """Show the revision of the database and the newest one. Exit status 1 when they differ."""
     with _open().connect() as connection:
         now = schema.status(connection)
-    out.print(f"database {now.current or 'base'}, newest {now.head}")
+    out.print(say("schema.status", current=now.current or "base", head=now.head))
     raise typer.Exit(0 if now.is_current else 1)
 
 

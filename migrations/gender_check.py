@@ -8,9 +8,9 @@ would be lost on the way; there two triggers do the same, for all that is writte
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.store.genders import can_be_guarded, in_words, is_guarded, odd_values
+from app.sentence import Sentence
+from app.store.genders import can_be_guarded, is_guarded, odd_values, shown
 from app.store.tables import GENDER_CHECK
-from app.wording import counted
 
 _MOMENTS = {"insert": "INSERT", "update": "UPDATE OF gender"}
 _TRIGGER = """
@@ -36,15 +36,11 @@ def add(connection: Connection) -> None:
                 raise
 
 
-def refusal(connection: Connection) -> str:
-    """Why the table goes on taking what is no gender, in a sentence for the operator; '' where it does not."""
+def refusal(connection: Connection) -> Sentence | None:
+    """Why the table goes on taking what is no gender; None where it does not."""
     if not can_be_guarded(connection) or is_guarded(connection) or not (odd := odd_values(connection)):
-        return ""
-    having = counted(sum(odd.values()), "customer has", "customers have")
-    return (
-        f"{having} a gender that is none, {in_words(odd)}, so the table goes on taking such; write 0 for a woman, "
-        "1 for a man, NULL where it is unknown, and run this again"
-    )
+        return None
+    return Sentence("schema.odd_genders", count=sum(odd.values()), odd=shown(odd))
 
 
 def remove(connection: Connection) -> None:

@@ -8,9 +8,10 @@ import typer
 from sqlalchemy import Engine
 
 from app import config, console
+from app.catalogue import say
 from app.console import err, out
+from app.sentence import Sentence
 from app.store.database import open_configured
-from app.wording import counted
 from seed import customers, loader, profile, progress
 from seed.errors import ResetNotConfirmed
 from seed.interruption import Interruption
@@ -33,17 +34,17 @@ def seed(
     try:
         _seed(count, random_seed, interruption, reset=reset, ask=not yes, on_emptying=lambda: emptied.append(True))
     except KeyboardInterrupt:
-        err.print(f"interrupted: {_left(reset=reset, is_emptied=bool(emptied))}; run it again")
+        err.print(say("seed.interrupted", left=_left(reset=reset, is_emptied=bool(emptied))))
         raise typer.Exit(interruption.exit_status) from None
 
 
-def _left(*, reset: bool, is_emptied: bool) -> str:
+def _left(*, reset: bool, is_emptied: bool) -> Sentence:
     """What an interrupted run leaves."""
     if is_emptied:
-        return "the customers of before are deleted, and the new ones are all there or none is"
+        return Sentence("seed.left_emptied")
     if reset:
-        return "the customers are those of before, or all the new ones"
-    return "the customers are all there or none is"
+        return Sentence("seed.left_reset")
+    return Sentence("seed.left")
 
 
 def _seed(
@@ -83,23 +84,22 @@ def _ask_before_deleting(engine: Engine, interruption: Interruption) -> None:
     if not there:
         return
     if not sys.stdin.isatty():
-        raise ResetNotConfirmed(f"--reset would delete {counted(there, 'customer')}; add --yes to agree")
+        raise ResetNotConfirmed("seed_not_confirmed", count=there)
     try:
-        agreed = typer.confirm(f"Delete {counted(there, 'customer')}?")
+        agreed = typer.confirm(say("seed.question", count=there))
     except typer.Abort:  # Ctrl-C or the end of the input, in the line of the question
         out.print()
         interruption.check()
         agreed = False
     if not agreed:
-        raise ResetNotConfirmed("nothing was deleted, nothing was changed")
+        raise ResetNotConfirmed("seed_not_confirmed.nothing_changed")
 
 
 def _summary(filled: loader.Filled) -> str:
     if filled.there:
-        there = counted(filled.there, "customer is", "customers are")
-        return f"{there} there already; nothing was changed (--reset puts others in their place)"
+        return say("seed.there", count=filled.there)
     rate = filled.added / filled.took_s if filled.took_s else 0
-    return f"{counted(filled.added, 'customer')} in {filled.took_s:.1f} s, {rate:,.0f} rows/s"
+    return say("seed.done", count=filled.added, took_s=filled.took_s, rate=rate)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """What can go wrong while seeding, beyond what the application already knows."""
 
 from app.errors import AppError
-from app.wording import counted
 
 
 class SeedError(AppError):
-    """Base of what the seed raises; its text is one sentence for the operator."""
+    """Base of what the seed raises."""
 
 
 class ResetNotConfirmed(SeedError):
@@ -23,7 +22,4 @@ class RowsLost(SeedError):
         self.sent = sent
         self.kept = kept
         self.warnings = warnings
-        super().__init__(
-            f"of {counted(sent, 'row')} the database kept {kept:,}, with {counted(warnings, 'warning')};"
-            " nothing was changed (does another program write to customers?)"
-        )
+        super().__init__("seed_rows_lost", count=sent, kept=kept, warnings=warnings)

@@ -8,6 +8,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from app import catalogue
 from app.store.tables import customers
 from migrations import schema
 from seed.customers import Row
@@ -117,5 +118,5 @@ def _migrate(connection: Connection, say: Say) -> None:
     before = schema.status(connection)
     if not before.is_current:
         schema.upgrade(connection)
-        say(f"schema went from {before.current or 'base'} to {before.head}")
+        say(catalogue.say("schema.went", before=before.current or "base", after=before.head))
     connection.rollback()

@@ -7,11 +7,10 @@ from contextlib import ExitStack, contextmanager
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from app.catalogue import say
 from seed.customers import Row
 from seed.errors import NoTemporaryFile, RowsLost
 
-WAITING = "another seed is at work here, or what it left is being taken back; waiting"
-FORBIDDEN = "the server forbids LOAD DATA LOCAL (local_infile is off); using INSERT, which is slower"
 LOCAL_INFILE_IS_OFF = {1148, 2068, 3948, 4166}
 """Errors that say so: of MySQL 5.7 and older MariaDB, the client library, MySQL 8, MariaDB 10.6."""
 
@@ -34,7 +33,7 @@ class MySQLStore:
         # names differ only after that, one waits for the other.
         name = f"seed {self._connection.engine.url.database}"[:64]
         if not self._take(name, wait_s=0):
-            self._say(WAITING)
+            self._say(say("seed.waiting"))
             while not self._take(name, wait_s=1):
                 self._check()
         self._connection.rollback()
@@ -67,7 +66,7 @@ class MySQLStore:
             except DBAPIError as error:
                 if error.orig is None or error.orig.args[0] not in LOCAL_INFILE_IS_OFF:
                     raise
-                self._say(FORBIDDEN)
+                self._say(say("seed.no_infile"))
                 return False
         # LOCAL turns errors into warnings: a row whose id is taken is dropped, a bad value replaced.
         warnings = self._connection.exec_driver_sql("SELECT @@warning_count").scalar_one()
@@ -93,5 +92,5 @@ def _nameless_file(rows: list[Row]) -> Iterator[str]:
             file.write(lines.encode())
             file.seek(0)
         except OSError as error:
-            raise NoTemporaryFile(f"no temporary file for the rows: {error}") from error
+            raise NoTemporaryFile("seed_no_file", why=error) from error
         yield f"/dev/fd/{file.fileno()}"

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from app.catalogue import say
 from app.console import out
-from app.wording import counted
 
 LINE_EVERY_S = 1.0
 
@@ -20,7 +20,7 @@ def shown(total: int) -> Iterator[Callable[[int], None]]:
         yield Lines(total, out.print)
         return
     columns = (
-        TextColumn("customers"),
+        TextColumn(say("seed.customers")),
         BarColumn(),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
         _Rate(),
@@ -60,9 +60,9 @@ class Lines:
         self._last = now
         rate = done / (now - self._started)
         left_s = (self._total - done) / rate
-        self._say(f"{done:,} of {counted(self._total, 'customer')}, {rate:,.0f} rows/s, {left_s:.0f} s left")
+        self._say(say("seed.progress", count=self._total, done=done, rate=rate, left_s=left_s))
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:,.0f} rows/s")
+        return Text(say("seed.rate", rate=task.finished_speed or task.speed or 0))

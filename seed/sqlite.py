@@ -5,10 +5,10 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from app.catalogue import say
 from app.store.database import is_sqlite_busy
 from seed.customers import Row
 
-WAITING = "another program writes to this database; waiting for it"
 POLL_MS = 500
 """Longest time that SQLite waits for a lock before we look for Ctrl-C again."""
 
@@ -30,7 +30,7 @@ class SQLiteStore:
     def begin(self) -> None:
         if self._try_to_begin():
             return
-        self._say(WAITING)
+        self._say(say("seed.waiting_for_file"))
         while not self._try_to_begin():
             self._check()  # each try waits POLL_MS
 

@@ -16,6 +16,8 @@ from tests.tables import give_tables
 
 pytest_plugins = ["tests.together"]
 
+os.environ["SMS_LANGUAGE"] = "en"  # whatever the developer speaks
+
 MYSQL = pytest.param("mysql", marks=pytest.mark.mysql)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.errors import LogDamaged, LogUnusable, UnknownTask
 from app.gateways.log_file.folder import log_path
+from app.sentence import Sentence
 
 CHUNK_BYTES = 1 << 20
 LOOK_EVERY_S = 0.5
@@ -41,7 +42,7 @@ class Messages:
         LogDamaged when a log has less, after what it has."""
         yield from self._read(self._now)
 
-    def follow(self, say: Callable[[str], None]) -> Iterator[bytes]:
+    def follow(self, say: Callable[[Sentence], None]) -> Iterator[bytes]:
         """The same, then what comes, until the campaign is over. While a log or the database cannot be read, it is
         tried again with growing pauses; `say` is told so, once."""
         failures = 0
@@ -61,8 +62,8 @@ class Messages:
                     raise
                 failures += 1
                 if failures == 1:
-                    reason = "the database does not answer" if isinstance(error, DBAPIError) else error
-                    say(f"{reason}; trying again")
+                    is_away = isinstance(error, DBAPIError)
+                    say(Sentence("trying_again.database") if is_away else Sentence("trying_again", why=error))
                 time.sleep(min(LONGEST_PAUSE_S, LOOK_EVERY_S * 2.0 ** min(failures, 10)))
 
     def _read(self, now: Snapshot) -> Iterator[bytes]:
@@ -87,15 +88,15 @@ class _Log:
                 if self._position:  # a log that was made anew may be another one: then this is no line's end
                     log.seek(self._position - 1)
                     if log.read(1) != b"\n":
-                        raise LogDamaged(f"{self._path} is not the log that was read before")
+                        raise LogDamaged("log_damaged.other", path=self._path)
                 while self._position < end:
                     piece = log.read(min(CHUNK_BYTES, end - self._position))
                     lines = piece[: piece.rfind(b"\n") + 1] or piece + log.readline(end - self._position - len(piece))
                     if not lines.endswith(b"\n"):
                         size = self._position + len(piece)
-                        raise LogDamaged(f"{self._path} has {size:,} bytes where {end:,} were written")
+                        raise LogDamaged("log_damaged.short", path=self._path, size=size, position=end)
                     self._position += len(lines)
                     yield lines
                     log.seek(self._position)
         except OSError as error:
-            raise LogUnusable(f"{self._path} cannot be read: {error.strerror}") from error
+            raise LogUnusable("log_unusable.unreadable", path=self._path, why=error.strerror) from error

@@ -8,10 +8,10 @@ from sqlalchemy import Engine
 from app.domain.campaign import ShardState
 from app.domain.reject import Reject
 from app.gateways.log_file.rejects import lines, reject_log_path
+from app.sentence import Sentence, Some
 from app.store import rejects
 from app.store.campaigns import Campaign
 from app.store.shards import Shard
-from app.wording import counted, these
 
 
 class RejectCheck:
@@ -30,32 +30,28 @@ class RejectCheck:
         self._missing += [each.customer_id for each in found if each not in recorded]
         self._too_many += sorted(each.customer_id for each in recorded.difference(found))
 
-    def differences(self) -> list[str]:
-        """Sentences; none when everything fits."""
+    def differences(self) -> list[Sentence]:
+        """None when everything fits."""
         return list(self._differences())
 
-    def _differences(self) -> Iterator[str]:
+    def _differences(self) -> Iterator[Sentence]:
         if self._missing:
-            who = counted(len(self._missing), "customer is to be rejected", "customers are to be rejected")
-            yield f"{who} and not on record so, {these('id', self._missing)}"
+            yield Sentence("difference.not_rejected", count=len(self._missing), ids=Some(self._missing))
         if self._too_many:
-            who = counted(
-                len(self._too_many), "customer is on record as rejected", "customers are on record as rejected"
-            )
-            yield f"{who} and not to be so, {these('id', self._too_many)}"
+            yield Sentence("difference.rejected", count=len(self._too_many), ids=Some(self._too_many))
         with self._database.connect() as connection:
             recorded = rejects.count(connection, self._shard.campaign_id, self._shard.after_id, self._shard.last_id)
         if recorded.total() != self._shard.tally.rejected:
-            yield f"{counted(self._shard.tally.rejected, 'reject')} counted, {recorded.total():,} on record"
+            yield Sentence("difference.rejects", count=self._shard.tally.rejected, on_record=recorded.total())
         try:
             yield from self._log_differences(recorded.total())
         except OSError as error:
-            yield f"{self._path} cannot be read: {error.strerror}"
+            yield Sentence("log_unusable.unreadable", path=self._path, why=error.strerror)
 
-    def _log_differences(self, recorded: int) -> Iterator[str]:
+    def _log_differences(self, recorded: int) -> Iterator[Sentence]:
         if not self._path.exists():
             if recorded:
-                yield f"{self._path} is missing"
+                yield Sentence("difference.no_log", path=self._path)
             return
         campaign_id, after_id, last_id = self._shard.campaign_id, self._shard.after_id, self._shard.last_id
         line = 1
@@ -64,12 +60,12 @@ class RejectCheck:
                 for reject in page:
                     expected = lines([reject])
                     if log.readline() != expected:
-                        yield f"{self._path} is not what is on record, from line {line:,} on"
+                        yield Sentence("difference.other_from", path=self._path, line=line)
                         return
                     line += 1
             # While the shard is being sent its log may be ahead.
             if self._shard.state is ShardState.FINISHED and log.read(1):
-                yield f"{self._path} has more than is on record, from line {line:,} on"
+                yield Sentence("difference.more_from", path=self._path, line=line)
 
     def _recorded(self, after_id: int, to_id: int) -> list[Reject]:
         if not self._shard.tally.rejected:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +20,12 @@ from app.domain.people import People
 from app.domain.sharding import spans
 from app.domain.tally import Tally
 from app.gateways.log_file.folder import log_path
+from app.sentence import Sentence, Some
 from app.store import customers
 from app.store.campaigns import Campaign
 from app.store.customers import Pages
 from app.store.duplicates import Duplicates
 from app.store.shards import Shard
-from app.wording import EXAMPLES, counted, these
 
 PAGE_ROWS = 10_000
 AT_ONCE = 4
@@ -34,7 +34,7 @@ AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class TaskReport:
-    """One task's log. `differences` are sentences; none when log and database agree on every id of its range."""
+    """One task's log. `differences`: none when log and database agree on every id of its range."""
 
     task: int
     tally: Tally
@@ -43,7 +43,7 @@ class TaskReport:
     first_mobile: str
     last_mobile: str
     seconds: float
-    differences: list[str]
+    differences: list[Sentence]
     late: list[int] = field(default_factory=list)
     """Ids of customers who were not there yet when their turn passed, and have no message."""
     is_finished: bool = True
@@ -130,7 +130,7 @@ class _TaskCheck:
         self._pages = Pages(shard.last_id, PAGE_ROWS, self._template.columns)
         self._found = Tally()
         self._first_mobile = self._last_mobile = ""
-        self._differences: list[str] = []
+        self._differences: list[Sentence] = []
         self._late: list[int] = []
         with database.connect() as connection:
             self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
@@ -140,21 +140,20 @@ class _TaskCheck:
         shard = self._shard
         if shard.state is not ShardState.FINISHED:
             done, total = shard.last_id - shard.after_id, shard.to_id - shard.after_id
-            self._differences.append(f"not finished: {done:,} of {counted(total, 'id is', 'ids are')} done")
+            self._differ("difference.unfinished", count=total, done=done)
         try:
             size = self._path.stat().st_size
             self._compare(size)
         except FileNotFoundError:
             size = 0
-            self._differences.append(f"{self._path} is missing")
+            self._differ("difference.no_log", path=self._path)
         except OSError as error:
             size = 0
-            self._differences.append(f"{self._path} cannot be read: {error.strerror}")
+            self._differ("log_unusable.unreadable", path=self._path, why=error.strerror)
         self._differences += self._rejects.differences()
         lines, recorded = self._found.sent, shard.tally.sent
         if lines != recorded:
-            on_record, right = counted(recorded, "message is", "messages are"), counted(lines, "is", "are")
-            self._differences.append(f"{on_record} on record, {right} right in the log")
+            self._differ("difference.messages", count=recorded, right=lines)
         return TaskReport(
             task=shard.number,
             tally=replace(
@@ -173,7 +172,7 @@ class _TaskCheck:
         """Page against the next bytes of the log; at the first that differ, the rest goes to `_find_differences`."""
         shard = self._shard
         if size < shard.log_bytes:
-            self._differences.append(f"the log has {counted(size, 'byte')}, {shard.log_bytes:,} were written")
+            self._differ("difference.size", count=size, written=shard.log_bytes)
         with self._path.open("rb") as log:
             after_id = shard.after_id
             while after_id < shard.last_id:
@@ -247,19 +246,20 @@ class _TaskCheck:
     def _say(self, otherwise: list[int], missing: list[int], unexplained: Counter[int], at: int) -> None:
         too_many = unexplained.total()
         if otherwise:
-            who = counted(len(otherwise), "customer has a message that reads", "customers have messages that read")
-            self._differences.append(f"{who} otherwise than it would now, {these('id', otherwise)}")
+            self._differ("difference.otherwise", count=len(otherwise), ids=Some(otherwise))
         if missing and self._found.sent == self._shard.tally.sent:  # every message that was sent is there
             self._late = missing
         elif missing:
-            who = counted(len(missing), "customer has no message", "customers have no message")
-            self._differences.append(f"{who}, {these('id', missing)}")
+            self._differ("difference.missing", count=len(missing), ids=Some(missing))
         if too_many:
-            what = counted(too_many, "line belongs to nobody or stands twice", "lines belong to nobody or stand twice")
-            numbers = [f"{number:,}" for number in islice(self._lines_of(unexplained, at), EXAMPLES)]
-            self._differences.append(f"{what}, {these('line', numbers, too_many)}")
+            lines = Some((f"{number:,}" for number in self._lines_of(unexplained, at)), too_many)
+            where = Sentence("line_numbers", count=lines.count, lines=lines)
+            self._differ("difference.too_many", count=too_many, lines=where)
         if not (otherwise or missing or too_many):
-            self._differences.append("the lines are not in the order of ids")
+            self._differ("difference.order")
+
+    def _differ(self, code: str, /, **facts: object) -> None:
+        self._differences.append(Sentence(code, **facts))
 
     def _lines_of(self, unexplained: Counter[int], at: int) -> Iterator[int]:
         """Numbers, from 1, of the lines that are left over."""

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from app.domain.campaign import State, Verb
 from app.gateways.log_file.folder import log_path
+from app.sentence import Sentence
 from app.store import campaigns, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write
@@ -31,13 +32,12 @@ def _close(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> S
     if not damage:
         finished = write(database, lambda connection: campaigns.finish_if_complete(connection, campaign.id))
         return State.FINISHED if finished else None
-    why = f"{damage[:400]}; to have it compared and completed, run: python -m app resume {campaign.name}"
-    failed = write(database, lambda connection: campaigns.change(connection, campaign.id, Verb.FAIL, why))
+    failed = write(database, lambda connection: campaigns.change(connection, campaign.id, Verb.FAIL, damage))
     return State.FAILED if failed else None
 
 
-def _find_damage(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> str:
-    """A sentence about the first log that is too short or too long; '' when there is none."""
+def _find_damage(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> Sentence | None:
+    """About the first log that is too short or too long."""
     with database.connect() as connection:
         ours = [each for each in shards.of_campaign(connection, campaign.id) if each.owner == owner]
     for shard in ours:
@@ -45,7 +45,7 @@ def _find_damage(database: Engine, log_dir: Path, owner: str, campaign: Campaign
         try:
             size = path.stat().st_size
         except OSError as error:
-            return f"{path} was written and cannot be found any more: {error.strerror}"
+            return Sentence("log_damaged.missing", path=path, why=error.strerror)
         if size != shard.log_bytes:
-            return f"{path} has {size} bytes where {shard.log_bytes} were written"
-    return ""
+            return Sentence("log_damaged.short", path=path, size=size, position=shard.log_bytes)
+    return None

@@ -55,7 +55,7 @@ def let_go_of_all(database: Engine, log_dir: Path, campaign: Campaign) -> list[i
     for shard in held:
         try:
             if shard.owner != make_folder(log_dir):
-                raise ShardTaken(f"the log of shard {shard.number} is in another folder")
+                raise ShardTaken("shard_taken.elsewhere", shard=shard.number)
             gateway = LogFile(log_dir, campaign.name, shard.number)
             reject_log = RejectLog(log_dir, campaign.name, shard.number)
             try:

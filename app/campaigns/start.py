@@ -58,18 +58,18 @@ def dispatch(
     campaign, numbers = found
     other_choice = allow_duplicates not in {None, campaign.allow_duplicates}
     if gateway not in {None, campaign.gateway}:
-        raise BadRequest("other_gateway", f"名称已用于通道{campaign.gateway}")
+        raise BadRequest("other_gateway", gateway=campaign.gateway)
     if other_choice or (template is not None and campaign.template != text):
-        raise BadRequest("other_template", "名称已用于另一条短信")
+        raise BadRequest("other_template")
     return Dispatched(campaign, numbers, created)
 
 
 def look_up(database: Engine, name: str) -> Dispatched:
-    """The campaign of that name. Raises BadRequest when there is none."""
+    """The campaign of that name. Raises UnknownCampaign, and BadRequest for a name that cannot be."""
     name = check_name(name)
     found = _find(database, name)
     if found is None:
-        raise BadRequest("unknown_campaign", f"没有名为{name}的任务")
+        raise UnknownCampaign(name)
     return Dispatched(*found, created=False)
 
 
@@ -91,12 +91,11 @@ def _create(
     def insert(connection: Connection) -> None:
         lowest, highest = customers.extent(connection)
         if lowest < 1:
-            below = customers.count_below(connection)
-            raise BadRequest("bad_ids", f"有{below}个客户的编号小于1,不能发送;请先修改他们的编号")
+            raise BadRequest("bad_ids", count=customers.count_below(connection))
         found = split(partial(customers.next_id, connection), highest, shard_size)
         ranges = list(islice(found, MOST_SHARDS + 1))
         if len(ranges) > MOST_SHARDS:
-            raise BadRequest("too_many_shards", f"客户的编号分布在超过{MOST_SHARDS}个分片中,请增大SMS_SHARD_SIZE")
+            raise BadRequest("too_many_shards", most=MOST_SHARDS)
         campaigns.insert(connection, name, template, ranges, allow_duplicates=allow_duplicates, gateway=gateway)
 
     try:

@@ -10,6 +10,7 @@ from app import config, console
 from app.campaigns import abandon as folders
 from app.campaigns.control import control
 from app.campaigns.snapshot import Snapshot, snapshot
+from app.catalogue import say
 from app.cli import views
 from app.cli.shared import Name, opened
 from app.config import Config
@@ -41,15 +42,12 @@ def resume(
         _control(settings, database, name, Verb.RESUME)
         return
     loss = folders.estimate(database, settings.sms_log_dir, name, abandon)
-    tasks = ", ".join(map(str, loss.shards))
-    out.print(
-        f"{loss.sent:,} messages of task {tasks} are on record in the folder {loss.owner[: folders.SHOWN]}. Those that "
-        f"do not stand in logs in {settings.sms_log_dir} are sent again, and what was sent there and is not on record."
-    )
-    if not (yes or _agrees("Give it up?")):
+    tasks, folder = ", ".join(map(str, loss.shards)), loss.owner[: folders.SHOWN]
+    out.print(say("abandon", count=loss.sent, tasks=tasks, folder=folder, here=settings.sms_log_dir))
+    if not (yes or _agrees(say("abandon.question"))):
         raise typer.Exit(1)
     folders.abandon(database, settings.sms_log_dir, name, abandon)
-    out.print(f"{name} is running; the folder {loss.owner[: folders.SHOWN]} is given up")
+    out.print(say("abandon.done", campaign=name, folder=folder))
 
 
 def _agrees_to_differences(database: Engine, settings: Config, now: Snapshot, *, yes: bool) -> bool:
@@ -57,14 +55,14 @@ def _agrees_to_differences(database: Engine, settings: Config, now: Snapshot, *,
     from app.audit.compare_logs import compare_logs  # noqa: PLC0415  it needs numpy
 
     collect_rarely()
-    with console.err.status("comparing the logs"):
+    with console.err.status(say("differences.comparing")):
         found = compare_logs(database, settings.sms_log_dir, now)
     out.print(views.differences_line(found))
     if not found or yes:
         return True
     if not sys.stdin.isatty():
         raise Unconfirmed(now.campaign.name)
-    return _agrees("Go on?")
+    return _agrees(say("differences.question"))
 
 
 def _agrees(question: str) -> bool:
@@ -89,9 +87,10 @@ def _control(settings: Config, database: Engine, name: str, verb: Verb) -> None:
     done = control(database, settings.sms_log_dir, name, verb)
     now = done.snapshot
     if any(each.state is ShardState.SUSPECT for each in now.shards):
-        out.print(f"{now.campaign.name} is {now.campaign.state}: its logs are compared with the database first")
+        out.print(say("controlled.compared_first", campaign=now.campaign.name, state=now.campaign.state))
     else:
-        out.print(f"{now.campaign.name} is {now.campaign.state}: {now.tally.sent:,} sent, {now.done:.1%} done")
+        facts = {"campaign": now.campaign.name, "state": now.campaign.state, "sent": now.tally.sent, "done": now.done}
+        out.print(say("controlled", **facts))
     if done.still_sending:
-        tasks = ", ".join(str(number) for number in done.still_sending)
-        console.err.print(f"not stopped yet: task {tasks}; what it sends now is not counted, and taken back")
+        tasks = ", ".join(map(str, done.still_sending))
+        console.err.print(say("controlled.still_sending", tasks=tasks))

@@ -1,12 +1,12 @@
 """`python -m app doctor`."""
 
-from dataclasses import asdict
-
 import typer
+from rich.cells import set_cell_size
 from rich.text import Text
 from sqlalchemy import Connection
 
 from app import config, console
+from app.catalogue import say, word
 from app.cli.shared import Json
 from app.console import out
 from app.doctor import Finding, Verdict, examine
@@ -26,12 +26,26 @@ def doctor(as_json: Json = False) -> None:
         if not as_json:
             out.print(finding_line(finding))
     if as_json:
-        console.print_json([asdict(each) for each in findings])
+        console.print_json([finding_facts(each) for each in findings])
     raise typer.Exit(1 if any(each.verdict is Verdict.PROBLEM for each in findings) else 0)
+
+
+def finding_facts(finding: Finding) -> dict[str, str]:
+    """The same for `--json`; `code` is for programs."""
+    return {
+        "check": finding.check,
+        "verdict": finding.verdict,
+        "code": finding.found.code,
+        "found": word(finding.found),
+        "advice": word(finding.advice) if finding.advice else "",
+    }
 
 
 def finding_line(finding: Finding) -> Text:
     """One line of the doctor."""
-    advice = f"; {finding.advice}" if finding.advice else ""
+    words = word(finding.found)
+    if finding.advice:
+        words = say("with_advice", said=words, advice=finding.advice)
     colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "bold red"}[finding.verdict]
-    return Text.assemble((f"{finding.verdict:<8}", colour), f" {finding.check:<13} {finding.found}{advice}")
+    verdict, check = say(f"verdict.{finding.verdict}"), say(f"check.{finding.check}")
+    return Text.assemble((set_cell_size(verdict, 8), colour), f" {set_cell_size(check, 13)} {words}")

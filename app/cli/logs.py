@@ -6,6 +6,7 @@ import typer
 
 from app import config, console
 from app.audit.messages import Messages
+from app.catalogue import word
 from app.cli.shared import Masked, Name, opened
 from app.domain.campaign import check_name
 from app.domain.mobile import mask_all
@@ -21,7 +22,7 @@ def logs(
     settings = config.load()
     messages = Messages(opened(settings), settings.sms_log_dir, check_name(name), task)
     try:
-        for lines in messages.follow(console.err.print) if follow else messages.read():
+        for lines in messages.follow(lambda news: console.err.print(word(news))) if follow else messages.read():
             console.write(mask_all(lines.decode()).encode() if masked else lines)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

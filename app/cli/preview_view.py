@@ -8,8 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from app.campaigns.preview import Estimate, Example, Preview
+from app.catalogue import say
+from app.cli.views import title
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
-from app.wording import counted, harmless
+from app.sentence import Sentence
+from app.wording import harmless
 
 
 def preview_text(preview: Preview) -> RenderableType:
@@ -21,22 +24,27 @@ def preview_text(preview: Preview) -> RenderableType:
 
 def _example(example: Example) -> RenderableType:
     if example.cost is None:
-        return Text(f"customer {example.customer_id} is not greeted: {example.rejected}\n")
-    size = counted(len(example.text), "character")
-    cost = f"{counted(example.cost.parts, 'SMS', 'SMS')}, {example.cost.encoding}"
+        return Text(say("preview.rejected", id=example.customer_id, reason=example.rejected) + "\n")
+    size = Sentence("characters", count=len(example.text))
+    cost = say(
+        "preview.cost", id=example.customer_id, size=size, sms=example.cost.parts, encoding=example.cost.encoding
+    )
     # A message is data: nothing in it is markup, and nothing of a customer's may steer the terminal.
-    return Text(f"{harmless(example.text)}\n  customer {example.customer_id}: {size}, {cost}\n")
+    return Text(f"{harmless(example.text)}\n  {cost}\n")
 
 
 def _estimate(estimate: Estimate) -> RenderableType:
-    about = "" if estimate.is_exact else "about "
-    basis = "everybody" if estimate.is_exact else f"a sample of {estimate.sampled:,} spread over the ids"
-    table = Table("audience", "messages", "rejected", "SMS in all", "encoding", "seen")
+    basis = say("preview.everybody") if estimate.is_exact else say("preview.sample", sampled=estimate.sampled)
+    table = Table(*(title(each) for each in ("audience", "messages", "rejected", "sms_in_all", "encoding", "seen")))
+
+    def shown(count: int) -> str:
+        return f"{count:,}" if estimate.is_exact else say("preview.about", number=count)
+
     table.add_row(
         f"{estimate.audience:,}",
-        f"{about}{estimate.messages:,}",
-        f"{about}{estimate.audience - estimate.messages:,}",
-        f"{about}{estimate.total_sms:,}",
+        shown(estimate.messages),
+        shown(estimate.audience - estimate.messages),
+        shown(estimate.total_sms),
         ", ".join(f"{name} {count / estimate.greeted:.1%}" for name, count in sorted(estimate.encodings.items())),
         basis,
     )
@@ -45,9 +53,14 @@ def _estimate(estimate: Estimate) -> RenderableType:
 
 def _genders(estimate: Estimate) -> Text:
     seen = estimate.genders
-    counts = {MAN: seen.male, WOMAN: seen.female, UNKNOWN: seen.unknown, "none": sum(seen.odd.values())}
+    counts = {
+        MAN: seen.male,
+        WOMAN: seen.female,
+        UNKNOWN: seen.unknown,
+        say("preview.no_gender"): sum(seen.odd.values()),
+    }
     shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    return Text(f"genders of those seen: {shown or 'nobody'}")
+    return Text(say("preview.genders", shown=shown or say("preview.nobody")))
 
 
 def preview_facts(preview: Preview) -> dict[str, Any]:

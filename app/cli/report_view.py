@@ -5,35 +5,35 @@ from typing import Any
 from rich.table import Table
 
 from app.audit.report import Report, TaskReport
+from app.catalogue import say, word
 from app.cli.views import ends, forms, table, tally_facts
+from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.tally import Tally
-from app.wording import counted, these
+from app.sentence import Some
 
 
 def report_table(report: Report) -> Table:
     """One campaign's logs, a row for each task and one in all."""
     rows = [_report_row(str(each.task), each.tally, _task_facts(each), _agreement(each)) for each in report.tasks]
-    rows.append(_report_row("all", _tally(report), totals(report), _agreement(report)))
-    expendable = ("bytes", "first", "last", "seconds", "rate", "先生", "女士", "客户", "audience", "gone")
+    rows.append(_report_row(say("all"), _tally(report), totals(report), _agreement(report)))
+    expendable = ("bytes", "first", "last", "seconds", "rate", MAN, WOMAN, UNKNOWN, "audience", "gone")
     return table(rows, expendable, has_total=True)
 
 
 def late_lines(report: Report) -> list[str]:
     """Sentences about those who came too late."""
     lines = [
-        f"task {each.task}: {counted(len(each.late), 'customer')} came late, after the turn had passed, "
-        f"{these('id', each.late)}"
-        for each in report.tasks
-        if each.late
+        say("late", task=each.task, count=len(each.late), ids=Some(each.late)) for each in report.tasks if each.late
     ]
     if report.late_elsewhere:
-        who = counted(report.late_elsewhere, "customer")
-        lines.append(f"{who} came late, in ranges of ids in which nobody lived at the trigger")
+        lines.append(say("late.elsewhere", count=report.late_elsewhere))
     return lines
 
 
 def _agreement(of: Report | TaskReport) -> str:
-    return "yes" if of.agrees else "so far" if of.agrees_so_far else "no"
+    if of.agrees:
+        return say("yes")
+    return say("so_far" if of.agrees_so_far else "no")
 
 
 def _report_row(name: str, tally: Tally, facts: dict[str, Any], agreement: str) -> dict[str, str]:
@@ -46,7 +46,7 @@ def _report_row(name: str, tally: Tally, facts: dict[str, Any], agreement: str) 
         "first": facts["first_mobile"],
         "last": facts["last_mobile"],
         "seconds": f"{facts['seconds']:.1f}",
-        "rate": f"{facts['rate']:,.0f}/s",
+        "rate": say("rate", rate=facts["rate"]),
         "agrees": agreement,
     }
 
@@ -82,7 +82,7 @@ def _task_facts(task: TaskReport) -> dict[str, Any]:
         "last_mobile": task.last_mobile,
         "seconds": task.seconds,
         "rate": round(task.rate, 1),
-        "differences": task.differences,
+        "differences": [word(each) for each in task.differences],
     }
 
 

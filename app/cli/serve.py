@@ -30,4 +30,4 @@ def serve() -> None:
             log_lines.set_up(settings.sms_log_format)
             server.start()
     except StartError as error:
-        raise ServerUnreachable(config.in_our_words(str(error))) from error
+        raise ServerUnreachable("server.cannot_start", why=config.in_our_words(str(error))) from error

@@ -6,6 +6,7 @@ import typer
 
 from app import config, console
 from app.campaigns.snapshot import every_snapshot, snapshot
+from app.catalogue import say, word
 from app.cli import views
 from app.cli.shared import Json, opened
 from app.console import out
@@ -24,7 +25,9 @@ def status(
         if as_json:
             console.print_json(views.snapshot_facts(one))
         else:
-            out.print(views.campaign_table([one]), views.shard_table(one), one.campaign.reason)
+            out.print(views.campaign_table([one]), views.shard_table(one))
+            if one.campaign.reason:
+                out.print(word(one.campaign.reason))
             for sentence in views.elsewhere(one, owner_of(settings.sms_log_dir)):
                 out.print(sentence)
         return
@@ -34,4 +37,4 @@ def status(
     elif every:
         out.print(views.campaign_table(every))
     else:
-        out.print("there are no campaigns yet")
+        out.print(say("no_campaigns"))

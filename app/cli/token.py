@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app import config
+from app.catalogue import say
 from app.console import out
 from app.trigger.token import make_token, read_token, token_file
 
@@ -16,11 +17,10 @@ def token(
     settings = config.load()
     if settings.sms_trigger_token.get_secret_value():
         if not quiet:
-            out.print("SMS_TRIGGER_TOKEN is set, and counts")
+            out.print(say("token.set"))
         return
     path = token_file(settings)
     made = make_token(path)
     read_token(settings)
     if made or not quiet:
-        there = "made a token" if made else "there is a token"
-        out.print(f"{there} in {path}; start the server anew to have it asked for")
+        out.print(say("token.made" if made else "token.there", path=path))

@@ -4,13 +4,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app import config, console
+from app import catalogue, config, console
+from app.catalogue import say
 from app.cli.shared import Ca, Name, OptionalTemplate, Tls
 from app.cli.warnings import warn_of
 from app.cli.watch_view import WatchView
 from app.cli.watching import Watching
 from app.console import out
 from app.domain.campaign import State, check_name
+from app.sentence import Sentence
+from app.trigger.answers import Facts, answer_of
 from app.trigger.client import Remote
 from app.trigger.requests import Trigger, Watch
 
@@ -35,9 +38,9 @@ def trigger(
     request = Trigger(check_name(name), template, watch, allow_duplicates=allow_duplicates or None)
     if watch:
         _watch(remote, request)
-    lost = f"it may have started: python -m app status {request.campaign}"
+    lost = Sentence("lost.may_have_started", campaign=request.campaign)
     with remote.ask(request, timeout_s=ANSWER_WITHIN_S, lost=lost) as answers:
-        out.print(next(answers)["message"])
+        _say_answer(next(answers))
 
 
 def watch(name: Name, tls: Tls = False, ca: Ca = None) -> None:
@@ -45,14 +48,28 @@ def watch(name: Name, tls: Tls = False, ca: Ca = None) -> None:
     _watch(Remote(config.load(), tls=tls, ca=ca), Watch(check_name(name)))
 
 
+def _say_answer(facts: Facts) -> None:
+    try:
+        answer: Sentence | None = answer_of(facts)
+    except (KeyError, TypeError):  # of another version
+        answer = None
+    out.print(catalogue.ours().word_or(answer, str(facts["message"])))
+
+
+def _say_state(facts: Facts) -> None:
+    out.print(say("watching", campaign=facts.get("campaign", ""), state=facts.get("state", "")))
+
+
 def _watch(remote: Remote, request: Trigger | Watch) -> NoReturn:
     """Exit status 0 when it finished, 1 when it is over otherwise, 130 when we stop watching."""
     try:
         with WatchView() as view:
-            final = Watching(remote, request, view.say).run(out.print, view.show)
+            final = Watching(remote, request, view.say).run(
+                _say_state if isinstance(request, Watch) else _say_answer, view.show
+            )
     except KeyboardInterrupt:
-        console.err.print(f"stopped watching; the campaign goes on, see: python -m app status {request.campaign}")
+        console.err.print(say("watching.stopped", campaign=request.campaign))
         raise typer.Exit(130) from None
     if final.reason:
-        out.print(final.reason)
+        out.print(catalogue.ours().word_or(final.why, final.reason))
     raise typer.Exit(0 if final.state == State.FINISHED else 1)

@@ -8,11 +8,14 @@ from rich.table import Table
 
 from app.campaigns.abandon import SHOWN
 from app.campaigns.snapshot import Snapshot
+from app.catalogue import say, word
 from app.console import out
 from app.domain.campaign import ShardState
 from app.domain.differences import Differences
+from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.tally import Tally
-from app.wording import counted, duration
+from app.sentence import Every, Sentence
+from app.wording import duration
 
 
 def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
@@ -20,12 +23,12 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     rows = [
         {
             "campaign": each.campaign.name,
-            "state": "running, preparing" if each.campaign.is_preparing else each.campaign.state,
+            "state": say("state.preparing" if each.campaign.is_preparing else f"state.{each.campaign.state}"),
             "tasks": str(len(each.shards)),
             "sent": f"{each.tally.sent:,}",
             **ends(each.tally),
             "done": f"{each.done:.1%}",
-            "rate": f"{each.messages_per_s:,.0f}/s" if each.messages_per_s else "",
+            "rate": say("rate", rate=each.messages_per_s) if each.messages_per_s else "",
             "left": "" if each.left_s is None else duration(each.left_s),
             "triggered": f"{each.campaign.created_at:%Y-%m-%d %H:%M:%S} UTC",
         }
@@ -40,7 +43,7 @@ def shard_table(snapshot: Snapshot) -> Table:
         {
             "task": str(each.number),
             "ids": f"{each.after_id + 1:,} – {each.to_id:,}",
-            "state": each.state,
+            "state": say(f"shard_state.{each.state}"),
             "sent": f"{each.tally.sent:,}",
             **forms(each.tally),
             **ends(each.tally),
@@ -48,7 +51,7 @@ def shard_table(snapshot: Snapshot) -> Table:
         }
         for each in snapshot.shards
     ]
-    return table(rows, ("先生", "女士", "客户", "ids", "gone", "rejected", "audience"))
+    return table(rows, (MAN, WOMAN, UNKNOWN, "ids", "gone", "rejected", "audience"))
 
 
 def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
@@ -58,8 +61,7 @@ def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
         if each.owner not in {"", owner} and each.state is not ShardState.FINISHED:
             folders.setdefault(each.owner, []).append(str(each.number))
     return [
-        f"task {', '.join(tasks)}: the log is in another folder, {folder[:SHOWN]} (see its file .owner), and goes "
-        f"on from there alone; if it is lost: python -m app resume {snapshot.campaign.name} --abandon {folder[:SHOWN]}"
+        say("elsewhere", tasks=", ".join(tasks), folder=folder[:SHOWN], campaign=snapshot.campaign.name)
         for folder, tasks in folders.items()
     ]
 
@@ -67,21 +69,17 @@ def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
 def differences_line(found: Differences) -> str:
     """What a resume will do about the logs."""
     if not found:
-        return f"the logs are right: {counted(found.right, 'message')}"
-    parts = [
-        f"{counted(found.right, 'message is', 'messages are')} right",
-        f"{counted(found.kept, 'reads', 'read')} otherwise than now, and will stay" if found.kept else "",
-        f"{counted(found.missing, 'is', 'are')} missing, and will be sent" if found.missing else "",
-        f"{counted(found.left_over, 'line stands', 'lines stand')} for nobody on record, and will go"
-        if found.left_over
-        else "",
-    ]
-    return f"in the logs {'; '.join(each for each in parts if each)}"
+        return say("differences.none", count=found.right)
+    parts = Every([Sentence("differences.right", count=found.right)])
+    for code, count in (("kept", found.kept), ("missing", found.missing), ("left_over", found.left_over)):
+        if count:
+            parts.append(Sentence(f"differences.{code}", count=count))
+    return say("differences", parts=parts)
 
 
 def forms(tally: Tally) -> dict[str, str]:
     """Columns of the forms of address."""
-    return {"先生": f"{tally.male:,}", "女士": f"{tally.female:,}", "客户": f"{tally.neutral:,}"}
+    return {MAN: f"{tally.male:,}", WOMAN: f"{tally.female:,}", UNKNOWN: f"{tally.neutral:,}"}
 
 
 def ends(tally: Tally) -> dict[str, str]:
@@ -110,7 +108,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "campaign": campaign.name,
         "state": campaign.state,
         "preparing": campaign.is_preparing,
-        "reason": campaign.reason,
+        "reason": word(campaign.reason) if campaign.reason else "",
         "template": campaign.template,
         "allow_duplicates": campaign.allow_duplicates,
         "created_at": campaign.created_at.isoformat(),
@@ -138,13 +136,18 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
+def title(column: str) -> str:
+    """A column's, by its key; forms of address are the same in every language."""
+    return column if column in {MAN, WOMAN, UNKNOWN} else say(f"column.{column}")
+
+
 def table(rows: Sequence[dict[str, str]], expendable: Iterable[str], *, has_total: bool = False) -> Table:
     """Rows that all have the same columns. Where the terminal is too narrow, columns are left out in the order of
     `expendable`, rather than numbers cut; `has_total`: the last row stands below a line."""
     columns = list(rows[0]) if rows else []
     for name in ("", *expendable):
         columns = [each for each in columns if each != name]
-        made = Table(*columns)
+        made = Table(*(title(each) for each in columns))
         for number, row in enumerate(rows):
             if has_total and number == len(rows) - 1:
                 made.add_section()

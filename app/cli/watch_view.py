@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from app.catalogue import say
 from app.console import err, live, out
 from app.domain.campaign import State
 from app.domain.pace import Pace
@@ -73,22 +74,30 @@ class WatchView:
 
 def line(progress: Progress, pace: Pace) -> str:
     """Progress in one line."""
-    facts = [f"{progress.tally.sent:,} sent", f"{progress.share:.1%} done", *_facts(progress, pace)]
-    return f"{progress.campaign}: {progress.state}, {', '.join(facts)}"
+    sent = say("watching.sent", sent=progress.tally.sent)
+    facts = [sent, say("watching.done", done=progress.share), *_facts(progress, pace)]
+    return say("watching.line", campaign=progress.campaign, state=progress.state, facts=", ".join(facts))
 
 
 def picture(progress: Progress, pace: Pace, note: str, height: int) -> Group:
     """Progress with a bar for each task, as many as `height` lines have room for, and one in all."""
     head = Text.assemble(
-        (progress.campaign, "bold"), "  ", (progress.state, _COLOURS.get(progress.state, "")), no_wrap=True
+        (progress.campaign, "bold"),
+        "  ",
+        (say(f"state.{progress.state}"), _COLOURS.get(progress.state, "")),
+        no_wrap=True,
     )
-    of = "" if progress.tally.audience is None else f" of {progress.tally.audience:,}"
-    facts = Text("   ".join([f"{progress.tally.sent:,}{of} sent", *_facts(progress, pace)]), no_wrap=True)
+    tally = progress.tally
+    if tally.audience is None:
+        sent = say("watching.sent", sent=tally.sent)
+    else:
+        sent = say("watching.sent_of", sent=tally.sent, audience=tally.audience)
+    facts = Text("   ".join([sent, *_facts(progress, pace)]), no_wrap=True)
     bars = Table.grid(padding=(0, 1))
     shown, others = _chosen(progress.tasks, max(1, height - OTHER_LINES))
     for each in shown:
-        _add_bar(bars, f"task {each.number}", each.done, each.of, each.sent)
-    _add_bar(bars, "all", progress.done, progress.of, progress.tally.sent)
+        _add_bar(bars, say("watching.task", task=each.number), each.done, each.of, each.sent)
+    _add_bar(bars, say("all"), progress.done, progress.of, progress.tally.sent)
     below = [Text(text, style, no_wrap=True) for text, style in ((others, "dim"), (note, "yellow")) if text]
     return Group(head, facts, bars, *below)
 
@@ -96,14 +105,17 @@ def picture(progress: Progress, pace: Pace, note: str, height: int) -> Group:
 def _facts(progress: Progress, pace: Pace) -> list[str]:
     facts = []
     if progress.preparing:
-        facts.append("looking for duplicates")
+        facts.append(say("watching.preparing"))
     elif progress.state == State.RUNNING:
         if (rate := pace.messages_per_s) > 0:
-            facts.append(f"{rate:,.0f} messages/s")
+            facts.append(say("watching.rate", rate=rate))
         if (left_s := pace.left_s(progress.of - progress.done)) is not None:
-            facts.append(f"{duration(left_s)} left")
+            facts.append(say("watching.left", left=duration(left_s)))
     tally = progress.tally
-    facts += [f"{count:,} {word}" for count, word in ((tally.rejected, "rejected"), (tally.gone, "gone")) if count]
+    if tally.rejected:
+        facts.append(say("watching.rejected", rejected=tally.rejected))
+    if tally.gone:
+        facts.append(say("watching.gone", gone=tally.gone))
     return facts
 
 
@@ -115,7 +127,7 @@ def _chosen(tasks: Sequence[TaskProgress], room: int) -> tuple[list[TaskProgress
     waiting = [each for each in tasks if not each.finished and not each.done]
     shown = (under_way + waiting)[: room - 1]
     finished = sum(each.finished for each in tasks)
-    return shown, f"{finished:,} tasks finished, {len(tasks) - finished - len(shown):,} more to come"
+    return shown, say("watching.others", finished=finished, more=len(tasks) - finished - len(shown))
 
 
 def _add_bar(bars: Table, name: str, done: int, of: int, sent: int) -> None:

@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+from app.catalogue import say
 from app.domain.campaign import State
-from app.errors import Refused, ServerGone, ServerUnreachable
+from app.errors import Refused, ServerGone
+from app.sentence import Sentence
 from app.trigger.answers import Progress, read_progress
 from app.trigger.client import Facts, Remote
 from app.trigger.requests import Trigger, Watch
@@ -34,13 +36,13 @@ class Watching:
         self._say = say
         self._failures = 0
 
-    def run(self, on_answer: Callable[[str], None], on_progress: Callable[[Progress], None]) -> Progress:
-        """The final progress. `on_answer` gets the server's first words."""
+    def run(self, on_answer: Callable[[Facts], None], on_progress: Callable[[Progress], None]) -> Progress:
+        """The final progress. `on_answer` gets the server's first answer."""
         request = self._request
-        lost = f"it may have started: python -m app status {request.campaign}"
+        lost = Sentence("lost.may_have_started", campaign=request.campaign)
         with ExitStack() as connection:
             answers = connection.enter_context(self._remote.ask(request, timeout_s=None, lost=lost))
-            on_answer(next(answers)["message"])
+            on_answer(next(answers))
             try:
                 if final := self._follow(answers, on_progress):
                     return final
@@ -52,9 +54,9 @@ class Watching:
         request = Watch(self._request.campaign)
         while True:
             try:
-                with self._remote.ask(request, timeout_s=None, lost="trying again") as answers:
+                with self._remote.ask(request, timeout_s=None, lost=Sentence("lost.again")) as answers:
                     next(answers)
-                    self._say("the server is back")
+                    self._say(say("server.back"))
                     self._failures = 0
                     if final := self._follow(answers, on_progress):
                         return final
@@ -67,7 +69,7 @@ class Watching:
                 progress = read_progress(facts)
                 is_final = State(progress.state).is_final
             except ValueError as error:
-                raise ServerUnreachable(self._remote.stranger()) from error
+                raise self._remote.stranger() from error
             on_progress(progress)
             if is_final:
                 return progress
@@ -78,5 +80,5 @@ class Watching:
             raise error
         self._failures += 1
         seconds = pause_s(self._failures)
-        self._say(f"{error}; trying again in {seconds:.1f} s")
+        self._say(say("trying_again.in", why=error, seconds=seconds))
         time.sleep(seconds)

@@ -99,7 +99,7 @@ def find_duplicates(database: Engine, log_dir: Path, campaign_id: int, should_st
                 prepared = False
         _forget_over(database, folder.parent)
     except OSError as error:
-        raise LogUnusable(f"{log_dir} cannot be used to look for duplicates: {error.strerror}") from error
+        raise LogUnusable("log_unusable.duplicates", path=log_dir, why=error.strerror) from error
     return prepared
 
 
@@ -123,7 +123,7 @@ def _place(log_dir: Path, campaign: Campaign) -> Iterator[Path]:
         folder.mkdir(mode=0o700, exist_ok=True)
         with suppress(_Removed), _locked(folder) as is_ours:
             if not is_ours:
-                raise ShardTaken(f"campaign {campaign.id} is being prepared by another process")
+                raise ShardTaken("shard_taken.preparing", campaign_id=campaign.id)
             yield folder
             return
 

@@ -85,7 +85,7 @@ def note(connection: Connection, campaign_id: int, turn: Turn) -> None:
         return
     known = heirs.of(connection, campaign_id, [*turn.kept, *turn.lost])
     if overtaken := [each for each in turn.kept if known.get(each, each) != each]:
-        raise Overtaken(f"somebody else gets the message for the number of {len(overtaken)} customers")
+        raise Overtaken("overtaken", count=len(overtaken))
     heirs.open_to(connection, campaign_id, [each for each in turn.lost if each not in known])
     for each in turn.ended:
         heirs.disinherit(connection, campaign_id, each)

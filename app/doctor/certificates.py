@@ -9,6 +9,8 @@ from cryptography import x509
 
 from app.config import Config
 from app.doctor.finding import Finding, Verdict, ok, problem, warning
+from app.errors import CertificateUnusable
+from app.sentence import Sentence
 
 SOON_DAYS = 14
 ONES = ("sms_tls_cert", "sms_tls_client_ca", "sms_tls_ca", "sms_tls_client_cert", "database_tls_ca")
@@ -27,26 +29,28 @@ def examine(settings: Config) -> Iterator[Finding]:
 
 def _examine_pair(cert_name: str, cert: Path, key_name: str, key: Path) -> Iterator[Finding]:
     def refuse() -> str:
-        raise ValueError("it has a passphrase")
+        raise CertificateUnusable("certificate.passphrase", path=key)
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=refuse)
-    except (OSError, ValueError) as error:  # SSLError is an OSError
+    except (OSError, ValueError, CertificateUnusable) as error:  # SSLError is an OSError
+        mend = Sentence("advice.mend", name=key_name)
         if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
-            yield problem("tls", f"{key_name} {key} does not belong to {cert_name}", f"mend {key_name}")
+            yield problem("tls", Sentence("doctor.tls_no_pair", name=key_name, path=key, cert=cert_name), mend)
         else:
-            yield problem("tls", f"{key_name} {key} cannot be used: {error}", f"mend {key_name}")
+            yield problem("tls", Sentence("doctor.tls_unusable", name=key_name, path=key, why=error), mend)
 
 
 def _examine(name: str, path: Path) -> Finding:
+    mend, renew = Sentence("advice.mend", name=name), Sentence("advice.renew", path=path)
     try:
         until = min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(path.read_bytes()))
     except OSError as error:
-        return problem("tls", f"{name} {path} cannot be read: {error.strerror}", f"mend {name}")
+        return problem("tls", Sentence("doctor.tls_unreadable", name=name, path=path, why=error.strerror), mend)
     except ValueError:
-        return problem("tls", f"there is no certificate in PEM format in {name} {path}", f"mend {name}")
+        return problem("tls", Sentence("doctor.tls_none", name=name, path=path), mend)
     days = (until - datetime.now(UTC)).days
-    found = f"{name} is valid until {until:%Y-%m-%d}"
+    found = Sentence("doctor.tls_valid", name=name, until=f"{until:%Y-%m-%d}")
     if days < 0:
-        return problem("tls", f"{name} was valid until {until:%Y-%m-%d}", f"renew {path}")
-    return warning("tls", found, f"renew {path}") if days < SOON_DAYS else ok("tls", found)
+        return problem("tls", Sentence("doctor.tls_expired", name=name, until=f"{until:%Y-%m-%d}"), renew)
+    return warning("tls", found, renew) if days < SOON_DAYS else ok("tls", found)

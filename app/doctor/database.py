@@ -14,6 +14,7 @@ from app.config import Config
 from app.doctor import genders
 from app.doctor.finding import Finding, Verdict, ok, problem, warning
 from app.errors import AppError
+from app.sentence import Sentence
 from app.store import customers
 from app.store.database import PACKED_PAGE_BYTES, open_configured, sqlite_file
 from app.store.tables import metadata, shards
@@ -49,15 +50,19 @@ class Database:
         address = make_url(self._settings.database_url.get_secret_value())
         path = sqlite_file(address) if address.get_backend_name() == "sqlite" else None
         if path and not path.exists():
-            yield problem("database", f"there is no file {path}", "run: python -m migrations, or correct DATABASE_URL")
+            yield problem("database", Sentence("doctor.no_file", path=path), Sentence("advice.migrate_or_correct"))
             return
         try:
             database = open_configured(self._settings)
             try:
                 with database.connect() as connection:
-                    yield ok("database", f"{address.get_backend_name()} answers, {where(address)}")
+                    yield ok(
+                        "database", Sentence("doctor.answers", kind=address.get_backend_name(), where=where(address))
+                    )
                     if path and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-                        yield warning("database", f"{path} can be read by others", f"run: chmod go= {path}*")
+                        yield warning(
+                            "database", Sentence("doctor.open", path=path), Sentence("advice.close_file", path=path)
+                        )
                     if connection.dialect.name != "sqlite":
                         yield from _examine_server(connection)
                     schema = _examine_schema(connection, schema_status)
@@ -70,30 +75,32 @@ class Database:
         except DBAPIError as error:
             yield problem("database", *trouble(error, self._settings.database_url.get_secret_value()))
         except (AppError, TypeError) as error:  # TypeError: an option in the URL that the driver has not
-            yield problem("database", f"{where(address)}: {error}", "correct DATABASE_URL")
+            yield problem(
+                "database", Sentence("doctor.at", where=where(address), why=error), Sentence("advice.correct_url")
+            )
 
 
 def _examine_server(connection: Connection) -> Iterator[Finding]:
     yield _examine_version(connection)
     yield _examine_charset(connection)
     if _variable(connection, "local_infile"):
-        yield ok("local_infile", "on")
+        yield ok("local_infile", Sentence("doctor.infile"))
     else:
-        yield warning("local_infile", "off, the seed inserts its rows more slowly", "SET GLOBAL local_infile = ON")
+        yield warning("local_infile", Sentence("doctor.no_infile"), Sentence("advice.infile"))
     packet_bytes = _variable(connection, "max_allowed_packet")
     if packet_bytes >= PACKED_PAGE_BYTES:
-        yield ok("packets", f"max_allowed_packet is {packet_bytes:,}")
+        yield ok("packets", Sentence("doctor.packets", size=packet_bytes))
     else:
         yield warning(
             "packets",
-            f"max_allowed_packet is {packet_bytes:,}, pages are read more slowly",
-            f"SET GLOBAL max_allowed_packet = {PACKED_PAGE_BYTES}",
+            Sentence("doctor.packets_small", size=packet_bytes),
+            Sentence("advice.packets", size=PACKED_PAGE_BYTES),
         )
     apart_s = (connection.execute(sa.text("SELECT UTC_TIMESTAMP(6)")).scalar_one() - _utc_now()).total_seconds()
     if abs(apart_s) <= MOST_SECONDS_APART:
-        yield ok("clock", "the database's and ours agree")
+        yield ok("clock", Sentence("doctor.clocks_agree"))
     else:
-        yield warning("clock", f"the database's is {apart_s:+.0f} s from ours", "let both follow one NTP server")
+        yield warning("clock", Sentence("doctor.clocks_differ", seconds=apart_s), Sentence("advice.one_clock"))
 
 
 def _utc_now() -> datetime:
@@ -109,8 +116,9 @@ def _examine_version(connection: Connection) -> Finding:
     text = str(connection.execute(sa.text("SELECT VERSION()")).scalar_one())
     version, oldest = connection.dialect.server_version_info or (), OLDEST[kind]
     if tuple(version[:2]) >= oldest:
-        return ok("version", f"{kind} {text}")
-    return warning("version", f"{kind} {text}", f"we test with {'.'.join(map(str, oldest))} and newer")
+        return ok("version", Sentence("doctor.version", kind=kind, version=text))
+    advice = Sentence("advice.version", oldest=".".join(map(str, oldest)))
+    return warning("version", Sentence("doctor.version", kind=kind, version=text), advice)
 
 
 def _examine_charset(connection: Connection) -> Finding:
@@ -120,24 +128,26 @@ def _examine_charset(connection: Connection) -> Finding:
         "WHERE table_schema = DATABASE() AND character_set_name NOT IN ('utf8mb4', 'ascii')"
     )
     ours = set(metadata.tables)
-    others = [f"{table}.{column} is {charset}" for table, column, charset in connection.execute(query) if table in ours]
+    names = ("table", "column", "charset")
+    others = [dict(zip(names, row, strict=True)) for row in connection.execute(query) if row[0] in ours]
     if others:
-        table = others[0].partition(".")[0]
-        advice = f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4"
-        return problem("charset", f"{others[0]}, which holds not every name", advice)
+        return problem(
+            "charset", Sentence("doctor.charset", **others[0]), Sentence("advice.charset", table=others[0]["table"])
+        )
     if schema != "utf8mb4":
-        return warning("charset", f"new tables would be {schema}", "ALTER DATABASE CHARACTER SET utf8mb4")
-    return ok("charset", schema)
+        return warning("charset", Sentence("doctor.charset_of_new", charset=schema), Sentence("advice.charset_of_new"))
+    return ok("charset", Sentence("plain", text=schema))
 
 
 def _examine_schema(connection: Connection, schema_status: SchemaStatus) -> Finding:
     try:
         current, head = schema_status(connection)
     except AppError as error:
-        return problem("schema", str(error), "use the newer version of this program")
+        return problem("schema", error.sentence, Sentence("advice.newer"))
     if current == head:
-        return ok("schema", f"at {head}, the newest")
-    return problem("schema", f"at {current or 'base'}, the newest is {head}", "run: python -m migrations")
+        return ok("schema", Sentence("doctor.schema", head=head))
+    found = Sentence("doctor.schema_old", current=current or "base", head=head)
+    return problem("schema", found, Sentence("advice.migrate"))
 
 
 def _size(connection: Connection) -> Size:

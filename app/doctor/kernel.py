@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.doctor.finding import Finding, ok, problem, warning
+from app.sentence import Sentence
 
 PACKET_BYTES = 8192
 """The largest packet that the engine makes, and Linux's default of msgmax."""
@@ -17,16 +18,15 @@ def examine(proc: Path = Path("/proc")) -> Iterator[Finding]:
         limits = {name: int((proc / "sys/kernel" / name).read_text()) for name in ("msgmax", "msgmnb", "msgmni")}
         used = len((proc / "sysvipc/msg").read_text().splitlines()) - 1
     except (OSError, ValueError) as error:
-        yield warning("queues", f"the kernel tells nothing of its queues: {error}", "the server needs one: see ipcs -l")
+        yield warning("queues", Sentence("doctor.queues_unknown", why=error), Sentence("advice.queues_unknown"))
         return
     shown = ", ".join(f"{name} {value:,}" for name, value in limits.items())
     for name, least in (("msgmax", PACKET_BYTES), ("msgmnb", QUEUE_BYTES)):
         if limits[name] < least:
-            yield warning(
-                "queues", f"{shown}: tasks in a queue go more slowly", f"as root: sysctl -w kernel.{name}={least}"
-            )
+            advice = Sentence("advice.sysctl", name=name, least=least)
+            yield warning("queues", Sentence("doctor.queues_small", limits=shown), advice)
             return
     if used >= limits["msgmni"]:
-        yield problem("queues", f"{shown}, {used:,} are in use", "see ipcs -q; ipcrm -q removes one")
+        yield problem("queues", Sentence("doctor.queues", limits=shown, used=used), Sentence("advice.queues_full"))
         return
-    yield ok("queues", f"{shown}, {used:,} in use")
+    yield ok("queues", Sentence("doctor.queues", limits=shown, used=used))

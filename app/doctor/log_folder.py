@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.doctor.database import Size
 from app.doctor.finding import Finding, ok, problem, warning
+from app.sentence import Sentence
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -16,26 +17,29 @@ def examine(folder: Path, size: Size | None) -> Iterator[Finding]:
     """`size`: what a campaign to everybody would write, where that is known."""
     there = next(each for each in (folder.absolute(), *folder.absolute().parents) if _is_there(each))
     if there.is_symlink() and not there.exists():
-        yield problem("logs", f"{there} is a link to nowhere", "mend it, or set SMS_LOG_DIR to another place")
+        yield problem("logs", Sentence("doctor.logs_link", path=there), Sentence("advice.mend_link"))
         return
     if not there.is_dir():
-        yield problem("logs", f"{there} is no folder", "set SMS_LOG_DIR to another place")
+        yield problem("logs", Sentence("doctor.logs_no_folder", path=there), Sentence("advice.other_place"))
         return
     if os.statvfs(there).f_flag & os.ST_RDONLY:
-        yield problem("logs", f"{there} is on a file system that is read-only", "mount it rw, or set SMS_LOG_DIR")
+        yield problem("logs", Sentence("doctor.logs_read_only", path=there), Sentence("advice.mount"))
         return
     if not os.access(there, os.W_OK | os.X_OK):
-        yield problem("logs", f"{there} cannot be written", f"run: chown {os.geteuid()} {there}, or set SMS_LOG_DIR")
+        advice = Sentence("advice.chown", user=os.geteuid(), path=there)
+        yield problem("logs", Sentence("doctor.logs_closed", path=there), advice)
         return
     if there != folder.absolute():
         if cannot := _cannot_be_made(folder.absolute(), there):
-            yield problem("logs", cannot, "set SMS_LOG_DIR to another place")
+            yield problem("logs", cannot, Sentence("advice.other_place"))
             return
-        yield ok("logs", f"{folder} will be made")
+        yield ok("logs", Sentence("doctor.logs_new", path=folder))
     elif (open_to_others := _open_to_others(folder)) is not None:
-        yield warning("logs", f"{open_to_others} can be read by others", f"run: chmod -R go= {folder}")
+        yield warning(
+            "logs", Sentence("doctor.open", path=open_to_others), Sentence("advice.close_folder", path=folder)
+        )
     else:
-        yield ok("logs", f"{folder} can be written, and its messages are read by their owner alone")
+        yield ok("logs", Sentence("doctor.logs", path=folder))
     yield from _examine_room(there, size)
 
 
@@ -47,14 +51,14 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _cannot_be_made(folder: Path, there: Path) -> str:
-    """Why nobody can make the folder below what is there; '' where nothing speaks against it."""
+def _cannot_be_made(folder: Path, there: Path) -> Sentence | None:
+    """Why nobody can make the folder below what is there; None where nothing speaks against it."""
     longest = os.pathconf(there, "PC_NAME_MAX")
     if any(len(os.fsencode(each)) > longest for each in folder.relative_to(there).parts):
-        return f"a name in {folder} is longer than {longest} bytes"
+        return Sentence("doctor.logs_long_name", path=folder, most=longest)
     if not os.statvfs(there).f_blocks and not shutil.disk_usage(there).total:
-        return f"no folder can be made in {there}, which is no file system for data"
-    return ""
+        return Sentence("doctor.logs_no_data", path=there)
+    return None
 
 
 def _open_to_others(folder: Path) -> Path | None:
@@ -69,14 +73,14 @@ def _open_to_others(folder: Path) -> Path | None:
 def _examine_room(folder: Path, size: Size | None) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     if size is None:
-        yield ok("room", f"{_shown(free)} are free; how much is needed is not known without the database")
+        yield ok("room", Sentence("doctor.room_unknown", free=_shown(free)))
         return
     needed = int(size.customers * size.message_bytes)
-    found = f"{_shown(free)} are free, a campaign to {size.customers:,} customers writes some {_shown(needed)}"
+    found = Sentence("doctor.room", free=_shown(free), needed=_shown(needed), count=size.customers)
     if free > needed:
         yield ok("room", found)
     else:
-        yield problem("room", found, "make room, or set SMS_LOG_DIR to another disk")
+        yield problem("room", found, Sentence("advice.make_room"))
 
 
 def _shown(count: float) -> str:

@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from app import config
 from app.config import Config
 from app.doctor.finding import Finding, ok, warning
+from app.sentence import Sentence
 
 
 def examine() -> Iterator[Finding]:
     """One finding for each name that nobody reads and each line of `.env` that sets nothing, or one that is well."""
     unreadable = config.unreadable_lines()
     for line in unreadable:
-        yield warning("settings", f".env, line {line} cannot be read", "write it as NAME=value")
+        yield warning("settings", Sentence("doctor.env_line", line=line), Sentence("advice.env_line"))
     known = [name.upper() for name in Config.model_fields]
     unknown = config.unknown()
     for name in unknown:
         close = difflib.get_close_matches(name.upper(), known, 1, cutoff=0.8)
-        advice = f"did you mean {close[0]}?" if close else "remove it; README.md has a table of all"
-        yield warning("settings", f"{name} is not a setting", advice)
+        advice = Sentence("advice.did_you_mean", name=close[0]) if close else Sentence("advice.remove_setting")
+        yield warning("settings", Sentence("doctor.no_setting", name=name), advice)
     if not unknown and not unreadable:
-        yield ok("settings", "every name is a setting")
+        yield ok("settings", Sentence("doctor.settings"))

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from app.config import Config
 from app.doctor.finding import Finding, ok, problem, warning
 from app.errors import AppError, Refused, ServerGone, TokenUnusable
+from app.sentence import Sentence
 from app.trigger.client import Remote
 from app.trigger.requests import Watch
 from app.trigger.token import read_token
 
 WITHIN_S = 5.0
+WHOSE = Sentence("advice.whose_port")
 NOBODY = Watch("")
 """A request that our server can only refuse, and nobody else understands."""
 
@@ -21,31 +23,28 @@ def examine(settings: Config) -> Iterator[Finding]:
     where = f"{settings.sms_host}:{settings.sms_port}"
     try:
         remote = Remote(settings)
-        with remote.ask(NOBODY, timeout_s=WITHIN_S, lost="it may belong to another program") as answers:
+        with remote.ask(NOBODY, timeout_s=WITHIN_S, lost=Sentence("lost.other_program")) as answers:
             next(answers)
     except TokenUnusable:
-        yield warning("port", f"{where} was not asked, for want of the token", "see there")
+        yield warning("port", Sentence("doctor.port_not_asked", where=where), Sentence("advice.see_token"))
     except Refused as error:
         yield _judge(where, error, has_token=bool(read_token(settings).get_secret_value()))
     except ServerGone as error:
-        yield _try_to_listen(settings) or problem(
-            "port", f"{where}: {error}", "see which program has the port: ss -ltnp"
-        )
+        yield _try_to_listen(settings) or problem("port", Sentence("doctor.at", where=where, why=error), WHOSE)
     except AppError as error:
-        yield problem("port", str(error), "or see which program has the port: ss -ltnp")
+        yield problem("port", error.sentence, WHOSE)
     else:
-        yield problem("port", f"what answers at {where} is not our server", "see which program has the port: ss -ltnp")
+        yield problem("port", Sentence("doctor.port_stranger", where=where), WHOSE)
 
 
 def _judge(where: str, error: Refused, *, has_token: bool) -> Finding:
     if error.code == "bad_name":
-        return ok("port", f"our server answers at {where}")
+        return ok("port", Sentence("doctor.port_ours", where=where))
     if error.code == "forbidden" and not has_token:
-        advice = "set SMS_TRIGGER_TOKEN, SMS_TRIGGER_TOKEN_FILE or SMS_LOG_DIR as it has them"
-        return problem("port", f"our server at {where} asks for a token, and none is set here", advice)
+        return problem("port", Sentence("doctor.port_wants_token", where=where), Sentence("advice.same_settings"))
     if error.code == "forbidden":
-        return problem("port", f"our server at {where} has another token", "start it anew, or set the same token")
-    return warning("port", f"our server at {where} says: {error}", "see its log")
+        return problem("port", Sentence("doctor.port_other_token", where=where), Sentence("advice.same_token"))
+    return warning("port", Sentence("doctor.port_says", where=where, what=error), Sentence("advice.see_log"))
 
 
 def _try_to_listen(settings: Config) -> Finding | None:
@@ -62,5 +61,6 @@ def _try_to_listen(settings: Config) -> Finding | None:
     except (OSError, UnicodeError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             return None
-        return problem("port", f"{host}:{port} is no place to listen: {error}", "set SMS_HOST and SMS_PORT")
-    return ok("port", f"{host}:{port} is free; no server runs there")
+        found = Sentence("doctor.port_cannot", where=f"{host}:{port}", why=error)
+        return problem("port", found, Sentence("advice.set_port"))
+    return ok("port", Sentence("doctor.port_free", where=f"{host}:{port}"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from app.config import Config
 from app.doctor.finding import Finding, ok, problem, warning
 from app.errors import TokenUnusable
+from app.sentence import Sentence
 from app.trigger.exposure import is_beyond_loopback
 from app.trigger.token import read_token, token_file
 
@@ -18,24 +19,21 @@ def examine(settings: Config) -> Iterator[Finding]:
     try:
         token = read_token(settings).get_secret_value()
     except TokenUnusable as error:
-        yield problem("token", str(error), "the server does not start before")
+        yield problem("token", error.sentence, Sentence("advice.not_before"))
         return
     if not token:
         if is_beyond_loopback(host):
-            found = f"none, and others can reach SMS_HOST {host}: the server will not start"
-            yield problem("token", found, "run: python -m app token")
+            yield problem("token", Sentence("doctor.token_none", host=host), Sentence("advice.make_token"))
         else:
-            yield ok("token", f"none is set here, and none is needed: only this machine can reach {host}")
+            yield ok("token", Sentence("doctor.token_not_needed", host=host))
         return
     path = token_file(settings)
     in_file = not settings.sms_trigger_token.get_secret_value()
     if in_file and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-        yield warning("token", f"{path} can be read by others", f"run: chmod 600 {path}")
+        yield warning("token", Sentence("doctor.open", path=path), Sentence("advice.close_token", path=path))
     elif len(token) < SHORTEST:
-        yield warning(
-            "token", f"it has {len(token)} letters and can be guessed", "python -m app token makes a long one"
-        )
+        yield warning("token", Sentence("doctor.token_short", count=len(token)), Sentence("advice.long_token"))
     elif is_beyond_loopback(host) and settings.sms_tls_cert is None:
-        yield warning("token", "it goes over the network in the clear", "set SMS_TLS_CERT and SMS_TLS_KEY")
+        yield warning("token", Sentence("doctor.token_in_the_clear"), Sentence("advice.set_tls"))
     else:
-        yield ok("token", f"from {path if in_file else 'SMS_TRIGGER_TOKEN'}")
+        yield ok("token", Sentence("doctor.token", where=path if in_file else "SMS_TRIGGER_TOKEN"))

@@ -70,9 +70,9 @@ def check_name(name: str) -> str:
     marks, digits, `-`, `_` and `.`, and begins with none of `.` and marks."""
     name = unicodedata.normalize("NFC", name)
     if not is_name(name):
-        raise BadRequest("bad_name", "任务名只能由1到64个字母、数字、-、_、.组成,且不能以.开头")
+        raise BadRequest("bad_name")
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise BadRequest("bad_name", f"任务名太长,编码后不能超过{MAX_NAME_BYTES}字节")
+        raise BadRequest("bad_name.too_long", most=MAX_NAME_BYTES)
     return name
 
 

@@ -117,15 +117,15 @@ def compile_template(template: str, known_columns: Collection[str] | None = ()) 
     category Cc).
     """
     if len(template) > MAX_TEMPLATE_CHARACTERS:
-        raise BadRequest("bad_template", f"模板太长,不能超过{MAX_TEMPLATE_CHARACTERS}个字符")
+        raise BadRequest("bad_template.too_long", most=MAX_TEMPLATE_CHARACTERS)
     if any(letter in template for letter in "\n\r\u2028\u2029"):
-        raise BadRequest("bad_template", "模板不能换行")
+        raise BadRequest("bad_template.line_break")
     if any(unicodedata.category(letter) == "Cc" for letter in template):
-        raise BadRequest("bad_template", "模板不能含有控制字符")
+        raise BadRequest("bad_template.control")
     if any("\ud800" <= letter <= "\udfff" for letter in template):  # JSON may hold half a pair, UTF-8 may not
-        raise BadRequest("bad_template", "模板不是有效的Unicode文本")
+        raise BadRequest("bad_template.no_unicode")
     if not template.strip():
-        raise BadRequest("bad_template", "模板不能为空")
+        raise BadRequest("bad_template.empty")
     literals, names = _parse(template + "\n")
     columns = tuple(dict.fromkeys(name for name in names if name not in PLACEHOLDERS))
     for name in columns:
@@ -152,15 +152,15 @@ def _parse(template: str) -> tuple[tuple[str, ...], list[str]]:
             names.append(f"{name}{marks}")
             literals.append("")
     except ValueError:  # a single brace
-        raise BadRequest("bad_template", _what_braces(template)) from None
+        raise _what_braces(template) from None
     return tuple(literals), names
 
 
-def _what_braces(template: str) -> str:
+def _what_braces(template: str) -> BadRequest:
     """What is wrong with them: the first one without its other half is shown, with what stands next to it."""
     if (at := next((each.start() for each in _BRACES.finditer(template) if len(each[0]) == 1), None)) is None:
-        return "模板里的占位符写错了,请写成 {name} 这样"
-    return f"模板里有单独的花括号: {template[max(0, at - _AROUND) : at + 1 + _AROUND].strip()} ,请写成 {{{{ 或 }}}}"
+        return BadRequest("bad_template.braces")
+    return BadRequest("bad_template.single_brace", around=template[max(0, at - _AROUND) : at + 1 + _AROUND].strip())
 
 
 def _shown(values: Sequence[Any], show: Callable[[Any], str], before: str, after: str) -> Iterable[str]:

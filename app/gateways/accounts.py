@@ -9,6 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from app.config import variable
 from app.domain.campaign import LOG, MAX_NAME_LETTERS, is_name
 from app.errors import ConfigError
+from app.sentence import Sentence
+
+
+class _Wrong(ValueError):
+    """Something is wrong with an account, which the file may have more of."""
+
+    def __init__(self, code: str, /, **facts: object) -> None:
+        self.sentence = Sentence(code, **facts)
+        super().__init__(str(self.sentence))
 
 
 class SmppAccount(BaseModel):
@@ -76,9 +85,9 @@ class SmppAccount(BaseModel):
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
         if bool(self.password_env) == bool(self.password_file):
-            raise ValueError("one of password_env and password_file must be set, and not the password itself")
+            raise _Wrong("gateways.one_password")
         if self.tls_ca and not self.tls:
-            raise ValueError("tls_ca is set, so tls must be true")
+            raise _Wrong("gateways.tls_ca_alone")
         return self
 
     @property
@@ -91,12 +100,12 @@ class SmppAccount(BaseModel):
         if self.password_env:
             value = variable(self.password_env)
             if not value:
-                raise ConfigError(f"the environment variable {self.password_env} is not set")
+                raise ConfigError([Sentence("gateways.no_variable", name=self.password_env)])
             return SecretStr(value)
         try:
             return SecretStr(Path(self.password_file or "").read_text(encoding="utf-8").strip())
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{self.password_file} cannot be read: {error}") from None
+            raise ConfigError([Sentence("gateways.no_password", path=self.password_file, why=error)]) from None
 
 
 def load(path: Path | None, *, answer_timeout_s: float = 10.0) -> dict[str, SmppAccount]:
@@ -109,45 +118,48 @@ def load(path: Path | None, *, answer_timeout_s: float = 10.0) -> dict[str, Smpp
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"SMS_GATEWAYS: {path} cannot be read: {error.strerror}") from None
+        raise ConfigError([Sentence("gateways.unreadable", path=path, why=error.strerror)]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"SMS_GATEWAYS: {path} is no TOML: {error}") from None
+        raise ConfigError([Sentence("gateways.no_toml", path=path, why=error)]) from None
     accounts: dict[str, SmppAccount] = {}
-    problems: list[str] = []
+    problems: list[Sentence] = []
     for name, fields in found.items():
         try:
             accounts[name] = _account(name, fields, answer_timeout_s)
         except ValueError as error:
-            problems += [f"[{name}] {each}" for each in _sentences(error)]
+            problems += [Sentence("gateways.account", path=path, name=name, what=each) for each in _sentences(error)]
     if problems:
-        raise ConfigError(f"{path}: {'; '.join(problems)}")
+        raise ConfigError(problems)
     return accounts
 
 
 def _account(name: str, fields: Any, answer_timeout_s: float) -> SmppAccount:
     if not is_name(name):
-        raise ValueError(f"a name is 1 to {MAX_NAME_LETTERS} letters, digits, -, _ and .")
+        raise _Wrong("gateways.bad_name", most=MAX_NAME_LETTERS)
     if name == LOG:
-        raise ValueError("this name is taken by the gateway that writes to files")
+        raise _Wrong("gateways.name_taken")
     if not isinstance(fields, dict):
-        raise ValueError("is no table")
+        raise _Wrong("gateways.no_table")
     kind = fields.get("kind")
     if kind != "smpp":
-        raise ValueError(f"kind must be smpp, and is {kind!r}" if kind else "kind is missing; it must be smpp")
+        raise _Wrong("gateways.other_kind", kind=kind) if kind else _Wrong("gateways.no_kind")
     return SmppAccount.model_validate({"answer_timeout_s": answer_timeout_s, **fields})
 
 
-def _sentences(error: ValueError) -> list[str]:
+def _sentences(error: ValueError) -> list[Sentence]:
     """Without values: one of them may be a password that was written where it does not belong."""
     if not isinstance(error, ValidationError):
-        return [str(error)]
+        return [error.sentence if isinstance(error, _Wrong) else Sentence("plain", text=error)]
     found = []
     for each in error.errors(include_input=False, include_url=False):
         field = ".".join(map(str, each["loc"]))
-        if each["type"] == "extra_forbidden":
-            found.append(f"{field} is no setting of an smpp account")
+        cause = each.get("ctx", {}).get("error")
+        if isinstance(cause, _Wrong):
+            found.append(cause.sentence)
+        elif each["type"] == "extra_forbidden":
+            found.append(Sentence("gateways.no_setting", field=field))
         elif each["type"] == "missing":
-            found.append(f"{field} is missing")
+            found.append(Sentence("gateways.missing", field=field))
         else:
-            found.append(f"{field}: {each['msg']}" if field else each["msg"].removeprefix("Value error, "))
+            found.append(Sentence("gateways.other", field=field, why=each["msg"]))
     return found

@@ -230,7 +230,7 @@ class Books:
             due = messages.next_due(connection, *of) if now.tally.retry else None
             ledger.release(connection, hold, due if is_read else None)
             if now.epoch != hold.epoch:
-                raise ShardTaken(f"shard {hold.number} of campaign {hold.campaign_id} is not ours any more")
+                raise ShardTaken("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
             if is_read and not now.tally.retry:
                 return Outcome.COMPLETE
             if self._ending is None:

@@ -62,7 +62,7 @@ class Ledger:
         name, most = self._network.name, self._network.binds
         self._slot = write(self._database, lambda connection: accounts.take_bind(connection, name, most, self.owner))
         if self._slot is None:
-            raise ShardTaken(f"every session of gateway {name} is taken")
+            raise ShardTaken("shard_taken.sessions", gateway=name)
         shard, self._hold = write(
             self._database, lambda connection: ledger.claim(connection, *of, doubt=self._network.doubt)
         )
@@ -90,7 +90,7 @@ class Ledger:
 
     async def _connect_and_send(self, shard: Shard) -> Outcome:
         if self._hold is None or self._slot is None:
-            raise ShardTaken(f"shard {shard.number} of campaign {shard.campaign_id} was not claimed")
+            raise ShardTaken("shard_taken.not_claimed", shard=shard.number, campaign_id=shard.campaign_id)
         incoming = Incoming(self._database, self._network.name, self._network.opt_out_key)
         line = await self._network.open(incoming.take)
         with ThreadPoolExecutor(1, thread_name_prefix="books") as thread:

@@ -72,7 +72,7 @@ def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Str
         # Halted in the middle, or nobody lived to see the halt: what the record does not know goes.
         return Outcome.HALTED if strategy.let_go() else Outcome.TAKEN
     except LogDamaged as error:
-        why = f"{str(error)[:400]}; to have it compared and completed, run: python -m app resume {campaign.name}"
+        why = error.sentence
         write(database, lambda connection: campaigns.change(connection, campaign.id, Verb.FAIL, why))
         strategy.let_go()
         return Outcome.FAILED

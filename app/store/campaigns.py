@@ -10,7 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Row
 
 from app.domain.campaign import LOG, TRANSITIONS, ShardState, State, Verb
 from app.domain.sharding import IdRange
+from app.sentence import Sentence, read, stored
 from app.store.tables import campaigns, shards
+
+MOST_REASON = 500
+"""Characters of the column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,8 @@ class Campaign:
     name: str
     template: str
     state: State
-    reason: str
-    """Why it failed, for a person; '' otherwise."""
+    reason: Sentence | None
+    """Why it failed, None otherwise."""
     created_at: datetime
     finished_at: datetime | None
     allow_duplicates: bool
@@ -54,7 +58,13 @@ class Campaign:
 
 def _from_row(row: Row[tuple[object, ...]]) -> Campaign:
     fields = dict(row._mapping)
-    return Campaign(**{**fields, "state": State(fields["state"])})
+    return Campaign(**{**fields, "state": State(fields["state"]), "reason": _reason(fields["name"], fields["reason"])})
+
+
+def _reason(name: str, text: str) -> Sentence | None:
+    if why := read(text):
+        return Sentence("failed", why=why, campaign=name)
+    return Sentence("plain", text=text) if text else None  # of a campaign that failed when texts were stored
 
 
 def find(connection: Connection, name: str, *, to_change: bool = False) -> Campaign | None:
@@ -123,14 +133,14 @@ def insert(
     )
 
 
-def change(connection: Connection, campaign_id: int, verb: Verb, reason: str = "") -> bool:
-    """Do this to a campaign, by compare-and-set, for a reason of at most 500 characters; whether it was done now."""
+def change(connection: Connection, campaign_id: int, verb: Verb, reason: Sentence | None = None) -> bool:
+    """Do this to a campaign, by compare-and-set; whether it was done now."""
     return connection.execute(_transition(campaign_id, verb, reason)).rowcount == 1
 
 
-def _transition(campaign_id: int, verb: Verb, reason: str = "") -> sa.Update:
+def _transition(campaign_id: int, verb: Verb, reason: Sentence | None = None) -> sa.Update:
     transition = TRANSITIONS[verb]
-    values: dict[str, object] = {"state": transition.end, "reason": reason[:500]}
+    values: dict[str, object] = {"state": transition.end, "reason": stored(reason, MOST_REASON) if reason else ""}
     if transition.end in {State.FINISHED, State.CANCELLED}:
         values["finished_at"] = datetime.now(UTC)
     now_ms = time.time_ns() // 1_000_000

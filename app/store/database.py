@@ -108,9 +108,7 @@ def _open_mysql(
             hide_parameters=True,  # an error's text goes into logs, and values are customers and messages
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise DatabaseUnavailable(
-            f"the driver of {address.drivername} is not installed ({error}); mysql+mysqldb needs the extra `fast`"
-        ) from error
+        raise DatabaseUnavailable("database.no_driver", driver=address.drivername, why=error) from error
     apply(patience, engine)
     if engine.driver == "pymysql":
         from app.store.pymysql_connection import connect  # noqa: PLC0415  takes 0.1 s, which SQLite need not pay
@@ -159,11 +157,11 @@ def _make_private(path: Path) -> None:
     if path.exists():
         return
     if not path.parent.exists():  # more likely a slip of the pen than a wish
-        raise DatabaseUnavailable(f"there is no folder {path.parent}; make it, or correct DATABASE_URL")
+        raise DatabaseUnavailable("database.no_folder", folder=path.parent)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise DatabaseUnavailable(f"no file for the database: {error}") from error
+        raise DatabaseUnavailable("database.no_file", why=error) from error
 
 
 def keep_alive(database: Engine) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.config import DatabaseTls
 from app.errors import CertificateUnusable
+from app.sentence import Sentence
 
 
 def tls_options(driver: str, mode: DatabaseTls, ca: Path | None) -> dict[str, Any]:
@@ -38,8 +39,8 @@ def _context(mode: DatabaseTls, ca: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca)
     except OSError as error:  # SSLError is one
-        why = "holds no certificate in PEM format" if isinstance(error, ssl.SSLError) else error.strerror
-        raise CertificateUnusable(f"DATABASE_TLS_CA {ca} cannot be used: {why}") from error
+        why = Sentence("no_certificate") if isinstance(error, ssl.SSLError) else error.strerror
+        raise CertificateUnusable("certificate.of_database", path=ca, why=why) from error
     # What MySQL makes for itself is not as strict as Python 3.13 is.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.check_hostname = mode == "verify_identity"

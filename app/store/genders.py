@@ -6,10 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from app.sentence import Some
 from app.store.tables import GENDER_CHECK, customers
-
-MOST_SHOWN = 5
-"""Values that are named."""
 
 
 def odd_values(connection: Connection) -> dict[Any, int]:
@@ -38,10 +36,6 @@ def is_guarded(connection: Connection) -> bool:
     return any(each["name"] == GENDER_CHECK for each in sa.inspect(connection).get_check_constraints(customers.name))
 
 
-def in_words(odd: Mapping[Any, int]) -> str:
-    """`2 (1,200 times), 9 (once)`: the first few values and how often there is each."""
-    shown = [
-        f"{value} ({'once' if count == 1 else f'{count:,} times'})" for value, count in [*odd.items()][:MOST_SHOWN]
-    ]
-    more = [f"{len(odd) - MOST_SHOWN:,} others"] if len(odd) > MOST_SHOWN else []
-    return ", ".join([*shown, *more])
+def shown(odd: Mapping[Any, int]) -> Some:
+    """The first few values and how often there is each: `2 ×1,200, 9 ×1`."""
+    return Some(f"{value} ×{count:,}" for value, count in odd.items())

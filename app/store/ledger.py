@@ -65,7 +65,7 @@ def claim(connection: Connection, campaign_id: int, number: int, owner: str, *, 
         )
     )
     if changed.rowcount != 1:
-        raise ShardTaken(f"shard {number} of campaign {campaign_id} is taken, finished or not running")
+        raise ShardTaken("shard_taken", shard=number, campaign_id=campaign_id)
     shard = get(connection, campaign_id, number)
     _take_up(connection, shard, doubt)
     return get(connection, campaign_id, number), Hold(campaign_id, number, shard.epoch)
@@ -117,7 +117,7 @@ def intend(connection: Connection, hold: Hold, chunk: Chunk) -> None:
     if changed.rowcount != 1:
         if connection.execute(sa.select(shards.c.intended_id).where(hold.is_here)).scalar() == chunk.to_id:
             return  # the commit of before got through, and its answer did not
-        raise LeaseLost(f"shard {hold.number} of campaign {hold.campaign_id} is not ours any more, or not to be sent")
+        raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
     intents.insert(connection, hold.campaign_id, hold.number, hold.epoch, chunk)
     rejects.insert(connection, hold.campaign_id, hold.number, chunk.rejects)
 
@@ -144,7 +144,7 @@ def record(
     if changed.rowcount != 1:
         if connection.execute(sa.select(shards.c.last_id).where(hold.is_here)).scalar() == to_id:
             return
-        raise LeaseLost(f"shard {hold.number} of campaign {hold.campaign_id} is not ours any more")
+        raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
     intents.remove(connection, hold.campaign_id, hold.number, after_id, to_id)
     messages.insert(connection, hold.campaign_id, hold.number, hold.epoch, entries)
 
@@ -168,9 +168,9 @@ def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]
         .values(lease_until_ms=_lease(connection), **_moved(counts))
     )
     if changed.rowcount != 1:
-        raise LeaseLost(f"shard {hold.number} of campaign {hold.campaign_id} is not ours any more, or not to be sent")
+        raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
     if messages.submit_again(connection, hold.campaign_id, customer_ids, hold.epoch) != len(customer_ids):
-        raise LeaseLost(f"somebody else sends to customers of shard {hold.number} of campaign {hold.campaign_id}")
+        raise LeaseLost("lease_lost.customers", shard=hold.number, campaign_id=hold.campaign_id)
 
 
 def settle(connection: Connection, campaign_id: int, number: int, news: Sequence[News], *, validity_s: float) -> int:

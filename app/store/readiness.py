@@ -12,13 +12,13 @@ def check_ready(database: Engine) -> None:
     try:
         connection = database.connect()
     except TypeError as error:  # the driver does not know what stands after the ? in the URL
-        raise DatabaseUnavailable(f"an option in DATABASE_URL is none of the driver's: {error}") from error
+        raise DatabaseUnavailable("database.option", why=error) from error
     with connection:
         inspector = sa.inspect(connection)
         there = set(inspector.get_table_names())
         for table in metadata.tables.values():
             if table.name not in there:
-                raise SchemaOutdated(f"the table {table.name} is missing; run: python -m migrations")
+                raise SchemaOutdated("schema.no_table", table=table.name)
             columns = {each["name"] for each in inspector.get_columns(table.name)}
             if missing := [each.name for each in table.columns if each.name not in columns]:
-                raise SchemaOutdated(f"{table.name} has no column {missing[0]}; run: python -m migrations")
+                raise SchemaOutdated("schema.no_column", table=table.name, column=missing[0])

@@ -233,7 +233,7 @@ def claim(connection: Connection, campaign_id: int, number: int, owner: str) -> 
         .values(owner=owner, lease_until_ms=_lease_from_now())
     )
     if changed.rowcount != 1:
-        raise ShardTaken(f"shard {number} of campaign {campaign_id} is taken, finished or not running")
+        raise ShardTaken("shard_taken", shard=number, campaign_id=campaign_id)
     return get(connection, campaign_id, number)
 
 
@@ -271,7 +271,7 @@ def _update_ours(connection: Connection, of: tuple[int, int, str, ShardState], *
         shards.update().where(is_ours, runs()).values(lease_until_ms=_lease_from_now(), **values)
     )
     if changed.rowcount != 1:
-        raise LeaseLost(f"shard {number} of campaign {campaign_id} is not ours any more, or not to be sent")
+        raise LeaseLost("lease_lost", shard=number, campaign_id=campaign_id)
 
 
 def let_go(connection: Connection, campaign_id: int, number: int, owner: str) -> None:

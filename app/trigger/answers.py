@@ -8,15 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.catalogue import Catalogue
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
+from app.errors import Refused
+from app.sentence import Sentence, from_json
+from app.sentence import as_json as to_json
+
+Facts = dict[str, Any]
 
 NAMED_TASKS = 64
 """Of one campaign in the answer to its trigger; a list of all could have thousands."""
 
-_VERBS = {"pause": "暂停", "resume": "继续", "cancel": "取消"}
-_HINTS = dict.fromkeys(("paused", "failed"), ",用resume继续")
-"""What can be done with a campaign in such a state."""
+_CHINESE = Catalogue("zh", states=False)
+"""Answers are in Chinese, as those of the tutorial are, whatever the language of this machine."""
+_ENGLISH = Catalogue("en", states=False)
+"""Why a campaign failed was said in English from the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,8 @@ class Progress:
     tally: Tally
     tasks: list[TaskProgress]
     preparing: bool = False
+    why: Sentence | None = None
+    """The same as `reason`."""
 
     @property
     def done(self) -> int:
@@ -58,7 +67,7 @@ class Progress:
         return self.done / self.of if self.of else 1.0
 
 
-def read_answer(line: str) -> dict[str, Any]:
+def read_answer(line: str) -> Facts:
     """The facts in a line that answers a JSON request. Raises ValueError when the line is none of ours."""
     facts = json.loads(line)
     if not isinstance(facts, dict) or "message" not in facts:
@@ -66,7 +75,13 @@ def read_answer(line: str) -> dict[str, Any]:
     return facts
 
 
-def read_progress(facts: dict[str, Any]) -> Progress:
+def read_refusal(facts: Facts) -> Refused:
+    """What an answer says that obeys nothing."""
+    why = from_json(facts.get("why")) or Sentence(str(facts.get("error", "")))
+    return Refused(why.code, str(facts["message"]), **why.facts)
+
+
+def read_progress(facts: Facts) -> Progress:
     """What a progress line says. Raises ValueError when it is none of ours."""
     try:
         tasks = [
@@ -85,6 +100,7 @@ def read_progress(facts: dict[str, Any]) -> Progress:
             ),
             tasks=tasks,
             preparing=bool(facts.get("preparing", False)),
+            why=from_json(facts.get("why")),
         )
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("not a progress line of this protocol") from error
@@ -92,61 +108,44 @@ def read_progress(facts: dict[str, Any]) -> Progress:
 
 def accepted(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -> bytes:
     """A new campaign is on its way. Of very many tasks the first are named, and how many there are."""
-    if shards:
-        named = ",".join(map(str, shards[:NAMED_TASKS]))
-        more = f"等{len(shards)}个任务" if len(shards) > NAMED_TASKS else ""
-        message = f"分发任务给了task{named}{more}执行,您将收到短信提醒"
-    else:
-        message = f"没有客户,任务{campaign}已完成"
-    return _line(
-        {"ok": True, "created": True, "campaign": campaign, "state": state, **_tasks(shards)}, message, as_json
-    )
+    return _line({"ok": True, "created": True, "campaign": campaign, "state": state, **_tasks(shards)}, as_json)
 
 
-def _tasks(shards: Sequence[int]) -> dict[str, Any]:
+def _tasks(shards: Sequence[int]) -> Facts:
     named = {"tasks": list(shards[:NAMED_TASKS])}
     return named | {"task_count": len(shards)} if len(shards) > NAMED_TASKS else named
 
 
 def exists(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -> bytes:
     """The campaign was there before; nothing was started."""
-    message = f"任务{campaign}已存在,状态: {state}{_HINTS.get(state, '')}"
-    return _line(
-        {"ok": True, "created": False, "campaign": campaign, "state": state, **_tasks(shards)}, message, as_json
-    )
+    return _line({"ok": True, "created": False, "campaign": campaign, "state": state, **_tasks(shards)}, as_json)
 
 
 def controlled(
     verb: str, campaign: str, state: str, sent: int, still_sending: Sequence[int], *, as_json: bool
 ) -> bytes:
     """A campaign was paused, resumed or cancelled. `still_sending`: shards whose task has not stopped yet."""
-    message = f"任务{campaign}已{_VERBS[verb]},已发送{sent}"
-    if still_sending:
-        message += f",task{','.join(map(str, still_sending))}尚未停下"
     facts = {"ok": True, "campaign": campaign, "state": state, "sent": sent, "still_sending": list(still_sending)}
-    return _line(facts, message, as_json)
+    tasks = ",".join(map(str, still_sending))
+    done = Sentence(f"done.{verb}_not_yet" if tasks else f"done.{verb}", campaign=campaign, sent=sent, tasks=tasks)
+    return _line(facts, as_json, done)
 
 
-def wrong_state(verb: str, campaign: str, state: str, *, as_json: bool) -> bytes:
-    """The campaign cannot be paused, resumed or cancelled in the state it is in."""
-    message = f"任务{campaign}的状态是{state},不能{_VERBS[verb]}"
-    return _line({"ok": False, "error": "wrong_state", "campaign": campaign, "state": state}, message, as_json)
-
-
-def unknown_campaign(campaign: str, *, as_json: bool) -> bytes:
-    """There is nothing of this name to pause, resume or cancel."""
-    return _line({"ok": False, "error": "unknown_campaign"}, f"没有名为{campaign}的任务", as_json)
-
-
-def refused(code: str, message: str, *, as_json: bool) -> bytes:
-    """The request was not obeyed; `code` is stable, `message` is for people."""
-    return _line({"ok": False, "error": code}, message, as_json)
+def refused(why: Sentence, *, as_json: bool) -> bytes:
+    """The request was not obeyed. `error` and `why` are for programs, `message` is for people; `why` is there when it
+    says more than `error`."""
+    facts = {"ok": False, "error": why.kind}
+    if why.kind == "wrong_state":
+        facts |= why.facts
+    if why.facts or why.code != why.kind:
+        facts["why"] = to_json(why)
+    return _line(facts, as_json, why)
 
 
 def progress(
     campaign: str,
     state: str,
-    reason: str,
+    reason: Sentence | None,
     shards: Sequence[ShardProgress],
     *,
     preparing: bool = False,
@@ -170,7 +169,8 @@ def progress(
     facts = {
         "campaign": campaign,
         "state": state,
-        "reason": reason,
+        "reason": _ENGLISH.word(reason) if reason else "",
+        "why": to_json(reason) if reason else None,
         "preparing": preparing,
         "sent": tally.sent,
         "rejected": tally.rejected,
@@ -178,10 +178,32 @@ def progress(
         "audience": tally.audience,
         "tasks": tasks,
     }
-    words = f"任务{campaign}: {state}, {'准备中' if preparing else f'已发送{tally.sent}'}"
-    return _line(facts, f"{words}, 未发送{tally.rejected}" if tally.rejected else words, as_json)
+    counts = {"sent": tally.sent, "rejected": tally.rejected}
+    said = {
+        (False, False): Sentence("progress", campaign=campaign, state=state, **counts),
+        (False, True): Sentence("progress.rejected", campaign=campaign, state=state, **counts),
+        (True, False): Sentence("progress.preparing", campaign=campaign, state=state),
+        (True, True): Sentence("progress.preparing_rejected", campaign=campaign, state=state, **counts),
+    }
+    return _line(facts, as_json, said[preparing, tally.rejected > 0])
 
 
-def _line(facts: dict[str, Any], message: str, as_json: bool) -> bytes:
+def answer_of(facts: Facts) -> Sentence:
+    """What the answer to a trigger or a watcher says."""
+    campaign, state, tasks = str(facts["campaign"]), str(facts["state"]), facts["tasks"]
+    if not facts["created"]:
+        may_go_on = state in {"paused", "failed"}
+        return Sentence("exists.resumable" if may_go_on else "exists", campaign=campaign, state=state)
+    if not tasks:
+        return Sentence("accepted.nobody", campaign=campaign)
+    named = ",".join(map(str, tasks))
+    if "task_count" in facts:
+        return Sentence("accepted.many", campaign=campaign, tasks=named, all=facts["task_count"])
+    return Sentence("accepted", campaign=campaign, tasks=named)
+
+
+def _line(facts: Facts, as_json: bool, said: Sentence | None = None) -> bytes:
+    """`said`: what the facts come to; without it they answer a trigger."""
+    message = _CHINESE.word(said or answer_of(facts))
     text = json.dumps({**facts, "message": message}, ensure_ascii=False) if as_json else message
     return text.encode("utf-8", "replace") + b"\n"

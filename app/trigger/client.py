@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Config
-from app.errors import BadRequest, CertificateUnusable, Refused, ServerGone, ServerUnreachable
+from app.errors import BadRequest, CertificateUnusable, ServerGone, ServerUnreachable
+from app.sentence import Sentence
 from app.trigger import answers, requests
 from app.trigger.requests import Trigger, Watch
 from app.trigger.token import read_token
@@ -30,7 +31,7 @@ class Remote:
         self._tls = _context(ca, settings.sms_tls_client_cert, settings.sms_tls_client_key) if wanted else None
 
     @contextmanager
-    def ask(self, request: Trigger | Watch, *, timeout_s: float | None, lost: str) -> Iterator[Iterator[Facts]]:
+    def ask(self, request: Trigger | Watch, *, timeout_s: float | None, lost: Sentence) -> Iterator[Iterator[Facts]]:
         """Send a request, with the token; the lines that answer it, as long as the connection stands.
 
         To read one raises Refused for one that refuses, ServerGone when the server is not there, or closes: `lost`
@@ -38,7 +39,7 @@ class Remote:
         """
         body = requests.request(replace(request, token=self._token))
         if len(body) > requests.MAX_FRAME_BYTES - requests.HEADER_BYTES:  # the server would close without a word
-            raise BadRequest("too_long", f"请求太长,不能超过{requests.MAX_FRAME_BYTES}字节")
+            raise BadRequest("too_long", most=requests.MAX_FRAME_BYTES)
         with self._translated():
             client = Client(self._host, self._port, timeout_s=timeout_s, ssl_context=self._tls)
         with client:
@@ -46,39 +47,36 @@ class Remote:
                 client.send(body)
             yield self._answers(client, lost)
 
-    def _answers(self, client: Client, lost: str) -> Iterator[Facts]:
+    def _answers(self, client: Client, lost: Sentence) -> Iterator[Facts]:
         # over TLS a server that wants a certificate takes the handshake for done, and closes
-        wants = "a certificate that it trusts, SMS_TLS_CLIENT_CERT" if self._tls else "TLS, --tls"
-        lost = f"{lost}; or it wants {wants}"
+        maybe = Sentence("server_gone.wants_certificate" if self._tls else "server_gone.wants_tls", lost=lost)
         while True:
             with self._translated():
                 line = client.read_line()
                 if not line:
-                    raise ServerGone(f"the server closed the connection; {lost}")
+                    raise ServerGone("server_gone.closed", lost=maybe)
                 facts = answers.read_answer(line)
             if not facts.get("ok", True):
-                raise Refused(str(facts.get("error", "")), str(facts["message"]))
+                raise answers.read_refusal(facts)
             yield facts
-            lost = "the campaign goes on when it is back"
+            maybe = Sentence("server_gone.goes_on")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except ssl.SSLCertVerificationError as error:
-            raise ServerUnreachable(
-                f"the certificate of {self.where} is not trusted: {error.verify_message}; see --ca and SMS_HOST"
-            ) from error
+            raise ServerUnreachable("server.not_trusted", where=self.where, why=error.verify_message) from error
         except ssl.SSLError as error:
-            raise ServerUnreachable(f"no TLS with {self.where}: {error.reason or error}") from error
+            raise ServerUnreachable("server.no_tls", where=self.where, why=error.reason or error) from error
         except ValueError as error:
-            raise ServerUnreachable(self.stranger()) from error
+            raise self.stranger() from error
         except OSError as error:
-            raise ServerGone(f"no answer from {self.where} ({error}); start the server: python -m app serve") from error
+            raise ServerGone("server_gone", where=self.where, why=error) from error
 
-    def stranger(self) -> str:
-        """What is said when something answers that our server would not say."""
-        return f"what answers at {self.where} is not our server; see SMS_HOST and SMS_PORT"
+    def stranger(self) -> ServerUnreachable:
+        """Something answers what our server would not say."""
+        return ServerUnreachable("server.stranger", where=self.where)
 
 
 def _context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
@@ -86,14 +84,14 @@ def _context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLCon
     try:
         context = ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
-        raise CertificateUnusable(f"{ca} holds no certificates in PEM format, or cannot be read: {error}") from error
+        raise CertificateUnusable("certificate.none", path=ca, why=error) from error
 
     def refuse() -> str:
-        raise CertificateUnusable(f"{key} has a passphrase, and nobody is there to be asked for it")
+        raise CertificateUnusable("certificate.passphrase", path=key)
 
     if cert:
         try:
             context.load_cert_chain(cert, key, password=refuse)
         except (OSError, ssl.SSLError) as error:
-            raise CertificateUnusable(f"{cert} and {key} are no certificate with its key: {error}") from error
+            raise CertificateUnusable("certificate.no_pair", cert=cert, key=key, why=error) from error
     return context

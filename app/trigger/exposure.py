@@ -27,7 +27,4 @@ def _is_loopback(address: str) -> bool:
 def check_protected(host: str, token: SecretStr) -> None:
     """Raises Unprotected when others can reach the host's port and no token keeps them out."""
     if not token.get_secret_value() and is_beyond_loopback(host):
-        raise Unprotected(
-            f"SMS_HOST {host} can be reached from other machines and no token is set; "
-            "run: python -m app token, or set SMS_TRIGGER_TOKEN, or listen on 127.0.0.1"
-        )
+        raise Unprotected("unprotected", host=host)

@@ -15,6 +15,7 @@ from app.campaigns.start import Dispatched, dispatch, look_up
 from app.config import Config
 from app.domain.campaign import Verb
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
+from app.sentence import Sentence
 from app.store.campaigns import Campaign
 from app.store.database import keep_alive
 from app.store.faults import may_pass, reason
@@ -120,12 +121,8 @@ class Handler:
         """Obey a request, or say why not. Raises SendBufferFull for a client that does not read its answers."""
         try:
             await self._obey(fd, body, as_json)
-        except BadRequest as error:
-            self._server.send(fd, answers.refused(error.code, str(error), as_json=as_json))
-        except UnknownCampaign as error:
-            self._server.send(fd, answers.unknown_campaign(error.name, as_json=as_json))
-        except WrongState as error:
-            self._server.send(fd, answers.wrong_state(error.verb, error.name, error.state, as_json=as_json))
+        except (BadRequest, UnknownCampaign, WrongState) as error:
+            self._server.send(fd, answers.refused(error.sentence, as_json=as_json))
         except SendBufferFull:
             raise
         except Exception as error:
@@ -133,8 +130,8 @@ class Handler:
                 log.warning("request refused, the database is away", extra={"error": reason(error)})
             else:
                 log.exception("request failed")
-            code = "refused" if isinstance(error, AppError) else "internal"
-            self._server.send(fd, answers.refused(code, "服务器暂时无法处理请求,请稍后再试", as_json=as_json))
+            why = Sentence("refused" if isinstance(error, AppError) else "internal")
+            self._server.send(fd, answers.refused(why, as_json=as_json))
 
     async def _obey(self, fd: int, body: bytes, as_json: bool) -> None:
         turn = self._turns.setdefault(fd, _Turn())
@@ -187,7 +184,7 @@ class Handler:
         self._refusals.note(f"{info['remote_ip']}:{info['remote_port']}" if info else "gone already")
         if info:
             self._refused[fd] = turn
-            self._server.send(fd, answers.refused("forbidden", "请发送JSON,并带上正确的token", as_json=as_json))
+            self._server.send(fd, answers.refused(Sentence("forbidden"), as_json=as_json))
             self._server.close(fd)
 
     async def _control(self, fd: int, request: Control, as_json: bool) -> None:

@@ -20,7 +20,6 @@ _FIELDS: dict[str, type] = {
     **dict.fromkeys(_VERBS, str),
 }
 _TOKEN = re.compile(rb'"token"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
-_TYPE_NAMES = {str: "字符串", bool: "true或false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +73,38 @@ def parse(body: bytes) -> Trigger | Watch | Control:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadRequest("bad_utf8", "请求不是有效的UTF-8") from None
+        raise BadRequest("bad_utf8") from None
     if not is_json(body):
         return Trigger(text.strip())
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):
-        raise BadRequest("bad_json", "请求不是有效的JSON") from None
+        raise BadRequest("bad_json") from None
     if isinstance(fields.get("watch"), str) and "campaign" not in fields:
         return _parse_watch(fields)
     unknown = [name for name in fields if name not in _FIELDS]
     if unknown:
-        raise BadRequest("unknown_field", f"未知的字段{json.dumps(unknown[0][:64])},可用的有: {', '.join(_FIELDS)}")
+        raise BadRequest("unknown_field", field=json.dumps(unknown[0][:64]), known=", ".join(_FIELDS))
     for name, value in fields.items():
         if not isinstance(value, _FIELDS[name]):
-            raise BadRequest("bad_field", f"字段{name}必须是{_TYPE_NAMES[_FIELDS[name]]}")
+            raise BadRequest(f"bad_field.not_{_FIELDS[name].__name__}", field=name)
     verbs = [verb for verb in _VERBS if verb in fields]
     if len(verbs) + ("campaign" in fields) != 1:
-        raise BadRequest("bad_field", "字段campaign, pause, resume, cancel必须有一个,且只能有一个")
+        raise BadRequest("bad_field.one_of")
     if not verbs:
         return Trigger(**fields)
     name, token = fields.pop(verbs[0]), fields.pop("token", "")
     if fields:
-        raise BadRequest("bad_field", f"字段{next(iter(fields))}不能与{verbs[0]}一起使用")
+        raise BadRequest("bad_field.not_with", field=next(iter(fields)), verb=verbs[0])
     return Control(verbs[0], name, token)
 
 
 def _parse_watch(fields: dict[str, Any]) -> Watch:
     others = [name for name in fields if name not in ("watch", "token")]
     if others:
-        raise BadRequest("unknown_field", f"watch是任务名时,只能再有字段token,不能有{json.dumps(others[0][:64])}")
+        raise BadRequest("unknown_field.of_watch", field=json.dumps(others[0][:64]))
     if not isinstance(fields.get("token", ""), str):
-        raise BadRequest("bad_field", "字段token必须是字符串")
+        raise BadRequest("bad_field.not_str", field="token")
     return Watch(fields["watch"], fields.get("token", ""))
 
 

@@ -32,15 +32,15 @@ def read_token(settings: Config) -> SecretStr:
     except FileNotFoundError:
         if settings.sms_trigger_token_file is None:
             return SecretStr("")
-        raise TokenUnusable(f"there is no file {path} (SMS_TRIGGER_TOKEN_FILE); run: python -m app token") from None
+        raise TokenUnusable("token.missing", path=path) from None
     except OSError as error:
-        raise TokenUnusable(f"the token in {path} cannot be read: {error.strerror}") from error
+        raise TokenUnusable("token.unreadable", path=path, why=error.strerror) from error
     try:
         token = raw.decode().strip()
     except UnicodeDecodeError:
         token = ""
     if not token or len(raw) > MOST_BYTES:
-        raise TokenUnusable(f"{path} holds no token; remove it and run: python -m app token")
+        raise TokenUnusable("token.none_in_file", path=path)
     return SecretStr(token)
 
 
@@ -61,7 +61,7 @@ def make_token(path: Path) -> bool:
         finally:
             fresh.unlink()
     except OSError as error:
-        raise TokenUnusable(f"no token can be made in {path}: {error.strerror}") from error
+        raise TokenUnusable("token.cannot_be_made", path=path, why=error.strerror) from error
     return False
 
 

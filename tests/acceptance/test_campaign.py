@@ -36,9 +36,9 @@ def test_from_an_empty_database_to_a_report_that_agrees(database_url, tmp_path):
     assert too_early.stderr == "error: the table customers is missing; run: python -m migrations\n"
     assert migrated.returncode == 0
     assert (sent.returncode, sent.stderr) == (0, "")
-    assert sent.stdout.splitlines()[0] == "分发任务给了task0,1,2,3,4执行,您将收到短信提醒"
+    assert sent.stdout.splitlines()[0] == f"{NAME} has begun, as task 0,1,2,3,4"
     assert sent.stdout.splitlines()[-1] == f"{NAME}: finished, {len(ROWS)} sent, 100.0% done"
-    assert (again.returncode, again.stdout) == (0, f"任务{NAME}已存在,状态: finished\n")
+    assert (again.returncode, again.stdout) == (0, f"{NAME} is there already, and is finished; nothing was started\n")
     assert json.loads(status.stdout)["sent"] == len(ROWS)
     assert report.returncode == 0
     assert json.loads(report.stdout)["agrees"]

@@ -25,7 +25,7 @@ def test_the_demo_greets_everyone_says_where_the_logs_are_and_leaves_no_process(
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "分发任务给了task0,1,2,3执行,您将收到短信提醒" in done.stdout
+    assert "has begun, as task 0,1,2,3" in done.stdout
     assert "finished, 2,000 sent" in done.stdout
     (campaign,) = (tmp_path / "logs").glob("[!.]*")
     assert f"{campaign}/task_*.log" in done.stdout

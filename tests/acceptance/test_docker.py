@@ -83,7 +83,7 @@ def test_a_campaign_triggered_from_the_host_greets_every_customer(stack: Stack) 
     said = stack.app("trigger", "hello", "--watch")
     report = json.loads(stack.app("report", "hello", "--json"))
 
-    assert said.startswith("分发任务给了task0,1,2执行,您将收到短信提醒\n")
+    assert said.startswith("hello has begun, as task 0,1,2\n")
     assert report["agrees"]
     assert report["total"]["lines"] == CUSTOMERS
     assert [task["lines"] for task in report["tasks"]] == [1000, 1000, 1000]

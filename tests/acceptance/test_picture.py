@@ -15,7 +15,7 @@ def test_the_picture_shows_a_real_run(tmp_path: Path, monkeypatch: pytest.Monkey
     picture.main()
 
     shown = html.unescape((tmp_path / "docs" / "demo.svg").read_text()).replace("\xa0", " ")
-    for words in ("trigger spring --watch", "分发任务给了task0,1,2,3执行", "task 3", "━", "finished", "****", "2,000"):
+    for words in ("trigger spring --watch", "has begun, as task 0,1,2,3", "task 3", "━", "finished", "****", "2,000"):
         assert words in shown
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import FolderInUse, LogUnusable
+from app.sentence import Sentence
 
 FORMER_SERVER_GONE_S = 2.0
 _OWNER = ".owner"
@@ -44,8 +45,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         is_link = error.errno in {errno.ELOOP, errno.ENOTDIR} and (path.is_symlink() or path.parent.is_symlink())
-        why = "a symbolic link stands in its place" if is_link else error.strerror
-        raise LogUnusable(f"{path} cannot be used for logs: {why}") from error
+        why = Sentence("link_in_its_place") if is_link else error.strerror
+        raise LogUnusable("log_unusable", path=path, why=why) from error
 
 
 def _make_folder(folder: Path) -> str:

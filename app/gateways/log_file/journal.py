@@ -34,7 +34,7 @@ class LogFile:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ShardTaken(f"{self._path} is being written by another process") from None
+            raise ShardTaken("shard_taken.log", path=self._path) from None
 
     def return_to(self, position: int) -> None:
         with translated(self._path):
@@ -61,13 +61,13 @@ class LogFile:
         """Raises LogDamaged unless `position` bytes are there, in the file that the name stands for."""
         ours = os.fstat(self._descriptor)
         if ours.st_size < position:
-            raise LogDamaged(f"{self._path} has {ours.st_size} bytes where {position} were written")
+            raise LogDamaged("log_damaged.short", path=self._path, size=ours.st_size, position=position)
         try:
             is_ours = os.path.samestat(ours, self._path.stat())
         except FileNotFoundError:
             is_ours = False
         if not is_ours:
-            raise LogDamaged(f"{self._path} was removed or replaced while it was written")
+            raise LogDamaged("log_damaged.replaced", path=self._path)
 
     def delivered(self, position: int, size: int) -> bytes:
         with translated(self._path):
@@ -89,7 +89,7 @@ class LogFile:
             while at < position:
                 piece = os.pread(self._descriptor, min(1 << 20, position - at), at)
                 if not piece:
-                    raise LogDamaged(f"{self._path} became shorter while it was compared")
+                    raise LogDamaged("log_damaged.shrunk", path=self._path)
                 self._anew.write(piece)
                 at += len(piece)
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from app.errors import ConfigError
 from app.gateways.smpp.commands import FIELDS, Command
+from app.sentence import Sentence
 
 
 class Bind(StrEnum):
@@ -70,7 +71,7 @@ class Account:
         times = ("answer_timeout_s", "enquire_link_s", "connect_timeout_s", "first_pause_s", "longest_pause_s")
         rules |= {f"{name} must be above 0, 86400 at most": 0 < getattr(self, name) <= 86_400 for name in times}
         if broken := [rule for rule, holds in rules.items() if not holds]:
-            raise ConfigError(f"SMPP account {self.system_id!r}: {'; '.join(broken)}")
+            raise ConfigError([Sentence("gateways.smpp_account", account=self.system_id, what="; ".join(broken))])
 
     @property
     def where(self) -> str:

@@ -5,7 +5,14 @@ from app.gateways.smpp import status
 
 
 class SmppError(AppError):
-    """Base of what the SMPP gateway raises."""
+    """Base of what the SMPP gateway raises, for the server's log: a text in the protocol's own words."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        super().__init__("smpp", text=text)
+
+    def __str__(self) -> str:
+        return self._text
 
 
 # ── the operator must act ───────────────────────────────────────────────────────────────────────

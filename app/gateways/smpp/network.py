@@ -136,7 +136,7 @@ class SmppLine:
             await self._session.close()
             with contextlib.suppress(BaseException):
                 await bound
-            raise GatewayAway(str(why))
+            raise GatewayAway("gateway_away", why=str(why))
 
     @property
     def room(self) -> int:

@@ -16,11 +16,13 @@ import sysv_ipc
 from sqlalchemy import Connection, Engine
 
 from app.domain.campaign import State
+from app.store.campaigns import find
 from app.store.database import open_database, writing
 from app.store.tables import campaigns, shards
 from engine import Client, ftok
 from tests.ports import free_port
 from tests.waiting import until
+from tests.words import words
 
 ROOT = Path(__file__).parents[3]
 WITHIN_S = 60.0
@@ -73,6 +75,7 @@ class Product:
             **{name: value for name, value in os.environ.items() if not name.startswith("SMS_")},
             "DATABASE_URL": database_url,
             "SMS_HOST": "127.0.0.1",
+            "SMS_LANGUAGE": "en",
             "SMS_PORT": str(self.port),
             "SMS_LOG_DIR": str(self.logs),
             "TMPDIR": str(self._tmp),
@@ -216,7 +219,8 @@ class Product:
 
     def reason(self, campaign: str) -> str:
         with self.database.connect() as connection:
-            return str(connection.execute(sa.select(campaigns.c.reason).where(campaigns.c.name == campaign)).scalar())
+            found = find(connection, campaign)
+            return words(found.reason) if found and found.reason else ""
 
     def sent(self) -> int:
         """Messages on record, over all campaigns."""

@@ -10,6 +10,7 @@ import pytest
 
 from app.domain.campaign import Verb
 from app.gateways.log_file.folder import log_path
+from app.sentence import Sentence
 from app.store import campaigns, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import after, change_shard, run, send, trigger
@@ -130,7 +131,8 @@ def test_a_finished_campaign_shows_what_it_did_in_all_the_time_it_took(app, sqli
 
 def test_status_says_why_a_campaign_failed(app, sqlite, halfway):
     with writing(sqlite) as connection:
-        campaigns.change(connection, halfway.id, Verb.FAIL, "task_0.log has 1 bytes where 2 were written")
+        why = Sentence("log_damaged.short", path="task_0.log", size=1, position=2)
+        campaigns.change(connection, halfway.id, Verb.FAIL, why)
 
     assert "task_0.log has 1 bytes where 2 were written" in app("status", NAME).out
     assert json.loads(app("status", NAME, "--json").out)["reason"].startswith("task_0.log has")

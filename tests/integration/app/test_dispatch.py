@@ -14,6 +14,7 @@ from app.errors import BadRequest
 from app.store import customers
 from app.store.tables import campaigns, shards
 from tests.integration.app.people import move_in, person
+from tests.words import refused
 
 
 def count(database: Engine, table: sa.Table) -> int:
@@ -59,7 +60,7 @@ def test_an_empty_table_is_greeted_at_once(database):
 def test_the_same_name_with_another_template_is_refused_and_changes_nothing(database):
     first = dispatch(database, "a", 10, template="{name}好")
 
-    with pytest.raises(BadRequest, match=r"^名称已用于另一条短信$") as refusal:
+    with refused(BadRequest, match=r"^名称已用于另一条短信$", language="zh") as refusal:
         dispatch(database, "a", 10, template="{name}您好")
 
     assert refusal.value.code == "other_template"
@@ -110,7 +111,7 @@ def test_the_longest_name_and_template_are_kept_whole(database):
 def test_ids_below_one_which_no_shard_can_have_are_counted_and_refused(sqlite):
     move_in(sqlite, [(-5, "张伟", 1, "13800000005"), (0, "张伟", 1, "13800000000"), person(1)])
 
-    with pytest.raises(BadRequest, match=r"^有2个客户的编号小于1") as refusal:
+    with refused(BadRequest, match=r"^有2个客户的编号小于1", language="zh") as refusal:
         dispatch(sqlite, "a", 10)
 
     assert refusal.value.code == "bad_ids"
@@ -120,7 +121,7 @@ def test_ids_below_one_which_no_shard_can_have_are_counted_and_refused(sqlite):
 def test_more_shards_than_anybody_would_want_are_refused_with_the_setting_that_makes_them_fewer(database):
     move_in(database, [person(number) for number in range(1, 40_002, 10)])
 
-    with pytest.raises(BadRequest, match=r"SMS_SHARD_SIZE$") as refusal:
+    with refused(BadRequest, match=r"SMS_SHARD_SIZE$", language="zh") as refusal:
         dispatch(database, "a", 10)
 
     assert refusal.value.code == "too_many_shards"

@@ -15,6 +15,7 @@ from tests.integration.app.campaigns import run
 from tests.integration.app.people import crowd, move_in, person
 from tests.integration.app.serving import WITHIN_S, Product
 from tests.ports import free_port
+from tests.words import words
 
 
 def found(check: str) -> Finding:
@@ -96,7 +97,7 @@ def test_the_room_is_reckoned_from_messages_that_were_sent(app, sqlite, logs):
     run(sqlite, logs, "a", 10)
     written = sum(each.stat().st_size for each in (logs / "a").glob("task_?.log"))
 
-    assert f"to 40 customers writes some {written / 1e6:.1f} MB" in found("room").found
+    assert f"to 40 customers writes some {written / 1e6:.1f} MB" in words(found("room").found)
 
 
 # ── MySQL ───────────────────────────────────────────────────────────────────────────────────────
@@ -105,7 +106,7 @@ def test_the_room_is_reckoned_from_messages_that_were_sent(app, sqlite, logs):
 def test_the_room_is_reckoned_for_customers_not_for_ids(app, sqlite):
     move_in(sqlite, [person(1), person(4_000_000)])
 
-    assert "to 2 customers writes" in found("room").found
+    assert "to 2 customers writes" in words(found("room").found)
 
 
 @pytest.mark.mysql
@@ -130,8 +131,8 @@ def test_a_table_that_cannot_hold_every_name_is_a_problem(app, mysql, settings):
     finding = found("charset")
 
     assert finding.verdict is Verdict.PROBLEM
-    assert finding.found.startswith("customers.")
-    assert finding.advice == "ALTER TABLE customers CONVERT TO CHARACTER SET utf8mb4"
+    assert words(finding.found).startswith("customers.")
+    assert words(finding.advice) == "ALTER TABLE customers CONVERT TO CHARACTER SET utf8mb4"
 
 
 @pytest.mark.mysql
@@ -144,9 +145,9 @@ def test_an_older_or_newer_schema_is_a_problem(app, mysql, settings):
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     newer = found("schema")
 
-    assert (older.verdict, older.advice) == (Verdict.PROBLEM, "run: python -m migrations")
+    assert (older.verdict, words(older.advice)) == (Verdict.PROBLEM, "run: python -m migrations")
     assert newer.verdict is Verdict.PROBLEM
-    assert "9999" in newer.found
+    assert "9999" in words(newer.found)
 
 
 @pytest.mark.mysql
@@ -180,7 +181,7 @@ def test_our_server_is_known_by_its_answer_and_nothing_is_started(app, server, s
 
     finding = found("port")
 
-    assert (finding.verdict, finding.found) == (Verdict.OK, f"our server answers at 127.0.0.1:{server.port}")
+    assert (finding.verdict, words(finding.found)) == (Verdict.OK, f"our server answers at 127.0.0.1:{server.port}")
     assert server.count_campaigns() == before
 
 
@@ -217,9 +218,9 @@ def test_a_server_that_asks_for_a_token_is_a_problem_where_none_is_set(app, sqli
         settings(sms_port=product.port)
         port, token = found("port"), found("token")
 
-    assert "asks for a token, and none is set here" in port.found
+    assert "asks for a token, and none is set here" in words(port.found)
     assert (token.verdict, port.verdict) == (Verdict.OK, Verdict.PROBLEM)
-    assert "none is set here" in token.found
+    assert "none is set here" in words(token.found)
 
 
 def test_a_server_with_another_token_is_a_problem(app, sqlite_url, tmp_path, settings):
@@ -231,7 +232,7 @@ def test_a_server_with_another_token_is_a_problem(app, sqlite_url, tmp_path, set
         same = found("port")
 
     assert other.verdict is Verdict.PROBLEM
-    assert "another token" in other.found
+    assert "another token" in words(other.found)
     assert same.verdict is Verdict.OK
 
 
@@ -248,7 +249,7 @@ def test_the_genders_are_counted_and_all_women_are_a_warning(app, sqlite, gender
 
     finding = found("genders")
 
-    assert (finding.verdict, finding.found) == (Verdict.WARNING if len(genders) == 100 else Verdict.OK, said)
+    assert (finding.verdict, words(finding.found)) == (Verdict.WARNING if len(genders) == 100 else Verdict.OK, said)
 
 
 def test_values_that_are_no_gender_are_counted_until_they_are_corrected_and_kept_out(database, settings, app):
@@ -262,9 +263,10 @@ def test_values_that_are_no_gender_are_counted_until_they_are_corrected_and_kept
     with database.connect() as connection:
         schema.upgrade(connection)
 
-    assert (wrong.verdict, wrong.found) == (
+    assert (wrong.verdict, words(wrong.found)) == (
         Verdict.WARNING,
-        "12 customers have a gender that is none: 2 (12 times); greeted 先生",
+        "12 customers have an invalid gender (2 ×12) and are greeted 先生",
     )
-    assert (corrected.found, corrected.advice) == ("the table takes what is no gender", "run: python -m migrations")
+    assert words(corrected.found) == "the table accepts invalid genders"
+    assert words(corrected.advice) == "run: python -m migrations"
     assert found("genders").verdict is Verdict.OK

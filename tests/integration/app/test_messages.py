@@ -11,6 +11,7 @@ import pytest
 from app.audit import messages
 from app.audit.messages import Messages
 from app.gateways.log_file.folder import log_path
+from app.sentence import Sentence
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.beside import beside
@@ -18,6 +19,7 @@ from tests.integration.app.campaigns import after, run, send, trigger, with_tabl
 from tests.integration.app.people import crowd, expected_logs, greeting, move_in, person
 from tests.integration.app.serving import IN_SMALL_PAGES, ROOT, WITHIN_S, Product
 from tests.waiting import until
+from tests.words import words
 
 NAME = "春节"
 CROWD = crowd(25)
@@ -142,7 +144,7 @@ def run_to_its_end(sqlite, logs, campaign) -> None:
 
 
 def test_following_says_once_that_a_log_cannot_be_read_and_goes_on_when_it_can(sqlite, logs, halfway, monkeypatch):
-    said: list[str] = []
+    said: list[Sentence] = []
     log = log_path(logs, NAME, 0)
     pauses: list[float] = []
 
@@ -158,7 +160,7 @@ def test_following_says_once_that_a_log_cannot_be_read_and_goes_on_when_it_can(s
     printed = b"".join(Messages(sqlite, logs, NAME).follow(said.append))
 
     assert printed.decode() == text(CROWD)
-    assert said == [f"{log} cannot be read: No such file or directory; trying again"]
+    assert [*map(words, said)] == [f"{log} cannot be read: No such file or directory; trying again"]
     assert pauses[0] < pauses[1] < pauses[2]
 
 

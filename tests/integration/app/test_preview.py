@@ -157,9 +157,9 @@ def test_the_command_counts_the_genders_and_warns_of_values_that_are_none(app, s
     ended = app("preview")
     facts = json.loads(app("preview", "--json").out)
 
-    assert "genders of those seen: 1 女士, 1 客户, 2 none\n" in ended.out
+    assert "genders of those seen: 1 女士, 1 客户, 2 invalid\n" in ended.out
     assert ended.err == (
-        "warning: some customers have a gender that is none, 2 (once), 女 (once), and are greeted 先生: see doctor\n"
+        "warning: some customers have an invalid gender (2 ×1, 女 ×1) and are greeted 先生: see doctor\n"
     )
     assert facts["estimate"]["genders"] == {"male": 0, "female": 1, "unknown": 1, "odd": {"2": 1, "女": 1}}
 

@@ -23,6 +23,7 @@ from tests.integration.app.conftest import SHARD_SIZE
 from tests.integration.app.people import Row, expected_logs, logs_of, move_in, person
 from tests.integration.app.serving import IN_SMALL_PAGES, Product
 from tests.waiting import until
+from tests.words import words
 
 BAD = {
     2: (2, "张伟", 1, ""),
@@ -63,7 +64,7 @@ def recorded(database) -> dict[int, str]:
 
 def differences(database, logs) -> list[str]:
     *_, whole = report(database, logs, "a")
-    return [each for task in whole.tasks for each in task.differences]
+    return [words(each) for task in whole.tasks for each in task.differences]
 
 
 def execute(database, statement: str) -> None:

@@ -16,11 +16,13 @@ from app.domain.orders import Outcome
 from app.gateways.log_file.folder import log_path
 from app.gateways.log_file.rejects import reject_log_path
 from app.sending import journal
+from app.sentence import Sentence
 from app.store import campaigns, shards
 from app.store.database import writing
 from app.store.tables import customers
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
 from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in, person
+from tests.words import words
 
 CROWD = crowd(10)
 SIZE = 100
@@ -35,7 +37,7 @@ def small_pages(monkeypatch):
 
 def fail(database, campaign):
     with writing(database) as connection:
-        campaigns.change(connection, campaign.id, Verb.FAIL, "for a test")
+        campaigns.change(connection, campaign.id, Verb.FAIL, Sentence("plain", text="for a test"))
 
 
 def finish(database, logs, campaign):
@@ -119,7 +121,7 @@ def test_a_log_that_was_finished_is_mended_as_well(database, logs):
     control(database, logs, "a", Verb.RESUME)
 
     assert closed == [(campaign.id, State.FAILED)]
-    assert failed.reason == (
+    assert words(failed.reason) == (
         f"{log_path(logs, 'a', 0)} has {len(LINES[0])} bytes where {len(b''.join(LINES[:5]))} were written; "
         "to have it compared and completed, run: python -m app resume a"
     )
@@ -138,7 +140,7 @@ def test_a_finished_log_that_is_gone_when_the_campaign_ends_fails_it(sqlite, log
     closed = close_complete(sqlite, logs, shards_of(sqlite, campaign)[0].owner)
 
     assert closed == [(campaign.id, State.FAILED)]
-    assert "cannot be found any more" in as_stored(sqlite, campaign).reason
+    assert "cannot be found any more" in words(as_stored(sqlite, campaign).reason)
 
 
 def shorten(path):
@@ -172,7 +174,7 @@ def test_a_log_damaged_while_it_is_written_fails_its_campaign_which_can_be_resum
         assert first is Outcome.COMPLETE  # nothing was in it
     else:
         assert (first, failed.state) == (Outcome.FAILED, State.FAILED)
-        assert failed.reason.endswith("; to have it compared and completed, run: python -m app resume a")
+        assert words(failed.reason).endswith("; to have it compared and completed, run: python -m app resume a")
     assert finish(sqlite, logs, campaign) is State.FINISHED
     assert_exact(sqlite, logs)
 

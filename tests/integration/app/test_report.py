@@ -15,9 +15,10 @@ from app.store.database import writing
 from app.store.tables import customers
 from tests.integration.app.campaigns import after, run, send, trigger
 from tests.integration.app.people import greeting, move_in, person
+from tests.words import refused, words
 
 ROWS = [person(number, f"客户{number}号", (0, 1, None)[number % 3]) for number in range(1, 21)]
-ALL_ON_RECORD = "20 messages are on record, {} are right in the log"
+ALL_ON_RECORD = "20 messages are on record, {} right in the log"
 
 Lines = list[bytes]
 
@@ -34,7 +35,7 @@ def check(database: Engine, logs: Path, name: str = "a") -> Report:
 
 
 def differences(database: Engine, logs: Path) -> list[str]:
-    return [each for task in check(database, logs).tasks for each in task.differences]
+    return [words(each) for task in check(database, logs).tasks for each in task.differences]
 
 
 def test_exact_logs_agree_and_are_counted(database, logs):
@@ -108,7 +109,7 @@ def test_the_table_of_a_campaign_under_way_says_so_far_unless_something_differs(
 
 
 def test_a_campaign_nobody_triggered_is_unknown(sqlite, logs):
-    with pytest.raises(UnknownCampaign, match="no campaign is named a"):
+    with refused(UnknownCampaign, match="no campaign is named a"):
         check(sqlite, logs)
 
 
@@ -193,7 +194,7 @@ def test_a_campaign_of_one_customer_is_spoken_of_in_the_singular(sqlite, logs):
 
     *rest, on_record = differences(sqlite, logs)
 
-    assert on_record == "1 message is on record, 0 are right in the log"
+    assert on_record == "1 message is on record, 0 right in the log"
     assert rest[0].startswith("the log has 1 byte, ")
     assert rest[1:] == ["1 customer has no message, id 1", "1 line belongs to nobody or stands twice, line 1"]
 
@@ -223,7 +224,7 @@ def test_logs_whose_folder_is_none_differ_task_by_task(sqlite, logs):
     logs.rename(logs.with_name("elsewhere"))
     logs.touch()
 
-    found = [each.differences[0] for each in check(sqlite, logs).tasks]
+    found = [words(each.differences[0]) for each in check(sqlite, logs).tasks]
 
     assert found == [f"{log_path(logs, 'a', task)} cannot be read: Not a directory" for task in range(2)]
 

@@ -18,6 +18,7 @@ from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
 from tests.integration.app.people import ODD_NAMES, expected_logs, logs_of, move_in, person
+from tests.words import words
 
 ROWS = [person(number, f"客户{number}号", (0, 1, None)[number % 3]) for number in (1, 2, 5, 6, 7, 11, 12, 20, 21, 30)]
 SIZE = 100
@@ -151,7 +152,7 @@ def test_a_log_shorter_than_recorded_fails_the_campaign_with_a_sentence(database
 
     failed = as_stored(database, campaign)
     assert failed.state is State.FAILED
-    assert f"{path} has {len(left)} bytes where {len(left) + 1} were written" in failed.reason
+    assert f"{path} has {len(left)} bytes where {len(left) + 1} were written" in words(failed.reason)
     assert path.read_bytes() == left
 
 

@@ -18,6 +18,7 @@ from app.store.database import open_database, writing
 from tests.integration.app.campaigns import run, send, trigger
 from tests.integration.app.people import EVERY_PLACEHOLDER, logs_of, move_in, person
 from tests.integration.app.serving import Product
+from tests.words import refused, words
 
 CITIES = {1: "上海", 2: None, 3: "New\nYork", 4: "a\x1eb\x1fc", 5: "北京"}
 ROWS = [person(number, f"客户{number}号", (0, 1, None)[number % 3]) for number in CITIES]
@@ -97,16 +98,18 @@ def test_what_the_table_does_not_have_is_refused_with_what_it_has(townsfolk, tem
         dispatch(townsfolk, "a", 10, template=template, added_columns=ADDED)
 
     assert refusal.value.code == "bad_template"
-    assert str(refusal.value).endswith(
+    assert words(refusal.value, "zh").endswith(
         f"可用的有: {EVERY_PLACEHOLDER} {{id}} {{gender}} {{created_at}} {{city}} {{积分}} {{order}}"
     )
 
 
 def test_a_column_that_somebody_added_is_shown_only_where_it_is_named(townsfolk, logs):
-    with pytest.raises(BadRequest, match="SMS_TEMPLATE_COLUMNS") as refusal:
+    with refused(BadRequest, match="SMS_TEMPLATE_COLUMNS", language="zh") as refusal:
         dispatch(townsfolk, "a", 10, template="{city}", added_columns=["积分"])
 
-    assert str(refusal.value).endswith(f"可用的有: {EVERY_PLACEHOLDER} {{id}} {{gender}} {{created_at}} {{积分}}")
+    assert words(refusal.value, "zh").endswith(
+        f"可用的有: {EVERY_PLACEHOLDER} {{id}} {{gender}} {{created_at}} {{积分}}"
+    )
     with pytest.raises(BadRequest):
         preview(townsfolk, "{city}")
     assert preview(townsfolk, "{city}", 1, added_columns=["city"]).examples[0].text == "上海"

@@ -137,7 +137,9 @@ def test_the_commands_send_the_token_by_themselves(guarded):
 
     assert with_it.returncode == 0, with_it.stderr
     assert (with_another.returncode, with_another.stdout) == (1, "")
-    assert with_another.stderr == f"error: {REFUSED}\n"
+    assert with_another.stderr.startswith(
+        "error: the server wants a token, and this request does not bear the right one"
+    )
 
 
 def test_a_server_without_a_token_takes_requests_that_bear_one(server):

@@ -16,7 +16,7 @@ from tests.integration.app.serving import WITHIN_S
 @pytest.mark.parametrize("command", ["trigger", "status", "report"])
 @pytest.mark.parametrize("name", ["../etc", ".hidden", "a/b", "🎉", "x" * 65])
 def test_a_name_that_cannot_be_is_refused(app, command, name):
-    app(command, name).assert_refused("任务名")
+    app(command, name).assert_refused("a campaign's name ")
 
 
 def test_a_trigger_without_a_server_is_refused_with_what_to_do(app):
@@ -25,8 +25,8 @@ def test_a_trigger_without_a_server_is_refused_with_what_to_do(app):
 
 def test_an_empty_template_is_refused_and_not_taken_for_none(app, server, monkeypatch):
     monkeypatch.setenv("SMS_PORT", str(server.port))
-    app("trigger", "a", "--template", "").assert_refused("模板不能为空")
-    app("preview", "--template", "").assert_refused("模板不能为空")
+    app("trigger", "a", "--template", "").assert_refused("the template is empty")
+    app("preview", "--template", "").assert_refused("the template is empty")
 
 
 @contextmanager
@@ -60,6 +60,11 @@ def _serve(listener: socket.socket, answers: Iterable[bytes | Event]) -> None:
 
 
 ACCEPTED = b'{"ok": true, "created": true, "campaign": "a", "state": "running", "tasks": [0], "message": "gone out"}\n'
+FORBIDDEN = (
+    "the server wants a token, and this request does not bear the right one; "
+    "set SMS_TRIGGER_TOKEN or SMS_TRIGGER_TOKEN_FILE as the server has it"
+)
+HAS_BEGUN = "a has begun, as task 0"
 
 
 def progress(state: State, reason: str = "") -> bytes:
@@ -72,7 +77,7 @@ def test_a_trigger_ends_when_the_server_has_accepted(app, monkeypatch):
     with answering(monkeypatch, ACCEPTED):
         ended = app("trigger", "a")
 
-    assert (ended.code, ended.out, ended.err) == (0, "gone out\n", "")
+    assert (ended.code, ended.out, ended.err) == (0, f"{HAS_BEGUN}\n", "")
 
 
 def test_a_trigger_that_is_refused_says_why_as_an_error(app, monkeypatch):
@@ -89,7 +94,7 @@ def test_a_watched_trigger_ends_with_its_campaign(app, monkeypatch, state, code)
 
     assert ended.code == code
     assert ended.out.splitlines() == [
-        "gone out",
+        HAS_BEGUN,
         "a: running, 5 sent, 50.0% done",
         f"a: {state}, 5 sent, 50.0% done",
         "that is why",
@@ -121,7 +126,7 @@ def test_a_server_that_comes_back_while_we_watch_is_asked_again_with_growing_pau
         ended = app("trigger", "a", "--watch")
 
     assert ended.code == 0
-    assert ended.out.splitlines() == ["gone out", "a: running, 5 sent, 50.0% done", "a: finished, 5 sent, 50.0% done"]
+    assert ended.out.splitlines() == [HAS_BEGUN, "a: running, 5 sent, 50.0% done", "a: finished, 5 sent, 50.0% done"]
     lost, again, once_more, back = ended.err.splitlines()
     assert lost.startswith("the server closed the connection; the campaign goes on when it is back; trying again in ")
     assert again.startswith("the server closed the connection") and once_more.startswith("the server closed the conn")
@@ -144,14 +149,17 @@ def test_a_server_that_cannot_obey_now_is_asked_again_while_we_watch(app, monkey
         ended = app("trigger", "a", "--watch")
 
     assert ended.code == 0
-    assert ended.err.count("请稍后再试; trying again in") == 2
+    assert (
+        ended.err.count("the server cannot do this now; try again later, and see the server's log; trying again in")
+        == 2
+    )
 
 
 def test_a_refusal_for_good_while_we_watch_is_said_as_an_error(app, monkeypatch):
     with answering(monkeypatch, ACCEPTED, b'{"ok": false, "error": "forbidden", "message": "no"}\n'):
         ended = app("trigger", "a", "--watch")
 
-    assert (ended.code, ended.out, ended.err) == (1, "gone out\n", "error: no\n")
+    assert (ended.code, ended.out, ended.err) == (1, f"{HAS_BEGUN}\n", f"error: {FORBIDDEN}\n")
 
 
 def test_who_stops_watching_is_told_that_the_campaign_goes_on(app, monkeypatch):
@@ -163,7 +171,7 @@ def test_who_stops_watching_is_told_that_the_campaign_goes_on(app, monkeypatch):
     with answering(monkeypatch, ACCEPTED, progress(State.RUNNING)):
         ended = app("trigger", "a", "--watch")
 
-    assert (ended.code, ended.out) == (130, "gone out\n")
+    assert (ended.code, ended.out) == (130, f"{HAS_BEGUN}\n")
     assert ended.err == "stopped watching; the campaign goes on, see: python -m app status a\n"
 
 

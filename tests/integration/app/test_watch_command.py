@@ -36,7 +36,7 @@ def test_a_watcher_sees_the_end_over_a_restart_of_the_server(large):
 
     assert code == 0, watcher.err
     assert "the server is back" in watcher.err
-    assert watcher.out.splitlines()[0] == "任务重启已存在,状态: running"
+    assert watcher.out.splitlines()[0] == "重启 is running"
     assert watcher.out.splitlines()[-1] == f"重启: finished, {MANY:,} sent, 100.0% done"
 
 
@@ -66,7 +66,7 @@ def test_what_is_not_there_is_not_watched_and_not_started(server):
     ended = server.run("watch", "从未有过")
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "error: 没有名为从未有过的任务\n"
+    assert ended.stderr == "error: no campaign is named 从未有过\n"
     assert server.state("从未有过") == ""
 
 
@@ -99,7 +99,7 @@ def test_ctrl_c_works_while_the_server_is_away(large):
 def test_on_a_terminal_there_is_a_bar_for_each_task_and_one_in_all(large):
     seen = on_terminal(large, "trigger", "画面", "--watch")
 
-    assert "分发任务给了task0,1执行" in seen
+    assert "画面 has begun, as task 0,1" in seen
     for words in ("画面", "task 0", "task 1", "all", "100.0%", f"{MANY:,} sent", "finished", "━"):
         assert words in seen, seen
     assert "Traceback" not in seen

@@ -6,6 +6,7 @@ import pytest
 
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.domain.campaign import State, Verb
+from app.sentence import Sentence
 from app.store import campaigns
 from app.store.database import writing
 from app.trigger import watchers
@@ -30,7 +31,7 @@ def only_when_told(monkeypatch):
 
 def end(database, campaign):
     with writing(database) as connection:
-        campaigns.change(connection, campaign.id, Verb.FAIL, "for a test")
+        campaigns.change(connection, campaign.id, Verb.FAIL, Sentence("plain", text="for a test"))
 
 
 async def follow(watching: Watchers, campaign, on_each=lambda seen: None) -> list[Snapshot]:

@@ -4,6 +4,7 @@ import pytest
 
 from app.errors import ConfigError
 from app.gateways.accounts import load
+from tests.words import refused, words
 
 GOOD = """
 [smpp-a]
@@ -67,10 +68,10 @@ kind = "smpp"
     with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, text))
 
-    said = str(caught.value)
+    said = words(caught.value)
     for part in (
         "[a] host is missing",
-        "[a] passwort is no setting of an smpp account",
+        "[a] passwort is not a setting of an smpp account",
         "[a] window: Input should be greater than or equal to 1",
         "[b] kind must be smpp, and is 'pigeon'",
         "[log] this name is taken",
@@ -84,7 +85,7 @@ kind = "smpp"
 def test_a_password_is_in_one_place_outside_the_file(tmp_path, line):
     text = GOOD.replace('password_env = "SMPP_A_PASSWORD"', line)
 
-    with pytest.raises(ConfigError, match="one of password_env and password_file must be set"):
+    with refused(ConfigError, match="one of password_env and password_file must be set"):
         load(written(tmp_path, text))
 
 
@@ -101,16 +102,16 @@ def test_a_password_comes_from_its_variable_or_its_file(tmp_path, monkeypatch):
 def test_a_password_that_is_not_there_is_named_by_its_place(tmp_path, monkeypatch):
     monkeypatch.delenv("SMPP_A_PASSWORD", raising=False)
 
-    with pytest.raises(ConfigError, match="SMPP_A_PASSWORD is not set"):
+    with refused(ConfigError, match="SMPP_A_PASSWORD is not set"):
         load(written(tmp_path, GOOD))["smpp-a"].password()
 
 
-@pytest.mark.parametrize(("text", "why"), [("[a", "is no TOML"), ("a = 1", "is no table")])
+@pytest.mark.parametrize(("text", "why"), [("[a", "is not TOML"), ("a = 1", "is not a table")])
 def test_what_is_no_table_of_accounts_is_refused(tmp_path, text, why):
-    with pytest.raises(ConfigError, match=why):
+    with refused(ConfigError, match=why):
         load(written(tmp_path, text))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"nowhere\.toml cannot be read: No such file"):
+    with refused(ConfigError, match=r"nowhere\.toml cannot be read: No such file"):
         load(tmp_path / "nowhere.toml")

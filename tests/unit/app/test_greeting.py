@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.domain.greeting import DEFAULT_TEMPLATE, PLACEHOLDERS, Placeholder, compile_template, honorific
 from app.domain.people import People
 from app.errors import BadRequest
+from tests.words import refused, words
 
 texts = st.text(max_size=30) | st.text("a\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029\0", max_size=5)
 genders = st.none() | st.integers(-128, 127)
@@ -89,7 +90,8 @@ def test_what_a_customer_is_named_is_never_taken_for_a_template():
     ],
 )
 def test_anything_but_the_placeholders_is_refused_with_all_of_them(template):
-    with pytest.raises(BadRequest, match=re.escape(" ".join(f"{{{name}}}" for name in PLACEHOLDERS))) as refusal:
+    known = re.escape(" ".join(f"{{{name}}}" for name in PLACEHOLDERS))
+    with refused(BadRequest, match=known, language="zh") as refusal:
         compile_template(template)
 
     assert refusal.value.code == "bad_template"
@@ -105,7 +107,7 @@ def test_anything_but_the_placeholders_is_refused_with_all_of_them(template):
     ],
 )
 def test_the_placeholder_that_is_not_known_is_named(template, shown):
-    with pytest.raises(BadRequest, match=f"未知的占位符.*{re.escape(shown)},"):
+    with refused(BadRequest, match=f"未知的占位符.*{re.escape(shown)},", language="zh"):
         compile_template(template)
 
 
@@ -126,30 +128,30 @@ def test_a_brace_by_itself_is_refused_and_shown(template, shown):
         compile_template(template)
 
     assert refusal.value.code == "bad_template"
-    assert f"花括号: {shown[-17:]} ," in str(refusal.value)
+    assert f"花括号: {shown[-17:]} ," in words(refusal.value, "zh")
 
 
 @pytest.mark.parametrize("template", ["{name!}", "{name!xy}"])
 def test_a_mark_that_is_cut_off_is_refused(template):
-    with pytest.raises(BadRequest, match="占位符写错了"):
+    with refused(BadRequest, match="占位符写错了", language="zh"):
         compile_template(template)
 
 
 @pytest.mark.parametrize("template", ["你好\n{name}", "你好\r", "\r\n", "你\u2028好", "你好\u2029"])
 def test_a_template_is_one_line(template):
-    with pytest.raises(BadRequest, match="模板不能换行"):
+    with refused(BadRequest, match="模板不能换行", language="zh"):
         compile_template(template)
 
 
 @pytest.mark.parametrize("template", ["", " ", "\u3000 "])
 def test_a_template_says_something(template):
-    with pytest.raises(BadRequest, match="模板不能为空"):
+    with refused(BadRequest, match="模板不能为空", language="zh"):
         compile_template(template)
 
 
 @pytest.mark.parametrize("letter", ["\0", "\t", "\x0b", "\x1b", "\x1e", "\x7f", "\x85", "\x9f"])
 def test_a_control_character_is_refused(letter):
-    with pytest.raises(BadRequest, match="模板不能含有控制字符") as refusal:
+    with refused(BadRequest, match="模板不能含有控制字符", language="zh") as refusal:
         compile_template(f"你好{letter}{{name}}")
 
     assert refusal.value.code == "bad_template"
@@ -213,7 +215,7 @@ def test_a_column_of_the_table_is_filled_in_where_it_is_known():
 
 
 def test_an_unknown_column_is_refused_with_those_that_are_known():
-    with pytest.raises(BadRequest, match=r"可用的有: \{mobile\} .*\{city\}$") as refusal:
+    with refused(BadRequest, match=r"可用的有: \{mobile\} .*\{city\}$", language="zh") as refusal:
         compile_template("{town}", ["city", "name"])
 
     assert refusal.value.code == "bad_template"

@@ -12,6 +12,7 @@ from app.errors import FolderInUse, LogDamaged, LogUnusable, ShardTaken
 from app.gateways.log_file import folder as log_folder
 from app.gateways.log_file.folder import log_path, make_folder, reserve_folder
 from app.gateways.log_file.journal import LogFile
+from tests.words import refused
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_messages_stand_in_the_log_in_the_order_of_their_delivery(folder):
 def test_one_process_at_a_time_has_a_log(folder):
     first = LogFile(folder, "a", 0)
 
-    with pytest.raises(ShardTaken, match=r"task_0\.log"):
+    with refused(ShardTaken, match=r"task_0\.log"):
         LogFile(folder, "a", 0)
 
     first.close()
@@ -99,7 +100,7 @@ def test_a_log_shorter_than_recorded_is_damaged_and_stays_as_it_is(folder):
     log = LogFile(folder, "a", 0)
     log.deliver("one\n")
 
-    with pytest.raises(LogDamaged, match=r"task_0\.log has 4 bytes where 5 were written"):
+    with refused(LogDamaged, match=r"task_0\.log has 4 bytes where 5 were written"):
         log.return_to(5)
 
     log.close()
@@ -109,7 +110,7 @@ def test_a_log_shorter_than_recorded_is_damaged_and_stays_as_it_is(folder):
 def test_a_log_that_cannot_be_opened_is_unusable(folder):
     log_path(folder, "a", 0).mkdir(parents=True)
 
-    with pytest.raises(LogUnusable, match=r"a/task_0\.log cannot be used for logs: Is a directory"):
+    with refused(LogUnusable, match=r"a/task_0\.log cannot be used for logs: Is a directory"):
         LogFile(folder, "a", 0)
 
 
@@ -117,7 +118,7 @@ def test_a_campaign_whose_folder_is_a_file_has_no_usable_log(folder):
     make_folder(folder)
     (folder / "a").touch()
 
-    with pytest.raises(LogUnusable, match="a cannot be used for logs: File exists"):
+    with refused(LogUnusable, match="a cannot be used for logs: File exists"):
         LogFile(folder, "a", 0)
 
 
@@ -130,9 +131,7 @@ def test_a_log_is_never_opened_through_a_symbolic_link(folder, tmp_path, name):
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).symlink_to(tmp_path / "elsewhere" / name)
 
-    with pytest.raises(
-        LogUnusable, match=r"a/task_0\.log cannot be used for logs: a symbolic link stands in its place"
-    ):
+    with refused(LogUnusable, match=r"a/task_0\.log cannot be used for logs: a symbolic link stands in its place"):
         LogFile(folder, "a", 0)
 
     assert (elsewhere / "task_0.log").read_text() == "somebody else's\n"
@@ -142,7 +141,7 @@ def test_a_full_disk_makes_a_log_unusable(folder, monkeypatch):
     log = LogFile(folder, "a", 0)
     monkeypatch.setattr(os, "write", fails(errno.ENOSPC))
 
-    with pytest.raises(LogUnusable, match=r"task_0\.log cannot be used for logs: No space left on device"):
+    with refused(LogUnusable, match=r"task_0\.log cannot be used for logs: No space left on device"):
         log.deliver("one\n")
 
     log.close()
@@ -152,7 +151,7 @@ def test_a_log_that_cannot_be_cut_back_is_unusable(folder, monkeypatch):
     log = LogFile(folder, "a", 0)
     monkeypatch.setattr(os, "ftruncate", fails(errno.EINVAL))
 
-    with pytest.raises(LogUnusable, match=r"task_0\.log cannot be used for logs"):
+    with refused(LogUnusable, match=r"task_0\.log cannot be used for logs"):
         log.return_to(0)
 
     log.close()
@@ -161,7 +160,7 @@ def test_a_log_that_cannot_be_cut_back_is_unusable(folder, monkeypatch):
 def test_a_log_that_became_unusable_while_it_was_opened_is_let_go(folder, monkeypatch):
     with monkeypatch.context() as context:
         context.setattr(os, "fsync", fails(errno.EIO))
-        with pytest.raises(LogUnusable, match="Input/output error"):
+        with refused(LogUnusable, match="Input/output error"):
             LogFile(folder, "a", 0)
 
     LogFile(folder, "a", 0).close()

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from app.domain.campaign import check_name
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
-from app.errors import BadRequest
+from app.errors import BadRequest, UnknownCampaign, WrongState
+from app.sentence import Sentence
 from app.trigger import answers, requests
 from app.trigger.answers import Progress, TaskProgress, read_progress
 from app.trigger.requests import Control, Trigger, Watch, parse, token_of
+
+WHY = Sentence("plain", text="why")
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -107,7 +110,7 @@ def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
     try:
         name = check_name(parse(body).campaign)
     except BadRequest as error:
-        lines = [answers.refused(error.code, str(error), as_json=as_json)]
+        lines = [answers.refused(error.sentence, as_json=as_json)]
     else:
         shards = [ShardProgress(0, 0, 5, 3, False, Tally(sent=2))]
         lines = [
@@ -115,9 +118,9 @@ def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
             answers.accepted(name, [0, 1], "running", as_json=as_json),
             answers.exists(name, [0], "running", as_json=as_json),
             answers.controlled("pause", name, "paused", 5, [1], as_json=as_json),
-            answers.wrong_state("cancel", name, "finished", as_json=as_json),
-            answers.unknown_campaign(name, as_json=as_json),
-            answers.progress(name, "failed", "why\nthat", shards, as_json=as_json),
+            answers.refused(WrongState(name, "cancel", "finished").sentence, as_json=as_json),
+            answers.refused(UnknownCampaign(name).sentence, as_json=as_json),
+            answers.progress(name, "failed", Sentence("plain", text="why\nthat"), shards, as_json=as_json),
         ]
 
     for answer in lines:
@@ -177,10 +180,10 @@ def test_the_token_of_a_request_is_found_whatever_else_is_wrong_with_it(body, to
 def test_a_client_reads_the_progress_that_was_written():
     shards = [ShardProgress(0, 0, 10, 10, True, Tally(sent=8)), ShardProgress(1, 10, 15, 12, False, Tally(sent=2))]
 
-    progress = read_progress(json.loads(answers.progress("a", "running", "why", shards, as_json=True)))
+    progress = read_progress(json.loads(answers.progress("a", "failed", WHY, shards, as_json=True)))
 
     tasks = [TaskProgress(0, 8, 10, 10, True), TaskProgress(1, 2, 2, 5, False)]
-    assert progress == Progress("a", "running", "why", Tally(sent=10), tasks)
+    assert progress == Progress("a", "failed", "why", Tally(sent=10), tasks, why=WHY)
     assert progress.share == 0.8
 
 
@@ -239,7 +242,7 @@ DONE = Tally(sent=6, rejected=2, gone=1, audience=9)
 def test_progress_counts_ids_that_are_done_and_messages_that_are_sent():
     shards = [ShardProgress(0, 0, 10, 10, True, DONE), ShardProgress(1, 10, 15, 12, False, Tally(2, audience=None))]
 
-    line = json.loads(answers.progress("a", "running", "", shards, as_json=True))
+    line = json.loads(answers.progress("a", "running", None, shards, as_json=True))
 
     assert (line["sent"], line["rejected"], line["gone"], line["audience"]) == (8, 2, 1, None)
     counts = {"rejected": 2, "gone": 1, "audience": 9}, {"rejected": 0, "gone": 0, "audience": None}
@@ -252,7 +255,7 @@ def test_progress_counts_ids_that_are_done_and_messages_that_are_sent():
 def test_the_audience_of_a_campaign_is_known_once_every_shard_is_counted():
     shards = [ShardProgress(0, 0, 10, 10, True, DONE), ShardProgress(1, 10, 15, 12, False, Tally(2, audience=5))]
 
-    assert json.loads(answers.progress("a", "running", "", shards, as_json=True))["audience"] == 14
-    assert answers.progress("a", "running", "", shards, as_json=False).decode() == (
+    assert json.loads(answers.progress("a", "running", None, shards, as_json=True))["audience"] == 14
+    assert answers.progress("a", "running", None, shards, as_json=False).decode() == (
         "任务a: running, 已发送8, 未发送2\n"
     )

@@ -7,6 +7,7 @@ import pytest
 from app.domain.reject import Reason, Reject
 from app.errors import LogUnusable
 from app.gateways.log_file.rejects import RejectLog, reject_log_path
+from tests.words import refused
 
 FIRST = [Reject(3, Reason.NO_NAME), Reject(4, Reason.BAD_MOBILE)]
 SECOND = [Reject(9, Reason.NO_MOBILE)]
@@ -56,7 +57,7 @@ def test_a_log_that_cannot_be_written_is_unusable(folder):
     reject_log_path(folder, "a", 0).mkdir()
     log = RejectLog(folder, "a", 0)
 
-    with pytest.raises(LogUnusable, match=r"task_0\.rejects\.log cannot be used for logs: Is a directory"):
+    with refused(LogUnusable, match=r"task_0\.rejects\.log cannot be used for logs: Is a directory"):
         log.append(FIRST)
 
 
@@ -65,7 +66,7 @@ def test_a_log_is_never_written_to_through_a_symbolic_link(folder, tmp_path):
     reject_log_path(folder, "a", 0).symlink_to(tmp_path / "elsewhere")
     log = RejectLog(folder, "a", 0)
 
-    with pytest.raises(LogUnusable, match="a symbolic link stands in its place"):
+    with refused(LogUnusable, match="a symbolic link stands in its place"):
         log.append(FIRST)
 
     assert (tmp_path / "elsewhere").read_text() == ""

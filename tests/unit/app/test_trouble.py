@@ -8,6 +8,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from app.store.trouble import trouble, where
+from tests.words import words
 
 URL = "mysql+pymysql://sms:p%40ss@db.example:3307/texts"
 REFUSED = "Can't connect to MySQL server on 'db.example' ([Errno 111] Connection refused)"
@@ -16,7 +17,8 @@ NO_ADDRESS = "Can't connect to MySQL server on 'db.example' ([Errno -2] Name or 
 
 
 def of_server(number: int, text: str) -> str:
-    return str(trouble(OperationalError("SELECT secret", {"id": 1}, pymysql.err.OperationalError(number, text)), URL))
+    error = OperationalError("SELECT secret", {"id": 1}, pymysql.err.OperationalError(number, text))
+    return words(trouble(error, URL).sentence)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_what_is_not_known_is_told_in_the_words_of_the_driver() -> None:
 def test_a_file_has_causes_of_its_own(text: str, said: str) -> None:
     error = OperationalError("SELECT 1", {}, sqlite3.OperationalError(text))
 
-    assert str(trouble(error, "sqlite:////srv/sms.db")).startswith(said)
+    assert words(trouble(error, "sqlite:////srv/sms.db").sentence).startswith(said)
 
 
 @pytest.mark.parametrize(
