@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from app.gateways.smpp.commands import FIELDS, IS_ANSWER, TLVS, Command, Field, Kind, Tlv
 from app.gateways.smpp.errors import BadBody, BadTlv, Unencodable, UnknownCommand
@@ -127,30 +128,52 @@ def decode(frame: Frame) -> Pdu:
     if not body and command & IS_ANSWER:
         fields = {each.name: _ABSENT[each.kind] for each in FIELDS[command]}
         return Pdu(command, sequence, status, fields)
-    fields, at = {}, 0
-    for kept in FIELDS[command]:
-        fields[kept.name], at = _decode_field(kept, body, at)
+    fields, at = _decode_fields(_STEPS[command], body)
     return Pdu(command, sequence, status, fields, _decode_tlvs(body, at) if at < len(body) else {})
 
 
-def _decode_field(kept: Field, body: bytes, at: int) -> tuple[Value, int]:
-    """The value, and where the next field begins."""
-    if kept.kind is Kind.TEXT:
-        end = body.find(b"\0", at, at + kept.size)
-        if end < 0:
-            raise BadBody(f"{kept.name} does not end within {kept.size} bytes")
-        return body[at:end].decode("latin-1"), end + 1
-    if kept.kind is Kind.NUMBER:
-        end = at + kept.size
-        if end > len(body):
-            raise BadBody(f"the body ends before {kept.name}")
-        return int.from_bytes(body[at:end], "big"), end
-    if at >= len(body):
-        raise BadBody(f"the body ends before {kept.name}")
-    begin, end = at + 1, at + 1 + body[at]
-    if end > len(body) or body[at] > kept.size:
-        raise BadBody(f"{kept.name} of {body[at]} bytes does not fit into the body, or is above {kept.size}")
-    return body[begin:end], end
+_Step = tuple[Kind, tuple[str, ...], int]
+"""Kind, names and size: numbers that stand beside each other are read at once."""
+
+
+def _steps(fields: tuple[Field, ...]) -> tuple[_Step, ...]:
+    steps: list[_Step] = []
+    for (kind, size), group in groupby(fields, lambda each: (each.kind, each.size)):
+        names = [each.name for each in group]
+        steps += [(kind, tuple(names), size)] if kind is Kind.NUMBER else [(kind, (name,), size) for name in names]
+    return tuple(steps)
+
+
+_STEPS = {command: _steps(fields) for command, fields in FIELDS.items()}
+"""Every mandatory number has one octet."""
+
+
+def _decode_fields(steps: tuple[_Step, ...], body: bytes) -> tuple[dict[str, Value], int]:
+    """The values, and where they end. Raises BadBody."""
+    fields: dict[str, Value] = {}
+    at, length = 0, len(body)
+    for kind, names, size in steps:
+        if kind is Kind.TEXT:
+            end = body.find(b"\0", at, at + size)
+            if end < 0:
+                raise BadBody(f"{names[0]} does not end within {size} bytes")
+            fields[names[0]] = body[at:end].decode("latin-1") if end > at else ""
+            at = end + 1
+        elif kind is Kind.NUMBER:
+            end = at + len(names)
+            if end > length:
+                raise BadBody(f"the body ends before {names[-1]}")
+            fields.update(zip(names, body[at:end], strict=True))
+            at = end
+        else:
+            if at >= length:
+                raise BadBody(f"the body ends before {names[0]}")
+            end = at + 1 + body[at]
+            if end > length or body[at] > size:
+                raise BadBody(f"{names[0]} of {body[at]} bytes does not fit into the body, or is above {size}")
+            fields[names[0]] = body[at + 1 : end]
+            at = end
+    return fields, at
 
 
 def _decode_tlvs(body: bytes, at: int) -> dict[int, bytes]:
