@@ -144,7 +144,6 @@ class Window:
 
     def _settle_part(self, part: _Part, status: int, provider_id: str, *, was_late: bool) -> None:
         message = part.message
-        was_told = was_late and not message.open
         if was_late:
             message.doubtful -= 1
         else:
@@ -155,7 +154,8 @@ class Window:
         else:
             message.accepted += 1
             message.ids[part.at] = provider_id
-        if was_told and not message.doubtful:
+        # The parts of a message are given up together, so one that is late was told.
+        if was_late and not message.doubtful:
             self.late.append(message.answer())
         elif not was_late and not message.open:
             self.answers.append(message.answer())
