@@ -55,10 +55,13 @@ class Account:
     """The name in the certificate; default: the host."""
 
     def __post_init__(self) -> None:
+        if self.bind in list(Bind):
+            object.__setattr__(self, "bind", Bind(self.bind))  # a plain word will do
         sizes = {each.name: each.size for each in FIELDS[Command.BIND_TRANSCEIVER]}
         rules = {
             "host must be given": bool(self.host),
             "port must be 1 to 65535": 1 <= self.port <= 65_535,
+            f"bind must be one of {', '.join(Bind)}": self.bind in list(Bind),
             "system_id must be given": bool(self.system_id),
             "window must be 1 to 100000": 1 <= self.window <= 100_000,
             "waiting_delivers must be 1 to 100000": 1 <= self.waiting_delivers <= 100_000,

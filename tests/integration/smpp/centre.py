@@ -140,8 +140,8 @@ class Told:
 @asynccontextmanager
 async def session_with(port: int, told: Told, **settings: Any) -> AsyncIterator[Session]:
     """A session that is patient for a moment only."""
-    quick = {"first_pause_s": 0.02, "longest_pause_s": 0.1, "answer_timeout_s": 5.0}
-    account = Account(host="127.0.0.1", port=port, system_id="sms", **(quick | settings))
+    quick = {"system_id": "sms", "first_pause_s": 0.02, "longest_pause_s": 0.1, "answer_timeout_s": 5.0}
+    account = Account(host="127.0.0.1", port=port, **(quick | settings))
     async with Session(
         account, on_answers=told.answers.extend, on_late=told.late.extend, on_deliver=told.on_deliver
     ) as session:

@@ -371,11 +371,13 @@ def test_tls_is_spoken_and_the_certificate_checked(tmp_path: Path) -> None:
 
 def test_an_account_says_all_that_is_wrong_with_it_and_never_its_password() -> None:
     with pytest.raises(ConfigError) as refused:
-        Account(host="", port=0, system_id="x" * 16, password="geheim\0", window=0, answer_timeout_s=0)
+        Account(host="", port=0, system_id="x" * 16, password="geheim\0", bind="both", window=0, answer_timeout_s=0)
 
     said = str(refused.value)
-    for words in ("host", "port", "system_id must be ASCII, 15", "password must be ASCII, 63", "window", "answer_time"):
+    for words in ("host", "port", "bind must be one of transmitter, receiver, transceiver", "window", "answer_time"):
         assert words in said
+    assert "system_id must be ASCII, 15 characters" in said
+    assert "password must be ASCII, 63 characters" in said
     assert "geheim" not in said
     assert "geheim" not in repr(Account(host="a", system_id="b", password="geheim"))
 
