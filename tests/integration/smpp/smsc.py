@@ -1,0 +1,67 @@
+"""The demo message centre, as a process of a test."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.waiting import until
+
+ROOT = Path(__file__).parents[3]
+
+
+class Smsc:
+    """A running one. `log` is its list of submissions."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.log = folder / "smsc.log"
+        self.control = folder / "control"
+        self._output = folder / "output"
+        command = [sys.executable, str(ROOT / "examples" / "smsc.py"), "--port", "0", "--log", str(self.log)]
+        with open(self._output, "wb") as out:
+            self.process = subprocess.Popen(
+                [*command, "--control", str(self.control), *options],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        found = until(self._listening, what="the message centre listens")
+        self.port = int(found[1])
+
+    def _listening(self) -> re.Match[str] | None:
+        assert self.process.poll() is None, self.output()
+        return re.search(r"listening on 127\.0\.0\.1:(\d+)\n", self.output())
+
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def submissions(self) -> list[list[str]]:
+        return [line.split("\t") for line in self.log.read_text().splitlines()]
+
+    def say(self, line: str) -> None:
+        with open(self.control, "a") as control:
+            control.write(line + "\n")
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+    def kill(self) -> None:
+        """kill -9 of all of it, at one moment."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(15)
+
+
+@contextmanager
+def running(folder: Path, *options: str) -> Iterator[Smsc]:
+    smsc = Smsc(folder, *options)
+    try:
+        yield smsc
+    finally:
+        smsc.kill()
