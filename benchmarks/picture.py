@@ -34,6 +34,7 @@ def main() -> None:
             **{name: value for name, value in os.environ.items() if not name.startswith("SMS_")},
             "DATABASE_URL": f"sqlite:///{home}/customers.db",
             "SMS_LOG_DIR": f"{home}/logs",
+            "SMS_LANGUAGE": "en",
             "SMS_PORT": str(_free_port()),
             "SMS_SHARD_SIZE": str(CUSTOMERS // 4),
             "PYTHONUNBUFFERED": "1",

@@ -34,7 +34,7 @@ def repair(
     the end nothing is changed, and the end is one step.
 
     A message to the same number counts as sent, whatever else was in it and wherever it stands. Who has none gets it
-    now, in his place; lines that greet nobody go. A page of customers is in memory at a time, and 16 bytes for each
+    now, in their place; lines that greet nobody go. A page of customers is in memory at a time, and 16 bytes for each
     line once there is a difference. Raises LeaseLost, LogUnusable, LogDamaged and what the database raises.
     """
     of = (shard.campaign_id, shard.number, gateway.owner)
@@ -111,9 +111,9 @@ class Comparison:
         shard, standing = self._shard, self._standing
         with self._database.connect() as connection:
             people, reached = self._pages.after(connection, standing.last_id)
-            # Who was rejected then has no line, whatever is known of him now.
+            # Who was rejected then has no line, whatever is known of them now.
             found = rejects.between(connection, shard.campaign_id, standing.last_id, reached)
-            # Nor has who was away then, and somebody else got the message for his number.
+            # Nor has who was away then, and somebody else got the message for their number.
             inherited = heirs.inherited(connection, shard.campaign_id, standing.last_id, reached)
         rejected = {each.customer_id for each in found}
         page = prepare(self._template, people, rejected.union(inherited))

@@ -130,7 +130,7 @@ def _inherit(database: Engine, campaign_id: int, wanted: dict[int, int]) -> set[
 
 
 def _holds(people: People, holder: Holder) -> bool:
-    """Whether a customer is on the page and can be greeted at the number that he had."""
+    """Whether a customer is on the page and can be greeted at the number that they had."""
     place = bisect_left(people.ids, holder.customer_id)
     if place == len(people) or people.ids[place] != holder.customer_id:
         return False

@@ -15,7 +15,7 @@ from app.domain.people import People
 from app.store.database import fetch, fetch_packed, zone_of
 from app.store.tables import customers
 
-# A table that somebody made himself may hold NULL where ours does not.
+# A table that somebody made by hand may hold NULL where ours does not.
 _PAGE = (
     "SELECT id, IFNULL(mobile, '') AS mobile, IFNULL(name, '') AS name, gender{columns}"
     " FROM customers WHERE id > {mark} AND id <= {mark} ORDER BY id{limited}"

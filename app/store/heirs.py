@@ -35,7 +35,7 @@ def inherited(connection: Connection, campaign_id: int, after_id: int, to_id: in
 def claim(connection: Connection, campaign_id: int, wanted: Mapping[int, int], shard_of: Mapping[int, int]) -> set[int]:
     """Make these customers heirs, by keeper; the keepers of whom they are heirs now.
 
-    Nobody inherits from a keeper whose turn has passed, unless it is noted that he got no message. `shard_of` is the
+    Nobody inherits from a keeper whose turn has passed, unless it is noted that they got no message. `shard_of` is the
     shard that each keeper is in; these are locked until the transaction ends, so that no turn of a keeper passes
     meanwhile. Call it first in its transaction, for what is read before is old.
     """

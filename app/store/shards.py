@@ -91,7 +91,7 @@ def is_shard(campaign_id: int, number: int) -> ColumnElement[bool]:
 
 def runs() -> ColumnElement[bool]:
     """The campaign does, and it is prepared. Inside an UPDATE this waits for whoever is just changing that, or makes
-    him wait, so that nothing is recorded for a campaign once its pause is committed."""
+    them wait, so that nothing is recorded for a campaign once its pause is committed."""
     return sa.exists().where(campaigns.c.id == shards.c.campaign_id, campaigns.c.state == State.RUNNING, is_prepared())
 
 
@@ -196,8 +196,8 @@ def elsewhere(connection: Connection, owner: str) -> dict[tuple[int, str], list[
 
 
 def abandon(connection: Connection, campaign_id: int, owner: str) -> None:
-    """Take what is not finished from a folder that will not come back. Whoever takes it up compares the log that he
-    has with the database first. Where there are signs of life nothing is changed."""
+    """Take what is not finished from a folder that will not come back. Whoever takes it up compares the log that they
+    have with the database first. Where there are signs of life nothing is changed."""
     connection.execute(
         shards.update()
         .where(shards.c.campaign_id == campaign_id, shards.c.owner == owner, _waits_for_its_owner())
