@@ -73,6 +73,12 @@ class Catalogue:
 
 
 @cache
+def english() -> Catalogue:
+    """The one for the server's log, which is searched, and for what programs have always read in English."""
+    return Catalogue("en", states=False)
+
+
+@cache
 def ours() -> Catalogue:
     """The one for who called this program: SMS_LANGUAGE, else the locale."""
     return Catalogue(config.language())

@@ -86,7 +86,7 @@ def from_json(found: Any) -> Sentence | None:
         return None
 
 
-def stored(sentence: Sentence, most_characters: int) -> str:
+def stored(sentence: Sentence, most_characters: int = 100_000) -> str:
     """The sentence as a text of so many characters, for `read`; long facts lose their beginning where they must."""
     document = as_json(sentence)
     facts = document["facts"]

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from app.dedupe.find_duplicates import find_duplicates
 from app.domain.orders import Outcome, PrepareOrder, PrepareReport
 from app.errors import LogUnusable, ShardTaken
+from app.sentence import stored
 from app.store.faults import may_pass, reason
 
 
@@ -22,7 +23,7 @@ def prepare_campaign(
     except ShardTaken:
         return PrepareReport(order, Outcome.TAKEN)
     except LogUnusable as error:
-        return PrepareReport(order, Outcome.BLOCKED, str(error))
+        return PrepareReport(order, Outcome.BLOCKED, stored(error.sentence))
     except DBAPIError as error:
         if not may_pass(error):
             raise

@@ -35,7 +35,7 @@ class ShardReport:
     order: ShardOrder
     outcome: Outcome
     reason: str = ""
-    """Why it is blocked, for a person."""
+    """Why it is blocked: a sentence as app/sentence.py stores it, or a text of the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class PrepareReport:
     order: PrepareOrder
     outcome: Outcome
     reason: str = ""
-    """Why it is blocked, for a person."""
+    """Why it is blocked: a sentence as app/sentence.py stores it, or a text of the database."""
 
 
 @dataclass(frozen=True, slots=True)

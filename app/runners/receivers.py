@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from sqlalchemy import Engine
 
+from app.catalogue import english
 from app.errors import ConfigError
 from app.gateways.base import Network
 from app.receiving.receiver import receive
@@ -37,7 +38,7 @@ def _receiver(database: Engine, network: Network) -> Callable[[Server], Awaitabl
         try:
             await receive(database, network)
         except ConfigError as error:  # as a password that is not there
-            log.error("gateway cannot receive", extra={"gateway": network.name, "error": str(error)})
+            log.error("gateway cannot receive", extra={"gateway": network.name, "error": english().word_error(error)})
             await asyncio.sleep(AGAIN_AFTER_S)
 
     return hold

@@ -17,10 +17,12 @@ from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 
 from app.campaigns.census import count_audiences
 from app.campaigns.finish import close_complete, close_shard
+from app.catalogue import english
 from app.domain.campaign import State
 from app.domain.orders import Outcome, PrepareOrder, ShardOrder
 from app.runners.orders import Order, Report
 from app.runners.turns import Turns
+from app.sentence import read
 from app.store import campaigns, shards
 from app.store.faults import reason
 from app.threads import Threads
@@ -257,7 +259,7 @@ class Scheduler:
         failures = self._pauses[order].failures + 1 if order in self._pauses else 1
         pause_s = round(pause_after(failures), 3)
         self._pauses[order] = _Pause(failures, time.monotonic() + pause_s)
-        facts = {**_facts(order), "pause_s": pause_s, "error": why}
+        facts = {**_facts(order), "pause_s": pause_s, "error": english().word_or(read(why), why)}
         if isinstance(order, PrepareOrder):
             log.warning("preparation broke down, trying again", extra=facts)
         else:

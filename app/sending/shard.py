@@ -15,6 +15,7 @@ from app.gateways.base import Network
 from app.sending.journal import Journal
 from app.sending.ledger import Ledger
 from app.sending.strategy import Slice, Strategy
+from app.sentence import stored
 from app.store import campaigns, customers, shards
 from app.store.campaigns import Campaign
 from app.store.faults import may_pass, reason, write
@@ -55,7 +56,7 @@ def send_shard(
     except ShardTaken:
         return ShardReport(order, Outcome.TAKEN)
     except (LogUnusable, GatewayAway) as error:
-        return ShardReport(order, Outcome.BLOCKED, str(error))
+        return ShardReport(order, Outcome.BLOCKED, stored(error.sentence))
     except DBAPIError as error:
         if not may_pass(error):
             raise

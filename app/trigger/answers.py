@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.catalogue import Catalogue
+from app.catalogue import Catalogue, english
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
 from app.errors import Refused
@@ -22,8 +22,6 @@ NAMED_TASKS = 64
 
 _CHINESE = Catalogue("zh", states=False)
 """Answers are in Chinese, as those of the tutorial are, whatever the language of this machine."""
-_ENGLISH = Catalogue("en", states=False)
-"""Why a campaign failed was said in English from the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +167,7 @@ def progress(
     facts = {
         "campaign": campaign,
         "state": state,
-        "reason": _ENGLISH.word(reason) if reason else "",
+        "reason": english().word(reason) if reason else "",
         "why": to_json(reason) if reason else None,
         "preparing": preparing,
         "sent": tally.sent,

@@ -73,7 +73,7 @@ def test_a_log_that_lost_something_while_the_server_was_away_fails_the_campaign_
     report = halfway.run("report", NAME)
 
     assert state == "failed"
-    assert f"{log} has {len(left)} bytes where {len(left) + 10} were written" in reason
+    assert f"{log} has {len(left):,} bytes where {len(left) + 10:,} were written" in reason
     assert watched.returncode == report.returncode == 1
     assert reason in watched.stdout
     assert "not finished" in report.stdout

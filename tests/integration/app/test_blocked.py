@@ -29,4 +29,4 @@ def test_a_campaign_whose_folder_is_taken_by_a_file_goes_on_once_the_file_is_gon
         lines = [line for line in product.said().splitlines() if WARNING in line]
         pauses = [float(each) for line in lines for each in re.findall(r"pause_s=(\S+)", line)]
         assert all(2.0**failures / 2 <= pause_s <= 2.0**failures for failures, pause_s in enumerate(pauses))
-        assert all(f"error=log_unusable path={obstacle} why=File exists" in line for line in lines)
+        assert all(f"error={obstacle} cannot be used for logs: File exists" in line for line in lines)
