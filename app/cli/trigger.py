@@ -23,7 +23,7 @@ ANSWER_WITHIN_S = 30.0
 
 def trigger(
     name: Name,
-    watch: Annotated[bool, typer.Option("--watch", help="Show progress until the campaign is over.")] = False,
+    then_watch: Annotated[bool, typer.Option("--watch", help="Show progress until the campaign is over.")] = False,
     template: OptionalTemplate = None,
     allow_duplicates: Annotated[
         bool, typer.Option("--allow-duplicates", help="Send to every customer, also when several have one number.")
@@ -35,8 +35,8 @@ def trigger(
     remote = Remote(config.load(), tls=tls, ca=ca)
     if template and not template.isspace():  # else it is refused
         warn_of(template)
-    request = Trigger(check_name(name), template, watch, allow_duplicates=allow_duplicates or None)
-    if watch:
+    request = Trigger(check_name(name), template, then_watch, allow_duplicates=allow_duplicates or None)
+    if then_watch:
         _watch(remote, request)
     lost = Sentence("lost.may_have_started", campaign=request.campaign)
     with remote.ask(request, timeout_s=ANSWER_WITHIN_S, lost=lost) as answers:

@@ -154,7 +154,7 @@ class Handler:
         if done.created:
             log.info("campaign triggered", extra={"campaign": campaign.name, "shards": len(done.shards)})
             self._nudge()
-        if isinstance(request, Watch) or request.watch:
+        if isinstance(request, Watch) or request.then_watch:
             await self._watch(fd, campaign, as_json)
 
     def _start(self, request: Trigger) -> Dispatched:

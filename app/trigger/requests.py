@@ -24,14 +24,15 @@ _TOKEN = re.compile(rb'"token"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A request to start a campaign, or to watch the one that has the name; None for a template is the default one.
+    """A request to start a campaign, or to find the one that has the name; None for a template is the default one. Who
+    asks to watch it then (`"watch": true`) hears of it as after a Watch.
 
     With `allow_duplicates` a number that several customers have gets a message for each; None is no, for a new one.
     """
 
     campaign: str
     template: str | None = None
-    watch: bool = False
+    then_watch: bool = False
     token: str = field(default="", repr=False)
     allow_duplicates: bool | None = None
 
@@ -92,7 +93,7 @@ def parse(body: bytes) -> Trigger | Watch | Control:
     if len(verbs) + ("campaign" in fields) != 1:
         raise BadRequest("bad_field.one_of")
     if not verbs:
-        return Trigger(**fields)
+        return Trigger(then_watch=fields.pop("watch", False), **fields)
     name, token = fields.pop(verbs[0]), fields.pop("token", "")
     if fields:
         raise BadRequest("bad_field.not_with", field=next(iter(fields)), verb=verbs[0])
@@ -119,7 +120,7 @@ def request(trigger: Trigger | Watch) -> bytes:
         fields["template"] = trigger.template
     if trigger.allow_duplicates is not None:
         fields["allow_duplicates"] = trigger.allow_duplicates
-    if trigger.watch:
+    if trigger.then_watch:
         fields["watch"] = True
     if trigger.token:
         fields["token"] = trigger.token
