@@ -38,7 +38,7 @@ def test_from_an_empty_database_to_a_report_that_agrees(database_url, tmp_path):
     assert (sent.returncode, sent.stderr) == (0, "")
     assert sent.stdout.splitlines()[0] == f"{NAME} has begun, as task 0,1,2,3,4"
     assert sent.stdout.splitlines()[-1] == f"{NAME}: finished, {len(ROWS)} sent, 100.0% done"
-    assert (again.returncode, again.stdout) == (0, f"{NAME} is there already, and is finished; nothing was started\n")
+    assert (again.returncode, again.stdout) == (0, f"{NAME} already exists and is finished; nothing was started\n")
     assert json.loads(status.stdout)["sent"] == len(ROWS)
     assert report.returncode == 0
     assert json.loads(report.stdout)["agrees"]

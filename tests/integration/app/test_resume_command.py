@@ -44,7 +44,7 @@ def test_what_differs_is_shown_and_where_nobody_can_be_asked_nothing_is_done(app
 
     assert ended.code == 1
     assert SEEN in ended.out
-    assert "nobody can be asked here whether a may go on so; say --yes" in ended.err
+    assert "a needs a confirmation, and there is no terminal to ask for it; pass --yes" in ended.err
     assert as_stored(sqlite, failed).state is State.FAILED
     assert log_path(logs, "a", 0).read_bytes() == before
 

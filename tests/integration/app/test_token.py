@@ -138,7 +138,7 @@ def test_the_commands_send_the_token_by_themselves(guarded):
     assert with_it.returncode == 0, with_it.stderr
     assert (with_another.returncode, with_another.stdout) == (1, "")
     assert with_another.stderr.startswith(
-        "error: the server wants a token, and this request does not bear the right one"
+        "error: the server requires a token, and this command did not send the right one"
     )
 
 

@@ -61,8 +61,8 @@ def _serve(listener: socket.socket, answers: Iterable[bytes | Event]) -> None:
 
 ACCEPTED = b'{"ok": true, "created": true, "campaign": "a", "state": "running", "tasks": [0], "message": "gone out"}\n'
 FORBIDDEN = (
-    "the server wants a token, and this request does not bear the right one; "
-    "set SMS_TRIGGER_TOKEN or SMS_TRIGGER_TOKEN_FILE as the server has it"
+    "the server requires a token, and this command did not send the right one; "
+    "set SMS_TRIGGER_TOKEN or SMS_TRIGGER_TOKEN_FILE to the server's"
 )
 HAS_BEGUN = "a has begun, as task 0"
 
@@ -150,7 +150,9 @@ def test_a_server_that_cannot_obey_now_is_asked_again_while_we_watch(app, monkey
 
     assert ended.code == 0
     assert (
-        ended.err.count("the server cannot do this now; try again later, and see the server's log; trying again in")
+        ended.err.count(
+            "the server cannot do this right now; try again later, and check the server's log; trying again in"
+        )
         == 2
     )
 

@@ -172,10 +172,10 @@ def test_a_token_that_a_header_could_not_hold_is_refused_without_being_shown(mon
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"SMS_TLS_CERT": "c"}, "SMS_TLS_CERT and SMS_TLS_KEY must be set both or neither"),
-        ({"SMS_TLS_KEY": "k"}, "SMS_TLS_CERT and SMS_TLS_KEY must be set both or neither"),
+        ({"SMS_TLS_CERT": "c"}, "SMS_TLS_CERT and SMS_TLS_KEY must both be set, or neither"),
+        ({"SMS_TLS_KEY": "k"}, "SMS_TLS_CERT and SMS_TLS_KEY must both be set, or neither"),
         ({"SMS_TLS_CLIENT_CA": "a"}, "SMS_TLS_CLIENT_CA is set, so SMS_TLS_CERT must be"),
-        ({"SMS_TLS_CLIENT_CERT": "c"}, "SMS_TLS_CLIENT_CERT and SMS_TLS_CLIENT_KEY must be set both or neither"),
+        ({"SMS_TLS_CLIENT_CERT": "c"}, "SMS_TLS_CLIENT_CERT and SMS_TLS_CLIENT_KEY must both be set, or neither"),
     ],
 )
 def test_certificates_that_make_no_sense_alone_are_refused(monkeypatch, given, problem):

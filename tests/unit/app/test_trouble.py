@@ -53,10 +53,10 @@ def test_what_is_not_known_is_told_in_the_words_of_the_driver() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("unable to open database file", "the file /srv/sms.db cannot be opened; see who may write there"),
+        ("unable to open database file", "the file /srv/sms.db cannot be opened; check who may write there"),
         ("file is not a database", "/srv/sms.db is not a database of SQLite; correct DATABASE_URL"),
         ("attempt to write a readonly database", "/srv/sms.db cannot be written to; let this user write"),
-        ("database or disk is full", "no room is left for /srv/sms.db; make some"),
+        ("database or disk is full", "no room is left for /srv/sms.db; free some space"),
         ("database is locked", "another program holds /srv/sms.db for too long"),
         ("no such table: shards", "a table is missing in /srv/sms.db; run: python -m migrations"),
         ("strange", "the database at /srv/sms.db refused: strange"),
