@@ -145,7 +145,7 @@ def _steps(fields: tuple[Field, ...]) -> tuple[_Step, ...]:
 
 
 _STEPS = {command: _steps(fields) for command, fields in FIELDS.items()}
-"""Every mandatory number has one octet."""
+"""Every mandatory number has one octet, and octets may be as many as the one before them can say."""
 
 
 def _decode_fields(steps: tuple[_Step, ...], body: bytes) -> tuple[dict[str, Value], int]:
@@ -169,8 +169,8 @@ def _decode_fields(steps: tuple[_Step, ...], body: bytes) -> tuple[dict[str, Val
             if at >= length:
                 raise BadBody(f"the body ends before {names[0]}")
             end = at + 1 + body[at]
-            if end > length or body[at] > size:
-                raise BadBody(f"{names[0]} of {body[at]} bytes does not fit into the body, or is above {size}")
+            if end > length:
+                raise BadBody(f"{names[0]} of {body[at]} bytes does not fit into the body")
             fields[names[0]] = body[at + 1 : end]
             at = end
     return fields, at

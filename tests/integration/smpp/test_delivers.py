@@ -83,7 +83,7 @@ def test_a_transmitter_that_is_given_a_receipt_refuses_it_for_now() -> None:
     run(scene())
 
 
-def test_what_came_before_the_link_was_lost_is_recorded() -> None:
+def test_what_came_before_the_link_was_lost_is_recorded_before_the_next_one() -> None:
     told = Told()
     commit = asyncio.Event()
 
@@ -100,6 +100,8 @@ def test_what_came_before_the_link_was_lost_is_recorded() -> None:
             await until(lambda: session._link and session._link._inbound._work)
             centre.caller.hang_up()
             await until(lambda: not session.is_bound)
+            await asyncio.sleep(0.3)  # what must not happen needs time; the longest pause is 0.1
+            assert len(centre.callers) == 1
             commit.set()
             await session.bound()
 
@@ -175,3 +177,44 @@ def test_of_100_000_receipts_at_once_none_is_lost_and_few_wait() -> None:
     assert len(seen) == len(acknowledged) == count
     assert max(batches) <= 500
     assert max(waiting) < 6000  # 2000, and what one read of 256 KiB brings
+
+
+def test_an_answer_that_came_while_nothing_was_read_is_not_missed() -> None:
+    """The database takes longer than an answer may, and so many receipts wait that nothing is read."""
+    told = Told()
+    commit = asyncio.Event()
+
+    recorded: list[Sequence[Pdu]] = []
+
+    async def recording(pdus: Sequence[Pdu]) -> None:
+        recorded.append(pdus)
+        await commit.wait()
+
+    async def behind_receipts(caller: Caller, frame: Frame) -> None:
+        if frame[0] == Command.SUBMIT_SM:
+            caller.deliver(1, "id:7 stat:DELIVRD")
+            await until(lambda: recorded)
+            for sequence in range(2, 6):
+                caller.deliver(sequence, "id:7 stat:DELIVRD")
+            await until(lambda: held)
+        await caller.polite(frame)
+
+    held: list[bool] = []
+
+    async def scene() -> None:
+        told.on_deliver = recording  # type: ignore[method-assign]
+        settings = {"waiting_delivers": 2, "answer_timeout_s": 0.3}
+        async with running_centre() as centre, session_with(centre.port, told, **settings) as session:
+            centre.on_frame = behind_receipts
+            await session.room()
+            session.submit("anna", [BODY])
+            await until(lambda: session._link and session._link._inbound.is_holding)
+            held.append(True)
+            await asyncio.sleep(2 * 0.3)  # what must not happen needs time
+            assert told.answers == []
+            commit.set()
+            await until(lambda: told.answers)
+
+    run(scene())
+
+    assert [answer.outcome for answer in told.answers] == [Outcome.ACCEPTED]

@@ -77,17 +77,22 @@ def test_a_length_that_no_pdu_has_ends_the_stream_as_soon_as_it_is_there(announc
     assert stream.held_bytes == 0
 
 
-def test_a_large_pdu_that_comes_byte_by_byte_is_gathered_in_no_time_and_little_room() -> None:
+def test_a_large_pdu_that_comes_byte_by_byte_is_looked_at_once_and_takes_little_room() -> None:
     body = encode_tlv(Tlv.MESSAGE_PAYLOAD, bytes(60_000))
     whole = encode_raw(Command.GENERIC_NACK, 0, 1, body)
     stream = PduStream()
+    frames, looks = [], 0
     tracemalloc.start()
 
-    frames = [frame for at in range(len(whole)) for frame in stream.feed(whole[at : at + 1])]
+    for at in range(len(whole)):
+        before = stream._rest
+        frames += stream.feed(whole[at : at + 1])
+        looks += stream._rest is not before  # it is made anew by a look
 
     _, most_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert frames[0][3] == body
+    assert looks < 10
     assert most_bytes < 5 * len(whole)
 
 
@@ -106,6 +111,12 @@ def test_a_command_that_nobody_knows_is_named() -> None:
 def test_a_request_whose_fields_do_not_end_is_refused(body: bytes) -> None:
     with pytest.raises(BadBody):
         decode((Command.SUBMIT_SM, 0, 1, body))
+
+
+def test_a_text_that_is_longer_than_its_field_is_refused() -> None:
+    assert decode((Command.SUBMIT_SM_RESP, 0, 1, b"x" * 64 + b"\0")).text("message_id") == "x" * 64
+    with pytest.raises(BadBody, match="message_id does not end within 65 bytes"):
+        decode((Command.SUBMIT_SM_RESP, 0, 1, b"x" * 65 + b"\0"))
 
 
 @pytest.mark.parametrize("command", [command for command in Command if command & 0x80000000])
