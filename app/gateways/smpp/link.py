@@ -48,6 +48,8 @@ class Link(asyncio.Protocol):
         self._unbound: asyncio.Future[None] = self._loop.create_future()
         self._empty: asyncio.Future[None] | None = None
         """Done when all is answered; somebody waits for that."""
+        self._parting: asyncio.Task[None] | None = None
+        """At work once the message centre has unbound us."""
         self._bind_sequence = 0
         self._is_bound = False
         self._is_closing = False
@@ -157,6 +159,8 @@ class Link(asyncio.Protocol):
         for timer in (self._watch, self._expiry):
             if timer:
                 timer.cancel()
+        if self._parting:
+            self._parting.cancel()
         self._is_bound, self._is_closing = False, True
         if not self.bound.done():
             why = error or "it closed the connection"
@@ -215,9 +219,8 @@ class Link(asyncio.Protocol):
                 self._deliver(frame)
             case Command.UNBIND:
                 self.oddities.note("message centre unbinds us")
-                self._send(Command.UNBIND_RESP, sequence)
                 self._is_closing = True
-                self._transport.close()
+                self._parting = self._parting or asyncio.create_task(self._part(sequence))
             case Command.UNBIND_RESP if self._is_closing:
                 if not self._unbound.done():
                     self._unbound.set_result(None)
@@ -243,6 +246,14 @@ class Link(asyncio.Protocol):
             self._send(frame[0] | IS_ANSWER, frame[2], error.status, b"\0")
             return
         self._inbound.take(pdu)
+
+    async def _part(self, sequence: int) -> None:
+        """We are unbound. What came before that is acknowledged first, if it does not take too long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._account.answer_timeout_s):
+                await self._inbound.drained()
+        self._send(Command.UNBIND_RESP, sequence)
+        self._transport.close()
 
     def _note_bind(self, command: int, code: int) -> None:
         if self.bound.done():

@@ -218,3 +218,27 @@ def test_an_answer_that_came_while_nothing_was_read_is_not_missed() -> None:
     run(scene())
 
     assert [answer.outcome for answer in told.answers] == [Outcome.ACCEPTED]
+
+
+def test_a_message_centre_that_unbinds_us_is_told_first_what_is_recorded() -> None:
+    told = Told()
+    commit = asyncio.Event()
+
+    async def recording(pdus: Sequence[Pdu]) -> None:
+        await commit.wait()
+
+    async def scene() -> list[int]:
+        told.on_deliver = recording  # type: ignore[method-assign]
+        async with running_centre() as centre, session_with(centre.port, told) as session:
+            await session.bound()
+            first = centre.caller
+            first.deliver(1, "id:1 stat:DELIVRD")
+            first.say(Command.UNBIND, 77)
+            await until(lambda: not session.is_bound)
+            assert not session.submit("anna", [BODY])
+            commit.set()
+            await until(lambda: first.heard_of(Command.UNBIND_RESP))
+            await session.bound()
+            return [frame[0] for frame in first.heard]
+
+    assert run(scene()) == [Command.BIND_TRANSCEIVER, Command.DELIVER_SM_RESP, Command.UNBIND_RESP]
