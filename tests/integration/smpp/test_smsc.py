@@ -1,6 +1,7 @@
 """The demo message centre does what it should, and wrong what it is told to; smpplib can use it, too."""
 
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from app.gateways.smpp import status
 from app.gateways.smpp.receipt import IdForm, Receipt, Reply, State, read
 from app.gateways.smpp.submission import Envelope, Submissions
 from app.gateways.smpp.window import Answer, Outcome
+from tests.certificates import issue
 from tests.integration.smpp import smsc as demo
 from tests.integration.smpp.centre import Told, run, session_with, until
 from tests.integration.smpp.smsc import ROOT, Smsc
@@ -228,6 +230,17 @@ def test_a_wrong_password_is_refused(start: Callable[..., Smsc]) -> None:
 
     assert "ESME_RINVPASWD" in run(scene())
     assert "falsch" not in smsc.output()
+
+
+def test_it_speaks_tls_where_it_has_a_certificate(start: Callable[..., Smsc], tmp_path: Path) -> None:
+    pair = issue(tmp_path, "smsc")
+    smsc = start("--cert", pair.cert_file, "--key", pair.key_file, "--receipts-after", "0")
+
+    told = submit_all(
+        smsc.port, [("138", "hello")] * 50, receipts=50, tls=ssl.create_default_context(cafile=pair.cert_file)
+    )
+
+    assert {answer.outcome for answer in told.answers} == {Outcome.ACCEPTED}
 
 
 _SMPPLIB = """
