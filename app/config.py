@@ -122,6 +122,8 @@ class Config(BaseSettings):
         if address.get_backend_name() != "sqlite" and value.get_secret_value().count("@") > 1:
             # What stands between the two would be taken for the host's name, and errors say that.
             raise _wrong("at_signs")
+        if address.port is not None and not 0 < address.port < 2**16:
+            raise _wrong("port_of_database", port=address.port)
         if not address.database:
             raise _wrong("no_database")
         return value

@@ -4,11 +4,16 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from app.errors import DatabaseUnavailable, SchemaOutdated
+from app.store.database import sqlite_file
 from app.store.tables import metadata
 
 
 def check_ready(database: Engine) -> None:
-    """Raises SchemaOutdated when a table or column of ours is missing, and what the driver raises for the rest."""
+    """Raises SchemaOutdated when a table or column of ours is missing, DatabaseUnavailable for a file of SQLite that is
+    not there, which opening it would make, and what the driver raises for the rest."""
+    path = sqlite_file(database.url) if database.dialect.name == "sqlite" else None
+    if path and path.parent.exists() and not path.exists():
+        raise DatabaseUnavailable("database.missing", path=path)
     try:
         connection = database.connect()
     except TypeError as error:  # the driver does not know what stands after the ? in the URL

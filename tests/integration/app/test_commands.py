@@ -228,6 +228,7 @@ def test_wrong_usage_has_an_exit_status_of_its_own(app, arguments):
 
 @pytest.mark.parametrize("command", [["serve"], ["status"], ["report", "a"]])
 def test_missing_tables_are_said_in_one_line(app, monkeypatch, tmp_path, command):
+    (tmp_path / "empty.db").touch()
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
 
     app(*command).assert_refused("customers is missing", "python -m migrations")
@@ -241,6 +242,15 @@ def test_a_database_that_does_not_answer_is_said_in_one_line_without_its_passwor
 
     ended.assert_refused("127.0.0.1")
     assert "p4ssw0rd" not in ended.err
+
+
+@pytest.mark.parametrize("command", [("status",), ("report", "a"), ("serve",)])
+def test_a_file_of_the_database_that_is_mistyped_is_not_made(app, tmp_path, monkeypatch, command):
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/mistyped.db")
+
+    app(*command).assert_refused(f"there is no file {tmp_path}/mistyped.db; run: python -m migrations")
+
+    assert not (tmp_path / "mistyped.db").exists()
 
 
 def test_a_folder_that_is_mistyped_is_not_made_for_the_database(app, tmp_path, monkeypatch):

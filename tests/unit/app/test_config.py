@@ -219,6 +219,14 @@ def test_a_password_with_an_at_sign_is_refused_and_no_part_of_it_is_said(monkeyp
     assert "%40" in words(error.value) or "must look like" in words(error.value)
 
 
+@pytest.mark.parametrize("port", [0, 65_536])
+def test_a_port_of_the_database_that_cannot_be_is_refused(monkeypatch, port):
+    monkeypatch.setenv("DATABASE_URL", f"mysql+pymysql://sms:sms@127.0.0.1:{port}/sms")
+
+    with refused(ConfigError, f"^DATABASE_URL must name a port of 1 to 65,535, not {port}$"):
+        config.load()
+
+
 def test_an_at_sign_that_is_written_as_it_should_be_is_taken(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "mysql+pymysql://sms:p%40ss@127.0.0.1/sms")
 
