@@ -213,7 +213,10 @@ def _accounts() -> Iterator[str]:
 
 
 def _common(home: Path) -> list[str]:
-    options = ["--no-defaults", f"--datadir={home / 'data'}"]
+    # A server that starts removes everybody's temporary tables from the folder of such, as if they were left from its
+    # own former life; so nobody may share one, not even while the first data are made.
+    (home / "tmp").mkdir(exist_ok=True)
+    options = ["--no-defaults", f"--datadir={home / 'data'}", f"--tmpdir={home / 'tmp'}"]
     return [*options, "--user=root"] if os.geteuid() == 0 else options
 
 

@@ -54,3 +54,11 @@ def test_a_mysql_needs_nothing_beside_itself(machine):
     install(machine, "mysqld", version="9.7.0 for Linux on x86_64 (MySQL Community Server - GPL)")
 
     assert find_server("mysqld", "mariadbd") == str(machine / "mysqld")
+
+
+def test_each_server_has_a_folder_of_its_own_for_temporary_tables(tmp_path):
+    """One that starts removes those of all others that share it."""
+    folders = [option for option in databases._common(tmp_path) if option.startswith("--tmpdir=")]
+
+    assert folders == [f"--tmpdir={tmp_path / 'tmp'}"]
+    assert (tmp_path / "tmp").is_dir()
