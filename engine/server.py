@@ -17,6 +17,8 @@ from engine.worker_api import Runtime, WorkerApi
 
 log = get_logger(__name__)
 
+_BYTES = (bytes, bytearray, memoryview)
+
 
 class Server(Registration):
     """A TCP server with event workers and task workers.
@@ -206,7 +208,11 @@ class Server(Registration):
     def send(self, fd: int, data: bytes | str) -> bool:
         """Send to a client; False when its connection is closed. Never blocks. Works from task workers, where True
         says that its event worker was asked. Raises SendBufferFull when the client reads too slowly."""
-        return self._here.send(fd, data.encode() if isinstance(data, str) else data)
+        if isinstance(data, str):
+            data = data.encode()
+        elif not isinstance(data, _BYTES):
+            raise UsageError(f"send() takes bytes or text, and was given {type(data).__name__}")
+        return self._here.send(fd, data)
 
     def close(self, fd: int) -> bool:
         """Close a connection once what waits is sent; False when it is closed already.

@@ -55,6 +55,23 @@ def test_the_life_of_a_connection_is_told_in_order(inline: Inline) -> None:
     assert client.received == b""
 
 
+@pytest.mark.parametrize("what", [None, 7, {"a": 1}, ["b"]])
+def test_what_is_neither_bytes_nor_text_is_not_sent_and_the_error_says_what_it_is(inline: Inline, what: Any) -> None:
+    client = inline(receive=lambda server, fd, reactor_id, data: server.send(fd, what)).connect()
+
+    with pytest.raises(UsageError, match=rf"^send\(\) takes bytes or text, and was given {type(what).__name__}$"):
+        client.send(b"x")
+
+
+@pytest.mark.parametrize("what", [b"raw", bytearray(b"raw"), memoryview(b"raw"), "raw"])
+def test_bytes_of_every_kind_and_text_are_sent(inline: Inline, what: Any) -> None:
+    client = inline(receive=lambda server, fd, reactor_id, data: server.send(fd, what)).connect()
+
+    client.send(b"x")
+
+    assert client.received == b"raw"
+
+
 def test_a_client_that_leaves_still_gets_the_answer_to_its_last_word(inline: Inline) -> None:
     async def receive(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
         server.send(fd, await server.task_wait(data))
