@@ -1,5 +1,5 @@
 # make help shows what there is. PYTHON=python3.13 chooses another interpreter, CUSTOMERS=10000 a smaller demo,
-# PROCESSES=1 one process for the tests instead of one more than there are cores.
+# PROCESSES=1 one process for the tests instead of two more than there are cores.
 PYTHON ?= python3
 CUSTOMERS ?= 2000000
 PROCESSES ?= auto

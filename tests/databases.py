@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
+from tests import memory
 from tests.ports import free_port
 from tests.waiting import until
 
@@ -24,6 +25,12 @@ _HURRIED = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--s
 """No test cuts the power. Several processes of tests have several servers each, with connections of their own."""
 _FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"]
 _INSTALLERS = ("mariadb-install-db", "mysql_install_db")
+
+
+@cache
+def _connections(admin: URL) -> Engine:
+    """One connection that is kept: to open it takes ten times as long as to make a schema, and every test makes one."""
+    return create_engine(admin, pool_size=1, pool_pre_ping=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,7 @@ class Server:
 
     def execute(self, *statements: str) -> None:
         """Run statements as admin."""
-        engine = create_engine(self.admin, poolclass=NullPool)
-        with engine.connect() as connection:
+        with _connections(self.admin).connect() as connection:
             for statement in statements:
                 connection.execute(text(statement))
             connection.commit()
@@ -137,6 +143,8 @@ def _container() -> Iterator[Server]:
     container.with_command(" ".join(["--local-infile=1", *_HURRIED]))
     if engine_is_here:
         container.ports = {"3306/tcp": ("127.0.0.1",)}  # a free port, closed to other machines
+    if memory.folder():
+        container.with_tmpfs_mount("/var/lib/mysql")
     with container:
         running = container.get_wrapped_container()
         running.reload()
@@ -159,7 +167,9 @@ def _server(host: str, port: int, admin: str, password: str) -> Server:
 @contextmanager
 def private_server(program: str, *more: str) -> Iterator[Server]:
     """A server of our own from `program`, mysqld or mariadbd, with `more` options; its data goes with it."""
-    with tempfile.TemporaryDirectory(prefix="sms-") as folder:  # a socket's path has 107 bytes at most
+    with tempfile.TemporaryDirectory(
+        prefix="sms-", dir=memory.folder()
+    ) as folder:  # a socket's path has 107 bytes at most
         home = Path(folder)
         _initialise(program, home)
         (home / "accounts.sql").write_text("".join(f"{line};\n" for line in _accounts()))

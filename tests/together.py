@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import memory
 from tests.company import Company
 from tests.keeper import ROOT, wait_until_gone
 
@@ -21,6 +22,9 @@ COMPANY = pytest.StashKey[Company]()
 # The tests start some two thousand processes of ours, and each would compile our sources again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+if memory.folder():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory.folder()))  # where `tmp_path` is
 
 # Who starts the tests in the background may ignore Ctrl-C, and every program that they start would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -58,10 +62,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto` is one more than there are cores: much of the time goes by in waiting for other processes; `-n logical`
-    is as many as cores, for tests that only compute."""
+    """`-n auto` is two more than there are cores, twice as many at most: two thirds of the time goes by in waiting for
+    other processes; `-n logical` is as many as cores, for tests that only compute."""
     cores = len(os.sched_getaffinity(0))
-    return cores if config.option.numprocesses == "logical" else cores + 1
+    return cores if config.option.numprocesses == "logical" else min(cores + 2, 2 * cores)
 
 
 def _worker_input(config: pytest.Config) -> dict[str, object] | None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import psutil
+import pytest
 import sqlalchemy as sa
 import sysv_ipc
 from sqlalchemy import Connection, Engine
@@ -44,6 +45,9 @@ console.run(cli)
 """
     return sys.executable, "-c", code, "serve"
 
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For a whole server where the kind of database has no part, or one that is tested without a server on each kind."""
 
 IN_SMALL_PAGES = changed("app.sending.journal", PAGE_ROWS=1_000)
 """A `program` that takes a while for 100,000 customers, so that also a test on a busy machine meets it halfway."""

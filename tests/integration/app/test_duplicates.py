@@ -15,6 +15,7 @@ from app.store.tables import campaigns, rejects
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.conftest import SHARD_SIZE
 from tests.integration.app.people import expected_logs, logs_of, move_in, person
+from tests.integration.app.serving import ON_SQLITE
 from tests.waiting import until
 from tests.words import refused
 
@@ -138,6 +139,7 @@ def test_a_campaign_that_is_paused_before_it_is_prepared_waits_for_its_resume(pr
     assert messages(product, "a") == sent_to(people, NAMELESS, *ONCE)
 
 
+@ON_SQLITE
 def test_who_watches_and_who_asks_sees_that_it_is_being_prepared(product, people):
     trigger(product.database, "a", SHARD_SIZE, allow_duplicates=False)
     with held_up(product.database):

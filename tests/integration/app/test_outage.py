@@ -17,7 +17,7 @@ from app.cli.serve import SILENT_S
 from tests.conftest import MYSQL
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
-from tests.integration.app.serving import WITHIN_S, Product
+from tests.integration.app.serving import ON_SQLITE, WITHIN_S, Product
 from tests.proxy import Proxy, proxied
 from tests.waiting import until
 
@@ -195,6 +195,7 @@ def test_no_connection_to_the_database_belongs_to_two_processes(mysql_url, tmp_p
 # ── the logs ────────────────────────────────────────────────────────────────────────────────────
 
 
+@ON_SQLITE
 def test_a_log_that_somebody_removes_stops_the_campaign_with_a_sentence_and_resume_completes_it(migrated_url, tmp_path):
     with Product(migrated_url, tmp_path, task_worker_num=2, shard_size=SIZE) as product:
         under_way(product)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from app.store import shards
 from app.store.database import open_database
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
-from tests.integration.app.serving import IN_SMALL_PAGES, WITHIN_S, Product
+from tests.integration.app.serving import IN_SMALL_PAGES, ON_SQLITE, WITHIN_S, Product
 from tests.waiting import until
 
 SIZE = 50_000
@@ -111,6 +111,7 @@ def test_a_cancelled_campaign_is_so_for_ever_and_its_logs_hold_what_was_counted(
     assert resumed["message"] == f"任务{NAME}的状态是cancelled,不能继续"
 
 
+@ON_SQLITE
 def test_the_commands_work_through_the_database_whether_the_server_runs_or_not(sending):
     with ThreadPoolExecutor(1) as thread, held_up(sending):
         command = thread.submit(sending.run, "pause", NAME)
@@ -147,12 +148,14 @@ def test_a_server_that_was_killed_is_paused_by_the_command_with_exact_counts(sen
     assert sending.sent() == lines_in_logs(sending)
 
 
+@ON_SQLITE
 def test_nobody_is_paused_who_is_not_there(sending):
     answer = ask(sending, pause="没有")
 
     assert (answer["error"], answer["message"]) == ("unknown_campaign", "没有名为没有的任务")
 
 
+@ON_SQLITE
 def test_who_watches_goes_on_watching_a_paused_campaign(sending):
     with sending.client() as client:
         client.send(json.dumps({"campaign": NAME, "watch": True}))
@@ -167,6 +170,7 @@ def test_who_watches_goes_on_watching_a_paused_campaign(sending):
     assert states[-1] == "finished"
 
 
+@ON_SQLITE
 def test_an_orderly_stop_leaves_no_queue_and_a_killed_server_goes_on_with_its_own(sending):
     while_it_runs = sending.has_queue()
     sending.kill_everything()
@@ -186,6 +190,7 @@ def test_an_orderly_stop_leaves_no_queue_and_a_killed_server_goes_on_with_its_ow
     assert logs_of(sending.logs, NAME) == expected_logs(CROWD, SIZE)
 
 
+@ON_SQLITE
 def test_a_stop_while_shards_wait_for_a_task_worker_leaves_no_queue(migrated_url, tmp_path):
     with Product(migrated_url, tmp_path, task_worker_num=1, shard_size=SIZE // 10) as product:
         move_in(product.database, CROWD)
