@@ -133,6 +133,9 @@ class UnknownTask(AppError):
         if not numbers:
             super().__init__("unknown_task.none", campaign=name, task=number)
             return
+        if len(numbers) == 1:
+            super().__init__("unknown_task.one", campaign=name, task=number, only=numbers[0])
+            return
         has_all = len(numbers) == numbers[-1] + 1
         known = {"first": numbers[0], "last": numbers[-1]}
         super().__init__("unknown_task" if has_all else "unknown_task.some", campaign=name, task=number, **known)

@@ -1,5 +1,7 @@
 """`python -m app serve`."""
 
+import errno
+
 from app import config, log_lines
 from app.errors import ServerUnreachable
 from app.gateways.log_file.folder import reserve_folder
@@ -30,4 +32,7 @@ def serve() -> None:
             log_lines.set_up(settings.sms_log_format)
             server.start()
     except StartError as error:
-        raise ServerUnreachable("server.cannot_start", why=config.in_our_words(str(error))) from error
+        why = config.in_our_words(str(error))
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE:
+            raise ServerUnreachable("server.port_taken", why=why) from error
+        raise ServerUnreachable("server.cannot_start", why=why) from error

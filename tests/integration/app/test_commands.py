@@ -282,14 +282,14 @@ def test_a_folder_for_the_logs_that_cannot_be_made_is_said_in_one_line(app, monk
     app("serve").assert_refused(str(tmp_path / "file" / "logs"))
 
 
-def test_a_port_in_use_is_said_in_one_line(app, monkeypatch):
+def test_a_port_in_use_is_said_in_one_line_with_what_to_do(app, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("SMS_PORT", str(listener.getsockname()[1]))
 
         ended = app("serve")
 
     assert (ended.code, ended.out) == (1, "")
-    assert "in use" in ended.err
+    assert ended.err.endswith("in use; see which program has the port (ss -ltnp), or set SMS_PORT\n")
     assert ended.err.count("\n") == 1
 
 

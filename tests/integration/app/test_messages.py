@@ -97,6 +97,13 @@ def test_an_unknown_campaign_is_refused(app, finished):
     app("logs", "nobody", "--follow").assert_refused("no campaign is named nobody")
 
 
+def test_an_unknown_task_of_a_campaign_with_one_is_refused_with_that_one(app, sqlite, logs):
+    move_in(sqlite, CROWD)
+    run(sqlite, logs, "b", 1_000)
+
+    app("logs", "b", "--task", "3").assert_refused("b has no task 3, its only task is 0")
+
+
 def test_an_unknown_task_is_refused_with_those_there_are(app, finished):
     app("logs", NAME, "--task", "3").assert_refused(f"{NAME} has no task 3, its tasks are 0 to 2")
 

@@ -102,11 +102,11 @@ def test_a_connection_over_which_nothing_is_asked_is_closed_and_one_that_watches
             answer = asked.read_line()
             last_lines = [idle.read_line(), asked.read_line()]
             product.run("cancel", "停着")
-            lines = [json.loads(each)["state"] for each in watcher.lines()]
+            states = [json.loads(each)["state"] for each in watcher.lines()]
 
         assert answer == "任务停着已存在,状态: paused,用resume继续"
         assert last_lines == ["", ""]
-        assert lines == ["paused", "cancelled"]
+        assert list(dict.fromkeys(states)) == ["paused", "cancelled"]  # the first comes again where it takes long
 
 
 def test_one_connection_too_many_is_refused_and_served_when_another_is_gone(sqlite_url, tmp_path):
