@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from app.domain.campaign import ShardState, State
+from app.domain.campaign import LOG, ShardState, State
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
 from app.errors import UnknownCampaign
@@ -30,6 +30,11 @@ class Snapshot:
         return sum((each.tally for each in self.shards), Tally())
 
     @property
+    def sent(self) -> int:
+        """Messages in the log; of a campaign with a ledger those that the gateway said it has."""
+        return self.tally.sent if self.campaign.gateway == LOG else self.tally.taken
+
+    @property
     def done(self) -> float:
         """The share of the ids that is done, 0 to 1; a campaign without shards is done."""
         total = sum(each.to_id - each.after_id for each in self.shards)
@@ -43,7 +48,7 @@ class Snapshot:
         campaign = self.campaign
         if campaign.state is State.RUNNING:
             return sum(each.tally.sent / each.work_ms * 1000 for each in self._under_way())
-        return self.tally.sent / campaign.ran_s if campaign.ran_s else 0.0
+        return self.sent / campaign.ran_s if campaign.ran_s else 0.0
 
     @property
     def left_s(self) -> float | None:

@@ -1,6 +1,6 @@
 """Turns a trigger into a campaign with its shards, in one transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -10,9 +10,11 @@ from sqlalchemy.exc import IntegrityError
 
 from app.campaigns.checked_template import check_template
 from app.domain.campaign import LOG, check_name
-from app.domain.greeting import DEFAULT_TEMPLATE
+from app.domain.greeting import DEFAULT_TEMPLATE, Template
+from app.domain.people import People
 from app.domain.sharding import split
 from app.errors import BadRequest, UnknownCampaign
+from app.gateways.base import Network
 from app.store import campaigns, customers, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write
@@ -40,17 +42,22 @@ def dispatch(
     added_columns: Collection[str] = (),
     gateway: str | None = None,
     default_gateway: str = LOG,
+    networks: Mapping[str, Network] | None = None,
 ) -> Dispatched:
     """Make the campaign, or find the one that has the name. Who comes second changes nothing.
 
     Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
     choice about duplicates or another gateway; one that names none of them, None, finds any campaign. `added_columns`:
-    see checked_template. A campaign that names no gateway gets `default_gateway`.
+    see checked_template. A campaign that names no gateway gets `default_gateway`. Of `networks`, which are known by
+    name beside the log, a new campaign's has to be one, and it has to take the text.
     """
     name = check_name(name)
     text = DEFAULT_TEMPLATE if template is None else template
-    check_template(database, text, added_columns)
-    of = (name, text, shard_size, gateway or default_gateway)
+    compiled = check_template(database, text, added_columns)
+    chosen = gateway or default_gateway
+    if networks is not None and chosen != LOG:
+        _check_gateway(database, name, chosen, template, compiled, networks)
+    of = (name, text, shard_size, chosen)
     created = _create(database, *of, allow_duplicates=bool(allow_duplicates))
     found = _find(database, name)
     if found is None:  # it was there a moment ago
@@ -62,6 +69,24 @@ def dispatch(
     if other_choice or (template is not None and campaign.template != text):
         raise BadRequest("other_template")
     return Dispatched(campaign, numbers, created)
+
+
+def _check_gateway(
+    database: Engine, name: str, chosen: str, template: str | None, compiled: Template, networks: Mapping[str, Network]
+) -> None:
+    """Raises BadRequest where a campaign with this name cannot be made. One that is there already is as it is."""
+    with database.connect() as connection:
+        if campaigns.find(connection, name) is not None:
+            return
+    if chosen not in networks:
+        raise BadRequest("unknown_gateway", gateway=chosen[:64], known=", ".join([LOG, *networks]))
+    if template is None:
+        raise BadRequest("no_template", gateway=chosen)
+    network = networks[chosen]
+    shortest = compiled.fill(People.of([(1, "", "", None, *[""] * len(compiled.columns))])).rstrip("\n")
+    _, parts = network.message(shortest)
+    if parts > network.max_parts:
+        raise BadRequest("text_too_long", gateway=chosen, parts=parts, most=network.max_parts)
 
 
 def look_up(database: Engine, name: str) -> Dispatched:

@@ -28,6 +28,9 @@ def trigger(
     allow_duplicates: Annotated[
         bool, typer.Option("--allow-duplicates", help="Send to every customer, also when several have one number.")
     ] = False,
+    gateway: Annotated[
+        str | None, typer.Option(help="By which way the messages go out, see `gateways`; SMS_GATEWAY by default.")
+    ] = None,
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
@@ -35,7 +38,9 @@ def trigger(
     remote = Remote(config.load(), tls=tls, ca=ca)
     if template and not template.isspace():  # else it is refused
         warn_of(template)
-    request = Trigger(check_name(name), template, then_watch, allow_duplicates=allow_duplicates or None)
+    request = Trigger(
+        check_name(name), template, then_watch, allow_duplicates=allow_duplicates or None, gateway=gateway
+    )
     if then_watch:
         _watch(remote, request)
     lost = Sentence("lost.may_have_started", campaign=request.campaign)

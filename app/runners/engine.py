@@ -66,6 +66,7 @@ class Application:
             self._config,
             self._token,
             self._database,
+            networks=self._networks,
             changed=lambda campaign_id: self._changed(server, campaign_id),
             nudge=lambda: self._nudge(server),
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from weakref import WeakValueDictionary
 
@@ -15,6 +15,7 @@ from app.campaigns.start import Dispatched, dispatch, look_up
 from app.config import Config
 from app.domain.campaign import Verb
 from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
+from app.gateways.base import Network
 from app.sentence import Sentence
 from app.store.campaigns import Campaign
 from app.store.database import keep_alive
@@ -54,6 +55,7 @@ class Handler:
         token: SecretStr,
         database: Engine,
         *,
+        networks: Mapping[str, Network],
         changed: Callable[[int], None],
         nudge: Callable[[], None],
     ) -> None:
@@ -61,6 +63,7 @@ class Handler:
         self._config = config
         self._token = token
         self._database = database
+        self._networks = networks
         self._changed = changed
         self._nudge = nudge
         self._watchers = Watchers(database)
@@ -165,6 +168,9 @@ class Handler:
             template=request.template,
             allow_duplicates=request.allow_duplicates,
             added_columns=self._config.template_columns,
+            gateway=request.gateway,
+            default_gateway=self._config.sms_gateway,
+            networks=self._networks,
         )
 
     def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:
@@ -190,7 +196,7 @@ class Handler:
     async def _control(self, fd: int, request: Control, as_json: bool) -> None:
         verb = Verb(request.verb)
         done = await self._controlling.run(control, self._database, self._config.sms_log_dir, request.campaign, verb)
-        campaign, sent = done.snapshot.campaign, done.snapshot.tally.sent
+        campaign, sent = done.snapshot.campaign, done.snapshot.sent
         self._server.send(
             fd, answers.controlled(verb, campaign.name, campaign.state, sent, done.still_sending, as_json=as_json)
         )

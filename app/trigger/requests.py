@@ -16,7 +16,7 @@ MAX_FRAME_BYTES = 2**16
 
 _VERBS = ("pause", "resume", "cancel")
 _FIELDS: dict[str, type] = {
-    **{"campaign": str, "template": str, "watch": bool, "token": str, "allow_duplicates": bool},
+    **{"campaign": str, "template": str, "watch": bool, "token": str, "allow_duplicates": bool, "gateway": str},
     **dict.fromkeys(_VERBS, str),
 }
 _TOKEN = re.compile(rb'"token"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
@@ -28,6 +28,7 @@ class Trigger:
     asks to watch it then (`"watch": true`) hears of it as after a Watch.
 
     With `allow_duplicates` a number that several customers have gets a message for each; None is no, for a new one.
+    `gateway` is the way out by its name; None is the server's default, for a new one.
     """
 
     campaign: str
@@ -35,6 +36,7 @@ class Trigger:
     then_watch: bool = False
     token: str = field(default="", repr=False)
     allow_duplicates: bool | None = None
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def request(trigger: Trigger | Watch) -> bytes:
         fields["template"] = trigger.template
     if trigger.allow_duplicates is not None:
         fields["allow_duplicates"] = trigger.allow_duplicates
+    if trigger.gateway is not None:
+        fields["gateway"] = trigger.gateway
     if trigger.then_watch:
         fields["watch"] = True
     if trigger.token:
