@@ -157,7 +157,7 @@ class Config(BaseSettings):
                 (self.sms_tls_client_cert is None) == (self.sms_tls_client_key is None),
         }  # fmt: skip
         if broken := [rule for rule, holds in rules.items() if not holds]:
-            raise _wrong("together", broken=broken)
+            raise PydanticCustomError(_TOGETHER, "{broken}", {"broken": broken})
         return self
 
 

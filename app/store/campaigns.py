@@ -62,9 +62,11 @@ def _from_row(row: Row[tuple[object, ...]]) -> Campaign:
 
 
 def _reason(name: str, text: str) -> Sentence | None:
-    if why := read(text):
-        return Sentence("failed", why=why, campaign=name)
-    return Sentence("plain", text=text) if text else None  # of a campaign that failed when texts were stored
+    if not text:
+        return None
+    why = read(text)
+    # A campaign that failed in an earlier version has its reason in words.
+    return Sentence("failed", why=why, campaign=name) if why else Sentence("plain", text=text)
 
 
 def find(connection: Connection, name: str, *, to_change: bool = False) -> Campaign | None:

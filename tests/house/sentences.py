@@ -9,6 +9,8 @@ from tests.house.sources import Source, sources
 ROOMS = ("app", "seed", "migrations")
 MAKERS = {"say", "Sentence", "_differ", "_Wrong"}
 """Functions whose first argument is a code, besides the errors."""
+PUT_BEFORE = {"_wrong": "setting.", "ok": "check.", "warning": "check.", "problem": "check."}
+"""Functions whose first argument is the rest of a code, after this."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ def _uses(source: Source, errors: set[str]) -> Iterator[Use]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
         is_parent = name == "__init__" and source.path.endswith("errors.py")
+        if name in PUT_BEFORE and isinstance(node.func, ast.Name):
+            yield from (
+                Use(f"{source.path}:{node.lineno}", PUT_BEFORE[name] + code, None) for code in _codes(node.args[0])
+            )
+            continue
         if name not in MAKERS | errors and not is_parent:
             continue
         facts = (

@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 import pytest
 
 from app.config import Config
+from app.doctor.finding import Verdict
 from app.domain.campaign import ShardState, State
 from app.domain.template_doubts import Doubt
 from app.store import trouble
@@ -20,6 +21,7 @@ AT_RUN_TIME = {
     *(f"state.{each}" for each in State),
     *(f"shard_state.{each}" for each in ShardState),
     *(f"doubt.{each}" for each in Doubt),
+    *(f"verdict.{each}" for each in Verdict),
     *(f"done.{verb}{rest}" for verb in ("pause", "resume", "cancel") for rest in ("", "_not_yet")),
     *(f"wrong_state.{rest}{verb}" for verb in ("pause", "resume", "cancel") for rest in ("", "already_")),
     *(f"trouble.{each}" for each in [*trouble._OF_SERVER.values(), *trouble._OF_SQLITE.values(), "slow", "other"]),
@@ -27,7 +29,7 @@ AT_RUN_TIME = {
     *("bad_field.not_str", "bad_field.not_bool"),
     *("differences.kept", "differences.missing", "differences.left_over"),
 }
-"""What is put together from a word that is known then. Settings and columns are looked at where they are made."""
+"""What is put together from a word that is known then. Columns: see tests/integration/app/test_language.py."""
 
 
 def fields(pattern: str) -> set[str]:

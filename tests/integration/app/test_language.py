@@ -12,6 +12,7 @@ from tests.waiting import until
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LATIN = re.compile(r"\b(the|is|are|and|of|not|no|sent|running|finished|error|warning)\b")
+CODE = re.compile(r"\b(column|state|shard_state|check|verdict|advice|difference|setting|watching|preview)\.\w")
 NAME = "spring"
 TOKEN = "t0p-secret-t0ken"
 
@@ -61,6 +62,7 @@ def test_whatever_a_command_prints_is_in_the_language_of_the_setting(speaking):
     said = [each.stdout + each.stderr for each in answers]
     assert all(said)
     assert [each for each in said if not in_its_language(speaking, each)] == []
+    assert [each for each in said if CODE.search(re.sub(r"/\S+", "", each))] == []
 
 
 def test_who_forgot_the_token_is_told_so_in_his_own_language(speaking):
