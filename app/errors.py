@@ -156,6 +156,20 @@ class Unconfirmed(AppError):
         super().__init__("unconfirmed", campaign=name)
 
 
+class LateUnclear(AppError):
+    """Who of a campaign came late cannot be told from its logs."""
+
+    def __init__(self, why: Sentence) -> None:
+        super().__init__("late_unclear", why=why)
+
+
+class NotFinished(AppError):
+    """A campaign is not finished, and so it is not known for good who came late for it."""
+
+    def __init__(self, name: str, state: str) -> None:
+        super().__init__("not_finished", campaign=name, state=state)
+
+
 class UnknownFolder(AppError):
     """No one other folder of this name has logs of the campaign that are not finished."""
 

@@ -20,6 +20,7 @@ class RejectCheck:
     def __init__(self, database: Engine, campaign: Campaign, shard: Shard, log_dir: Path) -> None:
         self._database = database
         self._shard = shard
+        self._of = (campaign.id, shard.number)
         self._path = reject_log_path(log_dir, campaign.name, shard.number)
         self._missing: list[int] = []
         self._too_many: list[int] = []
@@ -40,7 +41,7 @@ class RejectCheck:
         if self._too_many:
             yield Sentence("difference.rejected", count=len(self._too_many), ids=Some(self._too_many))
         with self._database.connect() as connection:
-            recorded = rejects.count(connection, self._shard.campaign_id, self._shard.after_id, self._shard.last_id)
+            recorded = rejects.count(connection, *self._of, self._shard.after_id, self._shard.last_id)
         if recorded.total() != self._shard.tally.rejected:
             yield Sentence("difference.rejects", count=self._shard.tally.rejected, on_record=recorded.total())
         try:
@@ -53,10 +54,10 @@ class RejectCheck:
             if recorded:
                 yield Sentence("difference.no_log", path=self._path)
             return
-        campaign_id, after_id, last_id = self._shard.campaign_id, self._shard.after_id, self._shard.last_id
+        after_id, last_id = self._shard.after_id, self._shard.last_id
         line = 1
         with self._path.open("rb") as log:
-            for page in rejects.pages(self._database, campaign_id, after_id, last_id):
+            for page in rejects.pages(self._database, *self._of, after_id, last_id):
                 for reject in page:
                     expected = lines([reject])
                     if log.readline() != expected:
@@ -71,4 +72,4 @@ class RejectCheck:
         if not self._shard.tally.rejected:
             return []
         with self._database.connect() as connection:
-            return rejects.between(connection, self._shard.campaign_id, after_id, to_id)
+            return rejects.between(connection, *self._of, after_id, to_id)

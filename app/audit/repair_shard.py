@@ -14,8 +14,8 @@ from app.domain.tally import Tally
 from app.gateways.base import Account, Gateway
 from app.store import heirs, rejects, shards
 from app.store.campaigns import Campaign
-from app.store.customers import Pages
 from app.store.faults import write
+from app.store.shard_pages import pages_of
 from app.store.shards import Shard, Standing
 
 log = logging.getLogger(__name__)
@@ -51,9 +51,9 @@ def repair(
         gateway.return_to(standing.log_bytes)
 
     def record(connection: Connection) -> None:
-        rejects.remove(connection, campaign.id, standing.last_id, shard.to_id)
+        rejects.remove(connection, campaign.id, shard.number, standing.last_id, shard.to_id)
         rejects.insert(connection, campaign.id, shard.number, repairing.new_rejects)
-        rejected = rejects.count(connection, campaign.id, shard.after_id, shard.to_id).total()
+        rejected = rejects.count(connection, campaign.id, shard.number, shard.after_id, shard.to_id).total()
         shards.settle(connection, *of, replace(standing, tally=replace(standing.tally, rejected=rejected)))
 
     write(database, record)
@@ -79,7 +79,8 @@ class Comparison:
         self._gateway = gateway
         self._template = compile_template(campaign.template, None)
         self._shard = shard
-        self._pages = Pages(shard.last_id, page_rows, self._template.columns)
+        with database.connect() as connection:
+            self._pages = pages_of(connection, shard, shard.last_id, page_rows, self._template.columns)
         self._found: FoundLines | None = None
         self._standing = Standing(shard.after_id, 0, Tally())
         self.new_rejects: list[Reject] = []
@@ -112,7 +113,7 @@ class Comparison:
         with self._database.connect() as connection:
             people, reached = self._pages.after(connection, standing.last_id)
             # Who was rejected then has no line, whatever is known of them now.
-            found = rejects.between(connection, shard.campaign_id, standing.last_id, reached)
+            found = rejects.between(connection, shard.campaign_id, shard.number, standing.last_id, reached)
             # Nor has who was away then, and somebody else got the message for their number.
             inherited = heirs.inherited(connection, shard.campaign_id, standing.last_id, reached)
         rejected = {each.customer_id for each in found}

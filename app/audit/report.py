@@ -4,27 +4,26 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
 from app.audit.reject_check import RejectCheck
-from app.campaigns.snapshot import snapshot
+from app.campaigns.snapshot import Snapshot, snapshot
 from app.dedupe.shared_numbers import as_recorded
 from app.domain.campaign import ShardState
 from app.domain.greeting import compile_template
 from app.domain.page import Page, by_form, prepare
 from app.domain.people import People
-from app.domain.sharding import spans
+from app.domain.sharding import gaps, is_within
 from app.domain.tally import Tally
 from app.gateways.log_file.folder import log_path
 from app.sentence import Sentence, Some
-from app.store import customers
+from app.store import customers, late
 from app.store.campaigns import Campaign
-from app.store.customers import Pages
 from app.store.duplicates import Duplicates
+from app.store.shard_pages import pages_of
 from app.store.shards import Shard
 
 PAGE_ROWS = 10_000
@@ -97,17 +96,15 @@ def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | Task
         for task in pool.map(_TaskCheck.run, checks):
             tasks.append(task)
             yield task
-    yield Report(now.campaign, tasks, _count_elsewhere(database, now.shards))
+    yield Report(now.campaign, tasks, _count_elsewhere(database, now))
 
 
-def _count_elsewhere(database: Engine, shards: Sequence[Shard]) -> int:
-    covered = spans(shards)
+def _count_elsewhere(database: Engine, now: Snapshot) -> int:
+    empty = gaps([each for each in now.shards if not each.late])
     with database.connect() as connection:
-        return sum(
-            customers.count_range(connection, end, begin)
-            for (_, end), (begin, _) in pairwise([(0, 0), *covered])
-            if end < begin
-        )
+        ids = late.of_campaign(connection, now.campaign.id).ids
+        listed = customers.listed(connection, [each for each in ids if is_within(each, empty)])
+        return sum(customers.count_range(connection, *each) for each in empty) - len(listed)
 
 
 class _Without(NamedTuple):
@@ -127,12 +124,13 @@ class _TaskCheck:
         self._shard = shard
         self._path = log_path(log_dir, campaign.name, shard.number)
         self._template = compile_template(campaign.template, None)
-        self._pages = Pages(shard.last_id, PAGE_ROWS, self._template.columns)
         self._found = Tally()
         self._first_mobile = self._last_mobile = ""
         self._differences: list[Sentence] = []
-        self._late: list[int] = []
+        self._came_late: list[int] = []
         with database.connect() as connection:
+            self._pages = pages_of(connection, shard, shard.last_id, PAGE_ROWS, self._template.columns)
+            self._late = late.of_shard(connection, campaign.id, shard.number) if shard.late else None
             self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
         self._rejects = RejectCheck(database, campaign, shard, log_dir)
 
@@ -164,7 +162,7 @@ class _TaskCheck:
             last_mobile=self._last_mobile,
             seconds=shard.work_ms / 1000,
             differences=self._differences,
-            late=self._late,
+            late=self._came_late,
             is_finished=shard.state is ShardState.FINISHED,
         )
 
@@ -193,7 +191,7 @@ class _TaskCheck:
         with self._database.connect() as connection:
             people, last_id = self._pages.after(connection, after_id)
             of = (self._shard.campaign_id, self._duplicates, people, after_id, last_id)
-            not_sent = as_recorded(connection, *of)
+            not_sent = self._late.not_sent if self._late else as_recorded(connection, *of)
         return prepare(self._template, people, not_sent), last_id
 
     def _count(self, greeted: People) -> None:
@@ -248,7 +246,7 @@ class _TaskCheck:
         if otherwise:
             self._differ("difference.otherwise", count=len(otherwise), ids=Some(otherwise))
         if missing and self._found.sent == self._shard.tally.sent:  # every message that was sent is there
-            self._late = missing
+            self._came_late = missing
         elif missing:
             self._differ("difference.missing", count=len(missing), ids=Some(missing))
         if too_many:

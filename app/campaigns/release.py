@@ -33,7 +33,7 @@ def let_go(database: Engine, gateway: Gateway, reject_log: RejectLog, campaign_i
         if shard.state is ShardState.OPEN:  # of a suspect log nobody knows yet where it should end
             with suppress(LogDamaged):
                 gateway.return_to(shard.log_bytes)
-            reject_log.rewrite(rejects.pages(database, campaign_id, shard.after_id, shard.to_id))
+            reject_log.rewrite(rejects.pages(database, campaign_id, number, shard.after_id, shard.to_id))
         write(database, lambda connection: shards.let_go(connection, campaign_id, number, gateway.owner))
     return True
 

@@ -31,10 +31,18 @@ def resume(
         str | None,
         typer.Option(metavar="FOLDER", help="Give up a folder of logs that will not come back, as status names it."),
     ] = None,
+    late: Annotated[
+        bool, typer.Option("--late", help="Send a finished campaign to those who came too late for it.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Go on with a campaign that is paused or failed; a failed one has its logs compared with the database first."""
+    if late and abandon is not None:
+        raise typer.BadParameter("--late is for a finished campaign, --abandon for one that is not")
     settings, database = _opened()
+    if late:
+        _send_late(settings, database, snapshot(database, check_name(name)), yes=yes)
+        return
     if abandon is None:
         now = snapshot(database, check_name(name))
         if now.campaign.state is State.FAILED and not _agrees_to_differences(database, settings, now, yes=yes):
@@ -50,6 +58,23 @@ def resume(
     out.print(say("abandon.done", campaign=name, folder=folder))
 
 
+def _send_late(settings: Config, database: Engine, now: Snapshot, *, yes: bool) -> None:
+    from app.audit.find_late import find_late  # noqa: PLC0415  only this needs it
+    from app.campaigns.late_run import send_late  # noqa: PLC0415
+
+    collect_rarely()
+    with console.err.status(say("second_run.looking")):
+        found = find_late(database, settings.sms_log_dir, now)
+    for sentence in views.late_sentences(found.late.ids, len(found.late.not_sent), found.doubtful):
+        out.print(sentence)
+    if not found.late.ids:
+        return
+    if not (yes or _asked(now, say("second_run.question"))):
+        raise typer.Exit(1)
+    number = send_late(database, settings.sms_log_dir, now, found.late)
+    out.print(say("second_run.done", campaign=now.campaign.name, task=number))
+
+
 def _agrees_to_differences(database: Engine, settings: Config, now: Snapshot, *, yes: bool) -> bool:
     config.tune_numpy()
     from app.audit.compare_logs import compare_logs  # noqa: PLC0415  it needs numpy
@@ -58,11 +83,14 @@ def _agrees_to_differences(database: Engine, settings: Config, now: Snapshot, *,
     with console.err.status(say("differences.comparing")):
         found = compare_logs(database, settings.sms_log_dir, now)
     out.print(views.differences_line(found))
-    if not found or yes:
-        return True
+    return not found or yes or _asked(now, say("differences.question"))
+
+
+def _asked(now: Snapshot, question: str) -> bool:
+    """What a person says. Raises Unconfirmed where there is none."""
     if not sys.stdin.isatty():
         raise Unconfirmed(now.campaign.name)
-    return _agrees(say("differences.question"))
+    return _agrees(question)
 
 
 def _agrees(question: str) -> bool:

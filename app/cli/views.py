@@ -14,7 +14,7 @@ from app.domain.campaign import ShardState
 from app.domain.differences import Differences
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.tally import Tally
-from app.sentence import Every, Sentence
+from app.sentence import Every, Sentence, Some
 from app.wording import duration
 
 
@@ -42,7 +42,7 @@ def shard_table(snapshot: Snapshot) -> Table:
     rows = [
         {
             "task": str(each.number),
-            "ids": f"{each.after_id + 1:,} – {each.to_id:,}",
+            "ids": say("second_run.ids") if each.late else f"{each.after_id + 1:,} – {each.to_id:,}",
             "state": say(f"shard_state.{each.state}"),
             "sent": f"{each.tally.sent:,}",
             **forms(each.tally),
@@ -75,6 +75,16 @@ def differences_line(found: Differences) -> str:
         if count:
             parts.append(Sentence(f"differences.{code}", count=count))
     return say("differences", parts=parts)
+
+
+def late_sentences(ids: Sequence[int], taken: int, doubtful: Sequence[int]) -> list[str]:
+    """Who came late, how many of them get no message, and who is left out."""
+    said = [say("second_run.found", count=len(ids), ids=Some(ids)) if ids else say("second_run.nobody")]
+    if taken:
+        said.append(say("second_run.taken", count=taken))
+    if doubtful:
+        said.append(say("second_run.doubtful", count=len(doubtful), ids=Some(doubtful)))
+    return said
 
 
 def forms(tally: Tally) -> dict[str, str]:
@@ -131,6 +141,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
                 "state": each.state,
                 **tally_facts(each.tally),
                 "log_bytes": each.log_bytes,
+                "late": each.late,
                 "folder": each.owner,
             }
             for each in snapshot.shards

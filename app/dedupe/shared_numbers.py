@@ -109,7 +109,7 @@ def as_recorded(
         elif customer_id == keeper_id or not _holds(people, each):
             doubtful.append(each)
     if doubtful:
-        found = rejects.between(connection, campaign_id, after_id, to_id)
+        found = rejects.between(connection, campaign_id, None, after_id, to_id)
         rejected = {each.customer_id for each in found if each.reason is Reason.DUPLICATE}
         for each in doubtful:
             if each.customer_id in rejected:
@@ -123,7 +123,7 @@ def _inherit(database: Engine, campaign_id: int, wanted: dict[int, int]) -> set[
     if not wanted:
         return set()
     with database.connect() as connection:
-        every = shards.of_campaign(connection, campaign_id)
+        every = [each for each in shards.of_campaign(connection, campaign_id) if not each.late]
     ends = [each.to_id for each in every]
     shard_of = {keeper_id: every[bisect_left(ends, keeper_id)].number for keeper_id in wanted}
     return write(database, lambda connection: heirs.claim(connection, campaign_id, wanted, shard_of))

@@ -37,6 +37,7 @@ class Verb(StrEnum):
     CANCEL = "cancel"
     FINISH = "finish"
     FAIL = "fail"
+    REOPEN = "reopen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,9 @@ TRANSITIONS = {
     Verb.CANCEL: Transition(frozenset({State.RUNNING, State.PAUSED, State.FAILED}), State.CANCELLED),
     Verb.FINISH: Transition(frozenset({State.RUNNING}), State.FINISHED),
     Verb.FAIL: Transition(frozenset({State.RUNNING}), State.FAILED),
+    Verb.REOPEN: Transition(frozenset({State.FINISHED}), State.RUNNING),
 }
-"""Finished and cancelled are in no `start`: they are for ever."""
+"""Cancelled is in no `start`: it is for ever. A campaign that is finished is opened again with new shards alone."""
 
 
 class ShardState(StrEnum):

@@ -89,6 +89,11 @@ class Template:
         parts.append(repeat(before, len(people)))
         return "".join(chain.from_iterable(zip(*parts, strict=True)))
 
+    @property
+    def shows_mobile(self) -> bool:
+        """Whether a message tells whom it went to."""
+        return any(each.column == _MOBILE and not each.show for each in self._fields)
+
     def addressee(self, line: bytes) -> bytes | None:
         """The mobile in a message of this template, whatever else is filled in; where it shows none the whole message.
         None for a line that is no message of it."""

@@ -1,7 +1,9 @@
 """How ids are cut into shards. Pure."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 
@@ -47,3 +49,14 @@ def spans(stretches: Sequence[Stretch]) -> list[tuple[int, int]]:
         else:
             found.append((each.after_id, each.to_id))
     return found
+
+
+def gaps(stretches: Sequence[Stretch]) -> list[tuple[int, int]]:
+    """The ids from 1 to the last stretch's end that are in none of them, as ranges `after_id < id <= to_id`."""
+    return [(end, begin) for (_, end), (begin, _) in pairwise([(0, 0), *spans(stretches)]) if end < begin]
+
+
+def is_within(number: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether the id is in one of the ranges, which ascend."""
+    place = bisect_left(ranges, number, key=lambda each: each[1])
+    return place < len(ranges) and ranges[place][0] < number

@@ -249,7 +249,7 @@ class Books:
     def _tell_rejects(self) -> None:
         shard = self._shard
         with self._database.connect() as connection:
-            counts = rejects.count(connection, shard.campaign_id, shard.after_id, shard.to_id)
+            counts = rejects.count(connection, shard.campaign_id, shard.number, shard.after_id, shard.to_id)
         if counts:
             self._slice.on_rejected(Rejected(ShardOrder(shard.campaign_id, shard.number), counts))
 

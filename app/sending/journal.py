@@ -18,11 +18,11 @@ from app.gateways.base import Gateway
 from app.gateways.log_file.journal import LogFile
 from app.gateways.log_file.rejects import RejectLog
 from app.sending.strategy import Slice
-from app.store import rejects, shards
+from app.store import late, rejects, shards
 from app.store.campaigns import Campaign
-from app.store.customers import Pages
 from app.store.duplicates import Duplicates
 from app.store.faults import write
+from app.store.shard_pages import pages_of
 from app.store.shards import Shard, Step
 
 PAGE_ROWS = 15_000
@@ -58,7 +58,7 @@ class Journal:
             shard = self._as_stored()
         while True:
             self._gateway.return_to(shard.log_bytes)
-            self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.after_id, shard.to_id))
+            self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.number, shard.after_id, shard.to_id))
             try:
                 return self._send_pages(shard)
             except Overtaken:  # what was delivered of the page is taken back, and the page is made anew
@@ -81,8 +81,10 @@ class Journal:
         """Pages until the end of the shard or of the slice, or until told to stop."""
         ends_at = time.monotonic() + self._slice.slice_s
         with self._database.connect() as connection:
+            of = (shard.campaign_id, shard.number)
+            late_turn = Turn(late.of_shard(connection, *of).not_sent) if shard.late else None
             duplicates = Duplicates(connection, shard.campaign_id, shard.last_id, shard.to_id)
-        pages = Pages(shard.to_id, PAGE_ROWS, self._template.columns)
+            pages = pages_of(connection, shard, shard.to_id, PAGE_ROWS, self._template.columns)
         last_id, tally, position = shard.last_id, shard.tally, shard.log_bytes
         while last_id < shard.to_id:
             if self._slice.should_stop():
@@ -91,7 +93,7 @@ class Journal:
                 return Outcome.SLICE
             with self._database.connect() as connection:
                 people, reached = pages.after(connection, last_id)
-            turn = decide(self._database, shard.campaign_id, duplicates, people, last_id, reached)
+            turn = late_turn or decide(self._database, shard.campaign_id, duplicates, people, last_id, reached)
             page = prepare(self._template, people, turn.duplicates)
             last_id = reached
             position = self._deliver(page, position, is_last=last_id == shard.to_id)
@@ -101,7 +103,7 @@ class Journal:
         self._gateway.check()
         if tally.rejected:
             with self._database.connect() as connection:
-                counts = rejects.count(connection, shard.campaign_id, shard.after_id, shard.to_id)
+                counts = rejects.count(connection, shard.campaign_id, shard.number, shard.after_id, shard.to_id)
             self._slice.on_rejected(Rejected(self._order, counts))
         return Outcome.COMPLETE
 

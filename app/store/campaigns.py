@@ -114,25 +114,30 @@ def insert(
     if not ranges:
         return
     campaign_id = made.lastrowid
+    connection.execute(shards.insert(), [_new_shard(campaign_id, each) for each in ranges])
+
+
+def _new_shard(campaign_id: int, ids: IdRange) -> dict[str, object]:
     nothing_yet = dict.fromkeys(
         ("sent", "male", "female", "unknown", "rejected", "log_bytes", "work_ms", "lease_until_ms"), 0
     )
-    connection.execute(
-        shards.insert(),
-        [
-            {
-                "campaign_id": campaign_id,
-                "number": each.number,
-                "after_id": each.after_id,
-                "to_id": each.to_id,
-                "state": ShardState.OPEN,
-                "last_id": each.after_id,
-                "owner": "",
-                **nothing_yet,
-            }
-            for each in ranges
-        ],
-    )
+    return {
+        "campaign_id": campaign_id,
+        "number": ids.number,
+        "after_id": ids.after_id,
+        "to_id": ids.to_id,
+        "state": ShardState.OPEN,
+        "last_id": ids.after_id,
+        "owner": "",
+        **nothing_yet,
+    }
+
+
+def add_late_shard(connection: Connection, campaign_id: int, ids: IdRange, owner: str, audience: int) -> None:
+    """A shard of customers on a list, for the folder that has the campaign's logs. Raises IntegrityError when the
+    number is taken."""
+    added = {"owner": owner, "audience": audience, "late": True}
+    connection.execute(shards.insert(), _new_shard(campaign_id, ids) | added)
 
 
 def change(connection: Connection, campaign_id: int, verb: Verb, reason: Sentence | None = None) -> bool:
@@ -154,6 +159,14 @@ def _transition(campaign_id: int, verb: Verb, reason: Sentence | None = None) ->
         values["halted_since_ms"] = None
     is_allowed = campaigns.c.state.in_(sorted(transition.start))
     return campaigns.update().where(campaigns.c.id == campaign_id, is_allowed).values(**values)
+
+
+def reopen(connection: Connection, campaign: Campaign) -> bool:
+    """A finished campaign runs again, in the transaction that gives it new shards; whether nobody was quicker."""
+    since = campaign.finished_at or campaign.created_at
+    halted_ms = campaign.halted_ms + max(0, round((datetime.now(UTC) - since).total_seconds() * 1000))
+    again = _transition(campaign.id, Verb.REOPEN).values(finished_at=None, halted_ms=halted_ms)
+    return connection.execute(again).rowcount == 1
 
 
 def complete(connection: Connection) -> list[Campaign]:

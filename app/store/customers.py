@@ -18,7 +18,7 @@ from app.store.tables import customers
 # A table that somebody made by hand may hold NULL where ours does not.
 _PAGE = (
     "SELECT id, IFNULL(mobile, '') AS mobile, IFNULL(name, '') AS name, gender{columns}"
-    " FROM customers WHERE id > {mark} AND id <= {mark} ORDER BY id{limited}"
+    " FROM customers WHERE id > {mark} AND id <= {mark}{among} ORDER BY id{limited}"
 )
 
 # PyMySQL takes every value apart in Python, and that is most of what a campaign costs. Columns that the server packed
@@ -129,6 +129,15 @@ def page(connection: Connection, after_id: int, to_id: int, limit: int, columns:
     return _read(connection, after_id, to_id, limit, columns)
 
 
+def listed(connection: Connection, ids: Sequence[int], columns: Sequence[str] = ()) -> People:
+    """Those of these ids, ascending, who are there; see `page`."""
+    read: list[People] = []
+    for at in range(0, len(ids), _ASKED_AT_ONCE):
+        some = ids[at : at + _ASKED_AT_ONCE]
+        read.append(_read(connection, some[0] - 1, some[-1], None, columns, some))
+    return People.of([each for people in read for each in people])
+
+
 class Pages:
     """Reads the customers up to `to_id` in pages of at most `limit`, each with these columns; see `page`."""
 
@@ -155,8 +164,15 @@ def _is_packed(connection: Connection) -> bool:
     return connection.dialect.driver == "pymysql"
 
 
-def _read(connection: Connection, after_id: int, to_id: int, limit: int | None, columns: Sequence[str]) -> People:
-    people = _read_as_stored(connection, after_id, to_id, limit, columns)
+def _read(
+    connection: Connection,
+    after_id: int,
+    to_id: int,
+    limit: int | None,
+    columns: Sequence[str],
+    among: Sequence[int] = (),
+) -> People:
+    people = _read_as_stored(connection, after_id, to_id, limit, columns, among)
     if _MOMENTS.isdisjoint(columns) or (zone := zone_of(connection)).key == "UTC":
         return people
     shown = zip(columns, people.values, strict=False)  # of nobody there are no columns
@@ -167,7 +183,12 @@ _MOMENTS = {name for name, column in customers.columns.items() if isinstance(col
 
 
 def _read_as_stored(
-    connection: Connection, after_id: int, to_id: int, limit: int | None, columns: Sequence[str]
+    connection: Connection,
+    after_id: int,
+    to_id: int,
+    limit: int | None,
+    columns: Sequence[str],
+    among: Sequence[int],
 ) -> People:
     text = "TEXT" if connection.dialect.name == "sqlite" else "CHAR"
     quote = connection.dialect.identifier_preparer.quote_identifier
@@ -175,7 +196,8 @@ def _read_as_stored(
     shown = [f", IFNULL(CAST(customers.{quote(each)} AS {text}), '') AS x{at}" for at, each in enumerate(columns)]
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     limited, values = ("", (after_id, to_id)) if limit is None else (f" LIMIT {mark}", (after_id, to_id, limit))
-    plain = _PAGE.format(columns="".join(shown), mark=mark, limited=limited)
+    only = f" AND id IN ({','.join(map(str, among))})" if among else ""
+    plain = _PAGE.format(columns="".join(shown), mark=mark, among=only, limited=limited)
     if _is_packed(connection):
         fields = ("id", "mobile", "name", "IFNULL(gender, '')", *(f"x{at}" for at in range(len(columns))))
         packed = _PACKED_PAGE.format(lists=", ".join(map(_PACKED.format, fields)), page=plain)

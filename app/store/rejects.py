@@ -28,36 +28,41 @@ def insert(connection: Connection, campaign_id: int, shard: int, found: Sequence
         connection.exec_driver_sql(statement)
 
 
-def between(connection: Connection, campaign_id: int, after_id: int, to_id: int, limit: int = 0) -> list[Reject]:
-    """Those with `after_id < customer_id <= to_id`, in id order; the first `limit`, where it is not 0."""
-    query = sa.select(rejects.c.customer_id, rejects.c.reason).where(_in(campaign_id, after_id, to_id))
+def between(
+    connection: Connection, campaign_id: int, shard: int | None, after_id: int, to_id: int, limit: int = 0
+) -> list[Reject]:
+    """Those of a shard, or of all, with `after_id < customer_id <= to_id`, in id order; the first `limit`, where it is
+    not 0."""
+    query = sa.select(rejects.c.customer_id, rejects.c.reason).where(_in(campaign_id, shard, after_id, to_id))
     rows = connection.execute(query.order_by(rejects.c.customer_id).limit(limit or None))
     return [Reject(customer_id, Reason(reason)) for customer_id, reason in rows]
 
 
-def pages(database: Engine, campaign_id: int, after_id: int, to_id: int) -> Iterator[list[Reject]]:
-    """All of them with `after_id < customer_id <= to_id`, in id order and bounded memory."""
+def pages(database: Engine, campaign_id: int, shard: int, after_id: int, to_id: int) -> Iterator[list[Reject]]:
+    """All of a shard with `after_id < customer_id <= to_id`, in id order and bounded memory."""
     while True:
         with database.connect() as connection:
-            page = between(connection, campaign_id, after_id, to_id, PAGE_ROWS)
+            page = between(connection, campaign_id, shard, after_id, to_id, PAGE_ROWS)
         if not page:
             return
         yield page
         after_id = page[-1].customer_id
 
 
-def count(connection: Connection, campaign_id: int, after_id: int, to_id: int) -> Counter[Reason]:
-    """How many there are for each reason."""
-    query = sa.select(rejects.c.reason, sa.func.count()).where(_in(campaign_id, after_id, to_id))
+def count(connection: Connection, campaign_id: int, shard: int, after_id: int, to_id: int) -> Counter[Reason]:
+    """How many there are in a shard for each reason."""
+    query = sa.select(rejects.c.reason, sa.func.count()).where(_in(campaign_id, shard, after_id, to_id))
     return Counter({Reason(reason): found for reason, found in connection.execute(query.group_by(rejects.c.reason))})
 
 
-def remove(connection: Connection, campaign_id: int, after_id: int, to_id: int) -> None:
-    """Forget those with `after_id < customer_id <= to_id`: they are looked at again."""
-    connection.execute(rejects.delete().where(_in(campaign_id, after_id, to_id)))
+def remove(connection: Connection, campaign_id: int, shard: int, after_id: int, to_id: int) -> None:
+    """Forget those of a shard with `after_id < customer_id <= to_id`: they are looked at again."""
+    connection.execute(rejects.delete().where(_in(campaign_id, shard, after_id, to_id)))
 
 
-def _in(campaign_id: int, after_id: int, to_id: int) -> ColumnElement[bool]:
-    return sa.and_(
+def _in(campaign_id: int, shard: int | None, after_id: int, to_id: int) -> ColumnElement[bool]:
+    """A late shard lies among the ids of others, so the range alone does not tell."""
+    found = sa.and_(
         rejects.c.campaign_id == campaign_id, rejects.c.customer_id > after_id, rejects.c.customer_id <= to_id
     )
+    return found if shard is None else sa.and_(found, rejects.c.shard == shard)

@@ -54,6 +54,7 @@ class Shard:
     epoch: int
     intended_id: int
     due_ms: int
+    late: bool
 
 
 @dataclass(frozen=True, slots=True)

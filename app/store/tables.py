@@ -98,6 +98,7 @@ shards = sa.Table(
     sa.Column("expired", sa.Integer, nullable=False, server_default="0"),
     sa.Column("refused", sa.Integer, nullable=False, server_default="0"),
     sa.Column("in_doubt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("late", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 """One range of ids, `after_id < id <= to_id`, and how far it got: every id up to `last_id` is in the first
 `log_bytes` bytes of its log or, `rejected` of them, in the table `rejects`. `audience` is how many customers it had
@@ -108,7 +109,21 @@ one of its processes may be writing until `lease_until_ms` (Unix time), and at 0
 A shard of a ledger campaign has no log. `owner` is the task that has it, and `epoch` counts those who had it. Ids up to
 `last_id` are in `messages` or in `rejects`; those from there to `intended_id` are in `intents`, or in `rejects`. From
 `submitting` to `in_doubt` (the state `unknown`) are how many of its messages are in which state; `sent` is their sum.
-Before `due_ms` (Unix time) there is nothing to do for it."""
+Before `due_ms` (Unix time) there is nothing to do for it.
+
+A `late` one has those in the table `late` alone, and the others of the campaign do not have them."""
+
+late = sa.Table(
+    "late",
+    metadata,
+    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("first_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("shard", sa.Integer, nullable=False),
+    sa.Column("ids", sa.LargeBinary, nullable=False),
+    sa.Column("not_sent", sa.LargeBinary, nullable=False),
+)
+"""Customers who were not there yet when their turn passed, and are in a shard of their own: up to 8,000 ids in a row,
+ascending from `first_id`, u32 each, little-endian; `not_sent` are those among them whose number has a message."""
 
 rejects = sa.Table(
     "rejects",

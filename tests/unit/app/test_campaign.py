@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.campaign import TRANSITIONS, State, check_name
+from app.domain.campaign import TRANSITIONS, State, Verb, check_name
 from app.errors import BadRequest
 from app.gateways.log_file.folder import log_path
 from tests.words import refused
@@ -88,9 +88,21 @@ def test_a_campaign_is_over_unless_it_runs_or_is_paused():
     assert [state for state in State if not state.is_final] == [State.RUNNING, State.PAUSED]
 
 
+SHORT = {
+    State.RUNNING: "r",
+    State.PAUSED: "p",
+    State.FAILED: "f",
+    State.FINISHED: "F",
+    State.CANCELLED: "c",
+}
+
+
 def test_every_verb_leads_where_the_table_says_and_from_nowhere_else():
-    assert {verb: ("".join(sorted(each[0] for each in t.start)), t.end.value) for verb, t in TRANSITIONS.items()} == {
+    assert {
+        verb: ("".join(sorted(SHORT[each] for each in t.start)), t.end.value) for verb, t in TRANSITIONS.items()
+    } == {
         "pause": ("r", "paused"),
+        "reopen": ("F", "running"),
         "resume": ("fp", "running"),
         "cancel": ("fpr", "cancelled"),
         "finish": ("r", "finished"),
@@ -98,7 +110,8 @@ def test_every_verb_leads_where_the_table_says_and_from_nowhere_else():
     }
 
 
-def test_nothing_leads_out_of_finished_and_cancelled():
-    starts = frozenset().union(*(each.start for each in TRANSITIONS.values()))
+def test_nothing_leads_out_of_cancelled_and_out_of_finished_a_second_run_alone():
+    ways = {verb: each.start & {State.FINISHED, State.CANCELLED} for verb, each in TRANSITIONS.items()}
 
-    assert starts == {State.RUNNING, State.PAUSED, State.FAILED}
+    assert {verb for verb, starts in ways.items() if starts} == {Verb.REOPEN}
+    assert ways[Verb.REOPEN] == {State.FINISHED}
