@@ -7,11 +7,13 @@ The catalogues are app/locale/*/LC_MESSAGES/app.po, by gettext; `python -m tests
 import gettext
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app import config
-from app.config import Language
 from app.errors import AppError, Refused
 from app.sentence import Every, Sentence, Some
+
+if TYPE_CHECKING:
+    from app.config import Language
 
 FOLDER = Path(__file__).with_name("locale")
 
@@ -19,7 +21,7 @@ FOLDER = Path(__file__).with_name("locale")
 class Catalogue:
     """The words of one language. With `states` False the states of campaigns are named as programs know them."""
 
-    def __init__(self, language: Language, *, states: bool = True) -> None:
+    def __init__(self, language: "Language", *, states: bool = True) -> None:
         self._found = gettext.translation("app", FOLDER, [language])
         self._states = states
 
@@ -81,6 +83,8 @@ def english() -> Catalogue:
 @cache
 def ours() -> Catalogue:
     """The one for who called this program: SMS_LANGUAGE, else the locale."""
+    from app import config  # noqa: PLC0415  it takes a while to load, and a list of commands has nothing to say
+
     return Catalogue(config.language())
 
 

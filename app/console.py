@@ -6,9 +6,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
-from app import config
 from app.catalogue import say, word, word_error
 from app.early import loaded
 from app.errors import AppError
@@ -50,11 +48,20 @@ def run(cli: typer.Typer) -> None:
         cli()
     except AppError as error:
         err.print(say("error", what=word_error(error)))
-    except DBAPIError as error:
-        from app.store.trouble import trouble  # noqa: PLC0415  most commands have none
+    except Exception as error:
+        if not _is_of_database(error):
+            raise
+        from app import config  # noqa: PLC0415  most commands have no trouble
+        from app.store.trouble import trouble  # noqa: PLC0415
 
         what = trouble(error, config.load().database_url.get_secret_value()).sentence
         err.print(say("error", what=word(what)))
     else:
         return
     raise SystemExit(1)
+
+
+def _is_of_database(error: Exception) -> bool:
+    """Asked so that SQLAlchemy, which takes longer to load than all the rest, is loaded by who needs it alone."""
+    loaded_errors = sys.modules.get("sqlalchemy.exc")
+    return loaded_errors is not None and isinstance(error, loaded_errors.DBAPIError)

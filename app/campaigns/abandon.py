@@ -7,13 +7,10 @@ from sqlalchemy import Connection, Engine
 
 from app.domain.campaign import ShardState, State, Verb, check_name
 from app.errors import FolderAlive, UnknownCampaign, UnknownFolder, WrongState
-from app.gateways.log_file.folder import owner_of
+from app.gateways.log_file.folder import SHOWN, owner_of
 from app.store import campaigns, shards
 from app.store.faults import write
 from app.store.shards import Shard
-
-SHOWN = 8
-"""Letters of a folder's name that people read and write."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from app.config import Config
 from app.console import out
 from app.domain.campaign import ShardState, State, Verb, check_name
 from app.errors import Unconfirmed
+from app.gateways.log_file.folder import SHOWN
 from app.store.customers import collect_rarely
 
 
@@ -50,7 +51,7 @@ def resume(
         _control(settings, database, name, Verb.RESUME)
         return
     loss = folders.estimate(database, settings.sms_log_dir, name, abandon)
-    tasks, folder = ", ".join(map(str, loss.shards)), loss.owner[: folders.SHOWN]
+    tasks, folder = ", ".join(map(str, loss.shards)), loss.owner[:SHOWN]
     out.print(say("abandon", count=loss.sent, tasks=tasks, folder=folder, here=settings.sms_log_dir))
     if not (yes or _agrees(say("abandon.question"))):
         raise typer.Exit(1)

@@ -6,7 +6,6 @@ from typing import Any
 from rich.measure import Measurement
 from rich.table import Table
 
-from app.campaigns.abandon import SHOWN
 from app.campaigns.snapshot import Snapshot
 from app.catalogue import say, word
 from app.console import out
@@ -14,6 +13,7 @@ from app.domain.campaign import ShardState
 from app.domain.differences import Differences
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.tally import Tally
+from app.gateways.log_file.folder import SHOWN
 from app.sentence import Every, Sentence, Some
 from app.wording import duration
 

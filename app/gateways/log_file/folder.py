@@ -13,6 +13,8 @@ from app.errors import FolderInUse, LogUnusable
 from app.sentence import Sentence
 
 FORMER_SERVER_GONE_S = 2.0
+SHOWN = 8
+"""Letters of a folder's name as an owner that people read and write."""
 _OWNER = ".owner"
 """File in the folder of all logs: its name as an owner of shards, and the lock of the server that uses it."""
 
