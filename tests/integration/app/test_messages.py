@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -189,8 +190,10 @@ def large(sqlite_url, tmp_path) -> Iterator[Product]:
 
 
 def test_who_follows_gets_everything_over_a_death_of_the_server_and_ends_with_the_campaign(large):
-    with beside(large, "logs", NAME, "--follow") as reader:
+    with ExitStack() as following:
         with large.frozen_halfway():
+            reader = following.enter_context(beside(large, "logs", NAME, "--follow"))
+            until(lambda: reader.out, what="something is printed")
             large.kill_everything()
         large.start()
         code = reader.end()
