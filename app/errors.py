@@ -156,6 +156,13 @@ class Unconfirmed(AppError):
         super().__init__("unconfirmed", campaign=name)
 
 
+class NoLogs(AppError):
+    """A campaign goes out over a network, and has a ledger in place of logs."""
+
+    def __init__(self, name: str, gateway: str) -> None:
+        super().__init__("no_logs", campaign=name, gateway=gateway)
+
+
 class LateUnclear(AppError):
     """Who of a campaign came late cannot be told from its logs."""
 

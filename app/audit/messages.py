@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from app.campaigns.snapshot import Snapshot, snapshot
-from app.errors import LogDamaged, LogUnusable, UnknownTask
+from app.domain.campaign import LOG
+from app.errors import LogDamaged, LogUnusable, NoLogs, UnknownTask
 from app.gateways.log_file.folder import log_path
 from app.sentence import Sentence
 
@@ -22,13 +23,15 @@ LONGEST_PAUSE_S = 10.0
 
 
 class Messages:
-    """The logs of a campaign, or one of them. Raises UnknownCampaign and UnknownTask."""
+    """The logs of a campaign, or one of them. Raises UnknownCampaign, UnknownTask and NoLogs."""
 
     def __init__(self, database: Engine, log_dir: Path, name: str, task: int | None = None) -> None:
         self._database = database
         self._name = name
         self._now = snapshot(database, name)
         self._task = task
+        if (gateway := self._now.campaign.gateway) != LOG:
+            raise NoLogs(name, gateway)
         numbers = [each.number for each in self._now.shards]
         if task is not None and task not in numbers:
             raise UnknownTask(name, task, numbers)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from app.domain.campaign import ShardState, State, Verb, check_name
+from app.domain.campaign import LOG, ShardState, State, Verb, check_name
 from app.errors import FolderAlive, UnknownCampaign, UnknownFolder, WrongState
 from app.gateways.log_file.folder import SHOWN, owner_of
 from app.store import campaigns, shards
@@ -58,7 +58,7 @@ def _loss(connection: Connection, log_dir: Path, name: str, folder: str, *, to_c
     for each in shards.of_campaign(connection, campaign.id):
         if each.owner.startswith(begins) and each.owner not in {"", ours} and each.state is not ShardState.FINISHED:
             found.setdefault(each.owner, []).append(each)
-    if len(found) != 1 or not folder:
+    if len(found) != 1 or not folder or campaign.gateway != LOG:
         raise UnknownFolder(name, folder)
     ((owner, some),) = found.items()
     if any(shards.may_be_alive(each) for each in some):

@@ -9,7 +9,7 @@ from rich.table import Table
 from app.campaigns.snapshot import Snapshot
 from app.catalogue import say, word
 from app.console import out
-from app.domain.campaign import ShardState
+from app.domain.campaign import LOG, ShardState
 from app.domain.differences import Differences
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.tally import Tally
@@ -57,7 +57,7 @@ def shard_table(snapshot: Snapshot) -> Table:
 def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
     """Sentences about folders other than `owner` that have logs which are not finished."""
     folders: dict[str, list[str]] = {}
-    for each in snapshot.shards:
+    for each in snapshot.shards if snapshot.campaign.gateway == LOG else []:
         if each.owner not in {"", owner} and each.state is not ShardState.FINISHED:
             folders.setdefault(each.owner, []).append(str(each.number))
     return [

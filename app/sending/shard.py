@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from app.domain.campaign import LOG, Verb
 from app.domain.orders import Outcome, Rejected, ShardOrder, ShardReport
 from app.domain.progress import ShardProgress
-from app.errors import GatewayAway, LogDamaged, LogUnusable, ShardTaken
+from app.errors import ConfigError, GatewayAway, LogDamaged, LogUnusable, ShardTaken
 from app.gateways.base import Network
 from app.sending.journal import Journal
 from app.sending.ledger import Ledger
@@ -55,7 +55,7 @@ def send_shard(
             return ShardReport(order, _send(database, campaign, order, strategy))
     except ShardTaken:
         return ShardReport(order, Outcome.TAKEN)
-    except (LogUnusable, GatewayAway) as error:
+    except (LogUnusable, GatewayAway, ConfigError) as error:  # as a gateway's password that is not there
         return ShardReport(order, Outcome.BLOCKED, stored(error.sentence))
     except DBAPIError as error:
         if not may_pass(error):

@@ -54,6 +54,12 @@ class Shard:
     epoch: int
     intended_id: int
     due_ms: int
+
+    @property
+    def reached_id(self) -> int:
+        """Everybody up to here is in `tally`."""
+        return max(self.last_id, self.intended_id)
+
     late: bool
 
 

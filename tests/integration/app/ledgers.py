@@ -22,7 +22,7 @@ def check(database: Engine, campaign: Campaign) -> Shard:
         tally = shard.tally
         with database.connect() as connection:
             counted = messages.counts(connection, campaign.id, shard.after_id, shard.to_id)
-            rejected = len(rejects.between(connection, campaign.id, shard.after_id, shard.to_id))
+            rejected = len(rejects.between(connection, campaign.id, shard.number, shard.after_id, shard.to_id))
         for state in Delivery:
             if state is not Delivery.SUBMITTING:  # those of a chunk that is intended have no row yet
                 assert tally.of(state) == counted.get(state, 0), state

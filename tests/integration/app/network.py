@@ -46,7 +46,7 @@ class Network:
 
     async def open(self, take: Take) -> "Line":
         if self.is_away:
-            raise GatewayAway("the network is away")
+            raise GatewayAway("gateway_away", why="the network is away")
         self.lines += 1
         return Line(self)
 

@@ -5,14 +5,19 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.audit.messages import Messages
+from app.campaigns.abandon import abandon
+from app.campaigns.census import count_audiences
 from app.campaigns.finish import close_shard
+from app.config import Config
 from app.domain.campaign import Verb
 from app.domain.chunk import Chunk, Entry, News
 from app.domain.delivery import Delivery
 from app.domain.orders import Outcome, ShardOrder
 from app.domain.page import by_form
-from app.errors import LeaseLost
+from app.errors import LeaseLost, NoLogs, UnknownFolder
 from app.gateways.base import Answer
+from app.gateways.networks import load_networks
 from app.sending.shard import send_shard
 from app.store import accounts, campaigns, ledger, opt_outs, rejects, tables
 from app.store.database import writing
@@ -64,7 +69,7 @@ def test_who_cannot_be_greeted_or_wants_nothing_is_a_reject(database, logs):
 
     shard = check(database, campaign)
     with database.connect() as connection:
-        found = {each.customer_id: each.reason.value for each in rejects.between(connection, campaign.id, 0, SIZE)}
+        found = {each.customer_id: each.reason.value for each in rejects.between(connection, campaign.id, 0, 0, SIZE)}
     assert found == {3: "opted_out", 9: "no_mobile", 10: "no_name"}
     assert 13800000003 not in network.numbers
     assert (shard.tally.sent, shard.tally.rejected) == (7, 3)
@@ -77,7 +82,7 @@ def test_a_text_of_too_many_parts_is_a_reject(database, logs):
     send(database, logs, campaign, network)
 
     with database.connect() as connection:
-        found = {each.customer_id: each.reason.value for each in rejects.between(connection, campaign.id, 0, SIZE)}
+        found = {each.customer_id: each.reason.value for each in rejects.between(connection, campaign.id, 0, 0, SIZE)}
     assert found == {2: "too_long"}
 
 
@@ -351,3 +356,40 @@ def test_an_intent_and_a_record_may_be_said_twice(database, logs):
 
     shard = check(database, campaign)
     assert (shard.tally.accepted, shard.tally.sent, shard.tally.submitting, shard.last_id) == (1, 1, 0, 20)
+
+
+def test_who_is_intended_is_counted_once_in_the_audience(database, logs):
+    move_in(database, crowd(20))
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    with writing(database) as connection:
+        _, hold = ledger.claim(connection, campaign.id, 0, "holder", doubt=Delivery.UNKNOWN)
+        ledger.intend(connection, hold, Chunk(0, 5, [1, 2, 3], [11, 12, 13], [1] * 3, tally=by_form([0] * 3)))
+
+    count_audiences(database)
+
+    assert check(database, campaign).tally.audience == 3 + 15
+
+
+def test_a_gateway_whose_password_is_not_there_blocks_the_shard_with_a_sentence(database, logs, tmp_path, monkeypatch):
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    path = tmp_path / "gateways.toml"
+    path.write_text('[net]\nkind = "smpp"\nhost = "127.0.0.1"\nsystem_id = "a"\npassword_env = "NOT_THERE"\n')
+    move_in(database, crowd(2))
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    network = load_networks(Config(sms_gateways=path))["net"]
+
+    assert send(database, logs, campaign, network) is Outcome.BLOCKED
+    assert check(database, campaign).lease_until_ms == 0
+
+
+def test_a_campaign_over_a_network_has_no_logs_to_read_and_no_folder_to_abandon(database, logs):
+    move_in(database, crowd(2))
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    with writing(database) as connection:
+        ledger.claim(connection, campaign.id, 0, "host:1:a", doubt=Delivery.UNKNOWN)
+    outlive_lease(database, campaign)
+
+    with pytest.raises(NoLogs):
+        Messages(database, logs, "a")
+    with pytest.raises(UnknownFolder):
+        abandon(database, logs, "a", "host")
