@@ -416,7 +416,7 @@ def test_the_command_says_who_came_late_asks_and_sends(app, sqlite, logs):
     done = app("resume", "a", "--late", "--yes")
 
     assert (unasked.code, unasked.out) == (1, "6 customers came late, ids 1, 5, 6, 19, 20 and 1 more\n")
-    assert "say --yes" in unasked.err
+    assert "pass --yes" in unasked.err
     assert (done.code, done.out.splitlines()[-1]) == (0, "a is running: task 4 is theirs")
     assert go_on(sqlite, logs) is State.FINISHED
     assert app("report", "a").code == 0
