@@ -40,6 +40,8 @@ class Entry(NamedTuple):
     error: str = ""
     """The gateway's own name for why not, 64 characters at most."""
     due_at: datetime | None = None
+    attempts: int = 1
+    """0 where it was not submitted, or not looked at."""
 
 
 class News(NamedTuple):
@@ -52,7 +54,7 @@ class News(NamedTuple):
     provider_id: str = ""
     error: str = ""
     due_at: datetime | None = None
-    """Of `retry`: not before; None: after a pause that grows with the attempts."""
+    """Of `retry`, where it was no attempt: not before; None: after a pause that grows with the attempts."""
 
 
 @dataclass(slots=True)

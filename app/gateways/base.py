@@ -78,6 +78,11 @@ class Answer(NamedTuple):
     is_unsent: bool = False
     """Its bytes never left, as when the link was down: to be submitted again, and no attempt."""
 
+    @property
+    def is_attempt(self) -> bool:
+        """Whether it counts as one."""
+        return not (self.is_throttled or self.is_unsent)
+
 
 class Line(Protocol):
     """An open way to a network, for one event loop: what is submitted cannot be taken back.

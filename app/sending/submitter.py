@@ -92,7 +92,7 @@ class Submitter:
 
     def _note(self, answer: Answer) -> None:
         submission = self._out.pop(answer.token, None)
-        if not (answer.is_throttled or answer.is_unsent):
+        if answer.is_attempt:
             self._pause_s = 0.0
             self._underway.note(answer)
             return

@@ -133,7 +133,7 @@ class Underway:
             self._queue.append(again)
             return
         self._in_ledger.pop(answer.token, None)
-        due_at = datetime.now(UTC) if answer.is_unsent else None
+        due_at = None if answer.is_attempt else datetime.now(UTC)
         self._news.append(News(answer.token, self._epoch, answer.state, answer.provider_id, answer.error, due_at))
 
     def ripe(self, *, all_of_them: bool = False) -> Record | None:
@@ -202,12 +202,13 @@ def _entry(
     state, due_at = answer.state, None
     if state is Delivery.RETRY:
         due_at = now
-        if not answer.is_unsent:
+        if answer.is_attempt:
             if (pause_s := pause_after(1, validity_s)) is None:
                 state, due_at = Delivery.REFUSED, None
             else:
                 due_at = now + timedelta(seconds=pause_s)
-    return Entry(customer_id, mobile, parts, state, submitted_at, answer.provider_id, answer.error, due_at)
+    attempts = int(answer.is_attempt)
+    return Entry(customer_id, mobile, parts, state, submitted_at, answer.provider_id, answer.error, due_at, attempts)
 
 
 def _differs(answer: Delivery, recorded: Delivery) -> bool:

@@ -194,6 +194,7 @@ def settle(connection: Connection, campaign_id: int, number: int, news: Sequence
         changes.append({
             "customer_id": row.customer_id,
             "state": state,
+            "attempts": row.attempts - (each.due_at is not None),
             "provider_id": each.provider_id or None,
             "error": each.error,
             "due_at": due_at,

@@ -45,7 +45,7 @@ def insert(connection: Connection, campaign_id: int, shard: int, epoch: int, ent
         # Written out, for to bind the values takes PyMySQL 40 us for each.
         rows = ",".join([
             f"({campaign_id:d},{each.customer_id:d},{shard:d},{each.mobile:d},{each.parts:d},'{each.state.value}',"
-            f"{epoch:d},1,{_text(connection, each.provider_id) if each.provider_id else 'NULL'},"
+            f"{epoch:d},{each.attempts:d},{_text(connection, each.provider_id) if each.provider_id else 'NULL'},"
             f"{_text(connection, each.error)},{_moment(each.submitted_at)},"
             f"{_moment(each.due_at) if each.due_at else 'NULL'},"
             f"{now if each.state is Delivery.REFUSED else 'NULL'})"
@@ -177,22 +177,24 @@ def change(
 _FINAL = frozenset({Delivery.DELIVERED, Delivery.UNDELIVERED, Delivery.EXPIRED, Delivery.REFUSED})
 
 
+_OWN = ("state", "attempts", "provider_id", "error", "due_at", "final_at")
+
+
 def change_each(connection: Connection, campaign_id: int, news: Sequence[dict[str, object]]) -> None:
-    """The same with values of each one's own: dictionaries of customer_id, state, provider_id, error, due_at and
-    final_at."""
+    """The same with values of each one's own: dictionaries of customer_id and of what is in _OWN."""
     if not news:
         return
     statement = (
         messages.update()
         .where(messages.c.campaign_id == campaign_id, messages.c.customer_id == sa.bindparam("of_customer"))
-        .values({name: sa.bindparam(f"new_{name}") for name in ("state", "provider_id", "error", "due_at", "final_at")})
+        .values({name: sa.bindparam(f"new_{name}") for name in _OWN})
     )
     connection.execute(
         statement,
         [
             {
                 "of_customer": each["customer_id"],
-                **{f"new_{name}": each[name] for name in ("state", "provider_id", "error", "due_at", "final_at")},
+                **{f"new_{name}": each[name] for name in _OWN},
             }
             for each in news
         ],

@@ -159,6 +159,26 @@ def test_a_network_that_is_full_slows_us_down_and_it_is_no_attempt(database, log
     assert {row.attempts for row in rows_of(database, campaign)} == {1}
 
 
+def test_what_was_not_submitted_or_was_throttled_when_told_to_stop_is_due_at_once_and_no_attempt(database, logs):
+    move_in(database, crowd(300))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network(window=10)
+    network.fate = lambda number, each: (
+        Answer(each.token, Delivery.RETRY, error="ESME_RTHROTTLED", is_throttled=True)
+        if number > 20
+        else taken(number, each)
+    )
+
+    assert send(database, logs, campaign, network, should_stop=lambda: len(network.log) > 30) is Outcome.STOPPED
+    waiting = [row for row in rows_of(database, campaign) if row.state is Delivery.RETRY]
+    assert waiting
+    assert {row.attempts for row in waiting} == {0}
+    network.fate = taken
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    assert check(database, campaign).tally.accepted == 300
+    assert {row.attempts for row in rows_of(database, campaign)} == {1}
+
+
 @pytest.mark.parametrize("looks", [1, 2, 5])
 def test_a_shard_told_to_stop_is_continued_with_nobody_twice(database, logs, looks):
     move_in(database, crowd(3000))
