@@ -3,10 +3,11 @@
 PYTHON ?= python3
 CUSTOMERS ?= 2000000
 PROCESSES ?= auto
+FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit quick test-compiled check chaos bench bench-campaign bench-duplicates picture clean
+.PHONY: fuzz help demo serve test unit quick test-compiled check chaos bench bench-campaign bench-duplicates picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,9 @@ chaos: .venv/dev ## 2,000,000 customers on MySQL under 50 kills, then the engine
 	CHAOS_CUSTOMERS=2000000 CHAOS_KILLS=50 $(BIN)/python -m pytest -s tests/acceptance/test_chaos.py
 	CHAOS_SECONDS=600 $(BIN)/python -m pytest -s tests/integration/engine/test_chaos.py
 
+fuzz: .venv/fuzz ## let a fuzzer say what it likes to the SMPP gateway for ten minutes, FUZZ_SECONDS for another time
+	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
+
 bench: .venv/dev ## measure the engine beside its floors, three minutes; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/engine.py
 
@@ -71,3 +75,7 @@ clean: ## remove the environment and what tools leave behind; var/ stays
 .venv/dev: .venv/base pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/runtime
+
+.venv/fuzz: .venv/dev pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev,fuzz]'
+	@touch $@
