@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.domain.chunk import News
+from app.domain.chunk import Chunk, News
 from app.domain.delivery import Delivery
 from app.domain.orders import Outcome, Rejected, ShardOrder
 from app.domain.progress import ShardProgress
@@ -19,7 +19,7 @@ from app.gateways.base import Network
 from app.sending.feed import Feed, Serving, note_turn, opted_out
 from app.sending.strategy import Slice
 from app.sending.submitter import Submitter
-from app.sending.underway import Underway
+from app.sending.underway import Record, Underway
 from app.store import ledger, messages, rejects, shards
 from app.store.faults import may_pass, reason, write
 from app.store.ledger import LEASE_S, Hold
@@ -27,6 +27,8 @@ from app.store.shards import Shard
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+Intended = tuple[Chunk, list[str]]
+"""A chunk, and what each of its customers is to read."""
 
 MOST_CHUNKS = 2
 """Under way at once: what a crash leaves in doubt."""
@@ -126,12 +128,7 @@ class Books:
     async def _step(self) -> bool:
         """The next thing to write; False where there is none now."""
         if (record := self._underway.ripe(all_of_them=self._ending is not None)) is not None:
-            work_ms = round((time.monotonic() - self._recorded_at) * 1000)
-            self._recorded_at = time.monotonic()
-            of = (self._hold, record.after_id, record.to_id, record.entries)
-            await self._write(lambda connection: ledger.record(connection, *of, work_ms=work_ms), renews=True)
-            self._underway.recorded(record)
-            self._tell(record.to_id)
+            await self._record(record)
             return True
         count = len(self._underway.news)
         if count and (count >= NEWS_AT_ONCE or time.monotonic() >= self._settled_at + NEWS_EVERY_S):
@@ -155,25 +152,58 @@ class Books:
         self._underway.told(len(news))
         self._settled_at = time.monotonic()
 
+    async def _record(self, record: Record) -> None:
+        """Put chunks on record, and intend the next one in the same transaction: a commit is what takes longest."""
+        is_fed = self._ending is None and not self._feed.is_at_end
+        serving = None
+        if is_fed and self._underway.chunks - record.chunks < MOST_CHUNKS:
+            serving = await self._in_thread(self._feed.next)
+        work_ms = round((time.monotonic() - self._recorded_at) * 1000)
+        self._recorded_at = time.monotonic()
+
+        def write_down(connection: Connection) -> None:
+            of = (self._hold, record.after_id, record.to_id, record.entries)
+            ledger.record(connection, *of, work_ms=work_ms)
+
+        def write_down_and_intend(connection: Connection) -> Intended | None:
+            write_down(connection)
+            return self._intend(connection, serving) if serving else None
+
+        intended = None
+        try:
+            intended = await self._write(write_down_and_intend, renews=True)
+        except (LeaseLost, Overtaken) as error:  # what was sent is sent, whatever becomes of the next ones
+            await self._write(write_down, renews=True)
+            if isinstance(error, LeaseLost):
+                self._stop_feeding(Outcome.HALTED)
+        self._underway.recorded(record)
+        self._tell(record.to_id)
+        if intended and serving:
+            self._submit(serving, intended)
+
     async def _feed_next(self) -> None:
         serving: Serving = await self._in_thread(self._feed.next)
-
-        def intend(connection: Connection) -> list[str]:
-            chunk, texts = serving.chunk(opted_out(connection, self._network, serving), self._network.max_parts)
-            ledger.intend(connection, self._hold, chunk)
-            note_turn(connection, self._hold.campaign_id, serving)
-            self._chunk = chunk
-            return texts
-
         try:
-            texts = await self._write(intend, renews=True)
+            intended = await self._write(lambda connection: self._intend(connection, serving), renews=True)
         except Overtaken:  # somebody inherited a number meanwhile: it is made anew
             return
         except LeaseLost:
             self._stop_feeding(Outcome.HALTED)
             return
+        self._submit(serving, intended)
+
+    def _intend(self, connection: Connection, serving: Serving) -> Intended:
+        chunk, texts = serving.chunk(opted_out(connection, self._network, serving), self._network.max_parts)
+        ledger.intend(connection, self._hold, chunk)
+        note_turn(connection, self._hold.campaign_id, serving)
+        return chunk, texts
+
+    def _submit(self, serving: Serving, intended: Intended) -> None:
+        """After the commit."""
         self._feed.intended(serving)
-        self._underway.add(self._chunk, texts)
+        self._underway.add(*intended)
+        if self._ending is not None:  # it was told to end meanwhile
+            self._underway.drop()
         self._submitter.wake()
 
     async def _feed_again(self) -> bool:

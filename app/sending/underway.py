@@ -32,6 +32,7 @@ class Record:
 
     after_id: int
     to_id: int
+    chunks: int
     entries: list[Entry] = field(repr=False)
 
 
@@ -142,15 +143,17 @@ class Underway:
         now = self._clock()
         entries: list[Entry] = []
         to_id: int | None = None
+        count = 0
         for opened in self._chunks:
             has_waited = now >= opened.since + RIPE_AFTER_S or all_of_them
             if opened.unsubmitted or (opened.left and not has_waited):
                 break
             to_id = opened.chunk.to_id
+            count += 1
             entries += self._entries(opened)
         if to_id is None:
             return None
-        return Record(self._chunks[0].chunk.after_id, to_id, entries)
+        return Record(self._chunks[0].chunk.after_id, to_id, count, entries)
 
     def recorded(self, record: Record) -> None:
         """That is on record. Who had no answer by then is a straggler; an answer since then is news."""
