@@ -118,7 +118,7 @@ def _control(settings: Config, database: Engine, name: str, verb: Verb) -> None:
     if any(each.state is ShardState.SUSPECT for each in now.shards):
         out.print(say("controlled.compared_first", campaign=now.campaign.name, state=now.campaign.state))
     else:
-        facts = {"campaign": now.campaign.name, "state": now.campaign.state, "sent": now.tally.sent, "done": now.done}
+        facts = {"campaign": now.campaign.name, "state": now.campaign.state, "sent": now.sent, "done": now.done}
         out.print(say("controlled", **facts))
     if done.still_sending:
         tasks = ", ".join(map(str, done.still_sending))

@@ -35,7 +35,7 @@ from app.store.ledger import Hold
 from app.store.shards import Shard
 
 CHUNK_S = 0.5
-"""A chunk is so much work at the gateway's rate."""
+"""A chunk is so much work at the gateway's rate, which all who send share."""
 SMALLEST_CHUNK, LARGEST_CHUNK = 20, 500
 
 
@@ -106,7 +106,7 @@ class Ledger:
         template = compile_template(self._campaign.template, None)
         rows = LARGEST_CHUNK
         if network.rate is not None:
-            rows = max(SMALLEST_CHUNK, min(LARGEST_CHUNK, int(network.rate * CHUNK_S)))
+            rows = max(SMALLEST_CHUNK, min(LARGEST_CHUNK, int(network.rate * CHUNK_S / network.binds)))
         feed = Feed(self._database, shard, template, network, chunk_rows=rows)
         underway = Underway(hold.epoch, network.validity_s, time.monotonic)
 

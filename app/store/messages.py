@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Engine
@@ -67,6 +68,7 @@ def _text(connection: Connection, value: str) -> str:
     return f"CONVERT(x'{digits}' USING utf8mb4)"
 
 
+@lru_cache(maxsize=64)  # a batch was submitted at one moment
 def _moment(at: datetime) -> str:
     return f"'{at.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'milliseconds')}000'"
 
