@@ -1,8 +1,9 @@
 """Receipts meet their messages: by the gateway's id, or later by the number of one that is in doubt."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -24,6 +25,15 @@ LOOKED_AT = 1_000
 
 Key = tuple[int, int]
 """Campaign id and customer id."""
+
+
+class _Change(NamedTuple):
+    """What a message comes to by all receipts of one transaction together."""
+
+    state: Delivery
+    error: str
+    learnt: str | None
+    """Its id, where that came by a receipt."""
 
 
 def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> int:
@@ -133,7 +143,7 @@ def _settle(connection: Connection, matched: Sequence[tuple[Key, Receipt]]) -> i
         )
     }
     counts: dict[tuple[int, int], Counts] = defaultdict(Counts)
-    groups: dict[tuple[int, Delivery, str, str | None], list[int]] = defaultdict(list)
+    changes: dict[Key, _Change] = {}
     changed = 0
     for key, receipt in matched:
         before = state.get(key)
@@ -141,14 +151,22 @@ def _settle(connection: Connection, matched: Sequence[tuple[Key, Receipt]]) -> i
             continue
         state[key] = receipt.state
         changed += 1
-        campaign_id, customer_id = key
-        counts[campaign_id, place[key]].move(before, receipt.state)
+        counts[key[0], place[key]].move(before, receipt.state)
         # An id that came by its receipt alone is noted, for others may follow.
         learnt = receipt.provider_id[:64] or None if before is not Delivery.ACCEPTED else None
-        groups[campaign_id, receipt.state, receipt.error[:64], learnt].append(customer_id)
-    for (campaign_id, after, error, learnt), customer_ids in groups.items():
-        values = {"provider_id": learnt} if learnt else {}
-        change(connection, campaign_id, customer_ids, after, error=error, **values)
+        if learnt is None and key in changes:
+            learnt = changes[key].learnt
+        changes[key] = _Change(receipt.state, receipt.error[:64], learnt)
+    _change(connection, changes)
     for (campaign_id, number), moved in counts.items():
         ledger.add(connection, campaign_id, number, moved)
     return changed
+
+
+def _change(connection: Connection, changes: Mapping[Key, _Change]) -> None:
+    groups: dict[tuple[int, _Change], list[int]] = defaultdict(list)
+    for (campaign_id, customer_id), each in changes.items():
+        groups[campaign_id, each].append(customer_id)
+    for (campaign_id, each), customer_ids in groups.items():
+        values = {"provider_id": each.learnt} if each.learnt else {}
+        change(connection, campaign_id, customer_ids, each.state, error=each.error, **values)

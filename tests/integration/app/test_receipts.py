@@ -11,6 +11,7 @@ from app.domain.page import by_form
 from app.domain.receipt import Receipt
 from app.store import ledger, receipts
 from app.store.database import writing
+from app.store.tables import messages
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.ledgers import check, rows_of
 from tests.integration.app.people import crowd, move_in
@@ -165,3 +166,14 @@ def test_receipts_in_any_order_come_to_the_same_and_counts_agree(database):
         check(database, campaign)
 
     assert states(database, campaign) == ["delivered"] * 8, f"seed {seed}"
+
+
+def test_two_receipts_of_a_message_in_one_go_come_to_the_last_one(database):
+    campaign = recorded(database, "a", [Delivery.SUBMITTING, Delivery.ACCEPTED])
+    with writing(database) as connection:
+        connection.execute(messages.update().where(messages.c.customer_id == 1).values(provider_id="id1"))
+
+    apply(database, receipt(2), receipt(1, Delivery.ACCEPTED), receipt(1))
+
+    assert states(database, campaign) == ["delivered", "delivered"]
+    check(database, campaign)
