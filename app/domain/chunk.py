@@ -42,6 +42,8 @@ class Entry(NamedTuple):
     due_at: datetime | None = None
     attempts: int = 1
     """0 where it was not submitted, or not looked at."""
+    part_ids: tuple[str, ...] = ()
+    """As in gateways/base.Answer."""
 
 
 class News(NamedTuple):
@@ -55,6 +57,7 @@ class News(NamedTuple):
     error: str = ""
     due_at: datetime | None = None
     """Of `retry`, where it was no attempt: not before; None: after a pause that grows with the attempts."""
+    part_ids: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -77,6 +77,8 @@ class Answer(NamedTuple):
     """It was not taken because we are too quick: to be submitted again, and no attempt."""
     is_unsent: bool = False
     """Its bytes never left, as when the link was down: to be submitted again, and no attempt."""
+    part_ids: tuple[str, ...] = ()
+    """The gateway's ids of all parts, where it has several; `provider_id` is the first then."""
 
     @property
     def is_attempt(self) -> bool:

@@ -135,7 +135,9 @@ class Underway:
             return
         self._in_ledger.pop(answer.token, None)
         due_at = None if answer.is_attempt else datetime.now(UTC)
-        self._news.append(News(answer.token, self._epoch, answer.state, answer.provider_id, answer.error, due_at))
+        self._news.append(
+            News(answer.token, self._epoch, answer.state, answer.provider_id, answer.error, due_at, answer.part_ids)
+        )
 
     def ripe(self, *, all_of_them: bool = False) -> Record | None:
         """The chunks in front that can go on record now: those without a message to wait for, and those that waited
@@ -211,7 +213,8 @@ def _entry(
             else:
                 due_at = now + timedelta(seconds=pause_s)
     attempts = int(answer.is_attempt)
-    return Entry(customer_id, mobile, parts, state, submitted_at, answer.provider_id, answer.error, due_at, attempts)
+    said = (answer.provider_id, answer.error, due_at, attempts, answer.part_ids)
+    return Entry(customer_id, mobile, parts, state, submitted_at, *said)
 
 
 def _differs(answer: Delivery, recorded: Delivery) -> bool:

@@ -15,8 +15,9 @@ from app.domain.campaign import ShardState
 from app.domain.chunk import Chunk, Counts, Entry, News
 from app.domain.delivery import Delivery, may_follow_answer, pause_after
 from app.errors import LeaseLost, ShardTaken
-from app.store import intents, messages, rejects
+from app.store import intents, messages, parts, rejects
 from app.store.clock import now_ms
+from app.store.parts import Attempt
 from app.store.shards import Shard, added, get, is_shard, runs
 from app.store.tables import shards
 
@@ -147,6 +148,9 @@ def record(
         raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
     intents.remove(connection, hold.campaign_id, hold.number, after_id, to_id)
     messages.insert(connection, hold.campaign_id, hold.number, hold.epoch, entries)
+    of = hold.campaign_id
+    long = {Attempt(of, each.customer_id, each.attempts): each.part_ids for each in entries if each.part_ids}
+    parts.insert(connection, long)
 
 
 def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]) -> None:
@@ -180,8 +184,11 @@ def settle(connection: Connection, campaign_id: int, number: int, news: Sequence
     of = {each.customer_id: each for each in news}
     counts = Counts()
     changes: list[dict[str, object]] = []
+    part_ids: dict[Attempt, tuple[str, ...]] = {}
     for row in messages.of_customers(connection, campaign_id, [*of], to_change=True):
         each = of[row.customer_id]
+        if row.epoch == each.epoch and each.part_ids:  # whatever a receipt made of it: others follow
+            part_ids[Attempt(campaign_id, row.customer_id, row.attempts)] = each.part_ids
         if row.epoch != each.epoch or not may_follow_answer(row.state, each.state):
             continue
         state, due_at, now = each.state, each.due_at, datetime.now(UTC)
@@ -201,6 +208,7 @@ def settle(connection: Connection, campaign_id: int, number: int, news: Sequence
             "final_at": now if state is Delivery.REFUSED else None,
         })  # fmt: skip
     messages.change_each(connection, campaign_id, changes)
+    parts.insert_new(connection, part_ids)
     add(connection, campaign_id, number, counts)
     return len(changes)
 

@@ -46,8 +46,8 @@ def insert(connection: Connection, campaign_id: int, shard: int, epoch: int, ent
         # Written out, for to bind the values takes PyMySQL 40 us for each.
         rows = ",".join([
             f"({campaign_id:d},{each.customer_id:d},{shard:d},{each.mobile:d},{each.parts:d},'{each.state.value}',"
-            f"{epoch:d},{each.attempts:d},{_text(connection, each.provider_id) if each.provider_id else 'NULL'},"
-            f"{_text(connection, each.error)},{_moment(each.submitted_at)},"
+            f"{epoch:d},{each.attempts:d},{literal(connection, each.provider_id) if each.provider_id else 'NULL'},"
+            f"{literal(connection, each.error)},{_moment(each.submitted_at)},"
             f"{_moment(each.due_at) if each.due_at else 'NULL'},"
             f"{now if each.state is Delivery.REFUSED else 'NULL'})"
             for each in entries[at : at + INSERT_ROWS]
@@ -58,7 +58,8 @@ def insert(connection: Connection, campaign_id: int, shard: int, epoch: int, ent
         )
 
 
-def _text(connection: Connection, value: str) -> str:
+def literal(connection: Connection, value: str) -> str:
+    """Written out for a statement, the first 64 characters."""
     value = value[:64]
     if not value or _PLAIN.fullmatch(value):
         return f"'{value}'"

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from app.domain.chunk import Counts
 from app.domain.delivery import Delivery, may_follow_receipt
 from app.domain.receipt import Receipt
-from app.store import ledger
+from app.store import ledger, parts
 from app.store.messages import change
+from app.store.parts import Part
 from app.store.tables import campaigns, early_receipts, messages
 
 BY_NUMBER_AFTER = timedelta(seconds=20)
@@ -34,6 +35,14 @@ class _Change(NamedTuple):
     error: str
     learnt: str | None
     """Its id, where that came by a receipt."""
+
+
+class _Found(NamedTuple):
+    """What a receipt speaks of."""
+
+    key: Key
+    part: Part | None = None
+    """None: all of the message."""
 
 
 def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> int:
@@ -72,16 +81,16 @@ def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[i
     by_id = _by_id(connection, gateway, [row.provider_id for row in rows if row.provider_id])
     late = [row for row in rows if row.provider_id not in by_id and row.received_at < now - BY_NUMBER_AFTER]
     in_doubt = _in_doubt(connection, gateway, [row.mobile for row in late if row.mobile])
-    matched: list[tuple[Key, Receipt]] = []
+    matched: list[tuple[_Found, Receipt]] = []
     over = []
     for row in rows:
-        key = by_id.get(row.provider_id)
-        if key is None and row in late and (keys := in_doubt.get(row.mobile)):
-            key = keys.pop(0)
-        if key is not None:
+        found = by_id.get(row.provider_id)
+        if found is None and row in late and (keys := in_doubt.get(row.mobile)):
+            found = _Found(keys.pop(0))
+        if found is not None:
             receipt = Receipt(row.provider_id, row.mobile, Delivery(row.state), row.error, row.received_at)
-            matched.append((key, receipt))
-        if key is not None or row.received_at < now - KEPT_FOR:
+            matched.append((found, receipt))
+        if found is not None or row.received_at < now - KEPT_FOR:
             over.append(row.id)
     changed = _settle(connection, matched)
     if over:
@@ -89,7 +98,7 @@ def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[i
     return changed, rows[-1].id if len(rows) == LOOKED_AT else 0
 
 
-def _by_id(connection: Connection, gateway: str, provider_ids: Sequence[str]) -> dict[str, Key]:
+def _by_id(connection: Connection, gateway: str, provider_ids: Sequence[str]) -> dict[str, _Found]:
     """A gateway may use an id again after some days: the newest campaign has it then."""
     if not provider_ids:
         return {}
@@ -99,7 +108,12 @@ def _by_id(connection: Connection, gateway: str, provider_ids: Sequence[str]) ->
         .where(messages.c.provider_id.in_(provider_ids), campaigns.c.gateway == gateway)
         .order_by(messages.c.campaign_id)
     )
-    return {row.provider_id: (row.campaign_id, row.customer_id) for row in rows}
+    found = {row.provider_id: _Found((row.campaign_id, row.customer_id)) for row in rows}
+    for provider_id, part in parts.by_id(connection, gateway, provider_ids).items():
+        key = (part.attempt.campaign_id, part.attempt.customer_id)
+        if provider_id not in found or key[0] >= found[provider_id].key[0]:
+            found[provider_id] = _Found(key, part)
+    return found
 
 
 def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> dict[int, list[Key]]:
@@ -121,10 +135,10 @@ def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> d
     return found
 
 
-def _settle(connection: Connection, matched: Sequence[tuple[Key, Receipt]]) -> int:
+def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]]) -> int:
     if not matched:
         return 0
-    keys = [key for key, _ in matched]
+    keys = [found.key for found, _ in matched]
     is_one_of = sa.tuple_(messages.c.campaign_id, messages.c.customer_id).in_(keys)
     place = {
         (row.campaign_id, row.customer_id): row.shard
@@ -134,29 +148,39 @@ def _settle(connection: Connection, matched: Sequence[tuple[Key, Receipt]]) -> i
     }
     ledger.lock(connection, [(key[0], place[key]) for key in keys if key in place])
     # After that, and as a locking read: what was read before may be of a moment ago.
-    state = {
-        (row.campaign_id, row.customer_id): Delivery(row.state)
-        for row in connection.execute(
-            sa.select(messages.c.campaign_id, messages.c.customer_id, messages.c.state)
-            .where(is_one_of)
-            .with_for_update()
-        )
-    }
+    rows = connection.execute(
+        sa.select(messages.c.campaign_id, messages.c.customer_id, messages.c.state, messages.c.attempts)
+        .where(is_one_of)
+        .with_for_update()
+    ).all()
+    state = {(row.campaign_id, row.customer_id): Delivery(row.state) for row in rows}
+    last = {(row.campaign_id, row.customer_id): row.attempts for row in rows}
+    left = parts.undelivered(connection, {found.part.attempt for found, _ in matched if found.part})
+    delivered: set[Part] = set()
     counts: dict[tuple[int, int], Counts] = defaultdict(Counts)
     changes: dict[Key, _Change] = {}
     changed = 0
-    for key, receipt in matched:
-        before = state.get(key)
-        if before is None or not may_follow_receipt(before, receipt.state):
+    for (key, part), receipt in matched:
+        before, after = state.get(key), receipt.state
+        if part is not None:
+            if part.attempt.number != last.get(key):
+                continue  # it says nothing of the last attempt
+            if after is Delivery.DELIVERED:
+                delivered.add(part)
+                left[part.attempt].discard(part.number)
+                after = Delivery.ACCEPTED if left[part.attempt] else Delivery.DELIVERED
+        if before is None or not may_follow_receipt(before, after):
             continue
-        state[key] = receipt.state
+        state[key] = after
         changed += 1
-        counts[key[0], place[key]].move(before, receipt.state)
+        counts[key[0], place[key]].move(before, after)
         # An id that came by its receipt alone is noted, for others may follow.
-        learnt = receipt.provider_id[:64] or None if before is not Delivery.ACCEPTED else None
+        is_new = part is None and before is not Delivery.ACCEPTED
+        learnt = receipt.provider_id[:64] or None if is_new else None
         if learnt is None and key in changes:
             learnt = changes[key].learnt
-        changes[key] = _Change(receipt.state, receipt.error[:64], learnt)
+        changes[key] = _Change(after, receipt.error[:64], learnt)
+    parts.deliver(connection, delivered)
     _change(connection, changes)
     for (campaign_id, number), moved in counts.items():
         ledger.add(connection, campaign_id, number, moved)

@@ -186,6 +186,23 @@ messages = sa.Table(
 the customer has now; `provider_id` what the gateway calls it; `error` its own code for why not. Whoever changes the
 state of one holds the row of its shard, whose counts change in the same transaction."""
 
+message_parts = sa.Table(
+    "message_parts",
+    metadata,
+    sa.Column("campaign_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("customer_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("attempt", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("provider_id", ExactName, nullable=False, index=True),
+    sa.Column("delivered", sa.Boolean, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["campaign_id", "customer_id"], ["messages.campaign_id", "messages.customer_id"], ondelete="CASCADE"
+    ),
+)
+"""What the gateway calls the parts of a message that it has several ids for, the one in `messages` among them; `number`
+is from 1. Such a message is delivered once every part of its last attempt is. Rows stay when their receipt came, so
+that a second one is told from one that nobody asked for."""
+
 intents = sa.Table(
     "intents",
     metadata,

@@ -181,14 +181,16 @@ class SmppLine:
 
 def _answer(found: SmppAnswer) -> Answer:
     token, outcome, provider_ids, code = found
+    provider_id = provider_ids[0] if provider_ids else ""
+    part_ids = provider_ids if len(provider_ids) > 1 else ()
     if outcome is Outcome.ACCEPTED:
-        return Answer(token, Delivery.ACCEPTED, provider_ids[0] if provider_ids else "")
+        return Answer(token, Delivery.ACCEPTED, provider_id, part_ids=part_ids)
     if outcome is Outcome.UNSENT:
         return Answer(token, Delivery.RETRY, is_unsent=True)
     if outcome is Outcome.UNANSWERED:
         return Answer(token, Delivery.UNKNOWN, error=NO_ANSWER)
     if outcome is Outcome.PARTIAL:
-        return Answer(token, Delivery.REFUSED, provider_ids[0] if provider_ids else "", PARTLY)
+        return Answer(token, Delivery.REFUSED, provider_id, PARTLY, part_ids=part_ids)
     kind = status.kind(code)
     if kind is status.Kind.PERMANENT:
         return Answer(token, Delivery.REFUSED, error=status.name(code))

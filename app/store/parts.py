@@ -1,0 +1,84 @@
+"""Rows of `message_parts`: what the gateway calls each part of a message that went out as several."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from app.store.messages import INSERT_ROWS, literal
+from app.store.tables import campaigns, message_parts
+
+
+class Attempt(NamedTuple):
+    """One try at a message: another one has other parts."""
+
+    campaign_id: int
+    customer_id: int
+    number: int
+
+
+class Part(NamedTuple):
+    """One part, from 1."""
+
+    attempt: Attempt
+    number: int
+
+
+def insert(connection: Connection, ids: Mapping[Attempt, Sequence[str]]) -> None:
+    """The ids of the parts of these, in order; in the transaction that records that they were taken."""
+    rows = [
+        f"({each.campaign_id:d},{each.customer_id:d},{each.number:d},{number:d},{literal(connection, provider_id)},0)"
+        for each, its_ids in ids.items()
+        for number, provider_id in enumerate(its_ids, start=1)
+    ]
+    for at in range(0, len(rows), INSERT_ROWS):
+        connection.exec_driver_sql(
+            "INSERT INTO message_parts (campaign_id, customer_id, attempt, number, provider_id, delivered)"  # noqa: S608
+            f" VALUES {','.join(rows[at : at + INSERT_ROWS])}"
+        )
+
+
+def insert_new(connection: Connection, ids: Mapping[Attempt, Sequence[str]]) -> None:
+    """The same for those of which they are not on record, for an answer may be told twice."""
+    if ids:
+        known = undelivered(connection, ids)
+        insert(connection, {each: its_ids for each, its_ids in ids.items() if each not in known})
+
+
+def by_id(connection: Connection, gateway: str, provider_ids: Collection[str]) -> dict[str, Part]:
+    """Those with these ids, of the newest campaign each."""
+    columns = message_parts.c
+    rows = connection.execute(
+        sa.select(columns.provider_id, columns.campaign_id, columns.customer_id, columns.attempt, columns.number)
+        .join(campaigns, campaigns.c.id == columns.campaign_id)
+        .where(columns.provider_id.in_(provider_ids), campaigns.c.gateway == gateway)
+        .order_by(columns.campaign_id, columns.attempt)
+    )
+    return {row[0]: Part(Attempt(row[1], row[2], row[3]), row[4]) for row in rows}
+
+
+def undelivered(connection: Connection, attempts: Collection[Attempt]) -> dict[Attempt, set[int]]:
+    """Which parts of these are not delivered, as it is now and stays until the transaction ends; those without parts
+    are not there."""
+    found: dict[Attempt, set[int]] = defaultdict(set)
+    columns = message_parts.c
+    if attempts:
+        is_one_of = sa.tuple_(columns.campaign_id, columns.customer_id, columns.attempt).in_([*attempts])
+        query = sa.select(
+            columns.campaign_id, columns.customer_id, columns.attempt, columns.number, columns.delivered
+        ).where(is_one_of)
+        for *of, number, delivered in connection.execute(query.with_for_update()):
+            found[Attempt(*of)].update(() if delivered else (number,))
+    return dict(found)
+
+
+def deliver(connection: Connection, found: Collection[Part]) -> None:
+    """These are delivered."""
+    if found:
+        columns = message_parts.c
+        is_one_of = sa.tuple_(columns.campaign_id, columns.customer_id, columns.attempt, columns.number).in_(
+            [(*each.attempt, each.number) for each in found]
+        )
+        connection.execute(message_parts.update().where(is_one_of).values(delivered=True))
