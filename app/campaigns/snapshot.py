@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from app.domain.campaign import LOG, ShardState, State
+from app.domain.campaign import ShardState, State
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
 from app.errors import UnknownCampaign
@@ -31,8 +31,8 @@ class Snapshot:
 
     @property
     def sent(self) -> int:
-        """Messages in the log; of a campaign with a ledger those that the gateway said it has."""
-        return self.tally.sent if self.campaign.gateway == LOG else self.tally.taken
+        """See Tally.shown_as_sent."""
+        return self.tally.shown_as_sent
 
     @property
     def done(self) -> float:

@@ -10,6 +10,7 @@ from app.campaigns.snapshot import Snapshot
 from app.catalogue import say, word
 from app.console import out
 from app.domain.campaign import LOG, ShardState
+from app.domain.delivery import Delivery
 from app.domain.differences import Differences
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.tally import Tally
@@ -20,12 +21,15 @@ from app.wording import duration
 
 def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     """All campaigns, a row each."""
+    snapshots = list(snapshots)
+    states = _states([each.tally for each in snapshots])
     rows = [
         {
             "campaign": each.campaign.name,
             "state": say("state.preparing" if each.campaign.is_preparing else f"state.{each.campaign.state}"),
             "tasks": str(len(each.shards)),
             "sent": f"{each.sent:,}",
+            **in_states(each.tally, states),
             **ends(each.tally),
             "done": f"{each.done:.1%}",
             "rate": say("rate", rate=each.messages_per_s) if each.messages_per_s else "",
@@ -34,24 +38,26 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
         }
         for each in snapshots
     ]
-    return table(rows, ("triggered", "tasks", "rate", "gone", "rejected", "audience", "left"))
+    return table(rows, ("triggered", "tasks", "rate", "gone", "rejected", "audience", "left", *_EXPENDABLE_STATES))
 
 
 def shard_table(snapshot: Snapshot) -> Table:
     """One campaign, a row for each task."""
+    states = _states([each.tally for each in snapshot.shards])
     rows = [
         {
             "task": str(each.number),
             "ids": say("second_run.ids") if each.late else f"{each.after_id + 1:,} – {each.to_id:,}",
             "state": say(f"shard_state.{each.state}"),
-            "sent": f"{each.tally.sent:,}",
+            "sent": f"{each.tally.shown_as_sent:,}",
+            **in_states(each.tally, states),
             **forms(each.tally),
             **ends(each.tally),
             "done": f"{(each.last_id - each.after_id) / (each.to_id - each.after_id):.1%}",
         }
         for each in snapshot.shards
     ]
-    return table(rows, (MAN, WOMAN, UNKNOWN, "ids", "gone", "rejected", "audience"))
+    return table(rows, (MAN, WOMAN, UNKNOWN, "ids", "gone", "rejected", "audience", *_EXPENDABLE_STATES))
 
 
 def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
@@ -92,6 +98,19 @@ def forms(tally: Tally) -> dict[str, str]:
     return {MAN: f"{tally.male:,}", WOMAN: f"{tally.female:,}", UNKNOWN: f"{tally.neutral:,}"}
 
 
+_EXPENDABLE_STATES = [each.value for each in Delivery if each is not Delivery.UNKNOWN]
+
+
+def _states(tallies: Iterable[Tally]) -> list[Delivery]:
+    """States of the ledger that a message of these is in."""
+    return list(sum(tallies, Tally()).states)
+
+
+def in_states(tally: Tally, states: Iterable[Delivery]) -> dict[str, str]:
+    """A column for each of these; a campaign without a ledger has none of them."""
+    return {each.value: f"{tally.of(each):,}" if tally.states else "" for each in states}
+
+
 def ends(tally: Tally) -> dict[str, str]:
     """Columns of those who got no message, and of all."""
     audience = "" if tally.audience is None else f"{tally.audience:,}"
@@ -101,7 +120,7 @@ def ends(tally: Tally) -> dict[str, str]:
 def tally_facts(tally: Tally, *, sent: str = "sent") -> dict[str, int | None]:
     """A tally for `--json`. `sent`: what that count is called."""
     return {
-        sent: tally.sent,
+        sent: tally.shown_as_sent,
         "male": tally.male,
         "female": tally.female,
         "unknown": tally.neutral,
@@ -140,6 +159,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
                 "last_id": each.last_id,
                 "state": each.state,
                 **tally_facts(each.tally),
+                "states": {state.value: count for state, count in each.tally.states.items()},
                 "log_bytes": each.log_bytes,
                 "late": each.late,
                 "folder": each.owner,
@@ -151,7 +171,9 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
 
 def title(column: str) -> str:
     """A column's, by its key; forms of address are the same in every language."""
-    return column if column in {MAN, WOMAN, UNKNOWN} else say(f"column.{column}")
+    if column in {MAN, WOMAN, UNKNOWN}:
+        return column
+    return say(f"delivery.{column}") if column in {*Delivery} else say(f"column.{column}")
 
 
 def table(rows: Sequence[dict[str, str]], expendable: Iterable[str], *, has_total: bool = False) -> Table:

@@ -112,6 +112,9 @@ def _facts(progress: Progress, pace: Pace) -> list[str]:
         if (left_s := pace.left_s(progress.of - progress.done)) is not None:
             facts.append(say("watching.left", left=duration(left_s)))
     tally = progress.tally
+    facts += [
+        say("watching.in_state", number=count, what=say(f"delivery.{each}")) for each, count in tally.states.items()
+    ]
     if tally.rejected:
         facts.append(say("watching.rejected", rejected=tally.rejected))
     if tally.gone:

@@ -53,6 +53,11 @@ class Tally:
         """Messages that the gateway said it has."""
         return sum(self.of(each) for each in Delivery if each.is_taken)
 
+    @property
+    def shown_as_sent(self) -> int:
+        """Messages in the log; of a campaign with a ledger those that the gateway said it has."""
+        return self.taken if self.states else self.sent
+
     def __add__(self, other: Self) -> Self:
         return type(self)(*map(_add, _counts(self), _counts(other)))
 

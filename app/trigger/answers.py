@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.catalogue import Catalogue, english
+from app.domain.delivery import Delivery
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
 from app.errors import Refused
@@ -38,7 +39,7 @@ class TaskProgress:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """A progress line as a client reads it. The line does not tell the forms of address, which are 0, and of an older
-    server not who was rejected or gone."""
+    server not who was rejected or gone, nor states. `sent` is Tally.shown_as_sent."""
 
     campaign: str
     state: str
@@ -86,6 +87,7 @@ def read_progress(facts: Facts) -> Progress:
             TaskProgress(int(each["task"]), int(each["sent"]), int(each["done"]), int(each["of"]), each["finished"])
             for each in facts["tasks"]
         ]
+        states = facts.get("states") or {}
         return Progress(
             campaign=str(facts["campaign"]),
             state=str(facts["state"]),
@@ -95,6 +97,7 @@ def read_progress(facts: Facts) -> Progress:
                 rejected=int(facts.get("rejected", 0)),
                 gone=int(facts.get("gone", 0)),
                 audience=None if facts.get("audience") is None else int(facts["audience"]),
+                **{each.value: int(states[each]) for each in Delivery if each in states},
             ),
             tasks=tasks,
             preparing=bool(facts.get("preparing", False)),
@@ -154,7 +157,7 @@ def progress(
     tasks = [
         {
             "task": each.number,
-            "sent": each.tally.sent,
+            "sent": each.tally.shown_as_sent,
             "done": each.last_id - each.after_id,
             "of": each.to_id - each.after_id,
             "finished": each.finished,
@@ -170,13 +173,14 @@ def progress(
         "reason": english().word(reason) if reason else "",
         "why": to_json(reason) if reason else None,
         "preparing": preparing,
-        "sent": tally.sent,
+        "sent": tally.shown_as_sent,
         "rejected": tally.rejected,
         "gone": tally.gone,
         "audience": tally.audience,
+        "states": tally.states,
         "tasks": tasks,
     }
-    counts = {"sent": tally.sent, "rejected": tally.rejected}
+    counts = {"sent": tally.shown_as_sent, "rejected": tally.rejected}
     said = {
         (False, False): Sentence("progress", campaign=campaign, state=state, **counts),
         (False, True): Sentence("progress.rejected", campaign=campaign, state=state, **counts),

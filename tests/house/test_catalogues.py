@@ -9,6 +9,7 @@ import pytest
 from app.config import Config
 from app.doctor.finding import Verdict
 from app.domain.campaign import ShardState, State
+from app.domain.delivery import Delivery
 from app.domain.template_doubts import Doubt
 from app.store import trouble
 from tests.house.catalogues import LANGUAGES, compiled, entries, sentences, source
@@ -20,6 +21,7 @@ by_language = pytest.mark.parametrize("language", LANGUAGES)
 AT_RUN_TIME = {
     *(f"state.{each}" for each in State),
     *(f"shard_state.{each}" for each in ShardState),
+    *(f"delivery.{each}" for each in Delivery),
     *(f"doubt.{each}" for each in Doubt),
     *(f"verdict.{each}" for each in Verdict),
     *(f"done.{verb}{rest}" for verb in ("pause", "resume", "cancel") for rest in ("", "_not_yet")),

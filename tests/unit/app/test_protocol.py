@@ -259,3 +259,14 @@ def test_the_audience_of_a_campaign_is_known_once_every_shard_is_counted():
     assert answers.progress("a", "running", None, shards, as_json=False).decode() == (
         "任务a: running, 已发送8, 未发送2\n"
     )
+
+
+def test_a_progress_line_says_who_is_in_which_state_of_the_ledger_and_sent_is_what_was_taken():
+    tally = Tally(sent=9, accepted=3, delivered=4, unknown=2)
+    shards = [ShardProgress(0, 0, 10, 9, False, tally)]
+
+    facts = json.loads(answers.progress("a", "running", None, shards, as_json=True))
+
+    assert facts["states"] == {"accepted": 3, "delivered": 4, "unknown": 2}
+    assert facts["sent"] == facts["tasks"][0]["sent"] == 7
+    assert read_progress(facts).tally.states == tally.states

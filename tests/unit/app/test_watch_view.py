@@ -99,3 +99,11 @@ def test_of_many_tasks_those_under_way_are_shown_and_the_rest_is_counted(pace):
 def test_a_campaign_without_tasks_is_all_done(pace):
     assert line(Progress("spring", "finished", "", Tally(), []), pace) == "spring: finished, 0 sent, 100.0% done"
     assert drawn(Progress("spring", "finished", "", Tally(), []), pace)[-1].split()[-2] == "100.0%"
+
+
+def test_states_of_the_ledger_are_shown_where_somebody_is_in_them(pace):
+    tally = Tally(sent=5, accepted=3, delivered=1234, unknown=1)
+    watched = replace(progress(), tally=tally)
+
+    assert "3 accepted   1,234 delivered   1 unknown" in drawn(watched, pace, width=200)[1]
+    assert line(watched, pace).endswith("3 accepted, 1,234 delivered, 1 unknown")
