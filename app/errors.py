@@ -177,6 +177,10 @@ class NotFinished(AppError):
         super().__init__("not_finished", campaign=name, state=state)
 
 
+class NotRetriable(AppError):
+    """Messages that cannot be tried again: of a campaign that has none such, or is in a state for which it is wrong."""
+
+
 class UnknownFolder(AppError):
     """No one other folder of this name has logs of the campaign that are not finished."""
 

@@ -1,6 +1,5 @@
 """`python -m app pause`, `resume` and `cancel`: the database is told, so they work whether the server runs or not."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -12,11 +11,11 @@ from app.campaigns.control import control
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.catalogue import say
 from app.cli import views
+from app.cli.asking import agrees, asked
 from app.cli.shared import Name, opened
 from app.config import Config
 from app.console import out
 from app.domain.campaign import ShardState, State, Verb, check_name
-from app.errors import Unconfirmed
 from app.gateways.log_file.folder import SHOWN
 from app.store.customers import collect_rarely
 
@@ -53,7 +52,7 @@ def resume(
     loss = folders.estimate(database, settings.sms_log_dir, name, abandon)
     tasks, folder = ", ".join(map(str, loss.shards)), loss.owner[:SHOWN]
     out.print(say("abandon", count=loss.sent, tasks=tasks, folder=folder, here=settings.sms_log_dir))
-    if not (yes or _agrees(say("abandon.question"))):
+    if not (yes or agrees(say("abandon.question"))):
         raise typer.Exit(1)
     folders.abandon(database, settings.sms_log_dir, name, abandon)
     out.print(say("abandon.done", campaign=name, folder=folder))
@@ -70,7 +69,7 @@ def _send_late(settings: Config, database: Engine, now: Snapshot, *, yes: bool) 
         out.print(sentence)
     if not found.late.ids:
         return
-    if not (yes or _asked(now, say("second_run.question"))):
+    if not (yes or asked(now.campaign.name, say("second_run.question"))):
         raise typer.Exit(1)
     number = send_late(database, settings.sms_log_dir, now, found.late)
     out.print(say("second_run.done", campaign=now.campaign.name, task=number))
@@ -84,22 +83,7 @@ def _agrees_to_differences(database: Engine, settings: Config, now: Snapshot, *,
     with console.err.status(say("differences.comparing")):
         found = compare_logs(database, settings.sms_log_dir, now)
     out.print(views.differences_line(found))
-    return not found or yes or _asked(now, say("differences.question"))
-
-
-def _asked(now: Snapshot, question: str) -> bool:
-    """What a person says. Raises Unconfirmed where there is none."""
-    if not sys.stdin.isatty():
-        raise Unconfirmed(now.campaign.name)
-    return _agrees(question)
-
-
-def _agrees(question: str) -> bool:
-    try:
-        return typer.confirm(question)
-    except typer.Abort:  # Ctrl-C or the end of the input
-        out.print()
-        return False
+    return not found or yes or asked(now.campaign.name, say("differences.question"))
 
 
 def cancel(name: Name) -> None:

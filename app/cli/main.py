@@ -20,6 +20,7 @@ COMMANDS = {
     "pause": "control",
     "resume": "control",
     "cancel": "control",
+    "retry": "retry",
     "doctor": "doctor",
     "token": "token",
 }

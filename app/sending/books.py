@@ -254,6 +254,7 @@ class Books:
         hold, shard = self._hold, self._shard
 
         def leave(connection: Connection) -> Outcome:
+            ledger.lock(connection, [(hold.campaign_id, hold.number)])  # who has some tried again waits, or is seen
             now = shards.get(connection, hold.campaign_id, hold.number)
             is_read = now.last_id == now.to_id and not now.tally.submitting
             of = (hold.campaign_id, shard.after_id, shard.to_id)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from app import console
+from app import catalogue, console
 from app.cli import main as commands
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
@@ -88,6 +88,15 @@ def app(sqlite: Engine, logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
         return Ended(code or 0, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture
+def chinese(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands speak Chinese."""
+    monkeypatch.setenv("SMS_LANGUAGE", "zh")
+    catalogue.ours.cache_clear()
+    yield
+    catalogue.ours.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import sys
 import pytest
 import sqlalchemy as sa
 
-from app.cli import control as commands
+from app.cli import asking
 from app.domain.campaign import State, Verb
 from app.gateways.log_file.folder import log_path
 from app.store import campaigns
@@ -34,7 +34,7 @@ def failed(sqlite, logs):
 
 def answering(monkeypatch, answer):
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(commands, "_agrees", lambda question: answer)
+    monkeypatch.setattr(asking, "agrees", lambda question: answer)
 
 
 def test_what_differs_is_shown_and_where_nobody_can_be_asked_nothing_is_done(app, sqlite, logs, failed):
