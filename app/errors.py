@@ -181,6 +181,14 @@ class NotRetriable(AppError):
     """Messages that cannot be tried again: of a campaign that has none such, or is in a state for which it is wrong."""
 
 
+class NoLedger(AppError):
+    """A campaign goes to logs, and has no ledger."""
+
+
+class FileUnusable(AppError):
+    """A file that a command was given cannot be read or written."""
+
+
 class UnknownFolder(AppError):
     """No one other folder of this name has logs of the campaign that are not finished."""
 

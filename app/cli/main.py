@@ -17,6 +17,7 @@ COMMANDS = {
     "status": "status",
     "logs": "logs",
     "report": "report",
+    "ledger": "ledger",
     "pause": "control",
     "resume": "control",
     "cancel": "control",

@@ -1,0 +1,70 @@
+"""The ledger of a campaign, customer by customer, those included who are only intended so far."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from app.campaigns.snapshot import Snapshot
+from app.domain.delivery import Delivery
+from app.store import intents, messages
+from app.store.shards import Shard
+
+PAGE_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one customer's message."""
+
+    customer_id: int
+    mobile: int
+    parts: int
+    state: Delivery
+    provider_id: str = ""
+    error: str = ""
+    submitted_at: datetime | None = None
+    """None for who is intended: nobody knows yet whether the bytes left."""
+    final_at: datetime | None = None
+
+
+def pages(database: Engine, now: Snapshot, state: Delivery | None = None) -> Iterator[list[Row]]:
+    """Everybody who has a message, or those in one state, by id, in bounded memory. Each page is of one moment, and a
+    customer is on one page, whatever goes on meanwhile."""
+    for shard in now.shards:
+        if not shard.late:
+            yield from _of_shard(database, shard, state)
+
+
+def _of_shard(database: Engine, shard: Shard, state: Delivery | None) -> Iterator[list[Row]]:
+    after_id = shard.after_id
+    while after_id < shard.to_id:
+        with database.connect() as connection:  # one transaction: who is not in the one table is in the other
+            found = messages.page(connection, shard.campaign_id, after_id, shard.to_id, PAGE_ROWS, state)
+            intended = intents.entries(connection, shard.campaign_id, shard.number, Delivery.SUBMITTING)
+        to_id = found[-1].customer_id if len(found) == PAGE_ROWS else shard.to_id
+        rows = [
+            Row(
+                each.customer_id,
+                each.mobile,
+                each.parts,
+                each.state,
+                each.provider_id or "",
+                each.error,
+                each.submitted_at,
+                each.final_at,
+            )
+            for each in found
+        ]
+        if state in {None, Delivery.SUBMITTING}:
+            rows += [
+                Row(each.customer_id, each.mobile, each.parts, each.state)
+                for _, entries in intended
+                for each in entries
+                if after_id < each.customer_id <= to_id
+            ]
+            rows.sort(key=lambda each: each.customer_id)
+        if rows:
+            yield rows
+        after_id = to_id
