@@ -189,6 +189,10 @@ class FileUnusable(AppError):
     """A file that a command was given cannot be read or written."""
 
 
+class BadNumber(AppError):
+    """A number that a command was given is none that can be dialled."""
+
+
 class UnknownFolder(AppError):
     """No one other folder of this name has logs of the campaign that are not finished."""
 

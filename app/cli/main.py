@@ -22,6 +22,7 @@ COMMANDS = {
     "resume": "control",
     "cancel": "control",
     "retry": "retry",
+    "opt-outs": "opt_outs",
     "doctor": "doctor",
     "token": "token",
 }
@@ -43,7 +44,7 @@ class Commands(TyperGroup):
             module = import_module(f"app.cli.{COMMANDS[cmd_name]}")
         finally:
             gc.enable()
-        one.command(cmd_name)(getattr(module, cmd_name))
+        one.command(cmd_name)(getattr(module, cmd_name.replace("-", "_")))
         return typer.main.get_command(one)
 
 

@@ -1,0 +1,63 @@
+"""`opt-outs`: numbers that get nothing are added, removed, taken from a file and written out."""
+
+import pytest
+
+from app.store import opt_outs
+
+
+def among(database, *mobiles, signature="-"):
+    with database.connect() as connection:
+        return opt_outs.among(connection, signature, mobiles)
+
+
+def test_a_number_in_any_usual_form_gets_nothing_from_any_gateway(app, sqlite):
+    assert app("opt-outs", "add", "+86 138-0000-0001").out == "1 number added\n"
+
+    assert among(sqlite, 13800000001, 13800000002) == {13800000001}
+    assert app("opt-outs", "add", "13800000001").out == "0 numbers added\n"
+
+
+def test_a_signature_is_about_its_own_gateways_alone(app, sqlite):
+    app("opt-outs", "add", "13800000001", "--signature", "【店】")
+
+    assert (among(sqlite, 13800000001), among(sqlite, 13800000001, signature="【店】")) == (set(), {13800000001})
+    assert app("opt-outs", "remove", "13800000001").out == "0 numbers removed\n"
+    assert app("opt-outs", "remove", "13800000001", "--signature", "【店】").out == "1 number removed\n"
+
+
+def test_what_was_exported_can_be_imported(app, sqlite, tmp_path, monkeypatch):
+    monkeypatch.setattr("app.cli.opt_outs.AT_ONCE", 2)
+    path = tmp_path / "numbers.csv"
+    path.write_text("\ufeff13800000001\n\n138 0000 0002,anything\n13800000003\n13800000003\n", encoding="utf-8")
+    assert app("opt-outs", "import", str(path)).out == "3 numbers added\n"
+
+    exported = app("opt-outs", "export").out
+    for mobile in (13800000001, 13800000002, 13800000003):
+        app("opt-outs", "remove", str(mobile))
+    path.write_text(exported, encoding="utf-8")
+
+    assert app("opt-outs", "import", str(path)).out == "3 numbers added\n"
+    assert "138****0003,*," in app("opt-outs").out
+
+
+def test_a_file_with_a_fault_changes_nothing(app, sqlite, tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_text("13800000001\n23800000002\n")
+
+    app("opt-outs", "import", str(path)).assert_refused("is no mobile number")
+
+    assert among(sqlite, 13800000001) == set()
+
+
+def test_a_file_that_is_not_there_is_said(app, tmp_path):
+    app("opt-outs", "import", str(tmp_path / "none")).assert_refused("cannot be used")
+
+
+@pytest.mark.parametrize("words", [("add",), ("list", "13800000001")])
+def test_a_number_too_many_or_too_few_is_wrong_usage(app, words):
+    assert app("opt-outs", *words).code == 2
+
+
+@pytest.mark.usefixtures("chinese")
+def test_it_speaks_chinese(app):
+    assert app("opt-outs", "add", "13800000001").out == "新增 1 个号码\n"
