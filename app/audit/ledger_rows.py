@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from app.campaigns.snapshot import Snapshot
 from app.domain.delivery import Delivery
 from app.store import intents, messages
+from app.store.messages import Message
 from app.store.shards import Shard
 
 PAGE_ROWS = 5_000
@@ -29,6 +30,20 @@ class Row:
     final_at: datetime | None = None
 
 
+def of_message(found: Message) -> Row:
+    """The row of a message that has one in the ledger."""
+    return Row(
+        found.customer_id,
+        found.mobile,
+        found.parts,
+        found.state,
+        found.provider_id or "",
+        found.error,
+        found.submitted_at,
+        found.final_at,
+    )
+
+
 def pages(database: Engine, now: Snapshot, state: Delivery | None = None) -> Iterator[list[Row]]:
     """Everybody who has a message, or those in one state, by id, in bounded memory. Each page is of one moment, and a
     customer is on one page, whatever goes on meanwhile."""
@@ -44,19 +59,7 @@ def _of_shard(database: Engine, shard: Shard, state: Delivery | None) -> Iterato
             found = messages.page(connection, shard.campaign_id, after_id, shard.to_id, PAGE_ROWS, state)
             intended = intents.entries(connection, shard.campaign_id, shard.number, Delivery.SUBMITTING)
         to_id = found[-1].customer_id if len(found) == PAGE_ROWS else shard.to_id
-        rows = [
-            Row(
-                each.customer_id,
-                each.mobile,
-                each.parts,
-                each.state,
-                each.provider_id or "",
-                each.error,
-                each.submitted_at,
-                each.final_at,
-            )
-            for each in found
-        ]
+        rows = list(map(of_message, found))
         if state in {None, Delivery.SUBMITTING}:
             rows += [
                 Row(each.customer_id, each.mobile, each.parts, each.state)

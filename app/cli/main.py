@@ -22,6 +22,7 @@ COMMANDS = {
     "resume": "control",
     "cancel": "control",
     "retry": "retry",
+    "find": "find",
     "opt-outs": "opt_outs",
     "doctor": "doctor",
     "token": "token",

@@ -1,0 +1,99 @@
+"""What became of the messages to one number or customer, over all campaigns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from app.audit.ledger_rows import Row, of_message
+from app.domain.campaign import LOG
+from app.domain.delivery import Delivery
+from app.domain.reject import Reason
+from app.gateways.log_file.folder import log_path
+from app.gateways.log_file.reader import LogReader
+from app.store import campaigns, intents, messages, rejects, shards
+from app.store.campaigns import Campaign
+from app.store.tables import customers
+from app.store.tables import intents as intents_table
+from app.store.tables import messages as ledger
+from app.store.tables import shards as shards_table
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One campaign in which there is something: a row of the ledger, a reject, or lines of a log."""
+
+    campaign: Campaign
+    row: Row | None = None
+    reject: Reason | None = None
+    lines: int = 0
+
+
+def mobile_of(database: Engine, customer_id: int) -> str | None:
+    """The number that a customer has now, as it stands in the table."""
+    with database.connect() as connection:
+        return connection.execute(sa.select(customers.c.mobile).where(customers.c.id == customer_id)).scalar()
+
+
+def in_ledgers(database: Engine, *, mobile: int | None, customer_id: int | None) -> list[Found]:
+    """By the number that a message went to, or else by customer, the newest campaign first; by index. Who is rejected
+    is known by customer alone."""
+    with database.connect() as connection:
+        every = {each.id: each for each in campaigns.newest_first(connection)}
+        is_theirs = ledger.c.mobile == mobile
+        if customer_id is not None:  # with the campaign, for the primary key begins with it
+            is_theirs = sa.and_(ledger.c.campaign_id.in_(list(every)), ledger.c.customer_id == customer_id)
+        query = sa.select(ledger.c.campaign_id, ledger.c.customer_id).where(is_theirs)
+        found = [
+            Found(every[campaign_id], of_message(message))
+            for campaign_id, its_id in connection.execute(query).all()
+            for message in messages.of_customers(connection, campaign_id, [its_id])
+        ]
+        found += _intended(connection, every, mobile, customer_id)
+        if customer_id is not None:
+            found += [
+                Found(campaign, reject=each.reason)
+                for campaign in every.values()
+                for each in rejects.between(connection, campaign.id, None, customer_id - 1, customer_id)
+            ]
+    return sorted(found, key=lambda each: each.campaign.id, reverse=True)
+
+
+def _intended(
+    connection: Connection, every: dict[int, Campaign], mobile: int | None, customer_id: int | None
+) -> Iterator[Found]:
+    """Two chunks at most of each shard that somebody has."""
+    query = sa.select(intents_table.c.campaign_id, intents_table.c.shard).distinct()
+    for campaign_id, shard in connection.execute(query).all():
+        for _, entries in intents.entries(connection, campaign_id, shard, Delivery.SUBMITTING):
+            for each in entries:
+                if each.customer_id == customer_id or (customer_id is None and each.mobile == mobile):
+                    row = Row(each.customer_id, each.mobile, each.parts, each.state)
+                    yield Found(every[campaign_id], row)
+
+
+def logs_size(database: Engine) -> int:
+    """Bytes of all logs that are on record: what `in_logs` reads."""
+    with database.connect() as connection:
+        query = sa.select(sa.func.coalesce(sa.func.sum(shards_table.c.log_bytes), 0))
+        return int(connection.execute(query).scalar_one())
+
+
+def in_logs(database: Engine, log_dir: Path, mobile: str) -> Iterator[Found]:
+    """Campaigns in whose logs, as far as they are on record, lines show this number; every byte is read. Raises
+    LogUnusable."""
+    with database.connect() as connection:
+        every = [each for each in campaigns.newest_first(connection) if each.gateway == LOG]
+        parts = {each.id: shards.of_campaign(connection, each.id) for each in every}
+    wanted = mobile.encode()
+    for campaign in every:
+        lines = 0
+        for shard in parts[campaign.id]:
+            for position, line in LogReader(log_path(log_dir, campaign.name, shard.number)).lines(0):
+                if position >= shard.log_bytes:
+                    break
+                lines += wanted in line
+        if lines:
+            yield Found(campaign, lines=lines)
