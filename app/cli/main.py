@@ -24,6 +24,7 @@ COMMANDS = {
     "retry": "retry",
     "find": "find",
     "opt-outs": "opt_outs",
+    "gateways": "gateways",
     "doctor": "doctor",
     "token": "token",
 }

@@ -72,6 +72,12 @@ def take_bind(connection: Connection, gateway: str, most: int, holder: str) -> i
     return None
 
 
+def binds_in_use(connection: Connection) -> dict[str, int]:
+    """How many sessions of each gateway send now; those without any are not there."""
+    query = sa.select(binds.c.gateway, sa.func.count()).where(binds.c.lease_until_ms >= now_ms(connection))
+    return {row[0]: row[1] for row in connection.execute(query.group_by(binds.c.gateway))}
+
+
 def keep_bind(connection: Connection, gateway: str, slot: int, holder: str) -> bool:
     """Show a sign of life; False where somebody else has it."""
     until = now_ms(connection) + int(BIND_LEASE_S * 1000)
