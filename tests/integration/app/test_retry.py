@@ -14,7 +14,7 @@ from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
 from app.errors import NotRetriable
 from app.gateways.base import Answer
-from app.store import campaigns, ledger, shards
+from app.store import campaigns, ledger, retries, shards
 from app.store.database import writing
 from app.store.tables import messages
 from tests.integration.app.campaigns import as_stored, run, shards_of, trigger
@@ -126,6 +126,17 @@ def test_a_late_answer_to_the_first_try_says_nothing_of_the_second(database, log
         assert ledger.settle(connection, campaign.id, 0, late, validity_s=60) == 0
 
     assert check(database, campaign).tally.submitting == 1
+
+
+def test_who_is_in_another_state_by_now_is_not_tried_again(database, logs):
+    campaign, _ = finished(database, logs, refused)
+
+    with writing(database) as connection:  # as they were found before a receipt or another retry came
+        assert retries.try_again(connection, campaign.id, {0}, [2, 3], Delivery.REFUSED) == 1
+        assert retries.try_again(connection, campaign.id, {0}, [2, 3], Delivery.REFUSED) == 0
+
+    tally = check(database, campaign).tally
+    assert (tally.retry, tally.refused, tally.accepted) == (1, 3, 8)
 
 
 def test_a_shard_that_waits_for_later_is_due_at_once(sqlite, logs):
