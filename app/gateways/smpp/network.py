@@ -10,7 +10,7 @@ from app.domain.delivery import Delivery
 from app.domain.mobile import normalise
 from app.domain.receipt import Receipt, Reply
 from app.domain.sms_parts import LONG_REFERENCE, cost
-from app.errors import GatewayAway
+from app.errors import ConfigError, GatewayAway
 from app.gateways.accounts import SmppAccount
 from app.gateways.base import Answer, Submission, Take
 from app.gateways.smpp import receipt, status
@@ -21,6 +21,7 @@ from app.gateways.smpp.session import Session, probe
 from app.gateways.smpp.submission import MOST_PARTS, Envelope, LongText, Submissions
 from app.gateways.smpp.window import Answer as SmppAnswer
 from app.gateways.smpp.window import Outcome
+from app.sentence import Sentence
 
 CONNECT_WITHIN_S = 10.0
 NO_ANSWER = "no_answer"
@@ -76,6 +77,10 @@ class SmppNetwork:
         async with Session(account, on_answers=_nothing, on_late=_nothing, on_deliver=reader.deliver):
             await asyncio.get_running_loop().create_future()
 
+    def check_account(self) -> None:
+        """Raises ConfigError where a session cannot even be tried: without a password, or with one that is too long."""
+        self._for(Bind.TRANSCEIVER)
+
     async def check(self) -> None:
         """Bind and unbind. Raises BindRefused, LinkUnusable and ConfigError."""
         await probe(self._for(Bind.TRANSCEIVER if self._account.bind == "transceiver" else Bind.TRANSMITTER))
@@ -84,7 +89,10 @@ class SmppNetwork:
         account = self._account
         tls = None
         if account.tls:
-            tls = ssl.create_default_context(cafile=str(account.tls_ca) if account.tls_ca else None)
+            try:
+                tls = ssl.create_default_context(cafile=str(account.tls_ca) if account.tls_ca else None)
+            except OSError as error:
+                raise ConfigError([Sentence("gateways.no_password", path=account.tls_ca, why=error.strerror)]) from None
         return Account(
             host=account.host,
             port=account.port,

@@ -2,8 +2,10 @@
 
 import pytest
 
+from app.config import Config
 from app.errors import ConfigError
 from app.gateways.accounts import load
+from app.gateways.networks import load_networks
 from tests.words import refused, words
 
 GOOD = """
@@ -115,3 +117,22 @@ def test_what_is_no_table_of_accounts_is_refused(tmp_path, text, why):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with refused(ConfigError, match=r"nowhere\.toml cannot be read: No such file"):
         load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("password", "why"), [("", "SMPP_A_PASSWORD is not set"), ("tooLong" * 50, "password must be ASCII")]
+)
+def test_a_password_that_is_missing_or_cannot_be_is_said_before_anything_is_sent(tmp_path, monkeypatch, password, why):
+    monkeypatch.setenv("SMPP_A_PASSWORD", password)
+
+    with refused(ConfigError, match=rf"\[smpp-a\] .*{why}") as refusal:
+        load_networks(Config(sms_gateways=written(tmp_path, GOOD)))
+    assert "tooLong" not in words(refusal.value)
+
+
+def test_certificates_that_are_not_there_are_said_before_anything_is_sent(tmp_path, monkeypatch):
+    monkeypatch.setenv("SMPP_A_PASSWORD", "geheim")
+    text = GOOD + f'tls = true\ntls_ca = "{tmp_path / "nowhere.pem"}"\n'
+
+    with refused(ConfigError, match=r"nowhere\.pem cannot be read"):
+        load_networks(Config(sms_gateways=written(tmp_path, text)))
