@@ -2,6 +2,7 @@
 # PROCESSES=1 one process for the tests instead of two more than there are cores.
 PYTHON ?= python3
 CUSTOMERS ?= 2000000
+GATEWAY ?= log
 PROCESSES ?= auto
 FUZZ_SECONDS ?= 600
 BIN := .venv/bin
@@ -12,8 +13,8 @@ BIN := .venv/bin
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/runtime ## seed 2,000,000 customers into SQLite, greet them all, check the logs
-	@PATH="$(CURDIR)/$(BIN):$$PATH" CUSTOMERS=$(CUSTOMERS) sh examples/demo.sh
+demo: .venv/runtime ## seed 2,000,000 customers into SQLite, greet them all, check the logs; GATEWAY=smpp to a message centre
+	@PATH="$(CURDIR)/$(BIN):$$PATH" CUSTOMERS=$(CUSTOMERS) GATEWAY=$(GATEWAY) sh examples/demo.sh
 
 serve: .venv/runtime ## run the server on DATABASE_URL until Ctrl-C
 	@exec $(BIN)/python -m app serve

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The whole story on an embedded database: migrate, seed, serve, trigger, watch, report, stop.
 # Run by `make demo`; by hand, with the environment active:  CUSTOMERS=10000 sh examples/demo.sh
+# GATEWAY=smpp sends to a message centre of our own, which reaches no phone, and compares with its log.
 set -eu
 cd "$(dirname "$0")/.."
 customers=${CUSTOMERS:-2000000}
@@ -14,26 +15,64 @@ export SMS_LOG_DIR="$folder/logs"
 : "${SMS_PORT:=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}"
 export SMS_PORT
 
+centre=
+server=
+stop() {
+    trap - EXIT INT TERM
+    for each in $server $centre; do
+        kill -TERM "$each" 2>/dev/null || true
+        wait "$each" 2>/dev/null || true
+    done
+}
+trap stop EXIT
+trap 'stop; exit 130' INT TERM
+
+# until_says WORDS FILE PROCESS: wait for the words, or end with the file where the process did
+until_says() {
+    until grep -q "$1" "$2" 2>/dev/null; do
+        if ! kill -0 "$3" 2>/dev/null; then
+            cat "$2" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+}
+
+gateway=${GATEWAY:-log}
+if [ "$gateway" = smpp ]; then
+    centre_log=$folder/$name.centre.log
+    python -m examples.smsc --port 0 --log "$centre_log" >"$folder/centre.out" 2>&1 &
+    centre=$!
+    until_says 'listening on' "$folder/centre.out" "$centre"
+    port=$(sed -n 's/^listening on .*://p' "$folder/centre.out")
+    export SMS_GATEWAYS="$folder/gateways.toml" DEMO_PASSWORD=demo
+    printf '[smpp]\nkind = "smpp"\nhost = "127.0.0.1"\nport = %s\nsystem_id = "demo"\npassword_env = "DEMO_PASSWORD"\nbinds = 4\nwindow = 100\n' "$port" >"$SMS_GATEWAYS"
+    echo "a message centre listens on 127.0.0.1:$port"
+fi
+
 python -m migrations
 python -m seed --customers "$customers"
 
 echo "the server listens on 127.0.0.1:$SMS_PORT"
 python -m app serve 2>"$server_log" &
 server=$!
-stop() {
-    trap - EXIT INT TERM
-    kill -TERM "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-}
-trap stop EXIT
-trap 'stop; exit 130' INT TERM
-until grep -q 'server ready' "$server_log"; do
-    if ! kill -0 "$server" 2>/dev/null; then
-        cat "$server_log" >&2
-        exit 1
-    fi
-    sleep 0.1
-done
+until_says 'server ready' "$server_log" "$server"
+
+if [ "$gateway" = smpp ]; then
+    python -m app trigger "$name" --gateway smpp --template '{name}{honorific}，您好' --watch
+    python -m app status "$name"
+    sent=$(python -m app status "$name" --json | python -c 'import json, sys; print(json.load(sys.stdin)["sent"])')
+    stop
+    taken=$(awk -F '\t' '$4 != ""' "$centre_log" | wc -l)
+    numbers=$(cut -f 3 "$centre_log" | sort -u | wc -l)
+    echo
+    echo "On record as sent $sent; in the centre's log $taken messages to $numbers numbers"
+    echo "The centre's log:    $centre_log"
+    echo "The server's log:    $server_log"
+    echo "The database:        $DATABASE_URL"
+    [ "$sent" -eq "$taken" ] && [ "$taken" -eq "$numbers" ]
+    exit
+fi
 
 python -m app trigger "$name" --watch
 python -m app report "$name"

@@ -33,6 +33,27 @@ def test_the_demo_greets_everyone_says_where_the_logs_are_and_leaves_no_process(
     assert not any(str(tmp_path) in line for line in _environments_of_our_processes())
 
 
+def test_the_demo_by_smpp_compares_what_is_on_record_with_the_centres_log_and_leaves_no_process(tmp_path: Path) -> None:
+    settings = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "CUSTOMERS": "2000",
+        "DEMO_DIR": str(tmp_path),
+        "GATEWAY": "smpp",
+        "SMS_PORT": str(free_port()),
+        "SMS_SHARD_SIZE": "500",
+    }
+
+    done = subprocess.run(
+        ["sh", SCRIPT], check=False, env=os.environ | settings, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "On record as sent 2000; in the centre's log 2000 messages to 2000 numbers" in done.stdout
+    (centre_log,) = tmp_path.glob("*.centre.log")
+    assert centre_log.read_text().count("\n") == 2000
+    assert not any(str(tmp_path) in line for line in _environments_of_our_processes())
+
+
 def _environments_of_our_processes() -> list[str]:
     """What every process of this user was started with; those that end meanwhile are left out."""
     found = []
