@@ -21,10 +21,16 @@ class Smsc:
         self.log = folder / "smsc.log"
         self.control = folder / "control"
         self._output = folder / "output"
-        command = [sys.executable, str(ROOT / "examples" / "smsc.py"), "--port", "0", "--log", str(self.log)]
+        self._options = options
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Also after its end: on the same port, with the same log."""
+        command = [sys.executable, str(ROOT / "examples" / "smsc.py"), "--port", str(self.port), "--log", str(self.log)]
         with open(self._output, "wb") as out:
             self.process = subprocess.Popen(
-                [*command, "--control", str(self.control), *options],
+                [*command, "--control", str(self.control), *self._options],
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdout=out,
                 stderr=subprocess.STDOUT,

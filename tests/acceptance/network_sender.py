@@ -1,0 +1,126 @@
+"""The server beside the demo message centre, whose own log judges what was submitted."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from app.domain.delivery import Delivery
+from app.store.tables import intents, messages, rejects, shards
+from tests.integration.app.people import crowd, move_in
+from tests.integration.app.serving import Product
+from tests.integration.smpp.smsc import Smsc, running
+from tests.waiting import until
+
+GATEWAY = "smpp-a"
+LESS_PATIENCE = """
+import sys
+from datetime import timedelta
+from app.store import receipts
+
+receipts.BY_NUMBER_AFTER = timedelta(seconds=6)
+from app import console
+from app.cli import main as commands
+
+sys.argv = ["app", "serve"]
+console.run(commands.cli)
+"""
+"""A receipt whose id is on no record is sooner taken for one of a message in doubt; an answer takes 2 s at most."""
+
+Counts = Counter[tuple[int, str]]
+"""How many messages of which shard are in which state."""
+
+
+class Sender(Product):
+    """A server with one gateway, `centre`."""
+
+    expects_tracebacks = True
+    program = (sys.executable, "-c", LESS_PATIENCE)
+    centre: Smsc
+
+    def use(self, centre: Smsc, folder: Path, rate: int) -> None:
+        """Send over it, so many parts a second. Before the start."""
+        self.centre = centre
+        file = folder / "gateways.toml"
+        file.write_text(
+            f'[{GATEWAY}]\nkind = "smpp"\nhost = "127.0.0.1"\nport = {centre.port}\nsystem_id = "sms"\n'
+            f'password_env = "CENTRE_PASSWORD"\nbinds = 4\nwindow = 50\nrate = {rate}\n'
+            f'source = "10690000"\nanswer_timeout_s = 2\n'
+        )
+        self.environment |= {"SMS_GATEWAYS": str(file), "SMS_GATEWAY": GATEWAY, "CENTRE_PASSWORD": "secret"}
+
+    def counts(self) -> Counter[str]:
+        """How many messages are in each state, and `rejected`; after a look whether everything adds up."""
+        with self.database.connect() as connection:
+            if connection.dialect.name == "mysql":  # one moment for all of it
+                connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            rows = connection.execute(sa.select(shards)).mappings().all()
+            by_state: Counts = Counter()
+            of = (messages.c.shard, messages.c.state)
+            query = sa.select(*of, sa.func.count()).group_by(*of)
+            for shard, state, count in connection.execute(query):
+                by_state[shard, state] += count
+            for shard, ids in connection.execute(sa.select(intents.c.shard, intents.c.ids)):
+                by_state[shard, Delivery.SUBMITTING] += len(ids) // 4
+            query = sa.select(rejects.c.shard, sa.func.count()).group_by(rejects.c.shard)
+            rejected = {row.shard: row[1] for row in connection.execute(query)}
+        found: Counter[str] = Counter()
+        for row in rows:
+            for state in Delivery:
+                tally = row["in_doubt" if state is Delivery.UNKNOWN else state.value]
+                assert tally == by_state[row["number"], state], (row["number"], state)
+                found[state] += tally
+            assert row["sent"] == sum(by_state[row["number"], state] for state in Delivery)
+            assert row["rejected"] == rejected.get(row["number"], 0)
+            assert row["audience"] is None or row["sent"] + row["rejected"] <= row["audience"]
+            found["rejected"] += row["rejected"]
+        return found
+
+    def begin(self, name: str) -> None:
+        """Trigger a campaign; over a gateway that sends it must say what."""
+        answer = json.loads(self.ask(json.dumps({"campaign": name, "template": "{name}, hello"})))
+        assert "tasks" in answer, answer
+
+    def wait_for_submissions(self, count: int) -> None:
+        """In the centre's own log."""
+        until(lambda: len(self.numbers()) >= count, within_s=20, what=f"{count} submissions")
+
+    def numbers(self) -> Counter[int]:
+        """How often each number was submitted to, by the centre's log, as far as its lines are whole."""
+        whole = self.centre.log.read_text().rpartition("\n")[0]
+        return Counter(int(line.split("\t")[2].removeprefix("86")) for line in whole.splitlines())
+
+    def settled(self, customers: int, within_s: float) -> Counter[str]:
+        """The counts, once every receipt came that the centre promised."""
+
+        def found() -> Counter[str]:
+            counts = self.counts()
+            promised = self.promised()
+            over = counts[Delivery.DELIVERED] >= len(promised) and sum(counts.values()) == customers
+            return counts if over and not counts[Delivery.ACCEPTED] else Counter()
+
+        return until(found, within_s=within_s, what=f"every receipt is on record: {self.counts()}")
+
+    def promised(self) -> set[str]:
+        """Numbers that the centre owed, or owes, a receipt."""
+        book = self.centre.log.with_name(self.centre.log.name + ".receipts").read_text()
+        return {line.split("\t")[3] for line in book.splitlines() if line.startswith("owed\t")}
+
+
+@contextmanager
+def sending(url: str, folder: Path, customers: int, rate: int, shards: int = 4) -> Iterator[Sender]:
+    """Started, with so many customers, and nothing sent."""
+    home = folder / "centre"
+    home.mkdir()
+    with (
+        running(home, "--receipts-after", "0.3") as centre,
+        Sender(url, folder, task_worker_num=4, shard_size=-(-customers // shards)) as sender,
+    ):
+        sender.use(centre, folder, rate)
+        move_in(sender.database, crowd(customers))
+        sender.start()
+        yield sender

@@ -1,0 +1,72 @@
+"""A campaign over a message centre: whatever happens, nobody gets a message twice by us, and nobody is forgotten."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.domain.campaign import State
+from app.domain.delivery import Delivery
+from app.store.tables import opt_outs
+from tests.acceptance.network_sender import Sender, sending
+from tests.integration.app.campaigns import with_tables
+from tests.waiting import until
+
+CUSTOMERS = 4_000
+RATE = 1_000
+NAME = "spring"
+EVERYBODY = {13800000000 + number for number in range(1, CUSTOMERS + 1)}
+pytestmark = [pytest.mark.long, pytest.mark.mysql, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def sender(mysql_url: str, tmp_path: Path) -> Iterator[Sender]:
+    with with_tables(mysql_url), sending(mysql_url, tmp_path, CUSTOMERS, RATE) as sender:
+        yield sender
+
+
+def test_a_pause_a_restart_and_a_reply_in_the_middle_leave_nothing_in_doubt(sender: Sender) -> None:
+    sender.begin(NAME)
+    sender.wait_for_submissions(300)
+    sender.centre.say(f"reply 86138{CUSTOMERS:08} 10690000 TD")
+    until(lambda: has_opted_out(sender), what="the reply is an opt-out")
+    assert sender.run("pause", NAME).returncode == 0
+    until(lambda: not sender.counts()[Delivery.SUBMITTING], what="nothing is under way")
+    paused_at = sender.numbers()
+    assert sender.run("resume", NAME).returncode == 0
+    sender.wait_for_submissions(len(paused_at) + 300)
+    assert sender.stop() == 0
+    assert sender.counts()[Delivery.UNKNOWN] == 0
+    sender.start()
+
+    assert sender.wait_until_over(NAME) == State.FINISHED
+
+    counts = sender.settled(CUSTOMERS, within_s=20)
+    numbers = sender.numbers()
+    assert {*numbers} == EVERYBODY - {13800000000 + CUSTOMERS}
+    assert max(numbers.values()) == 1
+    assert +counts == {Delivery.DELIVERED: CUSTOMERS - 1, "rejected": 1}
+
+
+def test_a_server_and_a_centre_that_are_killed_leave_doubt_that_the_receipts_settle(sender: Sender) -> None:
+    sender.begin(NAME)
+    sender.wait_for_submissions(500)
+    sender.centre.kill()
+    sender.centre.start()
+    sender.wait_for_submissions(1_500)
+    sender.kill_everything()
+    sender.start()
+
+    assert sender.wait_until_over(NAME) == State.FINISHED
+
+    counts = sender.settled(CUSTOMERS, within_s=40)
+    numbers = sender.numbers()
+    assert max(numbers.values()) == 1
+    assert counts[Delivery.DELIVERED] + counts[Delivery.UNKNOWN] == CUSTOMERS
+    assert counts[Delivery.UNKNOWN] == CUSTOMERS - len(sender.promised())
+
+
+def has_opted_out(sender: Sender) -> bool:
+    with sender.database.connect() as connection:
+        return bool(connection.execute(sa.select(opt_outs.c.mobile)).first())
