@@ -14,7 +14,7 @@ from tests import memory
 from tests.company import Company
 from tests.keeper import ROOT, wait_until_gone
 
-TIERS = ("acceptance", "integration/app", "integration", "house", "unit")
+TIERS = ("acceptance", "model", "integration/app", "integration", "house", "unit")
 """In this order they are given out: the small ones come last, so that all processes end at about the same time."""
 FOLDER = pytest.StashKey[Path]()
 COMPANY = pytest.StashKey[Company]()
