@@ -1,25 +1,47 @@
 """`python -m app report`."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from sqlalchemy import Engine
 
 from app import config, console
+from app.audit.ledger_report import LedgerReport, ledger_report
 from app.audit.report import Report
 from app.audit.report import report as check_logs
+from app.campaigns.snapshot import snapshot
 from app.catalogue import say
-from app.cli import report_view
+from app.cli import ledger_view, report_view
 from app.cli.shared import Json, Name, opened
+from app.config import Config
 from app.console import out
-from app.domain.campaign import check_name
+from app.domain.campaign import LOG, check_name
+from app.errors import BadRequest
 from app.store.customers import collect_rarely
 
+_CENTRE_LOG = typer.Option("--smsc-log", help="The log of examples/smsc.py, to be compared with the ledger.")
 
-def report(name: Name, as_json: Json = False) -> None:
-    """Check the logs against the database, message by message. Exit status 1 when anything differs."""
+
+def report(name: Name, as_json: Json = False, smsc_log: Annotated[Path | None, _CENTRE_LOG] = None) -> None:
+    """Check what was sent against the database: the logs message by message, or the ledger customer by customer. Exit
+    status 1 when anything differs."""
     settings = config.load()
     database = opened(settings)
     collect_rarely()
+    campaign = snapshot(database, check_name(name)).campaign
+    if campaign.gateway != LOG:
+        agrees = _report_ledger(database, campaign.name, smsc_log, as_json=as_json)
+    elif smsc_log:
+        raise BadRequest("report.no_ledger", campaign=campaign.name)
+    else:
+        agrees = _report_logs(database, settings, campaign.name, as_json=as_json)
+    raise typer.Exit(0 if agrees else 1)
+
+
+def _report_logs(database: Engine, settings: Config, name: str, *, as_json: bool) -> bool:
     with console.err.status(say("report.reading")) as status_line:
-        for step in check_logs(database, settings.sms_log_dir, check_name(name)):
+        for step in check_logs(database, settings.sms_log_dir, name):
             if isinstance(step, Report):
                 whole = step
             else:
@@ -33,4 +55,21 @@ def report(name: Name, as_json: Json = False) -> None:
                 out.print(say("of_task", task=task.task, what=difference))
         for sentence in report_view.late_lines(whole):
             out.print(sentence)
-    raise typer.Exit(0 if whole.agrees else 1)
+    return whole.agrees
+
+
+def _report_ledger(database: Engine, name: str, smsc_log: Path | None, *, as_json: bool) -> bool:
+    config.tune_numpy()
+    with console.err.status(say("report.reading_ledger")) as status_line:
+        for step in ledger_report(database, name, smsc_log):
+            if isinstance(step, LedgerReport):
+                whole = step
+            else:
+                status_line.update(say("report.read", task=step.task))
+    if as_json:
+        console.print_json(ledger_view.ledger_facts(whole))
+    else:
+        out.print(ledger_view.ledger_table(whole))
+        for sentence in ledger_view.ledger_lines(whole):
+            out.print(sentence)
+    return whole.agrees

@@ -1,6 +1,6 @@
 """How a report looks on a terminal, and as JSON."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from rich.table import Table
 
@@ -14,8 +14,8 @@ from app.sentence import Some
 
 def report_table(report: Report) -> Table:
     """One campaign's logs, a row for each task and one in all."""
-    rows = [_report_row(str(each.task), each.tally, _task_facts(each), _agreement(each)) for each in report.tasks]
-    rows.append(_report_row(say("all"), _tally(report), totals(report), _agreement(report)))
+    rows = [_report_row(str(each.task), each.tally, _task_facts(each), agreement(each)) for each in report.tasks]
+    rows.append(_report_row(say("all"), _tally(report), totals(report), agreement(report)))
     expendable = ("bytes", "first", "last", "seconds", "rate", MAN, WOMAN, UNKNOWN, "audience", "gone")
     return table(rows, expendable, has_total=True)
 
@@ -30,7 +30,18 @@ def late_lines(report: Report) -> list[str]:
     return lines
 
 
-def _agreement(of: Report | TaskReport) -> str:
+class Checked(Protocol):
+    """What is compared with the record."""
+
+    @property
+    def agrees(self) -> bool: ...
+
+    @property
+    def agrees_so_far(self) -> bool: ...
+
+
+def agreement(of: Checked) -> str:
+    """Whether it agrees, in a word."""
     if of.agrees:
         return say("yes")
     return say("so_far" if of.agrees_so_far else "no")

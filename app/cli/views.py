@@ -22,7 +22,7 @@ from app.wording import duration
 def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     """All campaigns, a row each."""
     snapshots = list(snapshots)
-    states = _states([each.tally for each in snapshots])
+    states = states_of([each.tally for each in snapshots])
     rows = [
         {
             "campaign": each.campaign.name,
@@ -38,12 +38,12 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
         }
         for each in snapshots
     ]
-    return table(rows, ("triggered", "tasks", "rate", "gone", "rejected", "audience", "left", *_EXPENDABLE_STATES))
+    return table(rows, ("triggered", "tasks", "rate", "gone", "rejected", "audience", "left", *EXPENDABLE_STATES))
 
 
 def shard_table(snapshot: Snapshot) -> Table:
     """One campaign, a row for each task."""
-    states = _states([each.tally for each in snapshot.shards])
+    states = states_of([each.tally for each in snapshot.shards])
     rows = [
         {
             "task": str(each.number),
@@ -57,7 +57,7 @@ def shard_table(snapshot: Snapshot) -> Table:
         }
         for each in snapshot.shards
     ]
-    return table(rows, (MAN, WOMAN, UNKNOWN, "ids", "gone", "rejected", "audience", *_EXPENDABLE_STATES))
+    return table(rows, (MAN, WOMAN, UNKNOWN, "ids", "gone", "rejected", "audience", *EXPENDABLE_STATES))
 
 
 def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
@@ -98,10 +98,11 @@ def forms(tally: Tally) -> dict[str, str]:
     return {MAN: f"{tally.male:,}", WOMAN: f"{tally.female:,}", UNKNOWN: f"{tally.neutral:,}"}
 
 
-_EXPENDABLE_STATES = [each.value for each in Delivery if each is not Delivery.UNKNOWN]
+EXPENDABLE_STATES = [each.value for each in Delivery if each is not Delivery.UNKNOWN]
+"""Columns that a narrow terminal may be without."""
 
 
-def _states(tallies: Iterable[Tally]) -> list[Delivery]:
+def states_of(tallies: Iterable[Tally]) -> list[Delivery]:
     """States of the ledger that a message of these is in."""
     return list(sum(tallies, Tally()).states)
 

@@ -102,6 +102,13 @@ def count_range(connection: Connection, after_id: int, to_id: int) -> int:
     return connection.execute(query).scalar_one()
 
 
+def ids_between(connection: Connection, after_id: int, to_id: int) -> list[int]:
+    """Of everybody with `after_id < id <= to_id`, in order."""
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    statement = f"SELECT id FROM customers WHERE id > {mark} AND id <= {mark} ORDER BY id"  # noqa: S608
+    return [row[0] for row in fetch(connection, statement, (after_id, to_id))]
+
+
 def some(connection: Connection, ids: Sequence[int]) -> list[tuple[int, str, str]]:
     """Id, mobile and name of each of these who is there."""
     found: list[tuple[int, str, str]] = []

@@ -39,6 +39,13 @@ def remove(connection: Connection, campaign_id: int, shard: int, after_id: int, 
     )
 
 
+def count(connection: Connection, campaign_id: int, shard: int) -> int:
+    """How many are intended and have no row yet."""
+    octets = sa.func.sum(sa.func.length(intents.c.ids))
+    query = sa.select(octets).where(intents.c.campaign_id == campaign_id, intents.c.shard == shard)
+    return int(connection.execute(query).scalar() or 0) // 4
+
+
 def entries(connection: Connection, campaign_id: int, shard: int, state: Delivery) -> list[tuple[int, list[Entry]]]:
     """The rows for everybody who was intended, in this state, by the epoch that intended them."""
     query = sa.select(intents).where(intents.c.campaign_id == campaign_id, intents.c.shard == shard)

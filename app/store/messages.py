@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Engine
@@ -36,6 +37,18 @@ class Message:
     error: str
     submitted_at: datetime
     due_at: datetime | None
+    final_at: datetime | None
+
+
+class Fate(NamedTuple):
+    """What a report reads of a row."""
+
+    customer_id: int
+    mobile: int
+    parts: int
+    state: Delivery
+    attempts: int
+    submitted_at: datetime
     final_at: datetime | None
 
 
@@ -134,6 +147,21 @@ def counts(connection: Connection, campaign_id: int, after_id: int, to_id: int) 
     """How many rows are in each state, counted anew."""
     query = sa.select(messages.c.state, sa.func.count()).where(_in(campaign_id, after_id, to_id))
     return {Delivery(state): found for state, found in connection.execute(query.group_by(messages.c.state))}
+
+
+def fates(connection: Connection, campaign_id: int, after_id: int, to_id: int) -> list[Fate]:
+    """Of everybody with `after_id < customer_id <= to_id`, in id order."""
+    query = sa.select(*(messages.c[name] for name in Fate._fields)).where(_in(campaign_id, after_id, to_id))
+    rows = connection.execute(query.order_by(messages.c.customer_id))
+    return [Fate(*row)._replace(state=Delivery(row.state)) for row in rows]
+
+
+def commonest_errors(connection: Connection, campaign_id: int, most: int) -> list[tuple[str, int]]:
+    """The gateway's names for why not, and how many messages have each; the commonest first."""
+    count = sa.func.count()
+    query = sa.select(messages.c.error, count).where(messages.c.campaign_id == campaign_id, messages.c.error != "")
+    rows = connection.execute(query.group_by(messages.c.error).order_by(count.desc(), messages.c.error).limit(most))
+    return [(error, found) for error, found in rows]
 
 
 def doubt(connection: Connection, campaign_id: int, after_id: int, to_id: int, state: Delivery) -> int:
