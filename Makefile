@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help demo serve test unit quick test-compiled check chaos bench bench-campaign bench-duplicates picture clean
+.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp bench bench-campaign bench-duplicates picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ chaos: .venv/dev ## 2,000,000 customers on MySQL under 50 kills, then the engine
 
 fuzz: .venv/fuzz ## let a fuzzer say what it likes to the SMPP gateway for ten minutes, FUZZ_SECONDS for another time
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
+
+chaos-smpp: .venv/dev ## 100,000 customers over the demo message centre under 50 kills; CHAOS_SEED repeats a run
+	CHAOS_CUSTOMERS=100000 CHAOS_KILLS=50 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_smpp.py
 
 bench: .venv/dev ## measure the engine beside its floors, three minutes; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/engine.py

@@ -1,0 +1,78 @@
+"""A campaign over a message centre under kills: the centre's own log is the judge.
+
+CHAOS_SEED repeats a run. CHAOS_CUSTOMERS and CHAOS_KILLS make it longer: `make chaos-smpp`.
+"""
+
+import os
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.domain.campaign import State
+from app.domain.delivery import Delivery
+from app.sending.books import MOST_CHUNKS
+from app.sending.ledger import LARGEST_CHUNK
+from tests.acceptance.network_sender import Sender, sending
+from tests.acceptance.test_chaos import hang_up, kill_a, kill_everything, kill_the_manager
+from tests.integration.app.campaigns import with_tables
+from tests.waiting import until
+
+CUSTOMERS = int(os.environ.get("CHAOS_CUSTOMERS", "6000"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "8"))
+SHARDS = 8
+AT_ONCE = 4
+"""Shards that are sent at the same time."""
+NAME = "stormy"
+
+
+def kill_the_centre(sender: Sender, chance: random.Random) -> None:
+    sender.centre.kill()
+    sender.centre.start()
+
+
+WAYS: dict[Callable[[Sender, random.Random], None], int] = {
+    kill_a("task worker"): 8,
+    kill_a("worker"): 3,
+    kill_a("receiver"): 3,
+    kill_the_centre: 3,
+    hang_up: 3,
+    kill_the_manager: 2,
+    kill_everything: 2,
+}
+"""Each with its weight."""
+
+
+@pytest.mark.long
+@pytest.mark.mysql
+@pytest.mark.timeout(180 + KILLS * 30)
+def test_nobody_is_submitted_to_twice_or_forgotten_under_kills(mysql_url: str, tmp_path: Path) -> None:
+    seed = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
+    print(f"CHAOS_SEED={seed}, {CUSTOMERS} customers, {KILLS} kills")
+    chance = random.Random(seed)
+    killed: Counter[str] = Counter()
+    rate = max(200, CUSTOMERS // (KILLS * 2))
+    with with_tables(mysql_url), sending(mysql_url, tmp_path, CUSTOMERS, rate, SHARDS) as sender:
+        sender.begin(NAME)
+        for _ in range(KILLS):
+            threading.Event().wait(chance.uniform(0.1, 1.5))
+            way = chance.choices(list(WAYS), list(WAYS.values()))[0]
+            way(sender, chance)
+            killed[way.__name__] += 1
+            sender.counts()
+        state_after_the_last_kill = sender.state(NAME)
+        until(lambda: sender.counts() and sender.state(NAME) != State.RUNNING, within_s=120 + KILLS * 15)
+        over = sender.state(NAME)
+        counts = sender.settled(CUSTOMERS, within_s=60)
+        numbers, promised = sender.numbers(), sender.promised()
+
+    print(f"killed {dict(killed)}; {dict(+counts)}")
+    assert state_after_the_last_kill == State.RUNNING, "it was over before the last kill"
+    assert over == State.FINISHED
+    assert max(numbers.values()) == 1
+    assert counts[Delivery.DELIVERED] == len(promised)
+    assert counts[Delivery.UNKNOWN] == CUSTOMERS - len(promised)
+    assert counts[Delivery.UNKNOWN] <= KILLS * AT_ONCE * MOST_CHUNKS * LARGEST_CHUNK
