@@ -17,6 +17,7 @@ from tests.integration.smpp.smsc import Smsc, running
 from tests.waiting import until
 
 GATEWAY = "smpp-a"
+BINDS = 4
 LESS_PATIENCE = """
 import sys
 from datetime import timedelta
@@ -48,7 +49,7 @@ class Sender(Product):
         file = folder / "gateways.toml"
         file.write_text(
             f'[{GATEWAY}]\nkind = "smpp"\nhost = "127.0.0.1"\nport = {centre.port}\nsystem_id = "sms"\n'
-            f'password_env = "CENTRE_PASSWORD"\nbinds = 4\nwindow = 50\nrate = {rate}\n'
+            f'password_env = "CENTRE_PASSWORD"\nbinds = {BINDS}\nwindow = 50\nrate = {rate}\n'
             f'source = "10690000"\nanswer_timeout_s = 2\n'
         )
         self.environment |= {"SMS_GATEWAYS": str(file), "SMS_GATEWAY": GATEWAY, "CENTRE_PASSWORD": "secret"}
