@@ -49,7 +49,7 @@ GUARDS: dict[str, tuple[ModuleType, str, str, dict[str, int]]] = {
     ),
     "whether a receipt may follow": (
         receipts,
-        "not may_follow_receipt(before, receipt.state)",
+        "not may_follow_receipt(before, after)",
         "False",
         {"receipts": 2},
     ),

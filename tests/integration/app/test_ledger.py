@@ -390,13 +390,14 @@ def test_who_is_intended_is_counted_once_in_the_audience(database, logs):
     assert check(database, campaign).tally.audience == 3 + 15
 
 
-def test_a_gateway_whose_password_is_not_there_blocks_the_shard_with_a_sentence(database, logs, tmp_path, monkeypatch):
-    monkeypatch.delenv("NOT_THERE", raising=False)
+def test_a_gateway_whose_password_is_gone_blocks_the_shard_with_a_sentence(database, logs, tmp_path, monkeypatch):
+    monkeypatch.setenv("NOT_THERE", "yet")
     path = tmp_path / "gateways.toml"
     path.write_text('[net]\nkind = "smpp"\nhost = "127.0.0.1"\nsystem_id = "a"\npassword_env = "NOT_THERE"\n')
     move_in(database, crowd(2))
     campaign = trigger(database, "a", SIZE, gateway="net")
     network = load_networks(Config(sms_gateways=path))["net"]
+    monkeypatch.delenv("NOT_THERE")
 
     assert send(database, logs, campaign, network) is Outcome.BLOCKED
     assert check(database, campaign).lease_until_ms == 0
