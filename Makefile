@@ -32,7 +32,7 @@ test-compiled: .venv/dev ## the engine's integration tests on its compiled form,
 	rm -rf build/compiled && mkdir -p build/compiled
 	git ls-files -z | xargs -0 cp --parents -t build/compiled
 	cd build/compiled && ENGINE_COMPILE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
-	cd build/compiled && ../../$(BIN)/python -m pytest -n $(PROCESSES) tests/integration/engine
+	cd build/compiled && ../../$(BIN)/python -m pytest -n logical tests/integration/engine
 
 check: .venv/dev ## ruff, mypy, import-linter and the house rules
 	$(BIN)/ruff check .
