@@ -30,11 +30,6 @@ class Delivery(StrEnum):
         """Whether the gateway said that it has it. This is what counts as sent."""
         return self in _TAKEN
 
-    @property
-    def waits(self) -> bool:
-        """Whether we are to do something about it yet."""
-        return self in {Delivery.SUBMITTING, Delivery.RETRY}
-
 
 _TAKEN = frozenset({Delivery.ACCEPTED, Delivery.DELIVERED, Delivery.UNDELIVERED, Delivery.EXPIRED})
 

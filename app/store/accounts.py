@@ -35,17 +35,6 @@ def _make_sure(connection: Connection, gateway: str) -> None:
             return  # somebody else was quicker
 
 
-def slow_down(connection: Connection, gateway: str, pause_us: int) -> None:
-    """The other side is full: nobody sends before this time is over."""
-    _make_sure(connection, gateway)
-    until = now_us(connection) + pause_us
-    connection.execute(
-        accounts.update()
-        .where(accounts.c.gateway == gateway, accounts.c.next_free_us < until)
-        .values(next_free_us=until)
-    )
-
-
 def take_bind(connection: Connection, gateway: str, most: int, holder: str) -> int | None:
     """One of an account's sessions, 0 to `most - 1`, where one is free; None where all are taken."""
     query = sa.select(binds.c.slot).where(binds.c.gateway == gateway, binds.c.lease_until_ms >= now_ms(connection))

@@ -28,9 +28,6 @@ takes a shard up before it is over harms nobody, for the epoch decides; it only 
 COLUMNS = {each: shards.c["in_doubt" if each is Delivery.UNKNOWN else each.value] for each in Delivery}
 """Where the number of messages in each state stands."""
 
-_IS_BEHIND = shards.c.intended_id < shards.c.last_id
-"""A shard that nobody ever had."""
-
 
 @dataclass(frozen=True, slots=True)
 class Hold:

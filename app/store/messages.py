@@ -1,14 +1,14 @@
 """Rows of `messages`: the ledger. Who changes one holds the row of its shard, see ledger.py."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection, Engine
+from sqlalchemy import ColumnElement, Connection
 
 from app.domain.chunk import Entry
 from app.domain.delivery import Delivery
@@ -16,7 +16,6 @@ from app.store.tables import messages
 
 INSERT_ROWS = 500
 """In one statement: some 50 KB."""
-PAGE_ROWS = 10_000
 _PLAIN = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
 """Names that are written out as they are; a gateway may send any octets."""
 
@@ -113,19 +112,6 @@ def page(
     if state is not None:
         query = query.where(messages.c.state == state)
     return _from(connection.execute(query.order_by(messages.c.customer_id).limit(limit)))
-
-
-def pages(
-    database: Engine, campaign_id: int, after_id: int, to_id: int, state: Delivery | None = None
-) -> Iterator[list[Message]]:
-    """All of them, page by page."""
-    while True:
-        with database.connect() as connection:
-            found = page(connection, campaign_id, after_id, to_id, PAGE_ROWS, state)
-        if not found:
-            return
-        yield found
-        after_id = found[-1].customer_id
 
 
 def due(connection: Connection, campaign_id: int, after_id: int, to_id: int, limit: int) -> list[Message]:
