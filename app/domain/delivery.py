@@ -10,6 +10,7 @@ unknown, refused, undelivered, expired -> retry  only because a person, or the g
 ```
 """
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -60,6 +61,12 @@ def pause_after(attempts: int, validity_s: float) -> float | None:
     hour at most. None once the pauses together are longer than it is worth sending."""
     pauses = [min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**each) for each in range(min(attempts, 200))]
     return pauses[-1] if sum(pauses) <= validity_s else None
+
+
+def after_refusal(attempts: int, validity_s: float, now: datetime) -> tuple[Delivery, datetime | None]:
+    """What a message comes to that was refused for now at so many attempts, and when it is due again."""
+    pause_s = pause_after(attempts, validity_s)
+    return (Delivery.REFUSED, None) if pause_s is None else (Delivery.RETRY, now + timedelta(seconds=pause_s))
 
 
 def may_follow_answer(now: Delivery, answer: Delivery) -> bool:

@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from app.domain.chunk import Chunk, Entry, News
-from app.domain.delivery import Delivery, pause_after
+from app.domain.delivery import Delivery, after_refusal
 from app.gateways.base import Answer, Submission
 
 RIPE_AFTER_S = 1.0
@@ -206,12 +206,7 @@ def _entry(
         return Entry(customer_id, mobile, parts, Delivery.SUBMITTING, submitted_at)
     state, due_at = answer.state, None
     if state is Delivery.RETRY:
-        due_at = now
-        if answer.is_attempt:
-            if (pause_s := pause_after(1, validity_s)) is None:
-                state, due_at = Delivery.REFUSED, None
-            else:
-                due_at = now + timedelta(seconds=pause_s)
+        state, due_at = after_refusal(1, validity_s, now) if answer.is_attempt else (state, now)
     attempts = int(answer.is_attempt)
     said = (answer.provider_id, answer.error, due_at, attempts, answer.part_ids)
     return Entry(customer_id, mobile, parts, state, submitted_at, *said)

@@ -6,14 +6,14 @@ they always agree, and no two changes wait for each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
 from app.domain.campaign import ShardState
 from app.domain.chunk import Chunk, Counts, Entry, News
-from app.domain.delivery import Delivery, may_follow_answer, pause_after
+from app.domain.delivery import Delivery, after_refusal, may_follow_answer
 from app.errors import LeaseLost, ShardTaken
 from app.store import intents, messages, parts, rejects
 from app.store.clock import now_ms
@@ -190,10 +190,7 @@ def settle(connection: Connection, campaign_id: int, number: int, news: Sequence
             continue
         state, due_at, now = each.state, each.due_at, datetime.now(UTC)
         if state is Delivery.RETRY and due_at is None:
-            if (pause_s := pause_after(row.attempts, validity_s)) is None:
-                state = Delivery.REFUSED
-            else:
-                due_at = now + timedelta(seconds=pause_s)
+            state, due_at = after_refusal(row.attempts, validity_s, now)
         counts.move(row.state, state)
         changes.append({
             "customer_id": row.customer_id,
