@@ -9,7 +9,6 @@ from sqlalchemy import Engine
 
 from app.dedupe.prepare_campaign import prepare_campaign
 from app.domain.orders import Rejected, ShardOrder, ShardReport
-from app.domain.progress import ShardProgress
 from app.errors import UnknownDocument
 from app.gateways.base import Network
 from app.runners import orders
@@ -59,7 +58,7 @@ class Work:
     def _send(self, order: ShardOrder) -> ShardReport:
         told_at = 0.0
 
-        def tell(_progress: ShardProgress) -> None:
+        def tell() -> None:
             nonlocal told_at
             now = time.monotonic()
             if now - told_at >= TELL_EVERY_S:

@@ -12,15 +12,14 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.chunk import Chunk, News
 from app.domain.delivery import Delivery
-from app.domain.orders import Outcome, Rejected, ShardOrder
-from app.domain.progress import ShardProgress
+from app.domain.orders import Outcome
 from app.errors import LeaseLost, Overtaken, ShardTaken
 from app.gateways.base import Network
 from app.sending.feed import Feed, Serving, note_turn, opted_out
 from app.sending.strategy import Slice
 from app.sending.submitter import Submitter
 from app.sending.underway import Record, Underway
-from app.store import ledger, messages, rejects, shards
+from app.store import ledger, messages, shards
 from app.store.faults import may_pass, reason, write
 from app.store.ledger import LEASE_S, Hold
 from app.store.shards import Shard
@@ -177,7 +176,7 @@ class Books:
             if isinstance(error, LeaseLost):
                 self._stop_feeding(Outcome.HALTED)
         self._underway.recorded(record)
-        self._tell(record.to_id)
+        self._slice.on_progress()
         if intended and serving:
             self._submit(serving, intended)
 
@@ -270,19 +269,8 @@ class Books:
 
         outcome = await self._write(leave)
         if outcome is Outcome.COMPLETE:
-            await self._in_thread(self._tell_rejects)
+            await self._in_thread(lambda: self._slice.tell_rejected(self._database, shard))
         return outcome
-
-    def _tell(self, last_id: int) -> None:
-        shard = self._shard
-        self._slice.on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, False, shard.tally))
-
-    def _tell_rejects(self) -> None:
-        shard = self._shard
-        with self._database.connect() as connection:
-            counts = rejects.count(connection, shard.campaign_id, shard.number, shard.after_id, shard.to_id)
-        if counts:
-            self._slice.on_rejected(Rejected(ShardOrder(shard.campaign_id, shard.number), counts))
 
     # ── the way to the database ─────────────────────────────────────────────────────────────────
 

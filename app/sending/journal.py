@@ -10,9 +10,8 @@ from app.campaigns.release import let_go
 from app.dedupe.shared_numbers import Turn, decide, note
 from app.domain.campaign import ShardState
 from app.domain.greeting import compile_template
-from app.domain.orders import Outcome, Rejected, ShardOrder
+from app.domain.orders import Outcome, ShardOrder
 from app.domain.page import Page, prepare
-from app.domain.progress import ShardProgress
 from app.errors import Overtaken
 from app.gateways.base import Gateway
 from app.gateways.log_file.journal import LogFile
@@ -85,7 +84,7 @@ class Journal:
             late_turn = Turn(late.of_shard(connection, *of).not_sent) if shard.late else None
             duplicates = Duplicates(connection, shard.campaign_id, shard.last_id, shard.to_id)
             pages = pages_of(connection, shard, shard.to_id, PAGE_ROWS, self._template.columns)
-        last_id, tally, position = shard.last_id, shard.tally, shard.log_bytes
+        last_id, rejected, position = shard.last_id, shard.tally.rejected, shard.log_bytes
         while last_id < shard.to_id:
             if self._slice.should_stop():
                 return Outcome.STOPPED
@@ -98,13 +97,11 @@ class Journal:
             last_id = reached
             position = self._deliver(page, position, is_last=last_id == shard.to_id)
             self._record(page, turn, last_id, position, round((time.monotonic() - began) * 1000))
-            tally += page.tally
-            self._slice.on_progress(ShardProgress(shard.number, shard.after_id, shard.to_id, last_id, False, tally))
+            rejected += page.tally.rejected
+            self._slice.on_progress()
         self._gateway.check()
-        if tally.rejected:
-            with self._database.connect() as connection:
-                counts = rejects.count(connection, shard.campaign_id, shard.number, shard.after_id, shard.to_id)
-            self._slice.on_rejected(Rejected(self._order, counts))
+        if rejected:
+            self._slice.tell_rejected(self._database, shard)
         return Outcome.COMPLETE
 
     def _deliver(self, page: Page, position: int, *, is_last: bool) -> int:

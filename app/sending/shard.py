@@ -9,7 +9,6 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.campaign import LOG, Verb
 from app.domain.orders import Outcome, Rejected, ShardOrder, ShardReport
-from app.domain.progress import ShardProgress
 from app.errors import ConfigError, GatewayAway, LogDamaged, LogUnusable, ShardTaken
 from app.gateways.base import Network
 from app.sending.journal import Journal
@@ -32,7 +31,7 @@ def send_shard(
     *,
     slice_s: float,
     should_stop: Callable[[], bool],
-    on_progress: Callable[[ShardProgress], None],
+    on_progress: Callable[[], None],
     on_rejected: Callable[[Rejected], None],
     networks: Mapping[str, Network] | None = None,
 ) -> ShardReport:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.domain.orders import Outcome, Rejected
-from app.domain.progress import ShardProgress
+from sqlalchemy import Engine
+
+from app.domain.orders import Outcome, Rejected, ShardOrder
+from app.store import rejects
 from app.store.shards import Shard
 
 
@@ -15,8 +17,15 @@ class Slice:
 
     slice_s: float
     should_stop: Callable[[], bool]
-    on_progress: Callable[[ShardProgress], None]
+    on_progress: Callable[[], None]
     on_rejected: Callable[[Rejected], None]
+
+    def tell_rejected(self, database: Engine, shard: Shard) -> None:
+        """The shard is done: how many of it were not greeted, where there are some."""
+        with database.connect() as connection:
+            counts = rejects.count(connection, shard.campaign_id, shard.number, shard.after_id, shard.to_id)
+        if counts:
+            self.on_rejected(Rejected(ShardOrder(shard.campaign_id, shard.number), counts))
 
 
 class Strategy(Protocol):

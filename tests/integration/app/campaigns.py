@@ -65,7 +65,7 @@ def send(
         order,
         slice_s=slice_s,
         should_stop=should_stop,
-        on_progress=lambda _: None,
+        on_progress=lambda: None,
         on_rejected=lambda _: None,
     ).outcome
 

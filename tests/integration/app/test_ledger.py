@@ -37,7 +37,7 @@ def send(database, logs, campaign, network, *, should_stop=lambda: False, slice_
         ShardOrder(campaign.id, number),
         slice_s=slice_s,
         should_stop=should_stop,
-        on_progress=lambda _: None,
+        on_progress=lambda: None,
         on_rejected=lambda _: None,
         networks={network.name: network},
     )

@@ -172,7 +172,7 @@ def test_news_of_rejects_are_counts_once_and_at_the_end(sqlite, logs):
         order,
         slice_s=3600,
         should_stop=lambda: False,
-        on_progress=lambda _: None,
+        on_progress=lambda: None,
         on_rejected=news.append,
     )
 
