@@ -10,16 +10,17 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from app.dedupe.shared_numbers import note
 from app.domain.chunk import Chunk, News
 from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
 from app.errors import LeaseLost, Overtaken, ShardTaken
 from app.gateways.base import Network
-from app.sending.feed import Feed, Serving, note_turn, opted_out
+from app.sending.feed import Feed, Serving
 from app.sending.strategy import Slice
 from app.sending.submitter import Submitter
 from app.sending.underway import Record, Underway
-from app.store import ledger, messages, shards
+from app.store import ledger, messages, opt_outs, shards
 from app.store.faults import may_pass, reason, write
 from app.store.ledger import LEASE_S, Hold
 from app.store.shards import Shard
@@ -43,9 +44,8 @@ AWAY_FOR_S = 60.0
 
 
 class Books:
-    """Of one holder of a shard. Everything that is written goes through one thread, in order."""
-
-    keep_bind: Callable[[Connection], bool]
+    """Of one holder of a shard. Everything that is written goes through one thread, in order. `keep_bind` shows a sign
+    of life of the session; False where somebody else has its place."""
 
     def __init__(
         self,
@@ -58,7 +58,9 @@ class Books:
         network: Network,
         a_slice: Slice,
         thread: ThreadPoolExecutor,
+        keep_bind: Callable[[Connection], bool],
     ) -> None:
+        self._keep_bind = keep_bind
         self._database = database
         self._shard = shard
         self._hold = hold
@@ -114,7 +116,7 @@ class Books:
         hold, is_due = self._hold, time.monotonic() >= self._renewed_at + LEASE_S / 3
 
         def look(connection: Connection) -> bool:
-            if is_due and not self.keep_bind(connection):
+            if is_due and not self._keep_bind(connection):
                 log.warning("somebody else has our session's place", extra={"gateway": self._network.name})
             return ledger.is_to_be_sent(connection, hold, renew=is_due)
 
@@ -192,9 +194,10 @@ class Books:
         self._submit(serving, intended)
 
     def _intend(self, connection: Connection, serving: Serving) -> Intended:
-        chunk, texts = serving.chunk(opted_out(connection, self._network, serving), self._network.max_parts)
+        opted_out = opt_outs.among(connection, self._network.opt_out_key, serving.mobiles)
+        chunk, texts = serving.chunk(opted_out, self._network.max_parts)
         ledger.intend(connection, self._hold, chunk)
-        note_turn(connection, self._hold.campaign_id, serving)
+        note(connection, self._hold.campaign_id, serving.turn)
         return chunk, texts
 
     def _submit(self, serving: Serving, intended: Intended) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from app.dedupe.shared_numbers import Turn, decide, note
+from app.dedupe.shared_numbers import Turn, decide
 from app.domain.chunk import Chunk
 from app.domain.greeting import Template
 from app.domain.page import Page, by_form, prepare
@@ -29,14 +29,16 @@ class Serving:
     to_id: int
     page: Page
     turn: Turn
+    mobiles: list[int]
+    """Of those who are greeted, as are the texts and how many parts each has."""
     texts: list[str]
     parts: list[int]
 
     def chunk(self, opted_out: set[int], max_parts: int) -> tuple[Chunk, list[str]]:
         """Without those who want nothing, and without those whose message would be too long."""
         greeted, rejects = self.page.greeted, list(self.page.rejects)
-        mobiles = list(map(int, greeted.mobiles))
-        ids, texts, parts, genders = list(greeted.ids), self.texts, self.parts, list(greeted.genders)
+        ids, genders = list(greeted.ids), list(greeted.genders)
+        mobiles, texts, parts = self.mobiles, self.texts, self.parts
         if opted_out or max(parts, default=0) > max_parts:
             kept = []
             for place, (customer_id, mobile, count) in enumerate(zip(ids, mobiles, parts, strict=True)):
@@ -89,7 +91,9 @@ class Feed:
         page = prepare(self._template, people, turn.duplicates)
         lines = page.text.split("\n")[:-1]
         made = [self._network.message(each) for each in lines]
-        return Serving(self._reached, to_id, page, turn, [text for text, _ in made], [parts for _, parts in made])
+        mobiles = list(map(int, page.greeted.mobiles))
+        texts, parts = [text for text, _ in made], [count for _, count in made]
+        return Serving(self._reached, to_id, page, turn, mobiles, texts, parts)
 
     def intended(self, serving: Serving) -> None:
         """That chunk is on its way."""
@@ -114,13 +118,3 @@ class Feed:
                     text, parts = self._network.message(page.text.rstrip("\n"))
                     submissions.append(Submission(row.customer_id, row.mobile, text, parts))
         return submissions, not_sent
-
-
-def opted_out(connection: Connection, network: Network, serving: Serving) -> set[int]:
-    """Who of them wants nothing, as of this transaction."""
-    return opt_outs.among(connection, network.opt_out_key, list(map(int, serving.page.greeted.mobiles)))
-
-
-def note_turn(connection: Connection, campaign_id: int, serving: Serving) -> None:
-    """In the transaction that intends the chunk; see dedupe/shared_numbers."""
-    note(connection, campaign_id, serving.turn)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import uvloop
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from app.domain.campaign import State
 from app.domain.greeting import compile_template
@@ -119,8 +119,11 @@ class Ledger:
 
         limiter = Limiter(network.rate, reserve) if network.rate is not None else None
         submitter = Submitter(line, underway, limiter)
-        books = Books(self._database, shard, hold, feed, underway, submitter, network, self._slice, thread)
-        books.keep_bind = lambda connection: accounts.keep_bind(connection, network.name, slot, self.owner)
+
+        def keep_bind(connection: Connection) -> bool:
+            return accounts.keep_bind(connection, network.name, slot, self.owner)
+
+        books = Books(self._database, shard, hold, feed, underway, submitter, network, self._slice, thread, keep_bind)
         keeping = asyncio.create_task(books.keep())
         others = (submitter.submit(), submitter.collect(), incoming.run(looks_at_early=False))
         jobs: list[asyncio.Task[Any]] = [keeping, *map(asyncio.create_task, others)]
