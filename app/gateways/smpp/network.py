@@ -64,28 +64,26 @@ class SmppNetwork:
 
     async def open(self, take: Take) -> "SmppLine":
         """See Network."""
-        is_both = self._account.bind == "transceiver"
-        line = SmppLine(self._account, self._for(Bind.TRANSCEIVER if is_both else Bind.TRANSMITTER), take)
+        line = SmppLine(self._account, self._for(Bind.TRANSMITTER), take)
         await line.open()
         return line
 
     async def receive(self, take: Take) -> None:
         """See Network."""
-        is_both = self._account.bind == "transceiver"
-        account = self._for(Bind.TRANSCEIVER if is_both else Bind.RECEIVER)
         reader = _Reader(self._account, take)
-        async with Session(account, on_answers=_nothing, on_late=_nothing, on_deliver=reader.deliver):
+        async with Session(self._for(Bind.RECEIVER), on_answers=_nothing, on_late=_nothing, on_deliver=reader.deliver):
             await asyncio.get_running_loop().create_future()
 
     def check_account(self) -> None:
         """Raises ConfigError where a session cannot even be tried: without a password, or with one that is too long."""
-        self._for(Bind.TRANSCEIVER)
+        self._for(Bind.TRANSMITTER)
 
     async def check(self) -> None:
         """Bind and unbind. Raises BindRefused, LinkUnusable and ConfigError."""
-        await probe(self._for(Bind.TRANSCEIVER if self._account.bind == "transceiver" else Bind.TRANSMITTER))
+        await probe(self._for(Bind.TRANSMITTER))
 
-    def _for(self, bind: Bind) -> Account:
+    def _for(self, purpose: Bind) -> Account:
+        """For a session that sends or receives; where the account says so each does both."""
         account = self._account
         tls = None
         if account.tls:
@@ -99,7 +97,7 @@ class SmppNetwork:
             system_id=account.system_id,
             password=account.password().get_secret_value(),
             system_type=account.system_type,
-            bind=bind,
+            bind=Bind.TRANSCEIVER if account.bind == "transceiver" else purpose,
             window=account.window,
             answer_timeout_s=account.answer_timeout_s,
             enquire_link_s=account.enquire_link_s,
