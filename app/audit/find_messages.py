@@ -13,9 +13,8 @@ from app.domain.delivery import Delivery
 from app.domain.reject import Reason
 from app.gateways.log_file.folder import log_path
 from app.gateways.log_file.reader import LogReader
-from app.store import campaigns, intents, messages, rejects, shards
+from app.store import campaigns, customers, intents, messages, rejects, shards
 from app.store.campaigns import Campaign
-from app.store.tables import customers
 from app.store.tables import intents as intents_table
 from app.store.tables import messages as ledger
 from app.store.tables import shards as shards_table
@@ -34,7 +33,8 @@ class Found:
 def mobile_of(database: Engine, customer_id: int) -> str | None:
     """The number that a customer has now, as it stands in the table."""
     with database.connect() as connection:
-        return connection.execute(sa.select(customers.c.mobile).where(customers.c.id == customer_id)).scalar()
+        found = customers.some(connection, [customer_id])
+    return found[0][1] if found else None
 
 
 def in_ledgers(database: Engine, *, mobile: int | None, customer_id: int | None) -> list[Found]:
