@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from app.store.messages import INSERT_ROWS, literal
-from app.store.tables import campaigns, message_parts
+from app.store.tables import campaigns, message_parts, messages
 
 
 class Attempt(NamedTuple):
@@ -47,16 +47,25 @@ def insert_new(connection: Connection, ids: Mapping[Attempt, Sequence[str]]) -> 
         insert(connection, {each: its_ids for each, its_ids in ids.items() if each not in known})
 
 
-def by_id(connection: Connection, gateway: str, provider_ids: Collection[str]) -> dict[str, Part]:
-    """Those with these ids, of the newest campaign each."""
+def by_id(connection: Connection, gateway: str, provider_ids: Collection[str]) -> dict[str, tuple[Part, int]]:
+    """Those with these ids, of the newest campaign each, and the shards of their messages."""
     columns = message_parts.c
+    is_of = sa.and_(messages.c.campaign_id == columns.campaign_id, messages.c.customer_id == columns.customer_id)
     rows = connection.execute(
-        sa.select(columns.provider_id, columns.campaign_id, columns.customer_id, columns.attempt, columns.number)
+        sa.select(
+            columns.provider_id,
+            columns.campaign_id,
+            columns.customer_id,
+            columns.attempt,
+            columns.number,
+            messages.c.shard,
+        )
         .join(campaigns, campaigns.c.id == columns.campaign_id)
+        .join(messages, is_of)
         .where(columns.provider_id.in_(provider_ids), campaigns.c.gateway == gateway)
         .order_by(columns.campaign_id, columns.attempt)
     )
-    return {row[0]: Part(Attempt(row[1], row[2], row[3]), row[4]) for row in rows}
+    return {row[0]: (Part(Attempt(row[1], row[2], row[3]), row[4]), row.shard) for row in rows}
 
 
 def undelivered(connection: Connection, attempts: Collection[Attempt]) -> dict[Attempt, set[int]]:

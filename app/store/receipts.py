@@ -41,6 +41,7 @@ class _Found(NamedTuple):
     """What a receipt speaks of."""
 
     key: Key
+    shard: int
     part: Part | None = None
     """None: all of the message."""
 
@@ -86,7 +87,7 @@ def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[i
     for row in rows:
         found = by_id.get(row.provider_id)
         if found is None and row in late and (keys := in_doubt.get(row.mobile)):
-            found = _Found(keys.pop(0))
+            found = keys.pop(0)
         if found is not None:
             receipt = Receipt(row.provider_id, row.mobile, Delivery(row.state), row.error, row.received_at)
             matched.append((found, receipt))
@@ -103,25 +104,25 @@ def _by_id(connection: Connection, gateway: str, provider_ids: Sequence[str]) ->
     if not provider_ids:
         return {}
     rows = connection.execute(
-        sa.select(messages.c.provider_id, messages.c.campaign_id, messages.c.customer_id)
+        sa.select(messages.c.provider_id, messages.c.campaign_id, messages.c.customer_id, messages.c.shard)
         .join(campaigns, campaigns.c.id == messages.c.campaign_id)
         .where(messages.c.provider_id.in_(provider_ids), campaigns.c.gateway == gateway)
         .order_by(messages.c.campaign_id)
     )
-    found = {row.provider_id: _Found((row.campaign_id, row.customer_id)) for row in rows}
-    for provider_id, part in parts.by_id(connection, gateway, provider_ids).items():
+    found = {row.provider_id: _Found((row.campaign_id, row.customer_id), row.shard) for row in rows}
+    for provider_id, (part, shard) in parts.by_id(connection, gateway, provider_ids).items():
         key = (part.attempt.campaign_id, part.attempt.customer_id)
         if provider_id not in found or key[0] >= found[provider_id].key[0]:
-            found[provider_id] = _Found(key, part)
+            found[provider_id] = _Found(key, shard, part)
     return found
 
 
-def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> dict[int, list[Key]]:
+def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> dict[int, list[_Found]]:
     """The messages to each number of which nobody knows whether they were taken, the oldest first."""
-    found: dict[int, list[Key]] = defaultdict(list)
+    found: dict[int, list[_Found]] = defaultdict(list)
     if mobiles:
         rows = connection.execute(
-            sa.select(messages.c.mobile, messages.c.campaign_id, messages.c.customer_id)
+            sa.select(messages.c.mobile, messages.c.campaign_id, messages.c.customer_id, messages.c.shard)
             .join(campaigns, campaigns.c.id == messages.c.campaign_id)
             .where(
                 messages.c.mobile.in_(mobiles),
@@ -131,22 +132,15 @@ def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> d
             .order_by(messages.c.submitted_at)
         )
         for row in rows:
-            found[row.mobile].append((row.campaign_id, row.customer_id))
+            found[row.mobile].append(_Found((row.campaign_id, row.customer_id), row.shard))
     return found
 
 
 def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]]) -> int:
     if not matched:
         return 0
-    keys = [found.key for found, _ in matched]
-    is_one_of = sa.tuple_(messages.c.campaign_id, messages.c.customer_id).in_(keys)
-    place = {
-        (row.campaign_id, row.customer_id): row.shard
-        for row in connection.execute(
-            sa.select(messages.c.campaign_id, messages.c.customer_id, messages.c.shard).where(is_one_of)
-        )
-    }
-    ledger.lock(connection, [(key[0], place[key]) for key in keys if key in place])
+    ledger.lock(connection, [(found.key[0], found.shard) for found, _ in matched])
+    is_one_of = sa.tuple_(messages.c.campaign_id, messages.c.customer_id).in_({found.key for found, _ in matched})
     # After that, and as a locking read: what was read before may be of a moment ago.
     rows = connection.execute(
         sa.select(messages.c.campaign_id, messages.c.customer_id, messages.c.state, messages.c.attempts)
@@ -160,7 +154,7 @@ def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]]) -
     counts: dict[tuple[int, int], Counts] = defaultdict(Counts)
     changes: dict[Key, _Change] = {}
     changed = 0
-    for (key, part), receipt in matched:
+    for (key, shard, part), receipt in matched:
         before, after = state.get(key), receipt.state
         if part is not None:
             if part.attempt.number != last.get(key):
@@ -173,7 +167,7 @@ def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]]) -
             continue
         state[key] = after
         changed += 1
-        counts[key[0], place[key]].move(before, after)
+        counts[key[0], shard].move(before, after)
         # An id that came by its receipt alone is noted, for others may follow.
         is_new = part is None and before is not Delivery.ACCEPTED
         learnt = receipt.provider_id[:64] or None if is_new else None
