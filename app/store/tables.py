@@ -11,6 +11,9 @@ metadata = sa.MetaData()
 Id = sa.Integer().with_variant(mysql.INTEGER(unsigned=True), "mysql", "mariadb")
 """A customer's id: 1 to 4,294,967,295."""
 
+RowId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""One that the database gives out; SQLite does so for its INTEGER alone."""
+
 ExactName = sa.String(64).with_variant(mysql.VARCHAR(64, collation="utf8mb4_bin"), "mysql", "mariadb")
 """Compared character by character; MySQL's default would take `Été` and `ete` for one name."""
 
@@ -68,10 +71,16 @@ campaigns = sa.Table(
 for how long it was paused or failed before it went on or was cancelled; since `halted_since_ms` (Unix time) it is so
 again."""
 
+
+def _of_campaign() -> sa.Column[int]:
+    """The first part of the key of what goes with its campaign."""
+    return sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True)
+
+
 shards = sa.Table(
     "shards",
     metadata,
-    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    _of_campaign(),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("after_id", sa.BigInteger, nullable=False),
     sa.Column("to_id", sa.BigInteger, nullable=False),
@@ -116,7 +125,7 @@ A `late` one has those in the table `late` alone, and the others of the campaign
 late = sa.Table(
     "late",
     metadata,
-    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    _of_campaign(),
     sa.Column("first_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("shard", sa.Integer, nullable=False),
     sa.Column("ids", sa.LargeBinary, nullable=False),
@@ -128,7 +137,7 @@ ascending from `first_id`, u32 each, little-endian; `not_sent` are those among t
 rejects = sa.Table(
     "rejects",
     metadata,
-    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    _of_campaign(),
     sa.Column("customer_id", Id, primary_key=True, autoincrement=False),
     sa.Column("shard", sa.Integer, nullable=False),
     sa.Column("reason", sa.String(16), nullable=False),
@@ -138,7 +147,7 @@ rejects = sa.Table(
 duplicates = sa.Table(
     "duplicates",
     metadata,
-    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    _of_campaign(),
     sa.Column("first_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("last_id", sa.BigInteger, nullable=False),
     sa.Column("ids", sa.LargeBinary, nullable=False),
@@ -152,7 +161,7 @@ shared, u64 each; NULL in campaigns from before these were known. A row for each
 heirs = sa.Table(
     "heirs",
     metadata,
-    sa.Column("campaign_id", sa.Integer, sa.ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    _of_campaign(),
     sa.Column("keeper_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("heir_id", sa.BigInteger),
 )
@@ -162,13 +171,7 @@ shared it gets the message; NULL as long as nobody does."""
 messages = sa.Table(
     "messages",
     metadata,
-    sa.Column(
-        "campaign_id",
-        sa.Integer,
-        sa.ForeignKey("campaigns.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of_campaign(),
     sa.Column("customer_id", Id, primary_key=True, autoincrement=False),
     sa.Column("shard", sa.Integer, nullable=False),
     sa.Column("mobile", sa.BigInteger, nullable=False, index=True),
@@ -206,13 +209,7 @@ that a second one is told from one that nobody asked for."""
 intents = sa.Table(
     "intents",
     metadata,
-    sa.Column(
-        "campaign_id",
-        sa.Integer,
-        sa.ForeignKey("campaigns.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of_campaign(),
     sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("after_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("to_id", sa.BigInteger, nullable=False),
@@ -229,7 +226,7 @@ here. `ids` u32, `mobiles` u64, little-endian, `parts` u8; at the same places, i
 early_receipts = sa.Table(
     "early_receipts",
     metadata,
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("id", RowId, primary_key=True, autoincrement=True),
     sa.Column("gateway", ExactName, nullable=False),
     sa.Column("provider_id", ExactName, nullable=False),
     sa.Column("mobile", sa.BigInteger, nullable=False),
@@ -243,7 +240,7 @@ early_receipts = sa.Table(
 replies = sa.Table(
     "replies",
     metadata,
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("id", RowId, primary_key=True, autoincrement=True),
     sa.Column("gateway", ExactName, nullable=False),
     sa.Column("mobile", sa.BigInteger, nullable=False, index=True),
     sa.Column("text", sa.Text, nullable=False),
