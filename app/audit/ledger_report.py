@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
+from app.audit.agreement import Agreement
 from app.campaigns.snapshot import snapshot
 from app.domain.campaign import ShardState
 from app.domain.delivery import Delivery
@@ -32,7 +33,7 @@ _BY_RECEIPT = frozenset({Delivery.DELIVERED, Delivery.UNDELIVERED, Delivery.EXPI
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerTask:
+class LedgerTask(Agreement):
     """One shard of the ledger. `differences`: none when customers, rows, rejects and counts agree."""
 
     task: int
@@ -43,15 +44,6 @@ class LedgerTask:
     late: list[int]
     """Ids of customers who were not there yet when their turn passed, and have no message."""
     is_finished: bool
-
-    @property
-    def agrees(self) -> bool:
-        return not self.differences
-
-    @property
-    def agrees_so_far(self) -> bool:
-        """Whether nothing differs but that it is not finished, which is the first of the differences then."""
-        return len(self.differences) == (0 if self.is_finished else 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from app.audit.agreement import Agreement
 from app.audit.reject_check import RejectCheck
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.dedupe.shared_numbers import as_recorded
@@ -32,7 +33,7 @@ AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class TaskReport:
+class TaskReport(Agreement):
     """One task's log. `differences`: none when log and database agree on every id of its range."""
 
     task: int
@@ -46,15 +47,6 @@ class TaskReport:
     late: list[int] = field(default_factory=list)
     """Ids of customers who were not there yet when their turn passed, and have no message."""
     is_finished: bool = True
-
-    @property
-    def agrees(self) -> bool:
-        return not self.differences
-
-    @property
-    def agrees_so_far(self) -> bool:
-        """Whether nothing differs but that it is not finished, which is the first of the differences then."""
-        return len(self.differences) == (0 if self.is_finished else 1)
 
     @property
     def rate(self) -> float:
