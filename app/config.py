@@ -188,7 +188,8 @@ def unknown() -> list[str]:
 
 
 def variable(name: str) -> str:
-    """A variable of the operator's own, such as one that holds a gateway's password; '' where there is none."""
+    """From the environment, else from `.env`; '' where there is none. Also for one of the operator's own, such as one
+    that holds a gateway's password."""
     try:
         return os.environ.get(name) or dotenv_values(".env").get(name) or ""
     except (OSError, UnicodeDecodeError):  # `load` says so
@@ -256,12 +257,7 @@ def _choices(field: str) -> list[str]:
 
 def language() -> Language:
     """The language of who called this program; also where other settings cannot be used."""
-    given = os.environ.get("SMS_LANGUAGE")
-    if not given:
-        try:
-            given = dotenv_values(".env").get("SMS_LANGUAGE")
-        except (OSError, UnicodeDecodeError):  # `load` says so
-            given = None
+    given = variable("SMS_LANGUAGE")
     if given in {"en", "zh"}:
         return "zh" if given == "zh" else "en"
     locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "")
