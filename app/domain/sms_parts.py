@@ -5,6 +5,7 @@ each of several parts: 6 octets with an 8-bit reference, 7 with one of 16 bits; 
 67 UCS-2 units, and 152 or 66).
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,6 +36,9 @@ class Cost:
 
 
 _ALONE = {Encoding.GSM_7: 160, Encoding.UCS_2: 70}
+_NOT_GSM_7 = re.compile(f"[^{re.escape(''.join(sorted(OF_ONE_SEPTET | OF_TWO_SEPTETS)))}]")
+_OF_TWO_SEPTETS = re.compile(f"[{re.escape(''.join(sorted(OF_TWO_SEPTETS)))}]")
+_OF_TWO_UNITS = re.compile("[\U00010000-\U0010ffff]")
 
 
 def units_of_several(encoding: Encoding, header_octets: int) -> int:
@@ -74,11 +78,10 @@ def cut(text: str, header_octets: int = SHORT_REFERENCE) -> list[str]:
 
 def _measure(text: str) -> tuple[Encoding, list[int]]:
     """The alphabet, and where in the text the characters of two units stand, rising."""
-    # Most texts are Chinese: the first character that GSM-7 does not have decides.
-    if all(letter in OF_ONE_SEPTET or letter in OF_TWO_SEPTETS for letter in text):
-        return Encoding.GSM_7, [at for at, letter in enumerate(text) if letter in OF_TWO_SEPTETS]
-    wide = [at for at, letter in enumerate(text) if letter > "\uffff"] if max(text) > "\uffff" else []
-    return Encoding.UCS_2, wide
+    encoding, wide = Encoding.GSM_7, _OF_TWO_SEPTETS
+    if _NOT_GSM_7.search(text):
+        encoding, wide = Encoding.UCS_2, _OF_TWO_UNITS
+    return encoding, [found.start() for found in wide.finditer(text)] if wide.search(text) else []
 
 
 def _count(encoding: Encoding, letters: int, wide: list[int], header_octets: int) -> Cost:
