@@ -58,6 +58,18 @@ def cost(text: str, header_octets: int = SHORT_REFERENCE) -> Cost:
     return _count(encoding, len(text), wide, header_octets)
 
 
+def parts_of(text: str, header_octets: int = SHORT_REFERENCE) -> int:
+    """How many SMS `text` costs."""
+    if 2 * len(text) <= _ALONE[encoding_of(text)]:  # even if each character took two units
+        return 1
+    return cost(text, header_octets).parts
+
+
+def encoding_of(text: str) -> Encoding:
+    """The alphabet that it takes."""
+    return Encoding.UCS_2 if _NOT_GSM_7.search(text) else Encoding.GSM_7
+
+
 def cut(text: str, header_octets: int = SHORT_REFERENCE) -> list[str]:
     """The parts of `text`, as many as it costs."""
     encoding, wide = _measure(text)
@@ -78,9 +90,8 @@ def cut(text: str, header_octets: int = SHORT_REFERENCE) -> list[str]:
 
 def _measure(text: str) -> tuple[Encoding, list[int]]:
     """The alphabet, and where in the text the characters of two units stand, rising."""
-    encoding, wide = Encoding.GSM_7, _OF_TWO_SEPTETS
-    if _NOT_GSM_7.search(text):
-        encoding, wide = Encoding.UCS_2, _OF_TWO_UNITS
+    encoding = encoding_of(text)
+    wide = _OF_TWO_SEPTETS if encoding is Encoding.GSM_7 else _OF_TWO_UNITS
     return encoding, [found.start() for found in wide.finditer(text)] if wide.search(text) else []
 
 

@@ -96,6 +96,10 @@ class Line(Protocol):
     def room(self) -> int:
         """How many parts may be submitted now."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is under way: a message of any length may be submitted, and owes the places it lacks."""
+
     def submit(self, submissions: Sequence[Submission]) -> None:
         """Hand them over. Each gets an answer within the account's answer timeout, in any order."""
 

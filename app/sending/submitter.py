@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from app.gateways.base import Answer, Line, Submission
+from app.gateways.base import Answer, Line
 from app.sending.limiter import Limiter
 from app.sending.underway import Underway
 
@@ -22,8 +22,6 @@ class Submitter:
         self._line = line
         self._underway = underway
         self._limiter = limiter
-        self._out: dict[int, Submission] = {}
-        """Submitted, without an answer."""
         self._wake = asyncio.Event()
         self._pause_s = 0.0
         self._paused_until = 0.0
@@ -72,12 +70,13 @@ class Submitter:
             parts, wait_s = self._limiter.free()
             if not parts:
                 return wait_s
-        taken = self._underway.take(self._line.room, parts) if self._may_submit else []
+        line, taken = self._line, []
+        if self._may_submit:
+            taken = self._underway.take(line.room, parts, goes_alone=line.is_empty)
         if not taken:
             return None  # a long one waits until there is room for all of it
         if self._limiter is not None:
             self._limiter.spend(sum(each.parts for each in taken))
-        self._out.update({each.token: each for each in taken})
         self._line.submit(taken)
         self.changed.set()
         return 0.0
@@ -91,7 +90,6 @@ class Submitter:
             self.changed.set()
 
     def _note(self, answer: Answer) -> None:
-        submission = self._out.pop(answer.token, None)
         if answer.is_attempt:
             self._pause_s = 0.0
             self._underway.note(answer)
@@ -104,4 +102,4 @@ class Submitter:
             if until > self._paused_until + self._pause_s / 2:  # one of several that came together
                 self._paused_until = until
                 self._pause_s *= 2
-        self._underway.note(answer, submission if self.is_open else None)
+        self._underway.note(answer, again=self.is_open)

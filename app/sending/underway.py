@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import repeat
 
 from app.domain.chunk import Chunk, Entry, News
 from app.domain.delivery import Delivery, after_refusal
@@ -18,6 +19,7 @@ class _Open:
     """A chunk that is not on record yet."""
 
     chunk: Chunk
+    texts: Sequence[str]
     since: float
     answers: list[Answer | None]
     submitted_at: list[datetime | None]
@@ -75,13 +77,10 @@ class Underway:
     def add(self, chunk: Chunk, texts: Sequence[str]) -> None:
         """A chunk that was intended, with the message for each of its ids."""
         count = len(chunk.ids)
-        opened = _Open(chunk, self._clock(), [None] * count, [None] * count, count, count)
+        opened = _Open(chunk, texts, self._clock(), [None] * count, [None] * count, count, count)
         self._chunks.append(opened)
-        for place, (token, mobile, text, parts) in enumerate(
-            zip(chunk.ids, chunk.mobiles, texts, chunk.parts, strict=True)
-        ):
-            self._place[token] = (opened, place)
-            self._queue.append(Submission(token, mobile, text, parts))
+        self._place.update(zip(chunk.ids, zip(repeat(opened), range(count)), strict=False))
+        self._queue.extend(map(Submission, chunk.ids, chunk.mobiles, texts, chunk.parts))
 
     def add_again(self, submissions: Sequence[Submission]) -> None:
         """Messages that have a row, and are intended again."""
@@ -89,17 +88,21 @@ class Underway:
             self._in_ledger[each.token] = each
             self._queue.append(each)
 
-    def take(self, room: int, parts: int) -> list[Submission]:
-        """The next messages to submit, of so many parts together: there is `room` for no more. That `parts` may leave
-        now is no bar to a first message of more: it leaves, and owes the rest."""
+    def take(self, room: int, parts: int, *, goes_alone: bool = False) -> list[Submission]:
+        """The next messages to submit, of so many parts together: there is `room` for no more, unless the first one
+        `goes_alone` in spite of it. That `parts` may leave now is no bar to a first message of more: it leaves, and
+        owes the rest."""
         taken: list[Submission] = []
-        now = datetime.now(UTC)
-        while self._queue and self._queue[0].parts <= room and (not taken or self._queue[0].parts <= parts):
-            each = self._queue.popleft()
+        queue, place_of, now = self._queue, self._place, datetime.now(UTC)
+        while queue:
+            each = queue[0]
+            if (each.parts > room and (taken or not goes_alone)) or (each.parts > parts and taken):
+                break
+            queue.popleft()
+            taken.append(each)
             room -= each.parts
             parts -= each.parts
-            taken.append(each)
-            if found := self._place.get(each.token):
+            if found := place_of.get(each.token):
                 opened, place = found
                 opened.submitted_at[place] = now
                 opened.unsubmitted -= 1
@@ -115,28 +118,30 @@ class Underway:
 
     # ── what comes back ─────────────────────────────────────────────────────────────────────────
 
-    def note(self, answer: Answer, again: Submission | None = None) -> None:
-        """An answer came. `again`: the message, if it is to be submitted again at once."""
-        if found := self._place.get(answer.token):
+    def note(self, answer: Answer, *, again: bool = False) -> None:
+        """An answer came. `again`: the message is to be submitted again at once."""
+        token = answer.token
+        if found := self._place.get(token):
             opened, place = found
-            if again is not None:
+            if again:
+                chunk = opened.chunk
                 opened.submitted_at[place] = None
                 opened.unsubmitted += 1
-                self._queue.append(again)
-                return
-            if opened.answers[place] is None:
+                self._queue.append(Submission(token, chunk.mobiles[place], opened.texts[place], chunk.parts[place]))
+            elif opened.answers[place] is None:
                 opened.left -= 1
-            elif answer.state is Delivery.UNKNOWN:
-                return  # it had one
-            opened.answers[place] = answer
+                opened.answers[place] = answer
+            elif answer.state is not Delivery.UNKNOWN:  # it had one, and this is a late one
+                opened.answers[place] = answer
             return
-        if again is not None and answer.token in self._in_ledger:
-            self._queue.append(again)
+        submission = self._in_ledger.get(token)
+        if again and submission is not None:
+            self._queue.append(submission)
             return
-        self._in_ledger.pop(answer.token, None)
+        self._in_ledger.pop(token, None)
         due_at = None if answer.is_attempt else datetime.now(UTC)
         self._news.append(
-            News(answer.token, self._epoch, answer.state, answer.provider_id, answer.error, due_at, answer.part_ids)
+            News(token, self._epoch, answer.state, answer.provider_id, answer.error, due_at, answer.part_ids)
         )
 
     def ripe(self, *, all_of_them: bool = False) -> Record | None:
@@ -183,33 +188,20 @@ class Underway:
         del self._news[:count]
 
     def _entries(self, opened: _Open) -> list[Entry]:
-        chunk = opened.chunk
-        now = datetime.now(UTC)
-        return [
-            _entry(customer_id, mobile, parts, answer, submitted_at or now, now, self._validity_s)
-            for customer_id, mobile, parts, answer, submitted_at in zip(
-                chunk.ids, chunk.mobiles, chunk.parts, opened.answers, opened.submitted_at, strict=True
-            )
-        ]
-
-
-def _entry(
-    customer_id: int,
-    mobile: int,
-    parts: int,
-    answer: Answer | None,
-    submitted_at: datetime,
-    now: datetime,
-    validity_s: float,
-) -> Entry:
-    if answer is None:
-        return Entry(customer_id, mobile, parts, Delivery.SUBMITTING, submitted_at)
-    state, due_at = answer.state, None
-    if state is Delivery.RETRY:
-        state, due_at = after_refusal(1, validity_s, now) if answer.is_attempt else (state, now)
-    attempts = int(answer.is_attempt)
-    said = (answer.provider_id, answer.error, due_at, attempts, answer.part_ids)
-    return Entry(customer_id, mobile, parts, state, submitted_at, *said)
+        chunk, now, entries = opened.chunk, datetime.now(UTC), []
+        for customer_id, mobile, parts, answer, submitted_at in zip(
+            chunk.ids, chunk.mobiles, chunk.parts, opened.answers, opened.submitted_at, strict=True
+        ):
+            at, due_at, attempts = submitted_at or now, None, 1
+            if answer is None:
+                entries.append(Entry(customer_id, mobile, parts, Delivery.SUBMITTING, at))
+                continue
+            _, state, provider_id, error, _, _, part_ids = answer
+            if state is Delivery.RETRY:
+                attempts = int(answer.is_attempt)
+                state, due_at = after_refusal(1, self._validity_s, now) if attempts else (state, now)
+            entries.append(Entry(customer_id, mobile, parts, state, at, provider_id, error, due_at, attempts, part_ids))
+        return entries
 
 
 def _differs(answer: Delivery, recorded: Delivery) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -16,8 +18,11 @@ from app.store.tables import messages
 
 INSERT_ROWS = 500
 """In one statement: some 50 KB."""
-_PLAIN = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
+_LONGEST = 64
+_PLAIN = re.compile(r"[A-Za-z0-9_.:+-]+")
 """Names that are written out as they are; a gateway may send any octets."""
+
+_ALIKE = attrgetter("state", "submitted_at", "error", "due_at", "attempts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +60,34 @@ def insert(connection: Connection, campaign_id: int, shard: int, epoch: int, ent
     """Write new rows; in the transaction that moves the shard on."""
     now = _moment(datetime.now(UTC))
     for at in range(0, len(entries), INSERT_ROWS):
-        # Written out, for to bind the values takes PyMySQL 40 us for each.
-        rows = ",".join([
-            f"({campaign_id:d},{each.customer_id:d},{shard:d},{each.mobile:d},{each.parts:d},'{each.state.value}',"
-            f"{epoch:d},{each.attempts:d},{literal(connection, each.provider_id) if each.provider_id else 'NULL'},"
-            f"{literal(connection, each.error)},{_moment(each.submitted_at)},"
-            f"{_moment(each.due_at) if each.due_at else 'NULL'},"
-            f"{now if each.state is Delivery.REFUSED else 'NULL'})"
-            for each in entries[at : at + INSERT_ROWS]
-        ])  # fmt: skip
+        rows: list[str] = []
+        for alike, group in groupby(entries[at : at + INSERT_ROWS], key=_ALIKE):
+            state, submitted_at, error, due_at, attempts = alike
+            # Written out, for to bind the values takes PyMySQL 40 us for each; what many have in common, once.
+            row = (
+                f"({campaign_id:d},%d,{shard:d},%d,%d,'{state.value}',{epoch:d},{attempts:d},%s,"
+                f"{literal(connection, error)},{_moment(submitted_at)},"
+                f"{_moment(due_at) if due_at else 'NULL'},{now if state is Delivery.REFUSED else 'NULL'})"
+            )
+            of = list(group)
+            ids = _literals(connection, [each.provider_id for each in of])
+            rows += [row % (each.customer_id, each.mobile, each.parts, its) for each, its in zip(of, ids, strict=True)]
         connection.exec_driver_sql(
             "INSERT INTO messages (campaign_id, customer_id, shard, mobile, parts, state, epoch, attempts, provider_id,"  # noqa: S608
-            f" error, submitted_at, due_at, final_at) VALUES {rows}"
+            f" error, submitted_at, due_at, final_at) VALUES {','.join(rows)}"
         )
+
+
+def _literals(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Each of them written out, NULL for none."""
+    if all(names) and max(map(len, names)) <= _LONGEST and _PLAIN.fullmatch("".join(names)):
+        return [f"'{each}'" for each in names]
+    return [literal(connection, each) if each else "NULL" for each in names]
 
 
 def literal(connection: Connection, value: str) -> str:
     """Written out for a statement, the first 64 characters."""
-    value = value[:64]
+    value = value[:_LONGEST]
     if not value or _PLAIN.fullmatch(value):
         return f"'{value}'"
     digits = value.encode().hex()

@@ -99,8 +99,7 @@ async def _play(stream: bytes, step: int) -> None:
     link.connection_made(cast(asyncio.Transport, transport))
     link.data_received(encode_raw(Command.BIND_TRANSCEIVER_RESP, 0, 1, b"\0"))
     assert link.is_open
-    for token in range(SUBMITTED):
-        assert link.submit(token, BODY)
+    assert link.submit([(token, BODY) for token in range(SUBMITTED)]) == SUBMITTED
     await asyncio.sleep(0)
     for at in range(0, len(stream), step):
         if not transport.is_closed:

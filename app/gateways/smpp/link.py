@@ -7,7 +7,7 @@ What the transport was given counts as having left, for nobody knows how much of
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, cast
 
@@ -69,15 +69,16 @@ class Link(asyncio.Protocol):
         """Whether it takes submissions."""
         return self._is_bound and not self._is_closing
 
-    def submit(self, token: Any, bodies: list[bytes]) -> bool:
-        """False where the window has no room, or the link does not take any."""
-        if not self.is_open or not self.window.has_room(len(bodies)):
-            return False
-        self.window.add(token, bodies, self._loop.time())
-        if not self._is_flushing:
+    def submit(self, messages: Iterable[tuple[Any, list[bytes]]]) -> int:
+        """How many of them were taken: up to the first that the window has no room for, and none where the link does
+        not take any."""
+        if not self.is_open:
+            return 0
+        taken = self.window.add(messages, self._loop.time())
+        if taken and not self._is_flushing:
             self._is_flushing = True
             self._loop.call_soon(self._flush)
-        return True
+        return taken
 
     async def close(self) -> None:
         """Wait for what is under way, each step for the answer timeout at most, unbind, and close."""

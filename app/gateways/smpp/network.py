@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from app.domain.delivery import Delivery
 from app.domain.mobile import normalise
 from app.domain.receipt import Receipt, Reply
-from app.domain.sms_parts import LONG_REFERENCE, cost
+from app.domain.sms_parts import LONG_REFERENCE, parts_of
 from app.errors import ConfigError, GatewayAway
 from app.gateways.accounts import SmppAccount
 from app.gateways.base import Answer, Submission, Take
@@ -18,7 +18,7 @@ from app.gateways.smpp.account import Account, Bind
 from app.gateways.smpp.pdu import Pdu
 from app.gateways.smpp.receipt import IdForm, State
 from app.gateways.smpp.session import Session, probe
-from app.gateways.smpp.submission import MOST_PARTS, Envelope, LongText, Submissions
+from app.gateways.smpp.submission import Envelope, LongText, Submissions
 from app.gateways.smpp.window import Answer as SmppAnswer
 from app.gateways.smpp.window import Outcome
 from app.sentence import Sentence
@@ -60,7 +60,7 @@ class SmppNetwork:
         """See Network."""
         signature = self._account.signature
         text = text if text.startswith(signature) else signature + text
-        return text, cost(text, LONG_REFERENCE).parts
+        return text, parts_of(text, LONG_REFERENCE)
 
     async def open(self, take: Take) -> "SmppLine":
         """See Network."""
@@ -146,19 +146,23 @@ class SmppLine:
 
     @property
     def room(self) -> int:
-        """See Line. A message of more parts than the window has places goes when nothing else is under way."""
-        if not self._session.is_bound:
-            return 0
-        outstanding = self._session.outstanding
-        return self._window - outstanding if outstanding else max(self._window, MOST_PARTS)
+        """See Line."""
+        return self._window - self._session.outstanding if self._session.is_bound else 0
+
+    @property
+    def is_empty(self) -> bool:
+        """See Line."""
+        return self._session.is_bound and not self._session.outstanding
 
     def submit(self, submissions: Sequence[Submission]) -> None:
         """See Line."""
-        submit, bodies, country_code = self._session.submit, self._bodies, self._country_code
-        for token, mobile, text, _ in submissions:
-            if not submit(token, bodies(f"{country_code}{mobile}", text, token & 0xFFFF)):
-                self._answers.append(Answer(token, Delivery.RETRY, is_unsent=True))
-                self._changed.set()
+        bodies, country_code = self._bodies, self._country_code
+        taken = self._session.submit_all(
+            (token, bodies(f"{country_code}{mobile}", text, token & 0xFFFF)) for token, mobile, text, _ in submissions
+        )
+        if taken < len(submissions):
+            self._answers += [Answer(each.token, Delivery.RETRY, is_unsent=True) for each in submissions[taken:]]
+            self._changed.set()
 
     async def answers(self) -> Sequence[Answer]:
         """See Line."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from app.gateways.smpp.account import Account
@@ -98,7 +98,11 @@ class Session:
     def submit(self, token: Any, bodies: list[bytes]) -> bool:
         """Submit a message, one body of submit_sm for each of its parts. Returns at once; False where nothing was
         taken: the window is full, or there is no link. See `room`."""
-        return self._link is not None and self._link.submit(token, bodies)
+        return self.submit_all([(token, bodies)]) == 1
+
+    def submit_all(self, messages: Iterable[tuple[Any, list[bytes]]]) -> int:
+        """Submit messages, token and bodies of each, in order; how many were taken, see `submit`."""
+        return self._link.submit(messages) if self._link else 0
 
     async def room(self, parts: int = 1) -> None:
         """Wait until a message of so many parts would be taken. Raises LinkUnusable once the session is closed."""

@@ -7,7 +7,7 @@ Sources: SMPP 3.4 sections 4.4.1 (submit_sm), 5.2.12 (esm_class), 7.1.1 (relativ
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.sms_parts import LONG_REFERENCE, Encoding, cost, cut
+from app.domain.sms_parts import LONG_REFERENCE, Encoding, cut, encoding_of
 from app.gateways.smpp.alphabet import DATA_CODING, encode
 from app.gateways.smpp.commands import Command, Tlv
 from app.gateways.smpp.errors import Unencodable
@@ -16,6 +16,8 @@ from app.gateways.smpp.pdu import encode_fields, encode_tlv
 MOST_PARTS = 255
 _HAS_HEADER = 0x40
 _MOST_PAYLOAD = 64_000
+_ALONE = {Encoding.GSM_7: 160, Encoding.UCS_2: 140}
+"""Octets of a text that goes in one part, as alphabet.encode writes it."""
 
 
 class LongText(StrEnum):
@@ -95,26 +97,26 @@ class Submissions:
             raise Unencodable(f"reference {reference} has more than 16 bits")
         before = self._before + number.encode("ascii") + b"\0"
         tlv = b"\x02\x04\x00\x02" + reference.to_bytes(2, "big")
-        whole = cost(text, LONG_REFERENCE)
-        coding = DATA_CODING[whole.encoding]
-        if whole.parts == 1:
-            return [self._body(before, 0, coding, encode(text, whole.encoding), tlv)]
+        encoding = encoding_of(text)
+        octets, coding = encode(text, encoding), DATA_CODING[encoding]
+        if len(octets) <= _ALONE[encoding]:
+            return [self._body(before, 0, coding, octets, tlv)]
         if self._long_text is LongText.PAYLOAD:
-            return [self._body(before, 0, coding, b"", tlv + _payload(text, whole.encoding))]
-        if whole.parts > MOST_PARTS:
-            raise Unencodable(f"a text of {whole.parts} parts, there are {MOST_PARTS} at most")
-        header = b"\x06\x08\x04" + reference.to_bytes(2, "big") + bytes([whole.parts])
+            return [self._body(before, 0, coding, b"", tlv + _payload(octets))]
+        parts = cut(text, LONG_REFERENCE)
+        if len(parts) > MOST_PARTS:
+            raise Unencodable(f"a text of {len(parts)} parts, there are {MOST_PARTS} at most")
+        header = b"\x06\x08\x04" + reference.to_bytes(2, "big") + bytes([len(parts)])
         return [
-            self._body(before, _HAS_HEADER, coding, header + bytes([at]) + encode(part, whole.encoding), tlv)
-            for at, part in enumerate(cut(text, LONG_REFERENCE), 1)
+            self._body(before, _HAS_HEADER, coding, header + bytes([at]) + encode(part, encoding), tlv)
+            for at, part in enumerate(parts, 1)
         ]
 
     def _body(self, before: bytes, esm_class: int, coding: int, message: bytes, tlvs: bytes) -> bytes:
         return b"%b%c%b%c\0%c%b%b" % (before, esm_class, self._middle, coding, len(message), message, tlvs)
 
 
-def _payload(text: str, encoding: Encoding) -> bytes:
-    octets = encode(text, encoding)
+def _payload(octets: bytes) -> bytes:
     if len(octets) > _MOST_PAYLOAD:
         raise Unencodable(f"a text of {len(octets)} bytes, there are {_MOST_PAYLOAD} at most")
     return encode_tlv(Tlv.MESSAGE_PAYLOAD, octets)

@@ -3,6 +3,7 @@
 A message is told once, when its last part is answered, timed out or lost. What is answered after that is told again.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -107,20 +108,21 @@ class Window:
         self._sequence = self._sequence + 1 if self._sequence < LAST_SEQUENCE else 1
         return self._sequence
 
-    def add(self, token: Any, bodies: list[bytes], now: float) -> None:
-        """Take a message in; its PDUs are in `unsent`."""
-        deadline = now + self._timeout_s
-        if len(bodies) == 1:
-            self._add(token, bodies[0], deadline)
-            return
-        message = _Message(token, len(bodies))
-        for at, body in enumerate(bodies):
-            self._add(_Part(message, at), body, deadline)
-
-    def _add(self, token: Any, body: bytes, deadline: float) -> None:
-        sequence = self.next_sequence()
-        self._open[sequence] = (token, deadline)
-        self.unsent[sequence] = HEADER.pack(16 + len(body), Command.SUBMIT_SM, 0, sequence) + body
+    def add(self, messages: Iterable[tuple[Any, list[bytes]]], now: float) -> int:
+        """Take messages in, token and bodies of each, up to the first that there is no room for; how many were taken.
+        Their PDUs are in `unsent`."""
+        opened, unsent, pack = self._open, self.unsent, HEADER.pack
+        deadline, taken = now + self._timeout_s, 0
+        for token, bodies in messages:
+            if not self.has_room(len(bodies)):
+                break
+            message = _Message(token, len(bodies)) if len(bodies) > 1 else None
+            for at, body in enumerate(bodies):
+                sequence = self.next_sequence()
+                opened[sequence] = (token if message is None else _Part(message, at), deadline)
+                unsent[sequence] = pack(16 + len(body), Command.SUBMIT_SM, 0, sequence) + body
+            taken += 1
+        return taken
 
     def settle(self, sequence: int, status: int, body: bytes) -> bool:
         """An answer came. False where it answers nothing that we know."""

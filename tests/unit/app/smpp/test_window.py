@@ -66,7 +66,7 @@ def test_each_message_is_told_once_and_as_its_parts_went(events: list[tuple[str,
         if what == "add":
             before = set(under_test.unsent)
             token = len(naive.parts)
-            under_test.add(token, [b""] * number, now)
+            under_test.add([(token, [b""] * number)], now)
             naive.parts[token] = [sequence for sequence in under_test.unsent if sequence not in before]
             naive.due |= dict.fromkeys(naive.parts[token], now + TIMEOUT_S)
         elif what == "flush":
@@ -99,7 +99,7 @@ def test_each_message_is_told_once_and_as_its_parts_went(events: list[tuple[str,
 
 def test_an_accepted_message_has_its_ids_in_the_order_of_its_parts() -> None:
     under_test = window()
-    under_test.add("anna", [b"", b"", b""], 0)
+    under_test.add([("anna", [b"", b"", b""])], 0)
     under_test.unsent.clear()
 
     for sequence, provider_id in ((2, b"b\0"), (3, b"c"), (1, b"a\0junk")):
@@ -110,7 +110,7 @@ def test_an_accepted_message_has_its_ids_in_the_order_of_its_parts() -> None:
 
 def test_a_message_of_which_one_part_is_refused_is_partial_and_says_which_parts_went() -> None:
     under_test = window()
-    under_test.add("anna", [b"", b""], 0)
+    under_test.add([("anna", [b"", b""])], 0)
     under_test.unsent.clear()
 
     under_test.settle(2, 0x58, b"")
@@ -121,7 +121,7 @@ def test_a_message_of_which_one_part_is_refused_is_partial_and_says_which_parts_
 
 def test_a_message_of_which_one_part_never_left_is_partial() -> None:
     under_test = window()
-    under_test.add("anna", [b"", b""], 0)
+    under_test.add([("anna", [b"", b""])], 0)
     del under_test.unsent[1]
 
     under_test.settle(1, 0, b"a\0")
@@ -132,7 +132,7 @@ def test_a_message_of_which_one_part_never_left_is_partial() -> None:
 
 def test_a_late_answer_is_told_as_such() -> None:
     under_test = window()
-    under_test.add("anna", [b""], 0)
+    under_test.add([("anna", [b""])], 0)
     under_test.unsent.clear()
     under_test.expire(TIMEOUT_S)
 
@@ -144,7 +144,7 @@ def test_a_late_answer_is_told_as_such() -> None:
 
 def test_an_answer_to_what_was_not_sent_counts_for_nothing() -> None:
     under_test = window()
-    under_test.add("anna", [b""], 0)
+    under_test.add([("anna", [b""])], 0)
 
     assert not under_test.settle(1, 0, b"a\0")
     under_test.lose()
@@ -153,7 +153,7 @@ def test_an_answer_to_what_was_not_sent_counts_for_nothing() -> None:
 
 def test_an_id_that_is_longer_than_the_standard_allows_is_cut() -> None:
     under_test = window()
-    under_test.add("anna", [b""], 0)
+    under_test.add([("anna", [b""])], 0)
     under_test.unsent.clear()
 
     under_test.settle(1, 0, b"x" * 60_000)
@@ -165,7 +165,7 @@ def test_what_is_remembered_of_missing_answers_is_bounded(monkeypatch: pytest.Mo
     monkeypatch.setattr("app.gateways.smpp.window.MOST_LATE", 10)
     under_test = window()
     for token in range(20):
-        under_test.add(token, [b""], 0)
+        under_test.add([(token, [b""])], 0)
     under_test.unsent.clear()
     under_test.expire(TIMEOUT_S)
 
@@ -176,7 +176,7 @@ def test_a_message_of_more_parts_than_the_window_goes_alone() -> None:
     under_test = window(2)
 
     assert under_test.has_room(3)
-    under_test.add("anna", [b""], 0)
+    under_test.add([("anna", [b""])], 0)
     assert under_test.has_room(1)
     assert not under_test.has_room(2)
 
