@@ -6,7 +6,6 @@ what that costs, and may send when the instant comes that was there before. Sour
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from app.store.clock import now_ms, now_us
 from app.store.tables import accounts, binds
@@ -28,20 +27,21 @@ def reserve(connection: Connection, gateway: str, cost_us: int) -> tuple[int, in
 
 def _make_sure(connection: Connection, gateway: str) -> None:
     if connection.execute(sa.select(accounts.c.gateway).where(accounts.c.gateway == gateway)).scalar() is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(accounts.insert().values(gateway=gateway, next_free_us=0))
-        except IntegrityError:
-            return  # somebody else was quicker
+        _insert(connection, accounts, gateway=gateway, next_free_us=0)
 
 
 def take_bind(connection: Connection, gateway: str, most: int, holder: str) -> int | None:
     """One of an account's sessions, 0 to `most - 1`, where one is free; None where all are taken."""
-    query = sa.select(binds.c.slot).where(binds.c.gateway == gateway, binds.c.lease_until_ms >= now_ms(connection))
-    taken = set(connection.execute(query).scalars())
+    is_taken = binds.c.lease_until_ms >= now_ms(connection)
+    query = sa.select(binds.c.slot, sa.case((is_taken, 1), else_=0)).where(binds.c.gateway == gateway)
+    known: dict[int, int] = {row[0]: row[1] for row in connection.execute(query)}
     until = now_ms(connection) + int(BIND_LEASE_S * 1000)
     for slot in range(most):
-        if slot in taken:
+        if known.get(slot):
+            continue
+        if slot not in known:  # an update of what is not there would lock whatever may come there
+            if _insert(connection, binds, gateway=gateway, slot=slot, holder=holder, lease_until_ms=until):
+                return slot
             continue
         changed = connection.execute(
             binds.update()
@@ -50,15 +50,15 @@ def take_bind(connection: Connection, gateway: str, most: int, holder: str) -> i
         )
         if changed.rowcount == 1:
             return slot
-        try:
-            with connection.begin_nested():
-                connection.execute(
-                    binds.insert().values(gateway=gateway, slot=slot, holder=holder, lease_until_ms=until)
-                )
-        except IntegrityError:
-            continue  # somebody else was quicker
-        return slot
     return None
+
+
+def _insert(connection: Connection, table: sa.Table, **values: object) -> bool:
+    """Whether it is new; somebody else may have been quicker. No savepoint is needed, which a deadlock would take away
+    together with the reason to begin again."""
+    statement = table.insert().values(**values)
+    statement = statement.prefix_with("IGNORE", dialect="mysql").prefix_with("IGNORE", dialect="mariadb")
+    return connection.execute(statement.prefix_with("OR IGNORE", dialect="sqlite")).rowcount == 1
 
 
 def binds_in_use(connection: Connection) -> dict[str, int]:

@@ -1,0 +1,37 @@
+"""What is one for all who send over an account: its sessions and its rate, taken by several at one moment."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from app.store import accounts
+from app.store.faults import write
+
+WITHIN_S = 20.0
+HOLDERS = 6
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_who_come_at_one_moment_to_a_new_account_get_a_session_each(database, number):
+    begin = Barrier(HOLDERS)
+
+    def take(holder: int) -> int | None:
+        begin.wait(WITHIN_S)
+        return write(database, lambda connection: accounts.take_bind(connection, "new", HOLDERS - 1, f"{holder}"))
+
+    with ThreadPoolExecutor(HOLDERS) as threads:
+        taken = list(threads.map(take, range(HOLDERS), timeout=WITHIN_S))
+
+    got = [each for each in taken if each is not None]
+    assert len({*got}) == len(got) >= 1
+    left = [write(database, lambda each: accounts.take_bind(each, "new", HOLDERS - 1, "later")) for _ in taken]
+    assert {*got, *left} == {None, *range(HOLDERS - 1)}
+
+
+def test_a_session_whose_holder_shows_no_life_is_given_to_another(database, monkeypatch):
+    monkeypatch.setattr(accounts, "BIND_LEASE_S", -1.0)
+    write(database, lambda connection: accounts.take_bind(connection, "new", 1, "one"))
+
+    assert write(database, lambda connection: accounts.take_bind(connection, "new", 1, "other")) == 0
+    assert not write(database, lambda connection: accounts.keep_bind(connection, "new", 0, "one"))
