@@ -24,7 +24,7 @@ from app.gateways.base import Line, Network
 from app.receiving.incoming import Incoming
 from app.sending.books import Books
 from app.sending.feed import Feed
-from app.sending.limiter import Limiter
+from app.sending.limiter import of_account
 from app.sending.strategy import Slice
 from app.sending.submitter import Submitter
 from app.sending.underway import Underway
@@ -102,7 +102,7 @@ class Ledger:
     async def _send(
         self, shard: Shard, hold: Hold, line: Line, slot: int, thread: ThreadPoolExecutor, incoming: Incoming
     ) -> Outcome:
-        network, loop = self._network, asyncio.get_running_loop()
+        network = self._network
         template = compile_template(self._campaign.template, None)
         rows = LARGEST_CHUNK
         if network.rate is not None:
@@ -110,15 +110,7 @@ class Ledger:
         feed = Feed(self._database, shard, template, network, chunk_rows=rows)
         underway = Underway(hold.epoch, network.validity_s, time.monotonic)
 
-        async def reserve(cost_us: int) -> tuple[float, float]:
-            def unit() -> tuple[int, int]:
-                return write(self._database, lambda connection: accounts.reserve(connection, network.name, cost_us))
-
-            begins_us, now_us = await loop.run_in_executor(None, unit)
-            return begins_us / 1e6, now_us / 1e6
-
-        limiter = Limiter(network.rate, reserve) if network.rate is not None else None
-        submitter = Submitter(line, underway, limiter)
+        submitter = Submitter(line, underway, of_account(self._database, network))
 
         def keep_bind(connection: Connection) -> bool:
             return accounts.keep_bind(connection, network.name, slot, self.owner)

@@ -60,6 +60,8 @@ class Submitter:
 
     async def _submit_some(self) -> float | None:
         """Seconds until there may be more to do; None: when somebody wakes us."""
+        if self._limiter is not None:
+            self._limiter.left()
         if not self._may_submit:
             return None
         if (pause_s := self._paused_until - time.monotonic()) > 0:

@@ -4,6 +4,10 @@ The generic cell rate algorithm, with the next free instant as its whole state: 
 what that costs, and may send when the instant comes that was there before. Source: ITU-T I.371 section A.
 """
 
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -13,19 +17,32 @@ from app.store.tables import accounts, binds
 BIND_LEASE_S = 10.0
 
 
-def reserve(connection: Connection, gateway: str, cost_us: int) -> tuple[int, int]:
-    """Speak for the next `cost_us` microseconds of an account; when they begin, and what time it is now, by the
-    database's clock."""
-    _make_sure(connection, gateway)
+class Reserved(NamedTuple):
+    """What somebody has spoken for, in seconds."""
+
+    begins: float
+    now: float
+    """Both by the database's clock."""
+    asked: float
+    answered: float
+    """When the database was asked for `now`, and had answered, by the clock of this machine (time.monotonic)."""
+
+
+def reserve(connection: Connection, gateway: str, cost_us: Callable[[int], int]) -> Reserved:
+    """Speak for the next microseconds of an account; how many, `cost_us` says by how many are spoken for already."""
     query = sa.select(accounts.c.next_free_us).where(accounts.c.gateway == gateway).with_for_update()
     next_free_us: int = connection.execute(query).scalar_one()
+    asked = time.monotonic()
     now: int = int(connection.execute(sa.select(now_us(connection))).scalar_one())
+    answered = time.monotonic()
     begins_us = max(next_free_us, now)
-    connection.execute(accounts.update().where(accounts.c.gateway == gateway).values(next_free_us=begins_us + cost_us))
-    return begins_us, now
+    until_us = begins_us + cost_us(begins_us - now)
+    connection.execute(accounts.update().where(accounts.c.gateway == gateway).values(next_free_us=until_us))
+    return Reserved(begins_us / 1e6, now / 1e6, asked, answered)
 
 
-def _make_sure(connection: Connection, gateway: str) -> None:
+def make_sure(connection: Connection, gateway: str) -> None:
+    """That an account has its row, before anything of it is reserved."""
     if connection.execute(sa.select(accounts.c.gateway).where(accounts.c.gateway == gateway)).scalar() is None:
         _insert(connection, accounts, gateway=gateway, next_free_us=0)
 

@@ -29,6 +29,20 @@ def test_who_come_at_one_moment_to_a_new_account_get_a_session_each(database, nu
     assert {*got, *left} == {None, *range(HOLDERS - 1)}
 
 
+def test_who_come_at_one_moment_to_a_new_account_speak_for_its_rate_one_after_the_other(database):
+    begin = Barrier(HOLDERS)
+
+    def reserve(_: int) -> float:
+        begin.wait(WITHIN_S)
+        write(database, lambda connection: accounts.make_sure(connection, "new"))
+        return write(database, lambda connection: accounts.reserve(connection, "new", lambda _: 60_000_000)).begins
+
+    with ThreadPoolExecutor(HOLDERS) as threads:
+        begins = sorted(threads.map(reserve, range(HOLDERS), timeout=WITHIN_S))
+
+    assert [round(each - begins[0]) for each in begins] == [60 * each for each in range(HOLDERS)]
+
+
 def test_a_session_whose_holder_shows_no_life_is_given_to_another(database, monkeypatch):
     monkeypatch.setattr(accounts, "BIND_LEASE_S", -1.0)
     write(database, lambda connection: accounts.take_bind(connection, "new", 1, "one"))
