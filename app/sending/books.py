@@ -167,8 +167,11 @@ class Books:
             ledger.record(connection, *of, work_ms=work_ms)
 
         def write_down_and_intend(connection: Connection) -> Intended | None:
+            chosen = self._choose(connection, serving) if serving else None
             write_down(connection)
-            return self._intend(connection, serving) if serving else None
+            if serving and chosen:
+                self._intend(connection, serving, chosen[0])
+            return chosen
 
         intended = None
         try:
@@ -184,8 +187,14 @@ class Books:
 
     async def _feed_next(self) -> None:
         serving: Serving = await self._in_thread(self._feed.next)
+
+        def choose_and_intend(connection: Connection) -> Intended:
+            chosen = self._choose(connection, serving)
+            self._intend(connection, serving, chosen[0])
+            return chosen
+
         try:
-            intended = await self._write(lambda connection: self._intend(connection, serving), renews=True)
+            intended = await self._write(choose_and_intend, renews=True)
         except Overtaken:  # somebody inherited a number meanwhile: it is made anew
             return
         except LeaseLost:
@@ -193,12 +202,14 @@ class Books:
             return
         self._submit(serving, intended)
 
-    def _intend(self, connection: Connection, serving: Serving) -> Intended:
+    def _choose(self, connection: Connection, serving: Serving) -> Intended:
+        """In the transaction that intends it, and before the shard's row is held."""
         opted_out = opt_outs.among(connection, self._network.opt_out_key, serving.mobiles)
-        chunk, texts = serving.chunk(opted_out, self._network.max_parts)
+        return serving.chunk(opted_out, self._network.max_parts)
+
+    def _intend(self, connection: Connection, serving: Serving, chunk: Chunk) -> None:
         ledger.intend(connection, self._hold, chunk)
         note(connection, self._hold.campaign_id, serving.turn)
-        return chunk, texts
 
     def _submit(self, serving: Serving, intended: Intended) -> None:
         """After the commit."""

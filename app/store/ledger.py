@@ -1,15 +1,18 @@
 """A shard's way through the ledger: claimed under a new epoch, intended, put on record, let go of.
 
-Every change of a message changes the counts of its shard in the same transaction, and takes the shard's row first: so
-they always agree, and no two changes wait for each other.
+Every change of a message changes the counts of its shard in the same transaction, so they always agree. It holds the
+rows of messages first and those of their shards last, so that no two changes wait for each other, and a shard's row,
+which all of them want, is not held for long. Only who claims a shard has its row first.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
+from sqlalchemy.exc import IntegrityError
 
 from app.domain.campaign import ShardState
 from app.domain.chunk import Chunk, Counts, Entry, News
@@ -125,10 +128,16 @@ def record(
 ) -> None:
     """What became of everybody intended with `after_id < id <= to_id`, stragglers as submitting. It asks for the epoch
     alone: what was sent is sent, whatever became of the campaign. Raises LeaseLost. To do it twice is to do it once."""
+    of = (hold.campaign_id, hold.number)
     counts = Counts()
-    for each in entries:
-        if each.state is not Delivery.SUBMITTING:
-            counts.move(Delivery.SUBMITTING, each.state)
+    for state, found in Counter(each.state for each in entries).items():
+        if state is not Delivery.SUBMITTING:
+            counts.move(Delivery.SUBMITTING, state, found)
+    try:
+        messages.insert(connection, *of, hold.epoch, entries)
+    except IntegrityError:  # they are there: by us, or by who took the shard up since
+        if _reached(connection, hold) == after_id:
+            raise
     changed = connection.execute(
         shards.update()
         .where(hold.is_here, shards.c.last_id == after_id, shards.c.intended_id >= to_id)
@@ -140,14 +149,19 @@ def record(
         )
     )
     if changed.rowcount != 1:
-        if connection.execute(sa.select(shards.c.last_id).where(hold.is_here)).scalar() == to_id:
+        if _reached(connection, hold) == to_id:
             return
         raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
-    intents.remove(connection, hold.campaign_id, hold.number, after_id, to_id)
-    messages.insert(connection, hold.campaign_id, hold.number, hold.epoch, entries)
-    of = hold.campaign_id
-    long = {Attempt(of, each.customer_id, each.attempts): each.part_ids for each in entries if each.part_ids}
+    intents.remove(connection, *of, after_id, to_id)
+    long = {
+        Attempt(hold.campaign_id, each.customer_id, each.attempts): each.part_ids for each in entries if each.part_ids
+    }
     parts.insert(connection, long)
+
+
+def _reached(connection: Connection, hold: Hold) -> int | None:
+    """Up to where its shard is on record; None where it is not ours any more."""
+    return connection.execute(sa.select(shards.c.last_id).where(hold.is_here)).scalar()
 
 
 def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]) -> None:
@@ -156,6 +170,8 @@ def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]
     rows = messages.of_customers(connection, hold.campaign_id, customer_ids)
     if all(each.state is Delivery.SUBMITTING and each.epoch == hold.epoch for each in rows):
         return
+    if messages.submit_again(connection, hold.campaign_id, customer_ids, hold.epoch) != len(customer_ids):
+        raise LeaseLost("lease_lost.customers", shard=hold.number, campaign_id=hold.campaign_id)
     counts = Counts()
     counts.move(Delivery.RETRY, Delivery.SUBMITTING, len(customer_ids))
     changed = connection.execute(
@@ -170,14 +186,11 @@ def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]
     )
     if changed.rowcount != 1:
         raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
-    if messages.submit_again(connection, hold.campaign_id, customer_ids, hold.epoch) != len(customer_ids):
-        raise LeaseLost("lease_lost.customers", shard=hold.number, campaign_id=hold.campaign_id)
 
 
 def settle(connection: Connection, campaign_id: int, number: int, news: Sequence[News], *, validity_s: float) -> int:
     """Answers to messages that have a row: of stragglers, and after the time for it. How many of them were news. It
     does not ask whose the shard is, but whether the answer is to the last attempt."""
-    lock(connection, [(campaign_id, number)])
     of = {each.customer_id: each for each in news}
     counts = Counts()
     changes: list[dict[str, object]] = []
@@ -215,7 +228,7 @@ def lock(connection: Connection, of: Sequence[tuple[int, int]]) -> None:
 
 
 def add(connection: Connection, campaign_id: int, number: int, counts: Counts) -> None:
-    """Change the counts of a shard whose row we hold."""
+    """Change the counts of a shard, of whose messages we hold the rows."""
     if moved := _moved(counts):
         connection.execute(shards.update().where(is_shard(campaign_id, number)).values(**moved))
 

@@ -1,10 +1,9 @@
-"""Rows of `messages`: the ledger. Who changes one holds the row of its shard, see ledger.py."""
+"""Rows of `messages`: the ledger. Who changes one changes the counts of its shard, too: see ledger.py."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -14,15 +13,18 @@ from sqlalchemy import ColumnElement, Connection
 
 from app.domain.chunk import Entry
 from app.domain.delivery import Delivery
+from app.store import literals
+from app.store.database import fetch
 from app.store.tables import messages
 
 INSERT_ROWS = 500
 """In one statement: some 50 KB."""
-_LONGEST = 64
-_PLAIN = re.compile(r"[A-Za-z0-9_.:+-]+")
-"""Names that are written out as they are; a gateway may send any octets."""
 
 _ALIKE = attrgetter("state", "submitted_at", "error", "due_at", "attempts")
+
+_STATE = {each.value: each for each in Delivery}
+Key = tuple[int, int]
+"""Campaign id and customer id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Fate(NamedTuple):
 
 def insert(connection: Connection, campaign_id: int, shard: int, epoch: int, entries: Sequence[Entry]) -> None:
     """Write new rows; in the transaction that moves the shard on."""
-    now = _moment(datetime.now(UTC))
+    now = literals.moment(datetime.now(UTC))
     for at in range(0, len(entries), INSERT_ROWS):
         rows: list[str] = []
         for alike, group in groupby(entries[at : at + INSERT_ROWS], key=_ALIKE):
@@ -66,39 +68,16 @@ def insert(connection: Connection, campaign_id: int, shard: int, epoch: int, ent
             # Written out, for to bind the values takes PyMySQL 40 us for each; what many have in common, once.
             row = (
                 f"({campaign_id:d},%d,{shard:d},%d,%d,'{state.value}',{epoch:d},{attempts:d},%s,"
-                f"{literal(connection, error)},{_moment(submitted_at)},"
-                f"{_moment(due_at) if due_at else 'NULL'},{now if state is Delivery.REFUSED else 'NULL'})"
+                f"{literals.name(connection, error)},{literals.moment(submitted_at)},"
+                f"{literals.moment(due_at) if due_at else 'NULL'},{now if state is Delivery.REFUSED else 'NULL'})"
             )
             of = list(group)
-            ids = _literals(connection, [each.provider_id for each in of])
+            ids = literals.names(connection, [each.provider_id for each in of])
             rows += [row % (each.customer_id, each.mobile, each.parts, its) for each, its in zip(of, ids, strict=True)]
         connection.exec_driver_sql(
             "INSERT INTO messages (campaign_id, customer_id, shard, mobile, parts, state, epoch, attempts, provider_id,"  # noqa: S608
             f" error, submitted_at, due_at, final_at) VALUES {','.join(rows)}"
         )
-
-
-def _literals(connection: Connection, names: Sequence[str]) -> list[str]:
-    """Each of them written out, NULL for none."""
-    if all(names) and max(map(len, names)) <= _LONGEST and _PLAIN.fullmatch("".join(names)):
-        return [f"'{each}'" for each in names]
-    return [literal(connection, each) if each else "NULL" for each in names]
-
-
-def literal(connection: Connection, value: str) -> str:
-    """Written out for a statement, the first 64 characters."""
-    value = value[:_LONGEST]
-    if not value or _PLAIN.fullmatch(value):
-        return f"'{value}'"
-    digits = value.encode().hex()
-    if connection.dialect.name == "sqlite":
-        return f"CAST(x'{digits}' AS TEXT)"
-    return f"CONVERT(x'{digits}' USING utf8mb4)"
-
-
-@lru_cache(maxsize=64)  # a batch was submitted at one moment
-def _moment(at: datetime) -> str:
-    return f"'{at.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'milliseconds')}000'"
 
 
 def _in(campaign_id: int, after_id: int, to_id: int) -> ColumnElement[bool]:
@@ -117,6 +96,35 @@ def of_customers(
     """The rows of these; `to_change`: as they are now and stay until the transaction ends."""
     query = sa.select(messages).where(messages.c.campaign_id == campaign_id, messages.c.customer_id.in_(customer_ids))
     return _from(connection.execute(query.with_for_update() if to_change else query))
+
+
+def held(connection: Connection, keys: Collection[Key]) -> dict[Key, tuple[int, Delivery, int]]:
+    """Shard, state and attempts of these, as they are now and stay until the transaction ends."""
+    of: dict[int, list[int]] = defaultdict(list)
+    for campaign_id, customer_id in keys:
+        of[campaign_id].append(customer_id)
+    found = {}
+    columns = messages.c
+    for campaign_id, customer_ids in sorted(of.items()):
+        query = sa.select(columns.customer_id, columns.shard, columns.state, columns.attempts).where(
+            columns.campaign_id == campaign_id, literals.among(columns.customer_id, customer_ids)
+        )
+        rows = connection.execute(
+            query.order_by(columns.customer_id).with_for_update(), execution_options=literals.UNCACHED
+        )
+        for customer_id, shard, state, attempts in rows:
+            found[campaign_id, customer_id] = (shard, _STATE[state], attempts)
+    return found
+
+
+def by_id(connection: Connection, provider_ids: Sequence[str]) -> list[tuple[str, Key]]:
+    """Who has a message that a gateway calls so."""
+    wanted = ",".join(literals.names(connection, provider_ids))
+    rows = fetch(
+        connection,
+        f"SELECT provider_id, campaign_id, customer_id FROM messages WHERE provider_id IN ({wanted})",  # noqa: S608
+    )
+    return [(provider_id, (campaign_id, customer_id)) for provider_id, campaign_id, customer_id in rows]
 
 
 def page(
@@ -201,8 +209,9 @@ def change(
     final = datetime.now(UTC) if state in _FINAL else None
     connection.execute(
         messages.update()
-        .where(messages.c.campaign_id == campaign_id, messages.c.customer_id.in_(customer_ids))
-        .values(state=state, final_at=final, **values)
+        .where(messages.c.campaign_id == campaign_id, literals.among(messages.c.customer_id, customer_ids))
+        .values(state=state, final_at=final, **values),
+        execution_options=literals.UNCACHED,
     )
 
 

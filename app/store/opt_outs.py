@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from app.domain.receipt import Reply
+from app.store import literals
 from app.store.tables import opt_outs, replies
 
 EVERYBODY = "*"
@@ -19,9 +20,9 @@ def among(connection: Connection, signature: str, mobiles: Collection[int]) -> s
     if not mobiles:
         return set()
     query = sa.select(opt_outs.c.mobile).where(
-        opt_outs.c.signature.in_([signature, EVERYBODY]), opt_outs.c.mobile.in_(mobiles)
+        opt_outs.c.signature.in_([signature, EVERYBODY]), literals.among(opt_outs.c.mobile, mobiles)
     )
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(query, execution_options=literals.UNCACHED).scalars())
 
 
 def add(connection: Connection, signature: str, mobiles: Collection[int], source: str) -> int:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from app.store.messages import INSERT_ROWS, literal
-from app.store.tables import campaigns, message_parts, messages
+from app.store import literals
+from app.store.database import fetch
+from app.store.messages import INSERT_ROWS
+from app.store.tables import message_parts
 
 
 class Attempt(NamedTuple):
@@ -29,9 +31,9 @@ class Part(NamedTuple):
 def insert(connection: Connection, ids: Mapping[Attempt, Sequence[str]]) -> None:
     """The ids of the parts of these, in order; in the transaction that records that they were taken."""
     rows = [
-        f"({each.campaign_id:d},{each.customer_id:d},{each.number:d},{number:d},{literal(connection, provider_id)},0)"
+        f"({each.campaign_id:d},{each.customer_id:d},{each.number:d},{number:d},{provider_id},0)"
         for each, its_ids in ids.items()
-        for number, provider_id in enumerate(its_ids, start=1)
+        for number, provider_id in enumerate(literals.names(connection, its_ids), start=1)
     ]
     for at in range(0, len(rows), INSERT_ROWS):
         connection.exec_driver_sql(
@@ -47,25 +49,15 @@ def insert_new(connection: Connection, ids: Mapping[Attempt, Sequence[str]]) -> 
         insert(connection, {each: its_ids for each, its_ids in ids.items() if each not in known})
 
 
-def by_id(connection: Connection, gateway: str, provider_ids: Collection[str]) -> dict[str, tuple[Part, int]]:
-    """Those with these ids, of the newest campaign each, and the shards of their messages."""
-    columns = message_parts.c
-    is_of = sa.and_(messages.c.campaign_id == columns.campaign_id, messages.c.customer_id == columns.customer_id)
-    rows = connection.execute(
-        sa.select(
-            columns.provider_id,
-            columns.campaign_id,
-            columns.customer_id,
-            columns.attempt,
-            columns.number,
-            messages.c.shard,
-        )
-        .join(campaigns, campaigns.c.id == columns.campaign_id)
-        .join(messages, is_of)
-        .where(columns.provider_id.in_(provider_ids), campaigns.c.gateway == gateway)
-        .order_by(columns.campaign_id, columns.attempt)
+def by_id(connection: Connection, provider_ids: Sequence[str]) -> list[tuple[str, Part]]:
+    """The parts that a gateway calls so, the newest last."""
+    wanted = ",".join(literals.names(connection, provider_ids))
+    rows = fetch(
+        connection,
+        "SELECT provider_id, campaign_id, customer_id, attempt, number FROM message_parts"  # noqa: S608
+        f" WHERE provider_id IN ({wanted}) ORDER BY campaign_id, attempt",
     )
-    return {row[0]: (Part(Attempt(row[1], row[2], row[3]), row[4]), row.shard) for row in rows}
+    return [(provider_id, Part(Attempt(*of), number)) for provider_id, *of, number in rows]
 
 
 def undelivered(connection: Connection, attempts: Collection[Attempt]) -> dict[Attempt, set[int]]:

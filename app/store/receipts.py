@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from app.domain.chunk import Counts
 from app.domain.delivery import Delivery, may_follow_receipt
 from app.domain.receipt import Receipt
-from app.store import ledger, parts
-from app.store.messages import change
+from app.store import ledger, messages, parts, tables
+from app.store.messages import Key
 from app.store.parts import Part
-from app.store.tables import campaigns, early_receipts, messages
+from app.store.tables import campaigns, early_receipts
 
 BY_NUMBER_AFTER = timedelta(seconds=20)
 """So long a receipt waits for its id to come on record before it is taken for one of a message in doubt: longer than
@@ -23,9 +23,6 @@ KEPT_FOR = timedelta(hours=72)
 """As long as operators try to deliver, by the usual validity; a receipt that nobody asked for is forgotten then."""
 LOOKED_AT = 1_000
 """Early receipts in one look."""
-
-Key = tuple[int, int]
-"""Campaign id and customer id."""
 
 
 class _Change(NamedTuple):
@@ -41,7 +38,6 @@ class _Found(NamedTuple):
     """What a receipt speaks of."""
 
     key: Key
-    shard: int
     part: Part | None = None
     """None: all of the message."""
 
@@ -103,67 +99,66 @@ def _by_id(connection: Connection, gateway: str, provider_ids: Sequence[str]) ->
     """A gateway may use an id again after some days: the newest campaign has it then."""
     if not provider_ids:
         return {}
-    rows = connection.execute(
-        sa.select(messages.c.provider_id, messages.c.campaign_id, messages.c.customer_id, messages.c.shard)
-        .join(campaigns, campaigns.c.id == messages.c.campaign_id)
-        .where(messages.c.provider_id.in_(provider_ids), campaigns.c.gateway == gateway)
-        .order_by(messages.c.campaign_id)
-    )
-    found = {row.provider_id: _Found((row.campaign_id, row.customer_id), row.shard) for row in rows}
-    for provider_id, (part, shard) in parts.by_id(connection, gateway, provider_ids).items():
-        key = (part.attempt.campaign_id, part.attempt.customer_id)
-        if provider_id not in found or key[0] >= found[provider_id].key[0]:
-            found[provider_id] = _Found(key, shard, part)
+    whole, split = messages.by_id(connection, provider_ids), parts.by_id(connection, provider_ids)
+    own = _of_gateway(connection, gateway, {key[0] for _, key in whole} | {part.attempt[0] for _, part in split})
+    found: dict[str, _Found] = {}
+    for provider_id, key in whole:
+        if key[0] in own and (provider_id not in found or key[0] >= found[provider_id].key[0]):
+            found[provider_id] = _Found(key)
+    for provider_id, part in split:
+        key = part.attempt[:2]
+        if key[0] in own and (provider_id not in found or key[0] >= found[provider_id].key[0]):
+            found[provider_id] = _Found(key, part)
     return found
+
+
+def _of_gateway(connection: Connection, gateway: str, campaign_ids: set[int]) -> set[int]:
+    if not campaign_ids:
+        return set()
+    query = sa.select(campaigns.c.id).where(campaigns.c.id.in_(campaign_ids), campaigns.c.gateway == gateway)
+    return set(connection.execute(query).scalars())
 
 
 def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> dict[int, list[_Found]]:
     """The messages to each number of which nobody knows whether they were taken, the oldest first."""
     found: dict[int, list[_Found]] = defaultdict(list)
+    columns = tables.messages.c
     if mobiles:
         rows = connection.execute(
-            sa.select(messages.c.mobile, messages.c.campaign_id, messages.c.customer_id, messages.c.shard)
-            .join(campaigns, campaigns.c.id == messages.c.campaign_id)
-            .where(
-                messages.c.mobile.in_(mobiles),
-                messages.c.state == Delivery.UNKNOWN,
-                campaigns.c.gateway == gateway,
-            )
-            .order_by(messages.c.submitted_at)
+            sa.select(columns.mobile, columns.campaign_id, columns.customer_id)
+            .join(campaigns, campaigns.c.id == columns.campaign_id)
+            .where(columns.mobile.in_(mobiles), columns.state == Delivery.UNKNOWN, campaigns.c.gateway == gateway)
+            .order_by(columns.submitted_at)
         )
         for row in rows:
-            found[row.mobile].append(_Found((row.campaign_id, row.customer_id), row.shard))
+            found[row.mobile].append(_Found((row.campaign_id, row.customer_id)))
     return found
 
 
 def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]]) -> int:
     if not matched:
         return 0
-    ledger.lock(connection, [(found.key[0], found.shard) for found, _ in matched])
-    is_one_of = sa.tuple_(messages.c.campaign_id, messages.c.customer_id).in_({found.key for found, _ in matched})
-    # After that, and as a locking read: what was read before may be of a moment ago.
-    rows = connection.execute(
-        sa.select(messages.c.campaign_id, messages.c.customer_id, messages.c.state, messages.c.attempts)
-        .where(is_one_of)
-        .with_for_update()
-    ).all()
-    state = {(row.campaign_id, row.customer_id): Delivery(row.state) for row in rows}
-    last = {(row.campaign_id, row.customer_id): row.attempts for row in rows}
+    # As a locking read: what was read before may be of a moment ago.
+    last = messages.held(connection, {found.key for found, _ in matched})
+    state = {key: before for key, (_, before, _) in last.items()}
     left = parts.undelivered(connection, {found.part.attempt for found, _ in matched if found.part})
     delivered: set[Part] = set()
     counts: dict[tuple[int, int], Counts] = defaultdict(Counts)
     changes: dict[Key, _Change] = {}
     changed = 0
-    for (key, shard, part), receipt in matched:
+    for (key, part), receipt in matched:
         before, after = state.get(key), receipt.state
+        if before is None:
+            continue
+        shard, _, attempts = last[key]
         if part is not None:
-            if part.attempt.number != last.get(key):
+            if part.attempt.number != attempts:
                 continue  # it says nothing of the last attempt
             if after is Delivery.DELIVERED:
                 delivered.add(part)
                 left[part.attempt].discard(part.number)
                 after = Delivery.ACCEPTED if left[part.attempt] else Delivery.DELIVERED
-        if before is None or not may_follow_receipt(before, after):
+        if not may_follow_receipt(before, after):
             continue
         state[key] = after
         changed += 1
@@ -176,7 +171,7 @@ def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]]) -
         changes[key] = _Change(after, receipt.error[:64], learnt)
     parts.deliver(connection, delivered)
     _change(connection, changes)
-    for (campaign_id, number), moved in counts.items():
+    for (campaign_id, number), moved in sorted(counts.items()):
         ledger.add(connection, campaign_id, number, moved)
     return changed
 
@@ -187,4 +182,4 @@ def _change(connection: Connection, changes: Mapping[Key, _Change]) -> None:
         groups[campaign_id, each].append(customer_id)
     for (campaign_id, each), customer_ids in groups.items():
         values = {"provider_id": each.learnt} if each.learnt else {}
-        change(connection, campaign_id, customer_ids, each.state, error=each.error, **values)
+        messages.change(connection, campaign_id, customer_ids, each.state, error=each.error, **values)

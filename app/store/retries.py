@@ -23,10 +23,11 @@ def try_again(connection: Connection, campaign_id: int, numbers: set[int], custo
     Left as they are: messages of the task that has their shard at this moment. It may yet hear an answer to that
     attempt, and would take it for one to the next. A task has a shard for some seconds, and the next one another epoch.
     """
+    rows = messages.of_customers(connection, campaign_id, customer_ids, to_change=True)
     ledger.lock(connection, [(campaign_id, each) for each in numbers])
     held = _held(connection, campaign_id, numbers)
     found: dict[int, list[int]] = defaultdict(list)
-    for row in messages.of_customers(connection, campaign_id, customer_ids, to_change=True):
+    for row in rows:
         if row.state is state and held.get(row.shard) != row.epoch:
             found[row.shard].append(row.customer_id)
     for number, ids in found.items():

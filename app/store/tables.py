@@ -187,7 +187,7 @@ messages = sa.Table(
 )
 """The ledger: what became of each message, see app/domain/delivery.py. `mobile` is the number that it went to, whatever
 the customer has now; `provider_id` what the gateway calls it; `error` its own code for why not. Whoever changes the
-state of one holds the row of its shard, whose counts change in the same transaction."""
+state of one changes the counts of its shard in the same transaction, see app/store/ledger.py."""
 
 message_parts = sa.Table(
     "message_parts",

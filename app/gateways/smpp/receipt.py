@@ -42,7 +42,7 @@ class IdForm(StrEnum):
     DECIMAL_TO_HEX = "decimal-to-hex"
 
 
-_BY_NUMBER = {
+_BY_NUMBER: dict[int | None, State] = {
     1: State.ENROUTE,
     2: State.DELIVERED,
     3: State.EXPIRED,
@@ -67,6 +67,10 @@ _BY_WORD = {
 }
 """By the first six letters: DELIVRD is the standard's word, DELIVERED is written, too."""
 _KEY = re.compile(r"\b(id|sub|dlvrd|submit[ _]date|done[ _]date|stat|err|text)\s*:\s*", re.IGNORECASE)
+_USUAL = re.compile(
+    r"id:(?P<id>\S+) sub:\d+ dlvrd:\d+ submit date:\d+ done date:\d+ stat:(?P<stat>[A-Z]+) err:(?P<err>\w+) text:"
+)
+"""What the standard shows, and most write."""
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
 _DECIMAL = re.compile(r"[0-9]+")
 _MOST_TEXT = 1000
@@ -86,8 +90,6 @@ class Receipt:
     """Whom the message was for."""
     error: str
     """The network's error code as it was written, empty where there is none."""
-    done_date: str
-    """YYMMDDhhmm or with seconds, in a time zone that the message centre keeps to itself; empty where it is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,13 @@ def read(pdu: Pdu, ids: IdForm = IdForm.AS_IS) -> Receipt | Reply | None:
     by_tlv = pdu.tlv_text(Tlv.RECEIPTED_MESSAGE_ID)
     if not (pdu.number("esm_class") & (_RECEIPT | _INTERMEDIATE) or by_tlv):
         return Reply(pdu.text("source_addr"), pdu.text("destination_addr"), decode(message, coding))
-    # Written by a program, in ASCII, whatever the default alphabet is: in GSM-7 the _ of an id would be another letter.
-    told = parse_text(decode(message, UCS_2 if coding == UCS_2 else LATIN_1))
-    state = _state(pdu.tlv_number(Tlv.MESSAGE_STATE), told.get("stat", ""))
+    told: dict[str, str] = {}
+    by_number = pdu.tlv_number(Tlv.MESSAGE_STATE)
+    if not (by_tlv and _BY_NUMBER.get(by_number) is State.DELIVERED):  # then the text has nothing to add
+        # Written by a program, in ASCII, whatever the default alphabet is: in GSM-7 the _ of an id would be another
+        # letter.
+        told = parse_text(decode(message, UCS_2 if coding == UCS_2 else LATIN_1))
+    state = _state(by_number, told.get("stat", ""))
     message_id = by_tlv or told.get("id", "")
     if not message_id or state is None:
         return None
@@ -120,13 +126,15 @@ def read(pdu: Pdu, ids: IdForm = IdForm.AS_IS) -> Receipt | Reply | None:
         state=state,
         number=pdu.text("source_addr"),
         error=told.get("err") or _network_error(pdu),
-        done_date=told.get("done date", ""),
     )
 
 
 def parse_text(text: str) -> dict[str, str]:
-    """The fields of a receipt by their names in small letters. Whatever order they stand in; `text` is the last one."""
+    """The fields of a receipt by their names in small letters, id, stat and err among them where they are there.
+    Whatever order they stand in; `text` is the last one."""
     text = text[:_MOST_TEXT]
+    if usual := _USUAL.match(text):
+        return usual.groupdict()
     found = list(_KEY.finditer(text))
     fields: dict[str, str] = {}
     ends = [each.start() for each in found[1:]] + [len(text)]

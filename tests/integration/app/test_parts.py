@@ -13,7 +13,7 @@ from app.domain.receipt import Receipt
 from app.gateways.accounts import SmppAccount
 from app.gateways.smpp.network import SmppNetwork
 from app.receiving.receiver import receive
-from app.store import ledger, receipts
+from app.store import ledger, messages
 from app.store.database import writing
 from app.store.tables import early_receipts
 from tests.integration.app.campaigns import trigger
@@ -142,7 +142,7 @@ def test_a_receipt_of_a_part_of_an_earlier_attempt_says_nothing_of_the_last_one(
     campaign, hold = recorded(database)
     apply(database, of("b", Delivery.UNDELIVERED))
     with writing(database) as connection:  # a person wants it tried again
-        receipts.change(connection, campaign.id, [1], Delivery.RETRY)
+        messages.change(connection, campaign.id, [1], Delivery.RETRY)
         connection.execute(ledger.shards.update().values(undelivered=0, retry=1))
         ledger.intend_again(connection, hold, [1])
     settle(database, hold, [News(1, hold.epoch, Delivery.ACCEPTED, "d", part_ids=("d", "e", "f"))])
