@@ -22,6 +22,7 @@ def try_again(connection: Connection, campaign_id: int, numbers: set[int], custo
 
     Left as they are: messages of the task that has their shard at this moment. It may yet hear an answer to that
     attempt, and would take it for one to the next. A task has a shard for some seconds, and the next one another epoch.
+    One that showed no life for long, and may show some again, has lost the shard by that: its epoch is over.
     """
     rows = messages.of_customers(connection, campaign_id, customer_ids, to_change=True)
     ledger.lock(connection, [(campaign_id, each) for each in numbers])
@@ -30,13 +31,16 @@ def try_again(connection: Connection, campaign_id: int, numbers: set[int], custo
     for row in rows:
         if row.state is state and held.get(row.shard) != row.epoch:
             found[row.shard].append(row.customer_id)
+    is_silent = sa.and_(shards.c.lease_until_ms > 0, shards.c.lease_until_ms < now_ms(connection))
+    epoch = sa.case((is_silent, shards.c.epoch + 1), else_=shards.c.epoch)
     for number, ids in found.items():
         # Without the gateway's id, or a second receipt of the first attempt would speak for the next one.
         messages.change(connection, campaign_id, ids, Delivery.RETRY, due_at=datetime.now(UTC), provider_id=None)
         counts = Counts()
         counts.move(state, Delivery.RETRY, len(ids))
         ledger.add(connection, campaign_id, number, counts)
-        connection.execute(shards.update().where(is_shard(campaign_id, number)).values(state=ShardState.OPEN, due_ms=0))
+        opened = shards.update().where(is_shard(campaign_id, number))
+        connection.execute(opened.values(state=ShardState.OPEN, due_ms=0, epoch=epoch))
     return sum(map(len, found.values()))
 
 

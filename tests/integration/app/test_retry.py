@@ -12,7 +12,7 @@ from app.domain.campaign import ShardState, State, Verb
 from app.domain.chunk import News
 from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
-from app.errors import NotRetriable
+from app.errors import LeaseLost, NotRetriable
 from app.gateways.base import Answer
 from app.store import campaigns, ledger, retries, shards
 from app.store.database import writing
@@ -112,6 +112,24 @@ def test_a_message_of_the_task_that_is_at_work_now_is_left_so_that_no_late_answe
         late = [News(2, epoch, Delivery.ACCEPTED, "late")]
         assert ledger.settle(connection, campaign.id, 0, late, validity_s=60) == 1
     check(database, campaign)
+
+
+def test_a_task_that_showed_no_life_for_long_submits_none_again_of_whom_it_may_yet_hear(database, logs):
+    move_in(database, crowd(4))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network()
+    network.fate = lambda number, each: None if each.token == 2 else taken(number, each)
+    send(database, logs, campaign, network)
+    (epoch,) = {each.epoch for each in shards_of(database, campaign)}
+    with writing(database) as connection:  # as it stands while that task stands still
+        connection.execute(sa.update(shards.shards).values(lease_until_ms=1))
+
+    assert retry(database, snapshot(database, "a"), Delivery.UNKNOWN) == 1
+
+    with writing(database) as connection:
+        connection.execute(sa.update(shards.shards).values(lease_until_ms=2**50))  # what it records renews its lease
+    with pytest.raises(LeaseLost), writing(database) as connection:
+        ledger.intend_again(connection, ledger.Hold(campaign.id, 0, epoch), [2])
+    assert check(database, campaign).tally.retry == 1
 
 
 def test_a_late_answer_to_the_first_try_says_nothing_of_the_second(database, logs):
