@@ -1,9 +1,9 @@
-"""Finds what may happen next in a world and makes it happen, on a database in memory; says what must hold after it."""
+"""Finds what may happen next in a world and makes it happen, on a database in memory."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -11,22 +11,21 @@ from sqlalchemy.exc import IntegrityError
 
 from app.domain.campaign import Verb
 from app.domain.chunk import Chunk
-from app.domain.delivery import Delivery
+from app.domain.delivery import RETRIABLE, Delivery
 from app.domain.page import by_form
 from app.domain.receipt import Receipt
 from app.errors import LeaseLost, ShardTaken
 from app.gateways.base import Answer, Submission
 from app.sending.underway import Underway
-from app.store import campaigns, ledger, receipts, shards, tables
+from app.store import campaigns, ledger, receipts, retries, shards, tables
 from app.store.database import writing
 from app.store.ledger import Hold
+from tests.model.invariants import Row, check, check_news
 from tests.model.world import Holder, Submitted, World, clock
 
 CAMPAIGN, SHARD = 1, 0
-FINAL = {"delivered", "undelivered", "expired", "refused"}
 VALIDITY_S = 86_400
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-STATES = [each.value for each in Delivery]
 _QUERIES = (
     "SELECT state, last_id, intended_id, epoch, lease_until_ms > 1, owner, sent, submitting, retry, accepted,"
     " delivered, undelivered, expired, refused, in_doubt FROM shards",
@@ -36,6 +35,8 @@ _QUERIES = (
     "SELECT state FROM campaigns",
 )
 Rows = tuple[tuple[tuple[Any, ...], ...], ...]
+
+
 Step = tuple[str, Callable[[World], None]]
 
 
@@ -86,6 +87,9 @@ class Explorer:
     def _shard(self, world: World) -> tuple[Any, ...]:
         return self._rows[world.database][0][0]
 
+    def _messages(self, world: World) -> dict[int, Row]:
+        return {row[0]: Row(*row[1:]) for row in self._rows[world.database][1]}
+
     # ── steps ───────────────────────────────────────────────────────────────────────────────────
 
     def steps(self, world: World) -> Iterator[Step]:
@@ -103,6 +107,9 @@ class Explorer:
             yield "resume", self._resume
         if self._rows[world.database][3]:
             yield "early receipts", self._early
+        if budget.retries:
+            for state in sorted({row[1] for row in self._rows[world.database][1]} & RETRIABLE):
+                yield f"somebody retries {state}", partial(self._retry, state=Delivery(state))
 
     def _steps_of(self, world: World, at: int, holder: Holder) -> Iterator[Step]:
         who = "AB"[at]
@@ -127,6 +134,8 @@ class Explorer:
             yield f"{who} submits", lambda world: self._submit(world, at, is_taken=True)
             if world.budget.refusals:
                 yield f"{who} submits, refused for now", lambda world: self._submit(world, at, is_taken=False)
+            if world.budget.rejections:
+                yield f"{who} submits, refused", lambda world: self._submit(world, at, is_taken=False, for_good=True)
 
     def _steps_of_books(self, world: World, at: int, holder: Holder, underway: Underway) -> Iterator[Step]:
         """One at a time."""
@@ -154,6 +163,8 @@ class Explorer:
                 yield f"no answer for {each.customer_id} in time", lambda world: self._time_out(world, at)
         if each.is_taken and each.receipts < 2 and world.budget.receipts:
             yield f"receipt for {each.customer_id}", lambda world: self._receipt(world, at)
+            if world.budget.failures and not each.receipts:
+                yield f"{each.customer_id} is undelivered", lambda world: self._receipt(world, at, has_failed=True)
 
     def _next_chunk(self, world: World, holder: Holder) -> Chunk | None:
         """The one behind what the holder made; it does not know what others did meanwhile."""
@@ -220,7 +231,7 @@ class Explorer:
         assert holder.hold is not None
         assert record is not None
         hold, of = holder.hold, (record.after_id, record.to_id, record.entries)
-        what = tuple((each.customer_id, each.state, each.provider_id) for each in record.entries)
+        what = tuple((each.customer_id, each.state, each.provider_id, each.attempts) for each in record.entries)
         world.budget.repeats -= 1
         try:
             self._write(world, ("record", hold, what), lambda each: ledger.record(each, hold, *of))
@@ -256,7 +267,7 @@ class Explorer:
         record = holder.underway.ripe(all_of_them=True)
         assert record is not None
         hold, of = holder.hold, (record.after_id, record.to_id, record.entries)
-        what = tuple((each.customer_id, each.state, each.provider_id) for each in record.entries)
+        what = tuple((each.customer_id, each.state, each.provider_id, each.attempts) for each in record.entries)
         try:
             self._write(world, ("record", hold, what), lambda each: ledger.record(each, hold, *of))
         except LeaseLost:  # somebody else has the shard: what we know of it is lost
@@ -276,9 +287,10 @@ class Explorer:
         underway = world.holders[at].underway
         assert underway is not None
         news = list(underway.news)
-        what = tuple((each.customer_id, each.epoch, each.state, each.provider_id) for each in news)
-        of = (CAMPAIGN, SHARD, news)
+        what = tuple((*each[:4], each.due_at is None) for each in news)
+        of, before = (CAMPAIGN, SHARD, news), self._messages(world)
         self._write(world, ("settle", what), lambda each: ledger.settle(each, *of, validity_s=VALIDITY_S))
+        check_news(world, before, self._messages(world))
         underway.told(len(news))
 
     def _stop(self, world: World, at: int) -> None:
@@ -299,13 +311,16 @@ class Explorer:
         self._write(world, "finish", lambda each: shards.finish(each, CAMPAIGN, SHARD))
         world.holders[at] = Holder(life=holder.life)
 
-    def _submit(self, world: World, at: int, *, is_taken: bool) -> None:
+    def _submit(self, world: World, at: int, *, is_taken: bool, for_good: bool = False) -> None:
         holder = world.holders[at]
         assert holder.underway is not None
-        if not is_taken:
-            world.budget.refusals -= 1
+        world.budget.rejections -= for_good
+        world.budget.refusals -= not (is_taken or for_good)
         (submission,) = holder.underway.take(1, 1)
-        world.network.append(Submitted(submission.token, at, holder.life, is_taken))
+        row = self._messages(world).get(submission.token)
+        world.network.append(
+            Submitted(submission.token, at, holder.life, is_taken, row.attempts if row else 1, for_good)
+        )
 
     def _answer(self, world: World, at: int) -> None:
         each = world.network[at]
@@ -314,6 +329,8 @@ class Explorer:
         assert underway is not None
         if each.is_taken:
             underway.note(Answer(each.customer_id, Delivery.ACCEPTED, f"id{at}"))
+        elif each.is_refused:
+            underway.note(Answer(each.customer_id, Delivery.REFUSED, error="never"))
         else:
             underway.note(Answer(each.customer_id, Delivery.RETRY, error="full"))
 
@@ -325,16 +342,34 @@ class Explorer:
         assert underway is not None
         underway.note(Answer(each.customer_id, Delivery.UNKNOWN, error="no answer"))
 
-    def _receipt(self, world: World, at: int) -> None:
+    def _receipt(self, world: World, at: int, *, has_failed: bool = False) -> None:
         each = world.network[at]
         world.budget.receipts -= 1
+        world.budget.failures -= has_failed
+        each.has_failed |= has_failed
         each.receipts += 1
-        said = Delivery.DELIVERED if each.receipts == 1 else Delivery.UNDELIVERED
-        found = Receipt(f"id{at}", 100 + each.customer_id, said, "", LONG_AGO)
+        said = Delivery.UNDELIVERED if each.has_failed is (each.receipts == 1) else Delivery.DELIVERED
+        found, before = Receipt(f"id{at}", 100 + each.customer_id, said, "", LONG_AGO), self._messages(world)
         self._write(world, ("receipt", at, each.customer_id, said), lambda each: receipts.apply(each, "net", [found]))
+        check_news(world, before, self._messages(world))
+
+    def _retry(self, world: World, state: Delivery) -> None:
+        """A person has those in one state tried again."""
+        before = self._messages(world)
+        everybody = [each for ids in world.chunks for each in ids]
+        of = (CAMPAIGN, {SHARD}, everybody, state)
+        self._write(world, ("retry", state), lambda each: retries.try_again(each, *of))
+        world.budget.retries -= 1
+        for customer_id, row in self._messages(world).items():
+            if row != before[customer_id]:
+                assert before[customer_id].state == state, "tried again, and nobody wanted it"
+                world.finals.pop(customer_id, None)
+                world.wanted_again[customer_id] = world.wanted_again.get(customer_id, 0) + 1
 
     def _early(self, world: World) -> None:
+        before = self._messages(world)
         self._write(world, "early", lambda each: receipts.apply_early(each, "net"))
+        check_news(world, before, self._messages(world))
 
     def _expire(self, world: World) -> None:
         world.budget.expiries -= 1
@@ -349,27 +384,7 @@ class Explorer:
         world.is_paused = False
         self._write(world, "resume", lambda each: campaigns.change(each, CAMPAIGN, Verb.RESUME))
 
-    # ── what must hold ──────────────────────────────────────────────────────────────────────────
-
     def check(self, world: World) -> None:
-        """At any moment."""
-        people = [each for ids in world.chunks for each in ids]
-        shard, rows, chunks = self._shard(world), self._rows[world.database][1], self._rows[world.database][2]
-        intended = [int.from_bytes(ids[at : at + 4], "little") for *_, ids in chunks for at in range(0, len(ids), 4)]
-        reached = max(shard[1:3])
-        places = (
-            Counter(row[0] for row in rows) + Counter(intended) + Counter(each for each in people if each > reached)
-        )
-        assert places == Counter(people), f"in no place, or in two: {places}"
-        states = Counter(row[1] for row in rows)
-        states["submitting"] += len(intended)
-        counted = dict(zip(STATES, shard[7:], strict=True))
-        assert all(counted[each] == states[each] for each in STATES), f"{counted} counted, {states} are"
-        assert shard[6] == len([each for each in people if each <= reached])
-        taken = Counter(each.customer_id for each in world.network if each.is_taken)
-        assert not taken or max(taken.values()) == 1, f"submitted twice: {taken}"
-        assert all(each.customer_id <= reached for each in world.network), "submitted before it was intended"
-        now = {row[0]: row[1] for row in rows}
-        for customer_id, state in world.finals.items():
-            assert now.get(customer_id) == state, f"{customer_id} was {state}, and is {now.get(customer_id)}"
-        world.finals.update({each: state for each, state in now.items() if state in FINAL})
+        """What must hold at any moment."""
+        shard, _, chunks = self._rows[world.database][:3]
+        check(world, shard[0], self._messages(world), chunks)

@@ -6,10 +6,10 @@ from types import ModuleType
 import pytest
 
 from app.domain import delivery
-from app.store import ledger, receipts
+from app.store import ledger, receipts, retries, shards
 from tests.model import explorer
 from tests.model.exploring import explore
-from tests.model.test_protocol import NOTHING, ONES, TWO
+from tests.model.test_protocol import NOTHING, ONE, ONES, TWO
 from tests.model.world import Budget
 
 GUARDS: dict[str, tuple[ModuleType, str, str, dict[str, int]]] = {
@@ -53,6 +53,43 @@ GUARDS: dict[str, tuple[ModuleType, str, str, dict[str, int]]] = {
         "False",
         {"receipts": 2},
     ),
+    "to which attempt an answer is": (ledger, "row.epoch != each.epoch or not", "not", {"expiries": 1, "retries": 1}),
+    "that a shard with somebody to be tried again is open": (
+        retries,
+        "state=ShardState.OPEN, ",
+        "",
+        {"rejections": 1, "retries": 1},
+    ),
+    "that a shard with somebody to be tried again is not finished": (
+        shards,
+        "            shards.c.submitting + shards.c.retry == 0,\n",
+        "",
+        {"rejections": 1, "retries": 1},
+    ),
+    "that only those who are in the state are tried again": (
+        retries,
+        "row.state is state and ",
+        "",
+        {"rejections": 1, "retries": 1},
+    ),
+    "that a task may yet hear of what it submitted": (
+        retries,
+        " and held.get(row.shard) != row.epoch",
+        "",
+        {"timeouts": 1, "retries": 1},
+    ),
+    "that a task which showed no life has lost the shard": (
+        retries,
+        "state=ShardState.OPEN, due_ms=0, epoch=epoch",
+        "state=ShardState.OPEN, due_ms=0",
+        {"timeouts": 1, "retries": 1, "expiries": 1, "claims": 1},
+    ),
+    "that the id of a former attempt goes": (
+        retries,
+        ", provider_id=None",
+        "",
+        {"receipts": 2, "failures": 1, "retries": 1},
+    ),
 }
 
 
@@ -73,7 +110,7 @@ def test_it_is_noticed_when_this_guard_is_taken_away(name, monkeypatch):
         exec(compile(source.replace(guard, without), module.__file__ or "", "exec"), vars(module))
         monkeypatch.setattr(explorer, "Hold", ledger.Hold)  # its class is made anew, too
         with pytest.raises(AssertionError, match="after: "):
-            for chunks in (TWO, ONES):
+            for chunks in (ONE, TWO, ONES):
                 explore(chunks, Budget(**(NOTHING | rare)))
     finally:
         vars(module).update(before)

@@ -19,7 +19,7 @@ def at_once(monkeypatch):
     monkeypatch.setattr(receipts, "KEPT_FOR", receipts.KEPT_FOR * 10_000)
 
 
-ONE_TWO, TWO_ONE, ONES, TWO = ((1,), (2, 3)), ((1, 2), (3,)), ((1,), (2,)), ((1, 2),)
+ONE_TWO, TWO_ONE, ONES, TWO, ONE = ((1,), (2, 3)), ((1, 2), (3,)), ((1,), (2,)), ((1, 2),), ((1,),)
 """Customers in chunks."""
 WORLDS = {
     "a kill, and a lease that ends under its holder": (TWO_ONE, {"kills": 1, "expiries": 1}),
@@ -35,6 +35,23 @@ WORLDS = {
     "a commit whose answer is lost, and a lease that ends meanwhile": (ONES, {"repeats": 2, "expiries": 1}),
     "a refusal for now, and a holder that is told to stop": (ONES, {"refusals": 1, "stops": 1}),
     "a refusal for now, and a kill": (TWO, {"refusals": 1, "kills": 1, "expiries": 1}),
+    "one in doubt whom somebody has tried again, before and after an answer": (ONE, {"timeouts": 1, "retries": 1}),
+    "the same under a holder who shows no life for long": (
+        ONES,
+        {"timeouts": 1, "retries": 1, "expiries": 1, "claims": 1},
+    ),
+    "a kill, and somebody has those in doubt tried again before a receipt": (
+        ONE,
+        {"kills": 1, "expiries": 1, "retries": 1, "receipts": 1},
+    ),
+    "one refused for good, or for now, whom somebody has tried again": (
+        ONES,
+        {"rejections": 1, "refusals": 1, "retries": 1},
+    ),
+    "one undelivered, tried again, and the receipts of both attempts, one of them twice": (
+        ONE,
+        {"receipts": 3, "failures": 1, "retries": 1},
+    ),
 }
 DEEP = {
     "three customers, and all that a shard can meet": (

@@ -22,9 +22,14 @@ class Submitted:
     life: int
     """Of the holder: an answer reaches the life that submitted, or nobody."""
     is_taken: bool
+    attempt: int = 1
+    is_refused: bool = False
+    """For good; else one that is not taken is so for now."""
     answers: int = 0
     has_timed_out: bool = False
     receipts: int = 0
+    has_failed: bool = False
+    """By its first receipt."""
 
 
 @dataclass(slots=True)
@@ -57,6 +62,12 @@ class Budget:
     claims: int = 3
     repeats: int = 0
     """Transactions whose commit got through and whose answer did not."""
+    rejections: int = 0
+    """Refusals for good."""
+    failures: int = 0
+    """First receipts that say that a message did not arrive."""
+    retries: int = 0
+    """By a person, of all that are in one state."""
 
 
 @dataclass(slots=True)
@@ -70,6 +81,8 @@ class World:
     holders: list[Holder] = field(default_factory=lambda: [Holder(), Holder()])
     network: list[Submitted] = field(default_factory=list)
     finals: dict[int, str] = field(default_factory=dict)
+    wanted_again: dict[int, int] = field(default_factory=dict)
+    """How often a person had somebody tried again, who may have the message already."""
     is_paused: bool = False
 
     def copied(self) -> "World":
@@ -82,12 +95,13 @@ class World:
             tuple(map(_key_of, self.holders)),
             tuple(
                 (
-                    each.customer_id, each.holder, each.life, each.is_taken, each.answers, each.has_timed_out,
-                    each.receipts,
+                    each.customer_id, each.holder, each.life, each.is_taken, each.attempt, each.is_refused,
+                    each.answers, each.has_timed_out, each.receipts, each.has_failed,
                 )
                 for each in self.network
             ),
             self.is_paused,
+            tuple(sorted(self.wanted_again.items())),
             tuple(getattr(self.budget, name) for name in Budget.__slots__),
         )  # fmt: skip
 
@@ -111,6 +125,6 @@ def _key_of(holder: Holder) -> object:
             tuple((each.chunk.after_id, tuple(each.answers), each.unsubmitted) for each in underway._chunks),
             tuple(each.token for each in underway._queue),
             tuple(sorted(underway._in_ledger)),
-            tuple((each.customer_id, each.epoch, each.state, each.provider_id) for each in underway.news),
+            tuple((*each[:4], each.due_at is None) for each in underway.news),
         ),
     )
