@@ -1,50 +1,21 @@
-"""node-smpp, an implementation that we did not write: installed when a test asks, once for all, outside of the tree."""
+"""node-smpp, an implementation that we did not write."""
 
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-VERSION = "0.5.1"
-_CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-_CACHE = _CACHES / "sms-campaigns-tests" / f"node-smpp-{VERSION}"
-_INSTALL_S = 60.0
+from tests.node_package import NoNode, Package
 
-
-class NoNode(Exception):
-    """Why there is no node-smpp here, for a person."""
+__all__ = ["NoNode"]
+_PACKAGE = Package("smpp", "0.5.1", "node-smpp")
 
 
 def installed() -> Path:
     """The folder whose node_modules has it. Raises NoNode."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        raise NoNode("no node and npm on the PATH")
-    if _CACHE.is_dir():
-        return _CACHE
-    _CACHE.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_CACHE.parent) as made:
-        whole = Path(made) / "whole"
-        whole.mkdir()
-        (whole / "package.json").write_text('{"private": true}')
-        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", f"smpp@{VERSION}"]
-        try:
-            run = subprocess.run(command, cwd=whole, capture_output=True, text=True, timeout=_INSTALL_S, check=False)
-        except subprocess.TimeoutExpired:
-            raise NoNode(f"npm did not install smpp@{VERSION} within {_INSTALL_S:.0f} s") from None
-        if run.returncode:
-            raise NoNode(f"npm cannot install smpp@{VERSION}: {run.stderr.strip()[-200:]}")
-        if not _CACHE.is_dir():
-            try:
-                whole.rename(_CACHE)  # as a whole: another process may look at the same moment
-            except OSError:
-                if not _CACHE.is_dir():
-                    raise
-    return _CACHE
+    return _PACKAGE.installed()
 
 
 @contextmanager
