@@ -88,6 +88,10 @@ class GatewayAway(AppError):
     """A gateway cannot be reached now, or does not let us in; says why."""
 
 
+class GatewayFault(AppError):
+    """A gateway takes nothing from us before a person saw to it, as to an account that is empty; in its own words."""
+
+
 # ── the sender must act ─────────────────────────────────────────────────────────────────────────
 
 

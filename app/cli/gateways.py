@@ -7,7 +7,7 @@ from app.catalogue import say
 from app.cli import views
 from app.cli.shared import Json, opened
 from app.console import out
-from app.gateways.accounts import load
+from app.gateways.accounts import SmppAccount, load
 from app.store.accounts import binds_in_use
 
 
@@ -21,12 +21,12 @@ def gateways(as_json: Json = False) -> None:
         {
             "gateway": name,
             "kind": each.kind,
-            "address": f"{each.host}:{each.port}",
-            "account": each.system_id,
+            "address": each.address,
+            "account": each.login,
             "rate": each.rate,
             "binds": each.binds,
             "binds_in_use": in_use.get(name, 0),
-            "receives": each.bind,
+            "receives": each.bind if isinstance(each, SmppAccount) else "pull" if each.receipts else "",
         }
         for name, each in accounts.items()
     ]

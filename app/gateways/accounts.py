@@ -6,18 +6,11 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from app.config import variable
 from app.domain.campaign import LOG, MAX_NAME_LETTERS, is_name
 from app.errors import ConfigError
+from app.gateways.twilio.account import TwilioAccount
+from app.gateways.wrong import Wrong, secret
 from app.sentence import Sentence
-
-
-class _Wrong(ValueError):
-    """Something is wrong with an account, which the file may have more of."""
-
-    def __init__(self, code: str, /, **facts: object) -> None:
-        self.sentence = Sentence(code, **facts)
-        super().__init__(str(self.sentence))
 
 
 class SmppAccount(BaseModel):
@@ -85,9 +78,9 @@ class SmppAccount(BaseModel):
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
         if bool(self.password_env) == bool(self.password_file):
-            raise _Wrong("gateways.one_password")
+            raise Wrong("gateways.one_password")
         if self.tls_ca and not self.tls:
-            raise _Wrong("gateways.tls_ca_alone")
+            raise Wrong("gateways.tls_ca_alone")
         return self
 
     @property
@@ -95,20 +88,26 @@ class SmppAccount(BaseModel):
         """What opt-outs of this account are noted under; see app/store/opt_outs.py."""
         return self.signature or "-"
 
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def login(self) -> str:
+        """Whose secret it is."""
+        return self.system_id
+
     def password(self) -> SecretStr:
         """Read where it lies. Raises ConfigError, without it."""
-        if self.password_env:
-            value = variable(self.password_env)
-            if not value:
-                raise ConfigError([Sentence("gateways.no_variable", name=self.password_env)])
-            return SecretStr(value)
-        try:
-            return SecretStr(Path(self.password_file or "").read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError([Sentence("gateways.no_password", path=self.password_file, why=error)]) from None
+        return secret(self.password_env, self.password_file)
 
 
-def load(path: Path | None, *, answer_timeout_s: float = 10.0) -> dict[str, SmppAccount]:
+Account = SmppAccount | TwilioAccount
+KINDS: dict[str, type[Account]] = {"smpp": SmppAccount, "twilio": TwilioAccount}
+
+
+def load(path: Path | None, *, answer_timeout_s: float = 10.0) -> dict[str, Account]:
     """Every account, by name; none without a file. Raises ConfigError with every problem at once.
 
     `answer_timeout_s` is what counts where an account says nothing of it.
@@ -121,43 +120,47 @@ def load(path: Path | None, *, answer_timeout_s: float = 10.0) -> dict[str, Smpp
         raise ConfigError([Sentence("gateways.unreadable", path=path, why=error.strerror)]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([Sentence("gateways.no_toml", path=path, why=error)]) from None
-    accounts: dict[str, SmppAccount] = {}
+    accounts: dict[str, Account] = {}
     problems: list[Sentence] = []
     for name, fields in found.items():
         try:
             accounts[name] = _account(name, fields, answer_timeout_s)
         except ValueError as error:
-            problems += [Sentence("gateways.account", path=path, name=name, what=each) for each in _sentences(error)]
+            kind = fields.get("kind", "") if isinstance(fields, dict) else ""
+            found_wrong = _sentences(error, str(kind))
+            problems += [Sentence("gateways.account", path=path, name=name, what=each) for each in found_wrong]
     if problems:
         raise ConfigError(problems)
     return accounts
 
 
-def _account(name: str, fields: Any, answer_timeout_s: float) -> SmppAccount:
+def _account(name: str, fields: Any, answer_timeout_s: float) -> Account:
     if not is_name(name):
-        raise _Wrong("gateways.bad_name", most=MAX_NAME_LETTERS)
+        raise Wrong("gateways.bad_name", most=MAX_NAME_LETTERS)
     if name == LOG:
-        raise _Wrong("gateways.name_taken")
+        raise Wrong("gateways.name_taken")
     if not isinstance(fields, dict):
-        raise _Wrong("gateways.no_table")
+        raise Wrong("gateways.no_table")
     kind = fields.get("kind")
-    if kind != "smpp":
-        raise _Wrong("gateways.other_kind", kind=kind) if kind else _Wrong("gateways.no_kind")
-    return SmppAccount.model_validate({"answer_timeout_s": answer_timeout_s, **fields})
+    model = KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        known = ", ".join(KINDS)
+        raise Wrong("gateways.other_kind", kind=kind, known=known) if kind else Wrong("gateways.no_kind", known=known)
+    return model.model_validate({"answer_timeout_s": answer_timeout_s, **fields})
 
 
-def _sentences(error: ValueError) -> list[Sentence]:
+def _sentences(error: ValueError, kind: str) -> list[Sentence]:
     """Without values: one of them may be a password that was written where it does not belong."""
     if not isinstance(error, ValidationError):
-        return [error.sentence if isinstance(error, _Wrong) else Sentence("plain", text=error)]
+        return [error.sentence if isinstance(error, Wrong) else Sentence("plain", text=error)]
     found = []
     for each in error.errors(include_input=False, include_url=False):
         field = ".".join(map(str, each["loc"]))
         cause = each.get("ctx", {}).get("error")
-        if isinstance(cause, _Wrong):
+        if isinstance(cause, Wrong):
             found.append(cause.sentence)
         elif each["type"] == "extra_forbidden":
-            found.append(Sentence("gateways.no_setting", field=field))
+            found.append(Sentence("gateways.no_setting", field=field, kind=kind))
         elif each["type"] == "missing":
             found.append(Sentence("gateways.missing", field=field))
         else:

@@ -1,6 +1,7 @@
 """What a way out must offer: one that can be undone, as a log, a position to return to; a network an answer to each."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from app.domain.delivery import Delivery
@@ -79,6 +80,9 @@ class Answer(NamedTuple):
     """Its bytes never left, as when the link was down: to be submitted again, and no attempt."""
     part_ids: tuple[str, ...] = ()
     """The gateway's ids of all parts, where it has several; `provider_id` is the first then."""
+    fault: str = ""
+    """What the gateway says is wrong with us, as the account's balance: nobody is to be submitted any more before a
+    person saw to it. It is unsent as well."""
 
     @property
     def is_attempt(self) -> bool:
@@ -94,7 +98,7 @@ class Line(Protocol):
 
     @property
     def room(self) -> int:
-        """How many parts may be submitted now."""
+        """How many parts may be submitted now; of a network with `calls`, how many messages."""
 
     @property
     def is_empty(self) -> bool:
@@ -108,6 +112,29 @@ class Line(Protocol):
 
     async def close(self) -> None:
         """End it in order; what is without an answer gets none."""
+
+
+class Open(NamedTuple):
+    """A message of which the last word is not known."""
+
+    campaign_id: int
+    customer_id: int
+    mobile: int
+    provider_id: str
+    """'' where the gateway did not say."""
+    reference: str
+    """What the gateway was told, see Network.open."""
+    submitted_at: datetime
+
+
+class Outstanding(Protocol):
+    """What a gateway that has to be asked is to be asked for."""
+
+    async def since(self) -> datetime | None:
+        """No message that is open was submitted before; None where there is none."""
+
+    async def page(self, after: tuple[int, int] = (0, 0)) -> Sequence[Open]:
+        """Some that are open, by campaign and customer, from behind these two on; none at the end."""
 
 
 Take = Callable[[Sequence[Receipt | Reply]], Awaitable[None]]
@@ -127,6 +154,9 @@ class Network(Protocol):
     validity_s: int
     doubt: Delivery
     """What a message becomes of which nobody knows whether it was taken: unknown, or retry."""
+    calls: int
+    """Messages in one call, where it is called: a lost answer leaves all of them in doubt. 0 where it takes one after
+    the other over a link, and counts their parts."""
 
     def message(self, text: str) -> tuple[str, int]:
         """The text as it goes out, and in how many parts. Parts above the account's most are not sent."""
@@ -135,8 +165,12 @@ class Network(Protocol):
     def max_parts(self) -> int:
         """Longest message that it takes."""
 
-    async def open(self, take: Take) -> Line:
-        """Connect, to send; what comes in meanwhile goes to `take`. Raises GatewayAway when that does not work now."""
+    def check_account(self) -> None:
+        """Raises ConfigError where nothing can even be tried: without a secret, as a rule."""
 
-    async def receive(self, take: Take) -> None:
-        """Connect, to receive, again and again; for ever."""
+    async def open(self, take: Take, reference: str) -> Line:
+        """Connect, to send; what comes in meanwhile goes to `take`. A gateway that keeps an id of ours with a message
+        is told `reference`, 64 characters at most. Raises GatewayAway when that does not work now."""
+
+    async def receive(self, take: Take, outstanding: Outstanding) -> None:
+        """Get what comes in, or ask for it, again and again; for ever."""

@@ -2,8 +2,9 @@
 
 from app.config import Config
 from app.errors import ConfigError
-from app.gateways.accounts import load
+from app.gateways.accounts import Account, load
 from app.gateways.base import Network
+from app.gateways.twilio.account import TwilioAccount
 from app.sentence import Sentence
 
 
@@ -13,16 +14,39 @@ def load_networks(config: Config) -> dict[str, Network]:
     accounts = load(config.sms_gateways, answer_timeout_s=config.sms_answer_timeout_s)
     if not accounts:
         return {}
-    from app.gateways.smpp.network import SmppNetwork  # noqa: PLC0415  who has no gateway does not pay for it
-
-    networks = {name: SmppNetwork(name, account) for name, account in accounts.items()}
+    networks: dict[str, Network] = {}
     problems: list[Sentence] = []
-    for name, network in networks.items():
+    for name, account in accounts.items():
         try:
-            network.check_account()
+            networks[name] = _network(name, account)
         except ConfigError as error:
             path = config.sms_gateways
             problems += [Sentence("gateways.account", path=path, name=name, what=each) for each in error.problems]
     if problems:
         raise ConfigError(problems)
-    return dict(networks)
+    return networks
+
+
+def _network(name: str, account: Account) -> Network:
+    """Raises ConfigError for one that cannot even be tried."""
+    made = _made(name, account)
+    made.check_account()
+    return made
+
+
+def _made(name: str, account: Account) -> Network:
+    # Who has no gateway of a kind does not pay for what it needs, nor need that to be there.
+    try:
+        if isinstance(account, TwilioAccount):
+            from app.gateways.twilio.network import TwilioNetwork  # noqa: PLC0415
+
+            return TwilioNetwork(name, account)
+    except ImportError as error:
+        raise ConfigError(
+            [
+                Sentence("gateways.no_sdk", package=error.name, extra=account.kind, why=error),
+            ]
+        ) from None
+    from app.gateways.smpp.network import SmppNetwork  # noqa: PLC0415
+
+    return SmppNetwork(name, account)

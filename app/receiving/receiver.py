@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from app.gateways.base import Network
 from app.receiving.incoming import Incoming
+from app.receiving.outstanding import OfGateway
 
 
 async def receive(database: Engine, network: Network) -> None:
@@ -14,7 +15,7 @@ async def receive(database: Engine, network: Network) -> None:
     incoming = Incoming(database, network.name, network.opt_out_key)
     jobs = [
         asyncio.create_task(incoming.run(looks_at_early=True)),
-        asyncio.create_task(network.receive(incoming.take)),
+        asyncio.create_task(network.receive(incoming.take, OfGateway(database, network.name))),
     ]
     try:
         done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)

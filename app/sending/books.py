@@ -96,6 +96,8 @@ class Books:
         now = time.monotonic()
         if self._ending is None and self._slice.should_stop():
             self._stop_feeding(Outcome.STOPPED)
+        if self._ending is None and self._submitter.fault:
+            self._stop_feeding(Outcome.FAILED)
         if self._ending is None and now >= self._ends_at:
             self._stop_feeding(Outcome.SLICE)
         if now >= self._looked_at + LOOK_EVERY_S:

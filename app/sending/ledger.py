@@ -19,9 +19,10 @@ from sqlalchemy import Connection, Engine
 from app.domain.campaign import State
 from app.domain.greeting import compile_template
 from app.domain.orders import Outcome, ShardOrder
-from app.errors import ShardTaken
+from app.errors import GatewayFault, ShardTaken
 from app.gateways.base import Line, Network
 from app.receiving.incoming import Incoming
+from app.receiving.outstanding import reference_of
 from app.sending.books import Books
 from app.sending.feed import Feed
 from app.sending.limiter import of_account
@@ -69,7 +70,7 @@ class Ledger:
         return shard
 
     def send(self, shard: Shard) -> Outcome:
-        """See Strategy. Raises GatewayAway."""
+        """See Strategy. Raises GatewayAway, and GatewayFault."""
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(self._connect_and_send(shard))
 
@@ -92,7 +93,8 @@ class Ledger:
         if self._hold is None or self._slot is None:
             raise ShardTaken("shard_taken.not_claimed", shard=shard.number, campaign_id=shard.campaign_id)
         incoming = Incoming(self._database, self._network.name, self._network.opt_out_key)
-        line = await self._network.open(incoming.take)
+        reference = reference_of(shard.campaign_id, self._hold.epoch)
+        line = await self._network.open(incoming.take, reference)
         with ThreadPoolExecutor(1, thread_name_prefix="books") as thread:
             try:
                 return await self._send(shard, self._hold, line, self._slot, thread, incoming)
@@ -110,7 +112,7 @@ class Ledger:
         feed = Feed(self._database, shard, template, network, chunk_rows=rows)
         underway = Underway(hold.epoch, network.validity_s, time.monotonic)
 
-        submitter = Submitter(line, underway, of_account(self._database, network))
+        submitter = Submitter(line, underway, of_account(self._database, network), network.calls)
 
         def keep_bind(connection: Connection) -> bool:
             return accounts.keep_bind(connection, network.name, slot, self.owner)
@@ -123,8 +125,11 @@ class Ledger:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for each in done - {keeping}:
                 each.result()  # it never ends by itself
-            return await keeping
+            outcome = await keeping
         finally:
             for each in jobs:
                 each.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
+        if submitter.fault:
+            raise GatewayFault("gateway_fault", gateway=network.name, why=submitter.fault)
+        return outcome

@@ -75,7 +75,8 @@ class Limiter:
 
     def __init__(self, rate: float, reserve: Reserve, clock: Callable[[], float] = time.monotonic) -> None:
         self._every_s = 1 / (rate * SHARE)
-        self._slice_parts = max(1, int(rate * SLICE_S))
+        self.slice_parts = max(1, int(rate * SLICE_S))
+        """As many as are bought at once, at most."""
         self._reserve = reserve
         self._clock = clock
         self._other_clock = _OtherClock()
@@ -109,7 +110,7 @@ class Limiter:
     async def _buy(self, wanted: int) -> None:
         def parts(ahead_us: int) -> int:
             small = min(1.0, (SLICE_S * 1e6 / ahead_us) ** 2) if ahead_us > 0 else 1.0
-            return max(1, min(int(self._slice_parts * small), wanted))
+            return max(1, min(int(self.slice_parts * small), wanted))
 
         reserved = await self._reserve(lambda ahead_us: round(parts(ahead_us) * self._every_s * 1e6))
         bought = parts(round((reserved.begins - reserved.now) * 1e6))

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.campaign import LOG, Verb
 from app.domain.orders import Outcome, Rejected, ShardOrder, ShardReport
-from app.errors import ConfigError, GatewayAway, LogDamaged, LogUnusable, ShardTaken
+from app.errors import ConfigError, GatewayAway, GatewayFault, LogDamaged, LogUnusable, ShardTaken
 from app.gateways.base import Network
 from app.sending.journal import Journal
 from app.sending.ledger import Ledger
@@ -71,7 +71,7 @@ def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Str
     except ShardTaken:
         # Halted in the middle, or nobody lived to see the halt: what the record does not know goes.
         return Outcome.HALTED if strategy.let_go() else Outcome.TAKEN
-    except LogDamaged as error:
+    except (LogDamaged, GatewayFault) as error:
         why = error.sentence
         write(database, lambda connection: campaigns.change(connection, campaign.id, Verb.FAIL, why))
         strategy.let_go()

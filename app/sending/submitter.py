@@ -16,12 +16,13 @@ LONGEST_PAUSE_S = 5.0
 
 
 class Submitter:
-    """Of one shard, on one event loop. `changed` is set when there is something for the books."""
+    """Of one shard, on one event loop. `changed` is set when there is something for the books. `calls`: see Network."""
 
-    def __init__(self, line: Line, underway: Underway, limiter: Limiter | None) -> None:
+    def __init__(self, line: Line, underway: Underway, limiter: Limiter | None, calls: int = 0) -> None:
         self._line = line
         self._underway = underway
         self._limiter = limiter
+        self._calls = calls
         self._wake = asyncio.Event()
         self._pause_s = 0.0
         self._paused_until = 0.0
@@ -30,6 +31,8 @@ class Submitter:
         """Of our lease, CLOCK_BOOTTIME: nothing is submitted after it."""
         self.is_open = True
         """Whether something may be submitted; false once the work is to end."""
+        self.fault = ""
+        """What the other side says is wrong with us, once it does: nothing is submitted any more."""
 
     def wake(self) -> None:
         """There is something to submit."""
@@ -72,9 +75,11 @@ class Submitter:
             parts, wait_s = self._limiter.free()
             if not parts:
                 return wait_s
+            if self._calls > 1:  # a call leaves as one, and owes the rest of a slice
+                parts = max(parts, self._limiter.slice_parts)
         line, taken = self._line, []
         if self._may_submit:
-            taken = self._underway.take(line.room, parts, goes_alone=line.is_empty)
+            taken = self._underway.take(line.room, parts, goes_alone=line.is_empty, counts_messages=self._calls > 0)
         if not taken:
             return None  # a long one waits until there is room for all of it
         if self._limiter is not None:
@@ -96,6 +101,10 @@ class Submitter:
             self._pause_s = 0.0
             self._underway.note(answer)
             return
+        if answer.fault and not self.fault:
+            log.error("gateway refuses us, nothing more is submitted", extra={"error": answer.error})
+            self.fault = answer.fault
+            self.is_open = False
         if answer.is_throttled:
             if not self._pause_s:
                 log.warning("gateway is full, slowing down", extra={"error": answer.error})

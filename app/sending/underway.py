@@ -88,19 +88,22 @@ class Underway:
             self._in_ledger[each.token] = each
             self._queue.append(each)
 
-    def take(self, room: int, parts: int, *, goes_alone: bool = False) -> list[Submission]:
-        """The next messages to submit, of so many parts together: there is `room` for no more, unless the first one
-        `goes_alone` in spite of it. That `parts` may leave now is no bar to a first message of more: it leaves, and
-        owes the rest."""
+    def take(
+        self, room: int, parts: int, *, goes_alone: bool = False, counts_messages: bool = False
+    ) -> list[Submission]:
+        """The next messages to submit, of so many parts together: there is `room` for no more, or for no more messages,
+        unless the first one `goes_alone` in spite of it. That `parts` may leave now is no bar to a first message of
+        more: it leaves, and owes the rest."""
         taken: list[Submission] = []
         queue, place_of, now = self._queue, self._place, datetime.now(UTC)
         while queue:
             each = queue[0]
-            if (each.parts > room and (taken or not goes_alone)) or (each.parts > parts and taken):
+            places = 1 if counts_messages else each.parts
+            if (places > room and (taken or not goes_alone)) or (each.parts > parts and taken):
                 break
             queue.popleft()
             taken.append(each)
-            room -= each.parts
+            room -= places
             parts -= each.parts
             if found := place_of.get(each.token):
                 opened, place = found
@@ -196,7 +199,7 @@ class Underway:
             if answer is None:
                 entries.append(Entry(customer_id, mobile, parts, Delivery.SUBMITTING, at))
                 continue
-            _, state, provider_id, error, _, _, part_ids = answer
+            _, state, provider_id, error, _, _, part_ids, _ = answer
             if state is Delivery.RETRY:
                 attempts = int(answer.is_attempt)
                 state, due_at = after_refusal(1, self._validity_s, now) if attempts else (state, now)

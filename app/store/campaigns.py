@@ -66,6 +66,8 @@ def _reason(name: str, text: str) -> Sentence | None:
         return None
     why = read(text)
     # A campaign that failed in an earlier version has its reason in words.
+    if why and why.kind == "gateway_fault":
+        return Sentence("failed.gateway", why=why, campaign=name)
     return Sentence("failed", why=why, campaign=name) if why else Sentence("plain", text=text)
 
 

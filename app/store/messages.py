@@ -86,7 +86,8 @@ def _in(campaign_id: int, after_id: int, to_id: int) -> ColumnElement[bool]:
     )
 
 
-def _from(rows: Iterable[sa.Row[tuple[object, ...]]]) -> list[Message]:
+def from_rows(rows: Iterable[sa.Row[tuple[object, ...]]]) -> list[Message]:
+    """Those of a SELECT of the whole table."""
     return [Message(**{**row._mapping, "state": Delivery(row._mapping["state"])}) for row in rows]
 
 
@@ -95,7 +96,7 @@ def of_customers(
 ) -> list[Message]:
     """The rows of these; `to_change`: as they are now and stay until the transaction ends."""
     query = sa.select(messages).where(messages.c.campaign_id == campaign_id, messages.c.customer_id.in_(customer_ids))
-    return _from(connection.execute(query.with_for_update() if to_change else query))
+    return from_rows(connection.execute(query.with_for_update() if to_change else query))
 
 
 def held(connection: Connection, keys: Collection[Key]) -> dict[Key, tuple[int, Delivery, int]]:
@@ -134,7 +135,7 @@ def page(
     query = sa.select(messages).where(_in(campaign_id, after_id, to_id))
     if state is not None:
         query = query.where(messages.c.state == state)
-    return _from(connection.execute(query.order_by(messages.c.customer_id).limit(limit)))
+    return from_rows(connection.execute(query.order_by(messages.c.customer_id).limit(limit)))
 
 
 def due(connection: Connection, campaign_id: int, after_id: int, to_id: int, limit: int) -> list[Message]:
@@ -142,7 +143,7 @@ def due(connection: Connection, campaign_id: int, after_id: int, to_id: int, lim
     query = sa.select(messages).where(
         _in(campaign_id, after_id, to_id), messages.c.state == Delivery.RETRY, messages.c.due_at <= datetime.now(UTC)
     )
-    return _from(connection.execute(query.order_by(messages.c.customer_id).limit(limit)))
+    return from_rows(connection.execute(query.order_by(messages.c.customer_id).limit(limit)))
 
 
 def next_due(connection: Connection, campaign_id: int, after_id: int, to_id: int) -> datetime | None:

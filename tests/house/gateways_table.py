@@ -1,45 +1,71 @@
-"""The fields of an account in docs/sending.md, written from app/gateways/accounts.py.
+"""The fields of accounts in docs/sending.md and docs/gateways.md, written from the models in app/gateways/.
 
 `python -m tests.house.gateways_table` renews them.
 """
 
 import ast
+import inspect
+from pathlib import Path
 
-from app.gateways.accounts import SmppAccount
+from pydantic import BaseModel
+
+from app.gateways.accounts import KINDS
+from app.gateways.cloud_account import CloudAccount
 from tests.house.readme_tables import plain, put_between, table
 from tests.house.sources import ROOT
 
 SENDING = ROOT / "docs" / "sending.md"
+GATEWAYS = ROOT / "docs" / "gateways.md"
 EXAMPLE = ROOT / "gateways.example.toml"
+COMMON = "every cloud provider"
 
 
-def gateways_table() -> str:
-    """Name, default and meaning of every field."""
-    source = ast.parse((ROOT / "app" / "gateways" / "accounts.py").read_text())
-    (account,) = [each for each in source.body if isinstance(each, ast.ClassDef) and each.name == "SmppAccount"]
-    meanings = {
-        ast.unparse(given.target): " ".join(str(ast.literal_eval(told.value)).split())
-        for given, told in zip(account.body, account.body[1:], strict=False)
-        if isinstance(given, ast.AnnAssign) and isinstance(told, ast.Expr)
-    }
-    meanings["kind"] = "`smpp`: the only kind there is."
+def gateways_table(kind: str) -> str:
+    """Name, default and meaning of every field; of a cloud provider, those that are not as every provider's are. With
+    COMMON those."""
+    model: type[BaseModel] = CloudAccount if kind == COMMON else KINDS[kind]
+    common = _meanings(CloudAccount)
+    is_cloud = issubclass(model, CloudAccount)
+    meanings = common | _meanings(model) if is_cloud else _meanings(model)
     rows = []
-    for name, field in SmppAccount.model_fields.items():
-        default = "must be given" if field.is_required() else _shown(field.default)
+    for name, field in model.model_fields.items():
+        if name == "kind":
+            if kind != COMMON:
+                rows.append((f"`{name}`", "must be given", f"`{kind}`"))
+            continue
+        if is_cloud and kind != COMMON and common.get(name) == meanings[name]:
+            continue
+        default = "must be given" if field.is_required() else _shown(field.get_default(call_default_factory=True))
         rows.append((f"`{name}`", default, plain(meanings[name])))
     return table(("field", "default", "meaning"), rows)
 
 
+def _meanings(model: type[BaseModel]) -> dict[str, str]:
+    (found,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(found, ast.ClassDef)
+    return {
+        ast.unparse(given.target): " ".join(str(ast.literal_eval(told.value)).split())
+        for given, told in zip(found.body, found.body[1:], strict=False)
+        if isinstance(given, ast.AnnAssign) and isinstance(told, ast.Expr)
+    }
+
+
 def _shown(default: object) -> str:
-    if default is None or default == "":
+    if default is None or default in ("", {}):
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-def renewed(text: str) -> str:
-    """The same page with the table as the code has it now."""
-    return put_between(text, "gateways", gateways_table())
+def renewed(path: Path) -> str:
+    """The same page with the tables as the code has them now."""
+    text = path.read_text()
+    if path == SENDING:
+        return put_between(text, "gateways", gateways_table("smpp"))
+    for kind in (COMMON, *(each for each in KINDS if each != "smpp")):
+        text = put_between(text, kind, gateways_table(kind))
+    return text
 
 
 if __name__ == "__main__":
-    SENDING.write_text(renewed(SENDING.read_text()))
+    for page in (SENDING, GATEWAYS):
+        page.write_text(renewed(page))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.house.sources import Source, sources
 
 ROOMS = ("app", "seed", "migrations")
-MAKERS = {"say", "Sentence", "_differ", "_Wrong"}
+MAKERS = {"say", "Sentence", "_differ", "Wrong"}
 """Functions whose first argument is a code, besides the errors."""
 PUT_BEFORE = {"_wrong": "setting.", "ok": "check.", "warning": "check.", "problem": "check."}
 """Functions whose first argument is the rest of a code, after this."""

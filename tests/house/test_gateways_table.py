@@ -1,16 +1,17 @@
 """What docs/sending.md and gateways.example.toml say of an account is what the code says."""
 
+from pathlib import Path
+
 import pytest
 
 from app.gateways.accounts import load
-from tests.house.gateways_table import EXAMPLE, SENDING, renewed
+from tests.house.gateways_table import EXAMPLE, GATEWAYS, SENDING, renewed
 
 
-def test_the_fields_of_an_account_in_the_docs_are_those_of_the_code() -> None:
-    text = SENDING.read_text()
-
-    if text != renewed(text):
-        pytest.fail("docs/sending.md is not what the code says; run: python -m tests.house.gateways_table")
+@pytest.mark.parametrize("page", [SENDING, GATEWAYS], ids=lambda page: page.name)
+def test_the_fields_of_an_account_in_the_docs_are_those_of_the_code(page: Path) -> None:
+    if page.read_text() != renewed(page):
+        pytest.fail(f"{page.name} is not what the code says; run: python -m tests.house.gateways_table")
 
 
 def test_the_example_of_a_gateways_file_can_be_read() -> None:

@@ -12,7 +12,7 @@ from app.domain.receipt import Receipt, Reply
 from app.domain.sms_parts import LONG_REFERENCE, parts_of
 from app.errors import ConfigError, GatewayAway
 from app.gateways.accounts import SmppAccount
-from app.gateways.base import Answer, Submission, Take
+from app.gateways.base import Answer, Outstanding, Submission, Take
 from app.gateways.smpp import receipt, status
 from app.gateways.smpp.account import Account, Bind
 from app.gateways.smpp.pdu import Pdu
@@ -55,6 +55,7 @@ class SmppNetwork:
         self.validity_s = account.validity_s
         self.doubt = Delivery.RETRY if account.unknown == "resend" else Delivery.UNKNOWN
         self.max_parts = account.max_parts
+        self.calls = 0
 
     def message(self, text: str) -> tuple[str, int]:
         """See Network."""
@@ -62,13 +63,13 @@ class SmppNetwork:
         text = text if text.startswith(signature) else signature + text
         return text, parts_of(text, LONG_REFERENCE)
 
-    async def open(self, take: Take) -> "SmppLine":
+    async def open(self, take: Take, reference: str) -> "SmppLine":
         """See Network."""
         line = SmppLine(self._account, self._for(Bind.TRANSMITTER), take)
         await line.open()
         return line
 
-    async def receive(self, take: Take) -> None:
+    async def receive(self, take: Take, outstanding: Outstanding) -> None:
         """See Network."""
         reader = _Reader(self._account, take)
         async with Session(self._for(Bind.RECEIVER), on_answers=_nothing, on_late=_nothing, on_deliver=reader.deliver):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from app.domain.delivery import Delivery
 from app.domain.sms_parts import cost
 from app.errors import GatewayAway
-from app.gateways.base import Answer, Submission, Take
+from app.gateways.base import Answer, Outstanding, Submission, Take
 
 Fate = Callable[[int, Submission], Answer | None]
 """What a submission comes to, by how many there were before it; None: no answer before the time for it."""
@@ -33,6 +33,7 @@ class Network:
     doubt: Delivery = Delivery.UNKNOWN
     max_parts: int = 10
     binds: int = 4
+    calls: int = 0
     window: int = 50
     fate: Fate = taken
     is_away: bool = False
@@ -44,13 +45,16 @@ class Network:
     def message(self, text: str) -> tuple[str, int]:
         return text, cost(text).parts
 
-    async def open(self, take: Take) -> "Line":
+    def check_account(self) -> None:
+        pass
+
+    async def open(self, take: Take, reference: str) -> "Line":
         if self.is_away:
             raise GatewayAway("gateway_away", why="the network is away")
         self.lines += 1
         return Line(self)
 
-    async def receive(self, take: Take) -> None:
+    async def receive(self, take: Take, outstanding: Outstanding) -> None:
         raise NotImplementedError
 
     @property

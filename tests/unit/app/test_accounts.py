@@ -1,5 +1,7 @@
 """The file of gateways is read whole: every problem at once, by account and setting, and no secret is ever said."""
 
+import sys
+
 import pytest
 
 from app.config import Config
@@ -73,9 +75,9 @@ kind = "smpp"
     said = words(caught.value)
     for part in (
         "[a] host is missing",
-        "[a] passwort is not a setting of an smpp account",
+        "[a] passwort is not a setting of an account of kind smpp",
         "[a] window: Input should be greater than or equal to 1",
-        "[b] kind must be smpp, and is 'pigeon'",
+        "[b] kind must be one of smpp, ",
         "[log] this name is taken",
         "[c d] a name is",
     ):
@@ -136,3 +138,51 @@ def test_certificates_that_are_not_there_are_said_before_anything_is_sent(tmp_pa
 
     with refused(ConfigError, match=r"nowhere\.pem cannot be read"):
         load_networks(Config(sms_gateways=written(tmp_path, text)))
+
+
+TWILIO = """
+[t]
+kind = "twilio"
+account_sid = "AC00000000000000000000000000000000"
+secret_env = "TWILIO_TOKEN"
+source = "+15550001111"
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "why"),
+    [
+        ('secret_env = "TWILIO_TOKEN"', "", "one of secret_env and secret_file must be set"),
+        ('source = "+15550001111"', "", "one of source and messaging_service must be set"),
+        ('source = "', 'endpoint = "http://api.twilio.com"\nsource = "', "http:// is for loopback alone"),
+        ('source = "', 'endpoint = "https://x/y"\nsource = "', "endpoint must be https://HOST"),
+    ],
+)
+def test_an_account_at_a_cloud_provider_that_cannot_be_used_is_said_with_its_reason(tmp_path, line, instead, why):
+    with refused(ConfigError, match=why):
+        load(written(tmp_path, TWILIO.replace(line, instead)))
+
+
+def test_a_secret_of_a_cloud_provider_is_never_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWILIO_TOKEN", "geheim")
+
+    account = load(written(tmp_path, TWILIO))["t"]
+
+    assert account.secret().get_secret_value() == "geheim"
+    assert "geheim" not in repr(account)
+
+
+def test_a_cloud_provider_without_its_secret_is_named_at_once(tmp_path, monkeypatch):
+    monkeypatch.delenv("TWILIO_TOKEN", raising=False)
+
+    with refused(ConfigError, match=r"\[t\] the environment variable TWILIO_TOKEN is not set"):
+        load_networks(Config(sms_gateways=written(tmp_path, TWILIO)))
+
+
+def test_an_sdk_that_is_not_installed_is_named_with_the_way_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWILIO_TOKEN", "geheim")
+    for name in ("twilio", "app.gateways.twilio.network", "app.gateways.twilio.client"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+    with refused(ConfigError, match=r"pip install 'sms-campaigns\[twilio\]'"):
+        load_networks(Config(sms_gateways=written(tmp_path, TWILIO)))

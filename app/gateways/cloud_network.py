@@ -1,0 +1,60 @@
+"""What all networks that are called by HTTP have in common: see gateways/base.Network."""
+
+import asyncio
+import logging
+import ssl
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from app.domain.delivery import Delivery
+from app.errors import ConfigError, GatewayAway
+from app.gateways.cloud_account import CloudAccount
+from app.sentence import Sentence
+
+log = logging.getLogger(__name__)
+
+
+class CloudNetwork:
+    """Fields of Network, from an account."""
+
+    calls: int = 1
+
+    def __init__(self, name: str, account: CloudAccount) -> None:
+        self.name = name
+        self.rate = account.rate
+        self.binds = account.binds
+        self.answer_timeout_s = account.answer_timeout_s
+        self.validity_s = account.validity_s
+        self.doubt = Delivery.RETRY if account.unknown == "resend" else Delivery.UNKNOWN
+        self.max_parts = account.max_parts
+        self._cloud = account
+
+    def national(self, number: str) -> int:
+        """The number as the ledger has it; 0 for what is none."""
+        digits = number.strip().lstrip("+")
+        digits = digits.removeprefix(self._cloud.country_code) if len(digits) > 11 else digits
+        return int(digits) if digits.isdecimal() and len(digits) < 19 else 0
+
+    async def reach(self) -> None:
+        """Connect, and hang up. Raises GatewayAway: who cannot be reached is not to be intended for."""
+        account = self._cloud
+        found = urlsplit(account.url)
+        port = found.port or (443 if found.scheme == "https" else 80)
+        try:
+            async with asyncio.timeout(account.connects_within_s):
+                context = tls(account) if found.scheme == "https" else None
+                _, writer = await asyncio.open_connection(found.hostname, port, ssl=context)
+        except (OSError, TimeoutError) as error:
+            why = "it does not answer" if isinstance(error, TimeoutError) else str(error)
+            raise GatewayAway("gateway_unreachable", address=account.address, why=why) from None
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+def tls(account: CloudAccount) -> ssl.SSLContext:
+    """By which certificates the provider's is trusted. Raises ConfigError."""
+    try:
+        return ssl.create_default_context(cafile=str(account.tls_ca) if account.tls_ca else None)
+    except OSError as error:
+        raise ConfigError([Sentence("gateways.no_password", path=account.tls_ca, why=error.strerror)]) from None
