@@ -13,7 +13,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from examples import provider_twilio
+from examples import provider_aliyun, provider_twilio
 from examples.provider_core import Core, Options, Upward
 from examples.provider_http import Request, Response, serve_connection
 
@@ -36,6 +36,8 @@ def speaks(request: Request) -> Speaks | None:
     """As whom it is spoken to."""
     if request.path.startswith("/2010-04-01/"):
         return provider_twilio.answer
+    if "x-acs-action" in request.headers:
+        return provider_aliyun.answer
     return None
 
 

@@ -92,6 +92,10 @@ class Core:
     replies: list[Upward] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     """Names of the calls that were made and signed right."""
+    nonces: set[str] = field(default_factory=set)
+    """Of requests that came, each of which may come once."""
+    refuses: set[str] = field(default_factory=set)
+    """Numbers that are refused, for tests."""
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311  it is chance that can be had again

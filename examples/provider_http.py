@@ -23,9 +23,14 @@ class Request:
     body: bytes
 
     @property
+    def query_params(self) -> dict[str, str]:
+        """What stands behind the path."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    @property
     def params(self) -> dict[str, str]:
         """What stands behind the path, and in a form."""
-        found = dict(parse_qsl(self.query, keep_blank_values=True))
+        found = self.query_params
         if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             found |= dict(parse_qsl(self.body.decode(), keep_blank_values=True))
         return found

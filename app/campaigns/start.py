@@ -43,21 +43,25 @@ def dispatch(
     gateway: str | None = None,
     default_gateway: str = LOG,
     networks: Mapping[str, Network] | None = None,
+    template_name: str | None = None,
 ) -> Dispatched:
     """Make the campaign, or find the one that has the name. Who comes second changes nothing.
 
     Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
     choice about duplicates or another gateway; one that names none of them, None, finds any campaign. `added_columns`:
     see checked_template. A campaign that names no gateway gets `default_gateway`. Of `networks`, which are known by
-    name beside the log, a new campaign's has to be one, and it has to take the text.
+    name beside the log, a new campaign's has to be one, and it has to take the text. `template_name`: of a gateway that
+    sends what its provider approved, in place of `template`.
     """
     name = check_name(name)
+    chosen = gateway or default_gateway
+    if networks is not None and (template_name is not None or chosen in networks):
+        template = _named(database, name, networks.get(chosen), chosen, template, template_name)
     text = DEFAULT_TEMPLATE if template is None else template
     compiled = check_template(database, text, added_columns)
-    chosen = gateway or default_gateway
     if networks is not None and chosen != LOG:
         _check_gateway(database, name, chosen, template, compiled, networks)
-    of = (name, text, shard_size, chosen)
+    of = (name, text, shard_size, chosen, template_name or "")
     created = _create(database, *of, allow_duplicates=bool(allow_duplicates))
     found = _find(database, name)
     if found is None:  # it was there a moment ago
@@ -66,9 +70,37 @@ def dispatch(
     other_choice = allow_duplicates not in {None, campaign.allow_duplicates}
     if gateway not in {None, campaign.gateway}:
         raise BadRequest("other_gateway", gateway=campaign.gateway)
+    if template_name not in {None, campaign.template_name}:
+        raise BadRequest("other_template")
     if other_choice or (template is not None and campaign.template != text):
         raise BadRequest("other_template")
     return Dispatched(campaign, numbers, created)
+
+
+def _named(
+    database: Engine,
+    name: str,
+    network: Network | None,
+    gateway: str,
+    template: str | None,
+    template_name: str | None,
+) -> str | None:
+    """The text under this name of a template; raises BadRequest where text and name do not fit the gateway. A campaign
+    that is there already has its text."""
+    if template is not None and template_name is not None:
+        raise BadRequest("template_twice")
+    with database.connect() as connection:
+        campaign = campaigns.find(connection, name)
+    if campaign is not None:
+        return template if template_name is None else campaign.template
+    known = network.templates if network else {}
+    if not known:
+        if template_name is not None:
+            raise BadRequest("no_named_templates", gateway=gateway[:64])
+        return template
+    if template_name is None or template_name not in known:
+        raise BadRequest("unknown_template", gateway=gateway, known=", ".join(known))
+    return known[template_name]
 
 
 def _check_gateway(
@@ -107,7 +139,14 @@ def _find(database: Engine, name: str) -> tuple[Campaign, list[int]] | None:
 
 
 def _create(
-    database: Engine, name: str, template: str, shard_size: int, gateway: str, *, allow_duplicates: bool
+    database: Engine,
+    name: str,
+    template: str,
+    shard_size: int,
+    gateway: str,
+    template_name: str,
+    *,
+    allow_duplicates: bool,
 ) -> bool:
     with database.connect() as connection:
         if campaigns.find(connection, name):
@@ -121,7 +160,15 @@ def _create(
         ranges = list(islice(found, MOST_SHARDS + 1))
         if len(ranges) > MOST_SHARDS:
             raise BadRequest("too_many_shards", most=MOST_SHARDS)
-        campaigns.insert(connection, name, template, ranges, allow_duplicates=allow_duplicates, gateway=gateway)
+        campaigns.insert(
+            connection,
+            name,
+            template,
+            ranges,
+            allow_duplicates=allow_duplicates,
+            gateway=gateway,
+            template_name=template_name,
+        )
 
     try:
         write(database, insert)

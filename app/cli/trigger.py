@@ -31,6 +31,9 @@ def trigger(
     gateway: Annotated[
         str | None, typer.Option(help="By which way the messages go out, see `gateways`; SMS_GATEWAY by default.")
     ] = None,
+    template_name: Annotated[
+        str | None, typer.Option(help="One of the templates that the gateway's provider approved, by its name here.")
+    ] = None,
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
@@ -39,7 +42,12 @@ def trigger(
     if template and not template.isspace():  # else it is refused
         warn_of(template)
     request = Trigger(
-        check_name(name), template, then_watch, allow_duplicates=allow_duplicates or None, gateway=gateway
+        check_name(name),
+        template,
+        then_watch,
+        allow_duplicates=allow_duplicates or None,
+        gateway=gateway,
+        template_name=template_name,
     )
     if then_watch:
         _watch(remote, request)

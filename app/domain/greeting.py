@@ -56,6 +56,8 @@ PLACEHOLDERS = {
 """Those that every template knows; columns of the table come after them. Whoever adds one does it here: the commands'
 help, what a refusal lists and, by `python -m tests.house.app_settings`, the README take them from here."""
 
+_NAME_OF = {each.column: name for name, each in PLACEHOLDERS.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -88,6 +90,19 @@ class Template:
                 before = literal
         parts.append(repeat(before, len(people)))
         return "".join(chain.from_iterable(zip(*parts, strict=True)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its placeholders, each once, in the order in which they come."""
+        of_column = {_EXTRA + place: name for place, name in enumerate(self.columns)}
+        names = [of_column.get(each.column) or _NAME_OF[each.column] for each in self._fields]
+        return tuple(dict.fromkeys(names))
+
+    def values(self, people: People, name: str) -> Sequence[str]:
+        """What it shows for each of them in the place of this placeholder, which is one of its own."""
+        field = PLACEHOLDERS.get(name) or Placeholder(_EXTRA + self.columns.index(name))
+        column = people.columns[field.column]
+        return _in_one_line([field.show(value) for value in column] if field.show else column)
 
     @property
     def shows_mobile(self) -> bool:

@@ -22,6 +22,9 @@ class Receipt:
     """One of delivery.RECEIPTS."""
     error: str
     received_at: datetime
+    attempt: tuple[int, int, int] | None = None
+    """Campaign, customer and epoch of the message, where the gateway told us an id of ours; it says nothing of a later
+    attempt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     """Their number wants no messages under the gateway's signature, see `python -m app opt-outs`."""
     TOO_LONG = "too_long"
     """With their values the text has more parts than the gateway takes."""
+    BAD_VALUE = "bad_value"
+    """A value of theirs is none that the provider allows in a template: empty, too long, a link, or with 【】 or []."""
 
 
 class Reject(NamedTuple):

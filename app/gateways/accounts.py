@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from app.domain.campaign import LOG, MAX_NAME_LETTERS, is_name
 from app.errors import ConfigError
+from app.gateways.aliyun.account import AliyunAccount
 from app.gateways.twilio.account import TwilioAccount
 from app.gateways.wrong import Wrong, secret
 from app.sentence import Sentence
@@ -103,8 +104,8 @@ class SmppAccount(BaseModel):
         return secret(self.password_env, self.password_file)
 
 
-Account = SmppAccount | TwilioAccount
-KINDS: dict[str, type[Account]] = {"smpp": SmppAccount, "twilio": TwilioAccount}
+Account = SmppAccount | TwilioAccount | AliyunAccount
+KINDS: dict[str, type[Account]] = {"smpp": SmppAccount, "aliyun": AliyunAccount, "twilio": TwilioAccount}
 
 
 def load(path: Path | None, *, answer_timeout_s: float = 10.0) -> dict[str, Account]:

@@ -1,10 +1,11 @@
 """What a way out must offer: one that can be undone, as a log, a position to return to; a network an answer to each."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from app.domain.delivery import Delivery
+from app.domain.page import Page
 from app.domain.receipt import Receipt, Reply
 
 
@@ -55,7 +56,7 @@ class Gateway(Account, Protocol):
 
 
 class Submission(NamedTuple):
-    """One message for a network."""
+    """One message for a network: its text, or what its wording gave for it."""
 
     token: int
     """What its answer bears: the customer's id."""
@@ -114,6 +115,21 @@ class Line(Protocol):
         """End it in order; what is without an answer gets none."""
 
 
+Wording = Callable[[Page], tuple[list[str], list[int]]]
+"""What each of those who are greeted is given by a network, and in how many parts they read it: 0 where a value of
+theirs cannot be sent."""
+
+
+def plain(message: Callable[[str], tuple[str, int]]) -> Wording:
+    """The wording of a network that takes any text, by its `message`."""
+
+    def word(page: Page) -> tuple[list[str], list[int]]:
+        made = [message(each) for each in page.text.split("\n")[:-1]]
+        return [text for text, _ in made], [parts for _, parts in made]
+
+    return word
+
+
 class Open(NamedTuple):
     """A message of which the last word is not known."""
 
@@ -124,6 +140,8 @@ class Open(NamedTuple):
     """'' where the gateway did not say."""
     reference: str
     """What the gateway was told, see Network.open."""
+    epoch: int
+    """Of the attempt."""
     submitted_at: datetime
 
 
@@ -158,8 +176,15 @@ class Network(Protocol):
     """Messages in one call, where it is called: a lost answer leaves all of them in doubt. 0 where it takes one after
     the other over a link, and counts their parts."""
 
+    templates: Mapping[str, str]
+    """Texts that the provider approved, by the operator's name for each; nothing else can be sent then. Empty: any text
+    can."""
+
+    def wording(self, template_name: str) -> Wording:
+        """For one of `templates`, or '' where there are none. Raises ConfigError for one that is not there."""
+
     def message(self, text: str) -> tuple[str, int]:
-        """The text as it goes out, and in how many parts. Parts above the account's most are not sent."""
+        """The text as it is read, and in how many parts. Parts above the account's most are not sent."""
 
     @property
     def max_parts(self) -> int:
@@ -168,9 +193,10 @@ class Network(Protocol):
     def check_account(self) -> None:
         """Raises ConfigError where nothing can even be tried: without a secret, as a rule."""
 
-    async def open(self, take: Take, reference: str) -> Line:
+    async def open(self, take: Take, reference: str, template_name: str = "") -> Line:
         """Connect, to send; what comes in meanwhile goes to `take`. A gateway that keeps an id of ours with a message
-        is told `reference`, 64 characters at most. Raises GatewayAway when that does not work now."""
+        is told `reference`, 64 characters at most; `template_name` is of one of its templates. Raises GatewayAway when
+        it cannot be reached now."""
 
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
         """Get what comes in, or ask for it, again and again; for ever."""

@@ -3,6 +3,7 @@
 from app.config import Config
 from app.errors import ConfigError
 from app.gateways.accounts import Account, load
+from app.gateways.aliyun.account import AliyunAccount
 from app.gateways.base import Network
 from app.gateways.twilio.account import TwilioAccount
 from app.sentence import Sentence
@@ -41,6 +42,10 @@ def _made(name: str, account: Account) -> Network:
             from app.gateways.twilio.network import TwilioNetwork  # noqa: PLC0415
 
             return TwilioNetwork(name, account)
+        if isinstance(account, AliyunAccount):
+            from app.gateways.aliyun.network import AliyunNetwork  # noqa: PLC0415
+
+            return AliyunNetwork(name, account)
     except ImportError as error:
         raise ConfigError(
             [

@@ -45,6 +45,7 @@ class OfGateway:
                     each.mobile,
                     each.provider_id or "",
                     reference_of(each.campaign_id, each.epoch),
+                    each.epoch,
                     each.submitted_at,
                 )
                 for each in open_messages.page(connection, self._gateway, after, AT_ONCE)

@@ -39,11 +39,13 @@ class Serving:
         greeted, rejects = self.page.greeted, list(self.page.rejects)
         ids, genders = list(greeted.ids), list(greeted.genders)
         mobiles, texts, parts = self.mobiles, self.texts, self.parts
-        if opted_out or max(parts, default=0) > max_parts:
+        if opted_out or max(parts, default=0) > max_parts or not all(parts):
             kept = []
             for place, (customer_id, mobile, count) in enumerate(zip(ids, mobiles, parts, strict=True)):
                 if mobile in opted_out:
                     rejects.append(Reject(customer_id, Reason.OPTED_OUT))
+                elif not count:
+                    rejects.append(Reject(customer_id, Reason.BAD_VALUE))
                 elif count > max_parts:
                     rejects.append(Reject(customer_id, Reason.TOO_LONG))
                 else:
@@ -60,13 +62,21 @@ class Feed:
     """Reads the customers of a shard from where its record ends."""
 
     def __init__(
-        self, database: Engine, shard: Shard, template: Template, network: Network, *, chunk_rows: int
+        self,
+        database: Engine,
+        shard: Shard,
+        template: Template,
+        network: Network,
+        *,
+        chunk_rows: int,
+        template_name: str = "",
     ) -> None:
         self._database = database
         self._campaign_id = shard.campaign_id
         self._to_id = shard.to_id
         self._template = template
         self._network = network
+        self._wording = network.wording(template_name)
         self._chunk_rows = chunk_rows
         with database.connect() as connection:
             self._duplicates = Duplicates(connection, shard.campaign_id, shard.intended_id, shard.to_id)
@@ -89,10 +99,8 @@ class Feed:
         to_id = people.ids[-1] if len(people) < len(self._people) else self._read_to
         turn = decide(self._database, self._campaign_id, self._duplicates, people, self._reached, to_id)
         page = prepare(self._template, people, turn.duplicates)
-        lines = page.text.split("\n")[:-1]
-        made = [self._network.message(each) for each in lines]
+        texts, parts = self._wording(page)
         mobiles = list(map(int, page.greeted.mobiles))
-        texts, parts = [text for text, _ in made], [count for _, count in made]
         return Serving(self._reached, to_id, page, turn, mobiles, texts, parts)
 
     def intended(self, serving: Serving) -> None:
@@ -115,6 +123,9 @@ class Feed:
                 elif not page.greeted or int(page.greeted.mobiles[0]) != row.mobile:
                     not_sent[row.customer_id] = "customer_changed"
                 else:
-                    text, parts = self._network.message(page.text.rstrip("\n"))
-                    submissions.append(Submission(row.customer_id, row.mobile, text, parts))
+                    (text,), (parts,) = self._wording(page)
+                    if parts:
+                        submissions.append(Submission(row.customer_id, row.mobile, text, parts))
+                    else:
+                        not_sent[row.customer_id] = Reason.BAD_VALUE.value
         return submissions, not_sent

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 from app.domain.campaign import State
 from app.domain.greeting import compile_template
 from app.domain.orders import Outcome, ShardOrder
-from app.errors import GatewayFault, ShardTaken
+from app.errors import ConfigError, GatewayFault, ShardTaken
 from app.gateways.base import Line, Network
 from app.receiving.incoming import Incoming
 from app.receiving.outstanding import reference_of
@@ -29,6 +29,7 @@ from app.sending.limiter import of_account
 from app.sending.strategy import Slice
 from app.sending.submitter import Submitter
 from app.sending.underway import Underway
+from app.sentence import Sentence
 from app.store import accounts, campaigns, ledger
 from app.store.campaigns import Campaign
 from app.store.faults import write
@@ -93,13 +94,21 @@ class Ledger:
         if self._hold is None or self._slot is None:
             raise ShardTaken("shard_taken.not_claimed", shard=shard.number, campaign_id=shard.campaign_id)
         incoming = Incoming(self._database, self._network.name, self._network.opt_out_key)
+        self._check_template()
         reference = reference_of(shard.campaign_id, self._hold.epoch)
-        line = await self._network.open(incoming.take, reference)
+        line = await self._network.open(incoming.take, reference, self._campaign.template_name)
         with ThreadPoolExecutor(1, thread_name_prefix="books") as thread:
             try:
                 return await self._send(shard, self._hold, line, self._slot, thread, incoming)
             finally:
                 await line.close()
+
+    def _check_template(self) -> None:
+        """Raises ConfigError where the gateways file has another text for the campaign's name of one than it had at the
+        trigger, which people agreed to."""
+        name, now = self._campaign.template_name, self._network.templates
+        if name and now.get(name) != self._campaign.template:
+            raise ConfigError([Sentence("template_changed", gateway=self._network.name, template=name)])
 
     async def _send(
         self, shard: Shard, hold: Hold, line: Line, slot: int, thread: ThreadPoolExecutor, incoming: Incoming
@@ -109,7 +118,8 @@ class Ledger:
         rows = LARGEST_CHUNK
         if network.rate is not None:
             rows = max(SMALLEST_CHUNK, min(LARGEST_CHUNK, int(network.rate * CHUNK_S / network.binds)))
-        feed = Feed(self._database, shard, template, network, chunk_rows=rows)
+        name = self._campaign.template_name
+        feed = Feed(self._database, shard, template, network, chunk_rows=rows, template_name=name)
         underway = Underway(hold.epoch, network.validity_s, time.monotonic)
 
         submitter = Submitter(line, underway, of_account(self._database, network), network.calls)

@@ -36,6 +36,8 @@ class Campaign:
     halted_since_ms: int | None
     gateway: str
     """By which its messages go out, fixed at the trigger."""
+    template_name: str
+    """Under which the gateway has the template, where its provider approved it; '' for a text of its own."""
 
     @property
     def ran_s(self) -> float | None:
@@ -97,6 +99,7 @@ def insert(
     *,
     allow_duplicates: bool = False,
     gateway: str = LOG,
+    template_name: str = "",
 ) -> None:
     """A new campaign with its shards; one without shards is finished. Raises IntegrityError when the name is taken."""
     now = datetime.now(UTC)
@@ -111,6 +114,7 @@ def insert(
             finished_at=None if ranges else now,
             allow_duplicates=allow_duplicates,
             gateway=gateway,
+            template_name=template_name,
         )
     )
     if not ranges:

@@ -45,9 +45,11 @@ class _Found(NamedTuple):
 def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> int:
     """What they say comes into the ledger; those whose message is not on record wait. How many messages changed.
     Acknowledge them to the gateway after the commit, not before."""
-    found = _by_id(connection, gateway, [each.provider_id for each in receipts if each.provider_id])
-    known = [each for each in receipts if each.provider_id in found]
-    early = [each for each in receipts if each.provider_id not in found]
+    named = [each for each in receipts if each.attempt is not None]
+    others = [each for each in receipts if each.attempt is None] if named else receipts
+    found = _by_id(connection, gateway, [each.provider_id for each in others if each.provider_id])
+    known = [each for each in others if each.provider_id in found]
+    early = [each for each in others if each.provider_id not in found]
     if early:
         connection.execute(
             early_receipts.insert(),
@@ -63,7 +65,20 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> 
                 for each in early
             ],
         )
-    return _settle(connection, [(found[each.provider_id], each) for each in known])
+    return _settle(connection, [(found[each.provider_id], each) for each in known] + _by_attempt(connection, named))
+
+
+def _by_attempt(connection: Connection, receipts: Sequence[Receipt]) -> list[tuple[_Found, Receipt]]:
+    """Those whose message is still at that attempt."""
+    of = {each.attempt: each for each in receipts}
+    if not of:
+        return []
+    attempt = (messages.c.campaign_id, messages.c.customer_id, messages.c.epoch)
+    rows = connection.execute(sa.select(*attempt, messages.c.shard).where(sa.tuple_(*attempt).in_(of)))
+    return [
+        (_Found((row.campaign_id, row.customer_id), row.shard), of[row.campaign_id, row.customer_id, row.epoch])
+        for row in rows
+    ]
 
 
 def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[int, int]:

@@ -66,6 +66,7 @@ campaigns = sa.Table(
     sa.Column("halted_ms", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("halted_since_ms", sa.BigInteger),
     sa.Column("gateway", ExactName, nullable=False, server_default="log"),
+    sa.Column("template_name", ExactName, nullable=False, server_default=""),
 )
 """Without `allow_duplicates` nothing is sent before `prepared_at` says that the duplicates are known. `halted_ms` is
 for how long it was paused or failed before it went on or was cancelled; since `halted_since_ms` (Unix time) it is so

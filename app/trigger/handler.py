@@ -171,6 +171,7 @@ class Handler:
             gateway=request.gateway,
             default_gateway=self._config.sms_gateway,
             networks=self._networks,
+            template_name=request.template_name,
         )
 
     def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:

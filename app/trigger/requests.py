@@ -17,6 +17,7 @@ MAX_FRAME_BYTES = 2**16
 _VERBS = ("pause", "resume", "cancel")
 _FIELDS: dict[str, type] = {
     **{"campaign": str, "template": str, "watch": bool, "token": str, "allow_duplicates": bool, "gateway": str},
+    "template_name": str,
     **dict.fromkeys(_VERBS, str),
 }
 _TOKEN = re.compile(rb'"token"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
@@ -28,7 +29,8 @@ class Trigger:
     asks to watch it then (`"watch": true`) hears of it as after a Watch.
 
     With `allow_duplicates` a number that several customers have gets a message for each; None is no, for a new one.
-    `gateway` is the way out by its name; None is the server's default, for a new one.
+    `gateway` is the way out by its name; None is the server's default, for a new one. `template_name` is one of those
+    that its provider approved, in place of `template`.
     """
 
     campaign: str
@@ -37,6 +39,7 @@ class Trigger:
     token: str = field(default="", repr=False)
     allow_duplicates: bool | None = None
     gateway: str | None = None
+    template_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ def request(trigger: Trigger | Watch) -> bytes:
         fields["allow_duplicates"] = trigger.allow_duplicates
     if trigger.gateway is not None:
         fields["gateway"] = trigger.gateway
+    if trigger.template_name is not None:
+        fields["template_name"] = trigger.template_name
     if trigger.then_watch:
         fields["watch"] = True
     if trigger.token:

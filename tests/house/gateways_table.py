@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from app.gateways.accounts import KINDS
+from app.gateways.approved import ApprovedTemplate
 from app.gateways.cloud_account import CloudAccount
 from tests.house.readme_tables import plain, put_between, table
 from tests.house.sources import ROOT
@@ -18,15 +19,16 @@ SENDING = ROOT / "docs" / "sending.md"
 GATEWAYS = ROOT / "docs" / "gateways.md"
 EXAMPLE = ROOT / "gateways.example.toml"
 COMMON = "every cloud provider"
+TEMPLATES = "templates"
 
 
 def gateways_table(kind: str) -> str:
     """Name, default and meaning of every field; of a cloud provider, those that are not as every provider's are. With
-    COMMON those."""
-    model: type[BaseModel] = CloudAccount if kind == COMMON else KINDS[kind]
+    COMMON those; with TEMPLATES those of an approved template."""
+    model = {COMMON: CloudAccount, TEMPLATES: ApprovedTemplate}.get(kind) or KINDS[kind]
     common = _meanings(CloudAccount)
     is_cloud = issubclass(model, CloudAccount)
-    meanings = common | _meanings(model) if is_cloud else _meanings(model)
+    meanings = {name: said for each in reversed(model.__mro__[:-2]) for name, said in _meanings(each).items()}
     rows = []
     for name, field in model.model_fields.items():
         if name == "kind":
@@ -40,7 +42,9 @@ def gateways_table(kind: str) -> str:
     return table(("field", "default", "meaning"), rows)
 
 
-def _meanings(model: type[BaseModel]) -> dict[str, str]:
+def _meanings(model: type) -> dict[str, str]:
+    if model is BaseModel:
+        return {}
     (found,) = ast.parse(inspect.getsource(model)).body
     assert isinstance(found, ast.ClassDef)
     return {
@@ -61,7 +65,7 @@ def renewed(path: Path) -> str:
     text = path.read_text()
     if path == SENDING:
         return put_between(text, "gateways", gateways_table("smpp"))
-    for kind in (COMMON, *(each for each in KINDS if each != "smpp")):
+    for kind in (COMMON, TEMPLATES, *(each for each in KINDS if each != "smpp")):
         text = put_between(text, kind, gateways_table(kind))
     return text
 

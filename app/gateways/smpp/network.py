@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from app.domain.delivery import Delivery
@@ -12,7 +12,7 @@ from app.domain.receipt import Receipt, Reply
 from app.domain.sms_parts import LONG_REFERENCE, parts_of
 from app.errors import ConfigError, GatewayAway
 from app.gateways.accounts import SmppAccount
-from app.gateways.base import Answer, Outstanding, Submission, Take
+from app.gateways.base import Answer, Outstanding, Submission, Take, Wording, plain
 from app.gateways.smpp import receipt, status
 from app.gateways.smpp.account import Account, Bind
 from app.gateways.smpp.pdu import Pdu
@@ -56,6 +56,7 @@ class SmppNetwork:
         self.doubt = Delivery.RETRY if account.unknown == "resend" else Delivery.UNKNOWN
         self.max_parts = account.max_parts
         self.calls = 0
+        self.templates: Mapping[str, str] = {}
 
     def message(self, text: str) -> tuple[str, int]:
         """See Network."""
@@ -63,7 +64,11 @@ class SmppNetwork:
         text = text if text.startswith(signature) else signature + text
         return text, parts_of(text, LONG_REFERENCE)
 
-    async def open(self, take: Take, reference: str) -> "SmppLine":
+    def wording(self, template_name: str) -> Wording:
+        """See Network."""
+        return plain(self.message)
+
+    async def open(self, take: Take, reference: str, template_name: str = "") -> "SmppLine":
         """See Network."""
         line = SmppLine(self._account, self._for(Bind.TRANSMITTER), take)
         await line.open()

@@ -12,6 +12,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from app.gateways.cloud_network import tls
+from app.gateways.failures import NotSent, Refusal, Unanswered
 from app.gateways.twilio.account import TwilioAccount
 
 _silent = logging.getLogger(f"{__name__}.sdk")
@@ -19,24 +20,6 @@ _silent.setLevel(logging.ERROR)  # the SDK logs numbers at info
 
 PAGE_ROWS = 1_000
 """Most that a page of the list may have. Source: twilio.com/docs/usage/twilios-response, paging."""
-
-
-class Refusal(Exception):
-    """Twilio answered with an error: its HTTP status, its code, and its sentence."""
-
-    def __init__(self, status: int, code: int | None, said: str) -> None:
-        self.status = status
-        self.code = code
-        self.said = said
-        super().__init__(f"{status} {code}")
-
-
-class Unanswered(Exception):
-    """Something was sent, and nobody knows what became of it: no answer, half of one, or none that can be read."""
-
-
-class NotSent(Exception):
-    """No connection could be made, so nothing left."""
 
 
 class _Limited:
@@ -115,11 +98,11 @@ class TwilioClient:
 
 def _translated(error: Exception) -> Exception:
     if isinstance(error, TwilioRestException):
-        return Refusal(error.status, error.code, error.msg)
+        return Refusal(error.status, str(error.code or ""), error.msg)
     if isinstance(error, TwilioServiceException):
-        return Refusal(error.status, error.code, error.detail or error.title)
+        return Refusal(error.status, str(error.code), error.detail or error.title)
     if isinstance(error, TwilioException) and len(error.args) == 2 and isinstance(error.args[1], Response):
-        return Refusal(error.args[1].status_code, None, str(error.args[0]))  # a page that cannot be had
+        return Refusal(error.args[1].status_code, "", str(error.args[0]))  # a page that cannot be had
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return NotSent(str(error))
     return Unanswered(type(error).__name__)

@@ -67,11 +67,11 @@ STATES = {
 """What a message's status says. Twilio's `accepted`, `queued`, `sending` and `sent` are all before the phone."""
 
 
-def verdict(status: int, code: int | None) -> Verdict:
-    """Of an HTTP status and the code in its body, where it has one. After an error of the server's own nobody knows
+def verdict(status: int, code: str) -> Verdict:
+    """Of an HTTP status and the code in its body, '' where it has none. After an error of the server's own nobody knows
     whether it took the message; any other refusal that is not in the table is for good, as SMPP's are."""
-    if code in _VERDICTS:
-        return _VERDICTS[code][0]
+    if code.isdecimal() and int(code) in _VERDICTS:
+        return _VERDICTS[int(code)][0]
     if status == 429:
         return Verdict.THROTTLED
     if status in {401, 403}:
@@ -79,6 +79,6 @@ def verdict(status: int, code: int | None) -> Verdict:
     return Verdict.DOUBT if status >= 500 or status < 400 else Verdict.PERMANENT
 
 
-def name(status: int, code: int | None) -> str:
+def name(status: int, code: str) -> str:
     """`21211`, or `http_500` where there is no code; Twilio's SDK gives the status as code where a body has none."""
-    return str(code) if code and code != status else f"http_{status}"
+    return code if code and code != str(status) else f"http_{status}"

@@ -9,14 +9,15 @@ from typing import Any
 
 from app.domain.delivery import Delivery
 from app.domain.receipt import Receipt
-from app.domain.sms_parts import cost
-from app.gateways.base import Answer, Outstanding, Submission, Take
+from app.domain.sms_parts import parts_of
+from app.gateways.base import Answer, Outstanding, Submission, Take, Wording, plain
 from app.gateways.calls import NO_ANSWER, CallLine
 from app.gateways.cloud_network import CloudNetwork, tls
+from app.gateways.failures import NotSent, Refusal, Unanswered
 from app.gateways.told import Told
 from app.gateways.twilio import codes
 from app.gateways.twilio.account import TwilioAccount
-from app.gateways.twilio.client import NotSent, Refusal, TwilioClient, Unanswered
+from app.gateways.twilio.client import TwilioClient
 from app.gateways.verdict import answer, unsent
 
 log = logging.getLogger(__name__)
@@ -34,19 +35,24 @@ class TwilioNetwork(CloudNetwork):
         super().__init__(name, account)
         self._account = account
         self.opt_out_key = account.opt_out_key
+        self.templates: Mapping[str, str] = {}
+
+    def wording(self, template_name: str) -> Wording:
+        """See Network."""
+        return plain(self.message)
 
     def message(self, text: str) -> tuple[str, int]:
         """See Network."""
         signature = self._account.signature
         text = text if text.startswith(signature) else signature + text
-        return text, cost(text).parts
+        return text, parts_of(text)
 
     def check_account(self) -> None:
         """Raises ConfigError where nothing can even be tried."""
         self._account.secret()
         tls(self._account)
 
-    async def open(self, take: Take, reference: str) -> CallLine:
+    async def open(self, take: Take, reference: str, template_name: str = "") -> CallLine:
         """See Network."""
         await self.reach()
         account = self._account

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from app.domain.delivery import Delivery
 from app.domain.sms_parts import cost
 from app.errors import GatewayAway
-from app.gateways.base import Answer, Outstanding, Submission, Take
+from app.gateways.base import Answer, Outstanding, Submission, Take, Wording, plain
 
 Fate = Callable[[int, Submission], Answer | None]
 """What a submission comes to, by how many there were before it; None: no answer before the time for it."""
@@ -42,13 +42,20 @@ class Network:
     lines: int = 0
     _count: "itertools.count[int]" = field(default_factory=itertools.count)
 
+    @property
+    def templates(self) -> dict[str, str]:
+        return {}
+
+    def wording(self, template_name: str) -> Wording:
+        return plain(self.message)
+
     def message(self, text: str) -> tuple[str, int]:
         return text, cost(text).parts
 
     def check_account(self) -> None:
         pass
 
-    async def open(self, take: Take, reference: str) -> "Line":
+    async def open(self, take: Take, reference: str, template_name: str = "") -> "Line":
         if self.is_away:
             raise GatewayAway("gateway_away", why="the network is away")
         self.lines += 1

@@ -1,0 +1,29 @@
+"""Whether an error of a provider's SDK says that nothing left. Pure."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+_BEFORE = {"NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "NameResolutionError"}
+"""Classes of urllib3 and requests, by which the SDKs speak HTTP: raised before a connection is there."""
+
+
+def is_before_sending(error: BaseException) -> bool:
+    """Whether it, or one that it came of, was raised before a byte of ours could leave."""
+    return any(
+        type(each).__name__ in _BEFORE
+        or isinstance(each, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError)
+        for each in _chain(error)
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    todo, seen = [error], set()
+    while todo:
+        each = todo.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        reasons = [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+        todo += [found for found in reasons if isinstance(found, BaseException)]
