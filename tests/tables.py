@@ -12,27 +12,37 @@ _made: dict[object, list[str]] = {}
 def give_tables(database: Engine) -> None:
     """The newest tables, empty where there were none before."""
     with database.connect() as connection:
-        dialect = connection.dialect
-        if dialect.name == "sqlite" or sa.inspect(connection).get_table_names():
+        if sa.inspect(connection).get_table_names():
             schema.upgrade(connection)
             return
-        kind = dialect.server_version_info, getattr(dialect, "is_mariadb", False)
+        dialect = connection.dialect
+        kind = dialect.name, dialect.server_version_info, getattr(dialect, "is_mariadb", False)
         if kind in _made:
             _copy(connection, _made[kind])
         else:
             schema.upgrade(connection)
-            _made[kind] = _statements(connection)
+            _made[kind] = statements(connection)
 
 
-def _statements(connection: Connection) -> list[str]:
-    names = sa.inspect(connection).get_table_names()
-    made = [str(connection.exec_driver_sql(f"SHOW CREATE TABLE {name}").one()[1]) for name in names]
+def statements(connection: Connection) -> list[str]:
+    """What makes the tables that are here, each with the database's own words, and notes their revision."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT sql FROM sqlite_master WHERE sql <> '' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+        made = list(connection.scalars(sa.text(query)))
+    else:
+        names = sa.inspect(connection).get_table_names()
+        made = [str(connection.exec_driver_sql(f"SHOW CREATE TABLE {name}").one()[1]) for name in names]
     return [*made, f"INSERT INTO alembic_version VALUES ('{schema.status(connection).current}')"]
 
 
-def _copy(connection: Connection, statements: list[str]) -> None:
-    connection.exec_driver_sql("SET foreign_key_checks = 0")
-    for each in statements:
-        connection.exec_driver_sql(each.replace("%", "%%"))
-    connection.exec_driver_sql("SET foreign_key_checks = 1")
+def _copy(connection: Connection, made: list[str]) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.execution_options(writes=True)
+        for each in made:
+            connection.exec_driver_sql(each)
+    else:
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+        for each in made:
+            connection.exec_driver_sql(each.replace("%", "%%"))
+        connection.exec_driver_sql("SET foreign_key_checks = 1")
     connection.commit()

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from app.store.tables import metadata
 from migrations import schema
+from tests.tables import give_tables, statements
 
 ROOT = Path(__file__).parents[2]
 STEPS = schema.revisions()
@@ -104,6 +105,20 @@ def test_shards_from_before_there_were_rejects_have_none_and_an_audience_where_t
 
     rows = connection.execute(sa.text("SELECT sent, rejected, audience FROM shards ORDER BY number")).all()
     assert [tuple(row) for row in rows] == [(4, 0, 4), (4, 0, None)]
+
+
+def test_the_copies_that_tests_are_given_are_the_tables_that_the_migrations_make(connection):
+    schema.upgrade(connection)
+    made = statements(connection)
+
+    for _ in range(2):  # the first may be the one that is copied
+        schema.downgrade(connection, "base")
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        connection.commit()
+        give_tables(connection.engine)
+
+    assert statements(connection) == made
+    assert schema.status(connection).is_current
 
 
 def test_a_customer_needs_only_a_name_a_gender_and_a_mobile(connection):
