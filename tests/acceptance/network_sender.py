@@ -1,7 +1,6 @@
 """The server beside the demo message centre, whose own log judges what was submitted."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +39,7 @@ class Sender(Product):
     """A server with one gateway, `centre`."""
 
     expects_tracebacks = True
-    program = (sys.executable, "-c", LESS_PATIENCE)
+    program = ("-c", LESS_PATIENCE)
     centre: Smsc
 
     def use(self, centre: Smsc, folder: Path, rate: int) -> None:

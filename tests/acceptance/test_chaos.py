@@ -6,7 +6,6 @@ CHAOS_SEED repeats a run. CHAOS_CUSTOMERS and CHAOS_KILLS make it longer: `make 
 import os
 import random
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -43,7 +42,7 @@ class Resurrected(Product):
     """One that is killed, by whoever kills, and started again."""
 
     expects_tracebacks = True
-    program = (sys.executable, "-c", SMALL_PAGES)
+    program = ("-c", SMALL_PAGES)
 
 
 @pytest.fixture

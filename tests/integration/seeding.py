@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from app.store.database import open_database
 from seed import customers, loader, profile
 from seed.customers import Row
+from tests import starting
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,7 @@ LONG = 1_000_000
 
 
 def start(url: str, *options: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    """To be talked with, as it stands on a command line."""
     return subprocess.Popen(
         [sys.executable, "-m", "seed", *options],
         cwd=ROOT,
@@ -35,9 +37,7 @@ def start(url: str, *options: str, stdin: int = subprocess.DEVNULL) -> subproces
 
 
 def run(url: str, *options: str) -> subprocess.CompletedProcess[str]:
-    process = start(url, *options)
-    stdout, stderr = process.communicate(timeout=60)
-    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+    return starting.run(["-m", "seed", *options], os.environ | {"DATABASE_URL": url})
 
 
 def fill(url: str, count: int, seed: int = 42) -> None:

@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,9 +11,9 @@ from sqlalchemy import Connection
 
 from app.store.tables import metadata
 from migrations import schema
+from tests import starting
 from tests.tables import give_tables, statements
 
-ROOT = Path(__file__).parents[2]
 STEPS = schema.revisions()
 
 
@@ -132,15 +130,7 @@ def test_a_customer_needs_only_a_name_a_gender_and_a_mobile(connection):
 
 
 def migrations(url: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "migrations", *options],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return starting.run(["-m", "migrations", *options], os.environ | {"DATABASE_URL": url})
 
 
 def test_the_command_upgrades_once_and_then_has_nothing_to_do(sqlite_url):

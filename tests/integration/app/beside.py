@@ -1,11 +1,10 @@
 """A command of ours that runs beside the test."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.integration.app.serving import ROOT, WITHIN_S, Product
+from tests import starting
+from tests.integration.app.serving import WITHIN_S, Product
 
 
 class Command:
@@ -14,13 +13,12 @@ class Command:
     def __init__(self, product: Product, *arguments: str) -> None:
         self._out, self._err = (product.logs.parent / f"{arguments[0]}.{name}" for name in ("out", "err"))
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", *arguments],
-                cwd=ROOT,
-                env=product.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
+            self.process = starting.start(
+                ["-m", "app", *arguments],
+                product.environment,
+                stdout=out.fileno(),
+                stderr=err.fileno(),
+                cold=product.cold,
             )
 
     @property

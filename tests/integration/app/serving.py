@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from app.store.campaigns import find
 from app.store.database import open_database, writing
 from app.store.tables import campaigns, shards
 from engine import Client, ftok
+from tests import starting
 from tests.ports import free_port
 from tests.waiting import until
 from tests.words import words
@@ -43,7 +43,7 @@ from app.cli.main import cli
 
 console.run(cli)
 """
-    return sys.executable, "-c", code, "serve"
+    return "-c", code, "serve"
 
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -61,8 +61,10 @@ class Product:
     """
 
     expects_tracebacks = False
-    program: Sequence[str] = (sys.executable, "-m", "app", "serve")
-    """What starts the server."""
+    program: Sequence[str] = ("-m", "app", "serve")
+    """What starts the server, behind `python`."""
+    cold = False
+    """Whether it and the commands are started as a shell does; see tests/starting.py."""
 
     def __init__(self, database_url: str, home: Path, **settings: object) -> None:
         """`settings`: `shard_size=10` is SMS_SHARD_SIZE."""
@@ -71,7 +73,7 @@ class Product:
         self.logs = Path(str(settings.get("log_dir", home / "logs")))
         self.port = free_port()
         self.server_log = home / "server.log"
-        self.server: subprocess.Popen[bytes] | None = None
+        self.server: starting.Process | None = None
         self._tmp = home / "tmp"
         self._tmp.mkdir()
         self._groups: list[int] = []
@@ -114,14 +116,13 @@ class Product:
         """Start the server and wait until it is ready."""
         already = self.said().count("server ready")
         with self.server_log.open("ab") as log:
-            self.server = subprocess.Popen(
+            self.server = starting.start(
                 self.program,
-                cwd=ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
+                self.environment,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+                new_session=True,
+                cold=self.cold,
             )
         self._groups.append(self.server.pid)
         server = self.server
@@ -169,7 +170,7 @@ class Product:
         """What the server wrote to its stderr, over all its lives."""
         return self.server_log.read_text() if self.server_log.exists() else ""
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> starting.Process:
         assert self.server, "the server is not running"
         return self.server
 
@@ -203,16 +204,7 @@ class Product:
 
     def run(self, *arguments: str, module: str = "app") -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=WITHIN_S,
-        )
+        return starting.run(["-m", module, *arguments], self.environment, within_s=WITHIN_S, cold=self.cold)
 
     # ── what the database says ──────────────────────────────────────────────────────────────────
 

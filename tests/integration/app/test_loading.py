@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from app.cli.main import COMMANDS
+from tests import starting
+
 ROOT = Path(__file__).parents[3]
 TOP = "import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
 
@@ -21,6 +26,16 @@ def loaded_by(code: str, **environment: str) -> set[str]:
         timeout=60,
     )
     return set(ended.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("module", sorted(set(COMMANDS.values())))
+def test_each_command_starts_by_itself(module, tmp_path):
+    name = next(name for name, each in COMMANDS.items() if each == module)
+
+    ended = starting.run(["-m", "app", name, "--help"], os.environ, cold=True)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"python -m app {name}" in ended.stdout
 
 
 def test_the_list_of_commands_loads_neither_settings_nor_a_database():

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,10 +14,11 @@ from app.gateways.log_file.folder import log_path
 from app.sentence import Sentence
 from app.store import campaigns, shards
 from app.store.database import writing
+from tests import starting
 from tests.integration.app.beside import beside
 from tests.integration.app.campaigns import after, run, send, trigger, with_tables
 from tests.integration.app.people import crowd, expected_logs, greeting, move_in, person
-from tests.integration.app.serving import IN_SMALL_PAGES, ROOT, WITHIN_S, Product
+from tests.integration.app.serving import IN_SMALL_PAGES, WITHIN_S, Product
 from tests.waiting import until
 from tests.words import words
 
@@ -215,20 +215,17 @@ def test_following_ends_by_ctrl_c(large):
 
 
 @pytest.mark.parametrize("options", [[], ["--follow"], ["--mask"]])
-def test_who_reads_no_further_hears_of_no_error(large, options):
+def test_who_reads_no_further_hears_of_no_error(large, options, tmp_path):
     large.wait_until_over(NAME)
     ours, theirs = os.pipe()
-    reader = subprocess.Popen(
-        [sys.executable, "-m", "app", "logs", NAME, *options],
-        cwd=ROOT,
-        env=large.environment,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-    )
+    with open(tmp_path / "said", "wb") as said:
+        reader = starting.start(
+            ["-m", "app", "logs", NAME, *options], large.environment, stdout=theirs, stderr=said.fileno()
+        )
     os.close(theirs)
     begun = os.read(ours, 10)
     os.close(ours)
-    _, said = reader.communicate(timeout=WITHIN_S)
+    reader.wait(WITHIN_S)
 
     assert begun
-    assert said == b""
+    assert (tmp_path / "said").read_bytes() == b""

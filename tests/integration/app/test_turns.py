@@ -1,7 +1,6 @@
 """A small campaign does not wait behind a big one on a network that takes its time."""
 
 import json
-import sys
 
 import pytest
 
@@ -40,7 +39,7 @@ console.run(cli)
 def slow(migrated_url, tmp_path):
     """A server with one task worker, which sends a big campaign for eight seconds; some of it is sent."""
     with Product(migrated_url, tmp_path, worker_num=1, task_worker_num=1, shard_size=SIZE, slice_s=1) as product:
-        product.program = (sys.executable, "-c", AT_50_A_SECOND, "serve")
+        product.program = ("-c", AT_50_A_SECOND, "serve")
         move_in(product.database, CROWD)
         product.start()
         product.ask(json.dumps({"campaign": "big", "allow_duplicates": True}))

@@ -5,8 +5,6 @@ import os
 import secrets
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +13,7 @@ from typing import Any, TypeVar
 
 from engine import Client, Server
 from engine.ipc import message
+from tests import starting
 
 ROOT = Path(__file__).parents[3]
 T = TypeVar("T")
@@ -51,12 +50,12 @@ class Running:
         code = f"from {self.entry} import main; main()"
         where = f"{program.__module__}:{program.__name__}"
         with open(directory / "stderr", "ab") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", code, str(directory), where, str(port), json.dumps(arguments)],
-                cwd=ROOT,
-                stdout=stderr,
-                stderr=stderr,
-                start_new_session=True,  # so that killpg is a Ctrl-C for it alone
+            self.process = starting.start(
+                ["-c", code, str(directory), where, str(port), json.dumps(arguments)],
+                os.environ,
+                stdout=stderr.fileno(),
+                stderr=stderr.fileno(),
+                new_session=True,  # so that killpg is a Ctrl-C for it alone
             )
         self.port = port
 

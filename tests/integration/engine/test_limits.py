@@ -126,6 +126,7 @@ def with_limits(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> None:
         return popen(["sh", "-c", f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$@"', "sh", *command], **options)
 
     monkeypatch.setattr(subprocess, "Popen", limited)
+    monkeypatch.setenv("TESTS_START", "cold")
 
 
 MANY: dict[str, Any] = {"worker_num": 2, "task_worker_num": 20, "max_conn": 10, "max_wait_time": 20}

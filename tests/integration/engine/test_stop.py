@@ -266,7 +266,10 @@ def test_a_stop_while_it_is_still_starting_is_a_clean_one(tmp_path: Path) -> Non
     server.check_no_trace()
 
 
-def test_a_server_that_nohup_started_does_not_mind_the_end_of_the_terminal(tmp_path: Path) -> None:
+def test_a_server_that_nohup_started_does_not_mind_the_end_of_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TESTS_START", "cold")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is started goes on ignoring it
     try:
         server = start(workshop, tmp_path / "server", **HANDFULS)

@@ -3,12 +3,11 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import starting
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -27,14 +26,14 @@ class Smsc:
 
     def start(self) -> None:
         """Also after its end: on the same port, with the same log."""
-        command = [sys.executable, str(ROOT / "examples" / "smsc.py"), "--port", str(self.port), "--log", str(self.log)]
+        command = ["-m", "examples.smsc", "--port", str(self.port), "--log", str(self.log)]
         with open(self._output, "wb") as out:
-            self.process = subprocess.Popen(
+            self.process = starting.start(
                 [*command, "--control", str(self.control), *self._options],
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                os.environ,
+                stdout=out.fileno(),
+                stderr=out.fileno(),
+                new_session=True,
             )
         found = until(self._listening, what="the message centre listens")
         self.port = int(found[1])
