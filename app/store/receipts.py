@@ -73,12 +73,11 @@ def _by_attempt(connection: Connection, receipts: Sequence[Receipt]) -> list[tup
     of = {each.attempt: each for each in receipts}
     if not of:
         return []
-    attempt = (messages.c.campaign_id, messages.c.customer_id, messages.c.epoch)
-    rows = connection.execute(sa.select(*attempt, messages.c.shard).where(sa.tuple_(*attempt).in_(of)))
-    return [
-        (_Found((row.campaign_id, row.customer_id), row.shard), of[row.campaign_id, row.customer_id, row.epoch])
-        for row in rows
-    ]
+    columns = tables.messages.c
+    attempt = (columns.campaign_id, columns.customer_id, columns.epoch)
+    rows = connection.execute(sa.select(*attempt).where(sa.tuple_(*attempt).in_(of)))
+    return [(_Found((campaign_id, customer_id)), of[campaign_id, customer_id, epoch])
+            for campaign_id, customer_id, epoch in rows]  # fmt: skip
 
 
 def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[int, int]:
