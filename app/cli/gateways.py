@@ -7,14 +7,15 @@ from app.catalogue import say
 from app.cli import views
 from app.cli.shared import Json, opened
 from app.console import out
-from app.gateways.accounts import SmppAccount, load
+from app.gateways.accounts import SmppAccount
+from app.gateways.networks import accounts_of
 from app.store.accounts import binds_in_use
 
 
 def gateways(as_json: Json = False) -> None:
     """List the accounts that messages can go out by, and how many of their sessions send now."""
     settings = config.load()
-    accounts = load(settings.sms_gateways, answer_timeout_s=settings.sms_answer_timeout_s)
+    accounts = accounts_of(settings)
     with opened(settings).connect() as connection:
         in_use = binds_in_use(connection)
     found: list[dict[str, Any]] = [

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.config import Config
-from app.doctor import certificates, kernel, log_folder, names, port, token
+from app.doctor import certificates, gateways, kernel, log_folder, names, port, token
 from app.doctor.database import Database, SchemaStatus
 from app.doctor.finding import Finding, Verdict
 
@@ -20,4 +20,5 @@ def examine(settings: Config, schema_status: SchemaStatus) -> Iterator[Finding]:
     yield from token.examine(settings)
     yield from certificates.examine(settings)
     yield from port.examine(settings)
+    yield from gateways.examine(settings)
     yield from names.examine()

@@ -198,5 +198,8 @@ class Network(Protocol):
         is told `reference`, 64 characters at most; `template_name` is of one of its templates. Raises GatewayAway when
         it cannot be reached now."""
 
+    async def check(self) -> None:
+        """Connect as to send, and leave again. Raises GatewayAway when that does not work now."""
+
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
         """Get what comes in, or ask for it, again and again; for ever."""

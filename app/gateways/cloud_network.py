@@ -35,6 +35,10 @@ class CloudNetwork:
         digits = digits.removeprefix(self._cloud.country_code) if len(digits) > 11 else digits
         return int(digits) if digits.isdecimal() and len(digits) < 19 else 0
 
+    async def check(self) -> None:
+        """See Network. Whether the secret is right is seen by the first message alone."""
+        await self.reach()
+
     async def reach(self) -> None:
         """Connect, and hang up. Raises GatewayAway: who cannot be reached is not to be intended for."""
         account = self._cloud

@@ -12,14 +12,11 @@ from app.sentence import Sentence
 def load_networks(config: Config) -> dict[str, Network]:
     """By name; none without a file. Raises ConfigError with every problem at once, that of a password that is not there
     or cannot be among them: better now than while a campaign waits."""
-    accounts = load(config.sms_gateways, answer_timeout_s=config.sms_answer_timeout_s)
-    if not accounts:
-        return {}
     networks: dict[str, Network] = {}
     problems: list[Sentence] = []
-    for name, account in accounts.items():
+    for name, account in accounts_of(config).items():
         try:
-            networks[name] = _network(name, account)
+            networks[name] = network_of(name, account)
         except ConfigError as error:
             path = config.sms_gateways
             problems += [Sentence("gateways.account", path=path, name=name, what=each) for each in error.problems]
@@ -28,8 +25,13 @@ def load_networks(config: Config) -> dict[str, Network]:
     return networks
 
 
-def _network(name: str, account: Account) -> Network:
-    """Raises ConfigError for one that cannot even be tried."""
+def accounts_of(config: Config) -> dict[str, Account]:
+    """What the file says, by name; none without a file. Raises ConfigError with every problem of the file at once."""
+    return load(config.sms_gateways, answer_timeout_s=config.sms_answer_timeout_s)
+
+
+def network_of(name: str, account: Account) -> Network:
+    """One of them. Raises ConfigError for one that cannot even be tried."""
     made = _made(name, account)
     made.check_account()
     return made

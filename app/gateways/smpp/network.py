@@ -10,11 +10,13 @@ from app.domain.delivery import Delivery
 from app.domain.mobile import normalise
 from app.domain.receipt import Receipt, Reply
 from app.domain.sms_parts import LONG_REFERENCE, parts_of
-from app.errors import ConfigError, GatewayAway
+from app.errors import ConfigError
 from app.gateways.accounts import SmppAccount
 from app.gateways.base import Answer, Outstanding, Submission, Take, Wording, plain
 from app.gateways.smpp import receipt, status
 from app.gateways.smpp.account import Account, Bind
+from app.gateways.smpp.away import away
+from app.gateways.smpp.errors import SmppError
 from app.gateways.smpp.pdu import Pdu
 from app.gateways.smpp.receipt import IdForm, State
 from app.gateways.smpp.session import Session, probe
@@ -85,8 +87,12 @@ class SmppNetwork:
         self._for(Bind.TRANSMITTER)
 
     async def check(self) -> None:
-        """Bind and unbind. Raises BindRefused, LinkUnusable and ConfigError."""
-        await probe(self._for(Bind.TRANSMITTER))
+        """See Network."""
+        smpp = self._for(Bind.TRANSMITTER)
+        try:
+            await probe(smpp)
+        except SmppError as error:
+            raise away(smpp.where, error) from error
 
     def _for(self, purpose: Bind) -> Account:
         """For a session that sends or receives; where the account says so each does both."""
@@ -116,6 +122,7 @@ class SmppLine:
     """See Line. One session."""
 
     def __init__(self, account: SmppAccount, smpp: Account, take: Take) -> None:
+        self._where = smpp.where
         self._window = account.window
         self._country_code = account.country_code
         self._bodies = Submissions(
@@ -143,12 +150,12 @@ class SmppLine:
         while not bound.done() and self._session.trouble is None and asyncio.get_running_loop().time() < deadline:
             await asyncio.wait([bound], timeout=0.05)
         if not self._session.is_bound:
-            why = self._session.trouble or "the message centre answers no bind"
+            trouble = self._session.trouble
             bound.cancel()
             await self._session.close()
             with contextlib.suppress(BaseException):
                 await bound
-            raise GatewayAway("gateway_away", why=str(why))
+            raise away(self._where, trouble)
 
     @property
     def room(self) -> int:

@@ -57,9 +57,12 @@ class Network:
 
     async def open(self, take: Take, reference: str, template_name: str = "") -> "Line":
         if self.is_away:
-            raise GatewayAway("gateway_away", why="the network is away")
+            raise GatewayAway("gateway_away", where=self.name, why="the network is away")
         self.lines += 1
         return Line(self)
+
+    async def check(self) -> None:
+        raise NotImplementedError
 
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
         raise NotImplementedError
