@@ -185,6 +185,10 @@ class NotRetriable(AppError):
     """Messages that cannot be tried again: of a campaign that has none such, or is in a state for which it is wrong."""
 
 
+class NotTried(AppError):
+    """A message that was to show whether a gateway works was not sent."""
+
+
 class NoLedger(AppError):
     """A campaign goes to logs, and has no ledger."""
 

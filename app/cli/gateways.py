@@ -1,20 +1,55 @@
-"""`python -m app gateways`."""
+"""`python -m app gateways`: which accounts there are, and whether one works."""
 
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
 
 from app import config, console
 from app.catalogue import say
 from app.cli import views
-from app.cli.shared import Json, opened
+from app.cli.shared import Json, Yes, opened
+from app.config import Config
 from app.console import out
 from app.gateways.accounts import SmppAccount
 from app.gateways.networks import accounts_of
 from app.store.accounts import binds_in_use
 
 
-def gateways(as_json: Json = False) -> None:
-    """List the accounts that messages can go out by, and how many of their sessions send now."""
+class Action(StrEnum):
+    """What is to be done."""
+
+    LIST = "list"
+    TEST = "test"
+
+
+def gateways(
+    action: Annotated[Action, typer.Argument(help="What to do.")] = Action.LIST,
+    name: Annotated[str | None, typer.Argument(help="test: which one.", metavar="[NAME]")] = None,
+    to: Annotated[str | None, typer.Option(metavar="NUMBER", help="test: who gets the message.")] = None,
+    text: Annotated[str | None, typer.Option(help="test: another message than the usual one.")] = None,
+    wait_s: Annotated[
+        float, typer.Option("--wait", min=0, max=3600, metavar="SECONDS", help="test: for the receipt.")
+    ] = 10.0,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """List the accounts that messages can go out by, and how many of their sessions send now; or send one message by
+    one of them, after a question, and show what becomes of it."""
     settings = config.load()
+    if action is Action.TEST:
+        if name is None or to is None:
+            raise typer.BadParameter("test takes the name of a gateway, and --to NUMBER")
+        from app.cli.gateway_trial import try_out  # noqa: PLC0415  only this needs it
+
+        try_out(settings, name, to, text, wait_s=wait_s, yes=yes, as_json=as_json)
+        return
+    if name is not None or to is not None or text is not None:
+        raise typer.BadParameter("to send a message: test NAME --to NUMBER")
+    _list(settings, as_json=as_json)
+
+
+def _list(settings: Config, *, as_json: bool) -> None:
     accounts = accounts_of(settings)
     with opened(settings).connect() as connection:
         in_use = binds_in_use(connection)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from app.domain.chunk import Counts
 from app.domain.delivery import Delivery, may_follow_receipt
 from app.domain.receipt import Receipt
-from app.store import ledger, messages, parts, tables
+from app.store import ledger, messages, parts, tables, trials
 from app.store.messages import Key
 from app.store.parts import Part
 from app.store.tables import campaigns, early_receipts
@@ -49,7 +49,9 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> 
     others = [each for each in receipts if each.attempt is None] if named else receipts
     found = _by_id(connection, gateway, [each.provider_id for each in others if each.provider_id])
     known = [each for each in others if each.provider_id in found]
-    early = [each for each in others if each.provider_id not in found]
+    unknown = [each for each in others if each.provider_id not in found]
+    of_trials = trials.settle(connection, gateway, unknown)
+    early = [each for each in unknown if each.provider_id not in of_trials]
     if early:
         connection.execute(
             early_receipts.insert(),
@@ -90,7 +92,9 @@ def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[i
     if not rows:
         return 0, 0
     by_id = _by_id(connection, gateway, [row.provider_id for row in rows if row.provider_id])
-    late = [row for row in rows if row.provider_id not in by_id and row.received_at < now - BY_NUMBER_AFTER]
+    of_trials = trials.settle(connection, gateway, [_receipt(row) for row in rows if row.provider_id not in by_id])
+    known = by_id.keys() | of_trials
+    late = [row for row in rows if row.provider_id not in known and row.received_at < now - BY_NUMBER_AFTER]
     in_doubt = _in_doubt(connection, gateway, [row.mobile for row in late if row.mobile])
     matched: list[tuple[_Found, Receipt]] = []
     over = []
@@ -99,14 +103,17 @@ def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[i
         if found is None and row in late and (keys := in_doubt.get(row.mobile)):
             found = keys.pop(0)
         if found is not None:
-            receipt = Receipt(row.provider_id, row.mobile, Delivery(row.state), row.error, row.received_at)
-            matched.append((found, receipt))
-        if found is not None or row.received_at < now - KEPT_FOR:
+            matched.append((found, _receipt(row)))
+        if found is not None or row.provider_id in of_trials or row.received_at < now - KEPT_FOR:
             over.append(row.id)
     changed = _settle(connection, matched)
     if over:
         connection.execute(early_receipts.delete().where(early_receipts.c.id.in_(over)))
     return changed, rows[-1].id if len(rows) == LOOKED_AT else 0
+
+
+def _receipt(row: sa.Row[Any]) -> Receipt:
+    return Receipt(row.provider_id, row.mobile, Delivery(row.state), row.error, row.received_at)
 
 
 def _by_id(connection: Connection, gateway: str, provider_ids: Sequence[str]) -> dict[str, _Found]:

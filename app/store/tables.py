@@ -249,6 +249,17 @@ replies = sa.Table(
 )
 """What people answered."""
 
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("gateway", ExactName, primary_key=True),
+    sa.Column("provider_id", ExactName, primary_key=True),
+    sa.Column("submitted_at", UtcTime, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("error", sa.String(64), nullable=False),
+)
+"""Messages that somebody sent to see whether a gateway works, by the gateway's ids of their parts; in no campaign."""
+
 opt_outs = sa.Table(
     "opt_outs",
     metadata,

@@ -1,0 +1,125 @@
+"""Sends one message to see whether a gateway works, and waits for what becomes of it. It is in no campaign."""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from app.domain.delivery import Delivery
+from app.errors import NotTried
+from app.gateways.base import Answer, Line, Network, Submission
+from app.receiving.incoming import Incoming
+from app.sending.limiter import of_account as limiter_of
+from app.store import accounts, opt_outs, trials
+from app.store.accounts import BIND_LEASE_S
+from app.store.faults import write
+
+LOOK_EVERY_S = 0.1
+Result = TypeVar("Result")
+
+OnAnswer = Callable[[Answer, float], None]
+"""Is told the gateway's answer, and how many seconds it took."""
+
+
+class Trial:
+    """One message. `mobile`: the number to dial. `text` goes out as it is, in so many parts: see Network.message."""
+
+    def __init__(self, database: Engine, network: Network, mobile: int, text: str, parts: int) -> None:
+        self._database = database
+        self._network = network
+        # By chance, for phones tell parts of one message from those of another by it.
+        self._submission = Submission(1 + secrets.randbelow(0xFFFF), mobile, text, parts)
+        self._owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+    def check(self) -> None:
+        """Raises NotTried for who wants no messages, and where a text cannot be sent as it is."""
+        if self._network.templates:
+            raise NotTried("not_tried.templates", gateway=self._network.name)
+        with self._database.connect() as connection:
+            mobile = self._submission.mobile
+            if opt_outs.among(connection, self._network.opt_out_key, [mobile]):
+                raise NotTried("not_tried.opted_out", gateway=self._network.name)
+
+    async def run(self, on_answer: OnAnswer, wait_s: float) -> tuple[Delivery, str, float]:
+        """Send it, and wait for its receipt no longer than `wait_s`. What it came to, with the gateway's word for why
+        not, and how many seconds after the submission; `accepted` where no receipt came. Raises NotTried where all of
+        the account's sessions send, and GatewayAway.
+
+        Receipts and replies for others that come meanwhile are recorded as they always are.
+        """
+        slot = await self._write(self._take_bind)
+        jobs = [asyncio.create_task(self._keep_bind(slot))]
+        try:
+            incoming = Incoming(self._database, self._network.name, self._network.opt_out_key)
+            jobs.append(asyncio.create_task(incoming.run(looks_at_early=True)))
+            line = await self._network.open(incoming.take, f"trial-{secrets.token_hex(8)}")
+            try:
+                await self._wait_for_turn()
+                return await self._submit(line, on_answer, wait_s)
+            finally:
+                await line.close()
+        finally:
+            for each in jobs:
+                each.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
+            await self._write(partial(self._give_back, slot))
+
+    async def _submit(self, line: Line, on_answer: OnAnswer, wait_s: float) -> tuple[Delivery, str, float]:
+        began = time.monotonic()
+        line.submit([self._submission])
+        while not (answers := await line.answers()):
+            continue
+        answer = answers[0]
+        ids = answer.part_ids or (answer.provider_id,)
+        if any(ids):
+            await self._write(partial(trials.note, gateway=self._network.name, provider_ids=[*filter(None, ids)]))
+        on_answer(answer, time.monotonic() - began)
+        found = (answer.state, answer.error)
+        if answer.state is Delivery.ACCEPTED and wait_s > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    found = await self._receipt(ids)
+        return *found, time.monotonic() - began
+
+    async def _receipt(self, ids: tuple[str, ...]) -> tuple[Delivery, str]:
+        while True:
+            found = await self._write(partial(trials.fate, gateway=self._network.name, provider_ids=ids))
+            if found[0] is not Delivery.ACCEPTED:
+                return found
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _wait_for_turn(self) -> None:
+        """Its parts are as many of the account's rate as those of any other message."""
+        if (limiter := limiter_of(self._database, self._network)) is None:
+            return
+        free = 0
+        while not free:
+            await limiter.buy(self._submission.parts)
+            free, wait_s = limiter.free()
+            await asyncio.sleep(wait_s)
+        limiter.spend(self._submission.parts)
+
+    def _take_bind(self, connection: Connection) -> int:
+        slot = accounts.take_bind(connection, self._network.name, self._network.binds, self._owner)
+        if slot is None:
+            raise NotTried("not_tried.sessions", gateway=self._network.name, count=self._network.binds)
+        return slot
+
+    async def _keep_bind(self, slot: int) -> None:
+        keep = partial(accounts.keep_bind, gateway=self._network.name, slot=slot, holder=self._owner)
+        while True:
+            await asyncio.sleep(BIND_LEASE_S / 3)
+            await self._write(keep)
+
+    def _give_back(self, slot: int, connection: Connection) -> None:
+        accounts.give_bind_back(connection, self._network.name, slot, self._owner)
+
+    async def _write(self, unit: Callable[[Connection], Result]) -> Result:
+        return await asyncio.to_thread(write, self._database, unit)
