@@ -35,6 +35,11 @@ class Snapshot:
         return self.tally.shown_as_sent
 
     @property
+    def is_settled(self) -> bool:
+        """See Campaign.is_settled."""
+        return self.campaign.is_settled(self.tally)
+
+    @property
     def done(self) -> float:
         """The share of the ids that is done, 0 to 1; a campaign without shards is done."""
         total = sum(each.to_id - each.after_id for each in self.shards)

@@ -12,6 +12,7 @@ from app.campaigns.checked_template import check_template
 from app.domain.campaign import LOG, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE, Template
 from app.domain.people import People
+from app.domain.receipt import RECEIPTS_FOR_S
 from app.domain.sharding import split
 from app.errors import BadRequest, UnknownCampaign
 from app.gateways.base import Network
@@ -61,7 +62,9 @@ def dispatch(
     compiled = check_template(database, text, added_columns)
     if networks is not None and chosen != LOG:
         _check_gateway(database, name, chosen, template, compiled, networks)
-    of = (name, text, shard_size, chosen, template_name or "")
+    network = (networks or {}).get(chosen)
+    receipts_for_s = RECEIPTS_FOR_S if network is None else network.receipts_for_s
+    of = (name, text, shard_size, chosen, template_name or "", receipts_for_s)
     created = _create(database, *of, allow_duplicates=bool(allow_duplicates))
     found = _find(database, name)
     if found is None:  # it was there a moment ago
@@ -145,6 +148,7 @@ def _create(
     shard_size: int,
     gateway: str,
     template_name: str,
+    receipts_for_s: int,
     *,
     allow_duplicates: bool,
 ) -> bool:
@@ -168,6 +172,7 @@ def _create(
             allow_duplicates=allow_duplicates,
             gateway=gateway,
             template_name=template_name,
+            receipts_for_s=receipts_for_s,
         )
 
     try:

@@ -7,7 +7,7 @@ from rich.table import Table
 from app.audit.ledger_report import LedgerReport, LedgerTask
 from app.catalogue import say, word
 from app.cli.report_view import agreement
-from app.cli.views import EXPENDABLE_STATES, ends, in_states, states_of, table, tally_facts
+from app.cli.views import EXPENDABLE_STATES, ends, in_states, learning, states_of, table, tally_facts
 from app.domain.delivery import Delivery
 from app.domain.tally import Tally
 from app.sentence import Some
@@ -44,6 +44,7 @@ def ledger_lines(report: LedgerReport) -> list[str]:
     if report.took.count:
         p50, p95 = (report.took.percentile(each) or 0.0 for each in SHARES.values())
         lines.append(say("report.took", count=report.took.count, p50=p50, p95=p95))
+    lines += learning(report.campaign, report.tally)
     lines += [say("report.error", error=error, count=count) for error, count in report.errors]
     lines += [say("of_task", task=task.task, what=each) for task in report.tasks for each in task.differences]
     lines += [word(each) for each in report.differences]
@@ -60,6 +61,7 @@ def ledger_facts(report: LedgerReport) -> dict[str, Any]:
         "campaign": campaign.name,
         "gateway": campaign.gateway,
         "state": campaign.state,
+        "settled": campaign.is_settled(report.tally),
         "agrees": report.agrees,
         "total": _facts(report.tally, report.parts)
         | {

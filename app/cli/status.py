@@ -28,7 +28,8 @@ def status(
             out.print(views.campaign_table([one]), views.shard_table(one))
             if one.campaign.reason:
                 out.print(word(one.campaign.reason))
-            for sentence in views.elsewhere(one, owner_of(settings.sms_log_dir)):
+            owner = owner_of(settings.sms_log_dir)
+            for sentence in views.learning(one.campaign, one.tally) + views.elsewhere(one, owner):
                 out.print(sentence)
         return
     every = every_snapshot(database)

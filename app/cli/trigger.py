@@ -85,4 +85,6 @@ def _watch(remote: Remote, request: Trigger | Watch) -> NoReturn:
         raise typer.Exit(130) from None
     if final.reason:
         out.print(catalogue.ours().word_or(final.why, final.reason))
+    if State(final.state) is State.FINISHED and (count := final.tally.may_learn):
+        out.print(say("watching.may_learn", count=count, campaign=final.campaign))
     raise typer.Exit(0 if final.state == State.FINISHED else 1)

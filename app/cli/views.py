@@ -9,13 +9,14 @@ from rich.table import Table
 from app.campaigns.snapshot import Snapshot
 from app.catalogue import say, word
 from app.console import out
-from app.domain.campaign import LOG, ShardState
+from app.domain.campaign import LOG, ShardState, State
 from app.domain.delivery import Delivery
 from app.domain.differences import Differences
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.tally import Tally
 from app.gateways.log_file.folder import SHOWN
 from app.sentence import Every, Sentence, Some
+from app.store.campaigns import Campaign
 from app.wording import duration
 
 
@@ -26,7 +27,7 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     rows = [
         {
             "campaign": each.campaign.name,
-            "state": say("state.preparing" if each.campaign.is_preparing else f"state.{each.campaign.state}"),
+            "state": say(f"state.{state_of(each)}"),
             "tasks": str(len(each.shards)),
             "sent": f"{each.sent:,}",
             **in_states(each.tally, states),
@@ -39,6 +40,23 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
         for each in snapshots
     ]
     return table(rows, ("triggered", "tasks", "rate", "gone", "rejected", "audience", "left", *EXPENDABLE_STATES))
+
+
+def state_of(snapshot: Snapshot) -> str:
+    """A word more than the states that a campaign is stored with."""
+    campaign = snapshot.campaign
+    if campaign.is_preparing:
+        return "preparing"
+    is_settled = campaign.state is State.FINISHED and campaign.gateway != LOG and snapshot.is_settled
+    return "settled" if is_settled else campaign.state.value
+
+
+def learning(campaign: Campaign, tally: Tally) -> list[str]:
+    """A sentence where a campaign is over and receipts may change it yet."""
+    until = campaign.learns_until
+    if until is None or campaign.is_settled(tally):
+        return []
+    return [say("learning", count=tally.may_learn, until=f"{until:%Y-%m-%d %H:%M} UTC")]
 
 
 def shard_table(snapshot: Snapshot) -> Table:
@@ -144,6 +162,8 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "gateway": campaign.gateway,
         "created_at": campaign.created_at.isoformat(),
         "finished_at": campaign.finished_at.isoformat() if campaign.finished_at else None,
+        "settled": snapshot.is_settled,
+        "learns_until": campaign.learns_until.isoformat() if campaign.learns_until else None,
         "sent": snapshot.sent,
         "rejected": tally.rejected,
         "gone": tally.gone,

@@ -6,6 +6,9 @@ from datetime import datetime
 
 from app.domain.delivery import Delivery
 
+RECEIPTS_FOR_S = 259_200
+"""How long receipts may come after a campaign is finished, unless its gateway says otherwise: 72 hours, as long as
+operators usually try to deliver."""
 OPT_OUT_WORDS = frozenset(["R", "T", "TD", "N", "退订", "STOP", "UNSUBSCRIBE"])
 """Replies that mean no, in their one form. Sources: 通信短信息服务管理规定 (MIIT, 2015) article 20, and what the
 operators ask senders to honour; STOP and UNSUBSCRIBE, CTIA Messaging Principles section 5.1.3."""

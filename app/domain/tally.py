@@ -54,6 +54,11 @@ class Tally:
         return sum(self.of(each) for each in Delivery if each.is_taken)
 
     @property
+    def may_learn(self) -> int:
+        """Messages of which a receipt may say something yet."""
+        return self.submitting + self.accepted + self.unknown
+
+    @property
     def shown_as_sent(self) -> int:
         """Messages in the log; of a campaign with a ledger those that the gateway said it has."""
         return self.taken if self.states else self.sent

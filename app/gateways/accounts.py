@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from app.domain.campaign import LOG, MAX_NAME_LETTERS, is_name
+from app.domain.receipt import RECEIPTS_FOR_S
 from app.errors import ConfigError
 from app.gateways.aliyun.account import AliyunAccount
 from app.gateways.twilio.account import TwilioAccount
@@ -60,6 +61,9 @@ class SmppAccount(BaseModel):
     """How a message of several parts goes out: as parts with a header, or whole in `message_payload`."""
     receipts: bool = True
     """Ask for delivery receipts."""
+    receipts_for_s: int = Field(default=RECEIPTS_FOR_S, ge=60, le=2_592_000)
+    """How long receipts may come after a campaign is finished. Then it is settled, and what nobody asked for is
+    forgotten."""
     receipt_ids: Literal["as-is", "hex-to-decimal", "decimal-to-hex"] = "as-is"
     """How the message ids in receipts become those in the answers."""
     unknown: Literal["hold", "resend"] = "hold"

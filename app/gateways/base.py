@@ -170,6 +170,8 @@ class Network(Protocol):
     """Sessions that may send at once, over all processes and hosts."""
     answer_timeout_s: float
     validity_s: int
+    receipts_for_s: int
+    """How long receipts may come after a message; 0: none come."""
     doubt: Delivery
     """What a message becomes of which nobody knows whether it was taken: unknown, or retry."""
     calls: int

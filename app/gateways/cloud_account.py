@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from app.domain.receipt import RECEIPTS_FOR_S
 from app.gateways.wrong import Wrong, secret
 
 
@@ -39,6 +40,9 @@ class CloudAccount(BaseModel):
     """Longest message, in SMS."""
     receipts: bool = True
     """Ask what became of messages."""
+    receipts_for_s: int = Field(default=RECEIPTS_FOR_S, ge=60, le=2_592_000)
+    """How long receipts may come after a campaign is finished. Then it is settled, and what nobody asked for is
+    forgotten."""
     receipts_every_s: float = Field(default=10.0, ge=0.2, le=3600)
     """Pause between two such questions."""
     unknown: Literal["hold", "resend"] = "hold"

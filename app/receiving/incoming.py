@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.domain.receipt import Receipt, Reply, means_no
+from app.domain.receipt import RECEIPTS_FOR_S, Receipt, Reply, means_no
 from app.store import opt_outs, receipts
 from app.store.faults import may_pass, reason, write
 
@@ -30,12 +31,16 @@ class _Batch:
 
 
 class Incoming:
-    """Of one gateway in one process, on one event loop. `opt_out_key`: see gateways/accounts.py."""
+    """Of one gateway in one process, on one event loop. `opt_out_key`: see gateways/accounts.py. Receipts that nobody
+    asked for are kept for `receipts_for_s`."""
 
-    def __init__(self, database: Engine, gateway: str, opt_out_key: str) -> None:
+    def __init__(
+        self, database: Engine, gateway: str, opt_out_key: str, receipts_for_s: float = RECEIPTS_FOR_S
+    ) -> None:
         self._database = database
         self._gateway = gateway
         self._opt_out_key = opt_out_key
+        self._kept_for = timedelta(seconds=receipts_for_s)
         self._waiting: deque[_Batch] = deque()
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="incoming")
@@ -110,4 +115,5 @@ class Incoming:
                 log.warning("early receipts cannot be looked at, trying again", extra=facts)
 
     def _early(self, after: int) -> tuple[int, int]:
-        return write(self._database, lambda connection: receipts.apply_early(connection, self._gateway, after))
+        of = (self._gateway, after, self._kept_for)
+        return write(self._database, lambda connection: receipts.apply_early(connection, *of))

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.domain.receipt import RECEIPTS_FOR_S
 from app.gateways.base import Open
 from app.store import open_messages
 from app.store.faults import reason
@@ -26,13 +27,16 @@ def reference_of(campaign_id: int, epoch: int) -> str:
 class OfGateway:
     """See gateways/base.Outstanding. While the database is away there is nothing to ask for."""
 
-    def __init__(self, database: Engine, gateway: str) -> None:
+    def __init__(self, database: Engine, gateway: str, receipts_for_s: float = RECEIPTS_FOR_S) -> None:
+        self._asked_for = timedelta(seconds=receipts_for_s)
         self._database = database
         self._gateway = gateway
 
     async def since(self) -> datetime | None:
         """See Outstanding."""
-        return await self._read(lambda connection: open_messages.since(connection, self._gateway), None)
+        return await self._read(
+            lambda connection: open_messages.since(connection, self._gateway, self._asked_for), None
+        )
 
     async def page(self, after: tuple[int, int] = (0, 0)) -> Sequence[Open]:
         """See Outstanding."""
@@ -48,7 +52,7 @@ class OfGateway:
                     each.epoch,
                     each.submitted_at,
                 )
-                for each in open_messages.page(connection, self._gateway, after, AT_ONCE)
+                for each in open_messages.page(connection, self._gateway, after, AT_ONCE, self._asked_for)
             ]
 
         return await self._read(read, [])

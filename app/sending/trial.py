@@ -57,7 +57,8 @@ class Trial:
         slot = await self._write(self._take_bind)
         jobs = [asyncio.create_task(self._keep_bind(slot))]
         try:
-            incoming = Incoming(self._database, self._network.name, self._network.opt_out_key)
+            of = (self._network.name, self._network.opt_out_key, self._network.receipts_for_s)
+            incoming = Incoming(self._database, *of)
             jobs.append(asyncio.create_task(incoming.run(looks_at_early=True)))
             line = await self._network.open(incoming.take, f"trial-{secrets.token_hex(8)}")
             try:

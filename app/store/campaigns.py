@@ -3,13 +3,15 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
 
 from app.domain.campaign import LOG, TRANSITIONS, ShardState, State, Verb
+from app.domain.receipt import RECEIPTS_FOR_S
 from app.domain.sharding import IdRange
+from app.domain.tally import Tally
 from app.sentence import Sentence, read, stored
 from app.store.tables import campaigns, shards
 
@@ -38,6 +40,8 @@ class Campaign:
     """By which its messages go out, fixed at the trigger."""
     template_name: str
     """Under which the gateway has the template, where its provider approved it; '' for a text of its own."""
+    receipts_for_s: int
+    """How long it goes on learning from receipts once it is over, fixed at the trigger."""
 
     @property
     def ran_s(self) -> float | None:
@@ -45,6 +49,21 @@ class Campaign:
         if self.finished_at is None:
             return None
         return max(0.0, (self.finished_at - self.created_at).total_seconds() - self.halted_ms / 1000)
+
+    @property
+    def learns_until(self) -> datetime | None:
+        """When receipts change nothing in it any more; None until it is over, and for one that goes to logs."""
+        if self.finished_at is None or self.gateway == LOG:
+            return None
+        return self.finished_at + timedelta(seconds=self.receipts_for_s)
+
+    def is_settled(self, tally: Tally) -> bool:
+        """Whether it is over and nothing in it changes any more by itself: to a network, once none of its messages
+        waits for a receipt, or none is to be expected any more."""
+        if self.state not in {State.FINISHED, State.CANCELLED}:
+            return False
+        until = self.learns_until
+        return until is None or not tally.may_learn or datetime.now(UTC) >= until
 
     @property
     def is_preparing(self) -> bool:
@@ -100,6 +119,7 @@ def insert(
     allow_duplicates: bool = False,
     gateway: str = LOG,
     template_name: str = "",
+    receipts_for_s: int = RECEIPTS_FOR_S,
 ) -> None:
     """A new campaign with its shards; one without shards is finished. Raises IntegrityError when the name is taken."""
     now = datetime.now(UTC)
@@ -115,6 +135,7 @@ def insert(
             allow_duplicates=allow_duplicates,
             gateway=gateway,
             template_name=template_name,
+            receipts_for_s=receipts_for_s,
         )
     )
     if not ranges:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.domain.chunk import Counts
 from app.domain.delivery import Delivery, may_follow_receipt
-from app.domain.receipt import Receipt
+from app.domain.receipt import RECEIPTS_FOR_S, Receipt
 from app.store import ledger, messages, parts, tables, trials
 from app.store.messages import Key
 from app.store.parts import Part
@@ -19,8 +19,8 @@ from app.store.tables import campaigns, early_receipts
 BY_NUMBER_AFTER = timedelta(seconds=20)
 """So long a receipt waits for its id to come on record before it is taken for one of a message in doubt: longer than
 the time for an answer and the way of a chunk."""
-KEPT_FOR = timedelta(hours=72)
-"""As long as operators try to deliver, by the usual validity; a receipt that nobody asked for is forgotten then."""
+KEPT_FOR = timedelta(seconds=RECEIPTS_FOR_S)
+"""A receipt that nobody asked for is forgotten then, unless its gateway says otherwise."""
 LOOKED_AT = 1_000
 """Early receipts in one look."""
 
@@ -82,11 +82,14 @@ def _by_attempt(connection: Connection, receipts: Sequence[Receipt]) -> list[tup
             for campaign_id, customer_id, epoch in rows]  # fmt: skip
 
 
-def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[int, int]:
+def apply_early(
+    connection: Connection, gateway: str, after: int = 0, kept_for: timedelta | None = None
+) -> tuple[int, int]:
     """Look at those that wait, from the id `after` on: how many messages changed, and the last id looked at, 0 at the
     end. Some are known by their ids now; of the others the older ones are of messages in doubt, if any is in doubt for
-    that number."""
+    that number. Those that nobody asked for are forgotten after `kept_for`, KEPT_FOR without it."""
     now = datetime.now(UTC)
+    too_old = now - max(KEPT_FOR if kept_for is None else kept_for, 2 * BY_NUMBER_AFTER)
     query = sa.select(early_receipts).where(early_receipts.c.gateway == gateway, early_receipts.c.id > after)
     rows = connection.execute(query.order_by(early_receipts.c.id).limit(LOOKED_AT)).all()
     if not rows:
@@ -104,7 +107,7 @@ def apply_early(connection: Connection, gateway: str, after: int = 0) -> tuple[i
             found = keys.pop(0)
         if found is not None:
             matched.append((found, _receipt(row)))
-        if found is not None or row.provider_id in of_trials or row.received_at < now - KEPT_FOR:
+        if found is not None or row.provider_id in of_trials or row.received_at < too_old:
             over.append(row.id)
     changed = _settle(connection, matched)
     if over:

@@ -67,10 +67,12 @@ campaigns = sa.Table(
     sa.Column("halted_since_ms", sa.BigInteger),
     sa.Column("gateway", ExactName, nullable=False, server_default="log"),
     sa.Column("template_name", ExactName, nullable=False, server_default=""),
+    sa.Column("receipts_for_s", sa.Integer, nullable=False, server_default="259200"),
 )
 """Without `allow_duplicates` nothing is sent before `prepared_at` says that the duplicates are known. `halted_ms` is
 for how long it was paused or failed before it went on or was cancelled; since `halted_since_ms` (Unix time) it is so
-again."""
+again. `receipts_for_s` is for how long after `finished_at` it goes on learning from receipts, as its gateway had it at
+the trigger."""
 
 
 def _of_campaign() -> sa.Column[int]:

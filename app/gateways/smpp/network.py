@@ -55,6 +55,7 @@ class SmppNetwork:
         self.binds = account.binds
         self.answer_timeout_s = account.answer_timeout_s
         self.validity_s = account.validity_s
+        self.receipts_for_s = account.receipts_for_s if account.receipts else 0
         self.doubt = Delivery.RETRY if account.unknown == "resend" else Delivery.UNKNOWN
         self.max_parts = account.max_parts
         self.calls = 0

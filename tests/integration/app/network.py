@@ -30,6 +30,7 @@ class Network:
     opt_out_key: str = "-"
     answer_timeout_s: float = 0.3
     validity_s: int = 86_400
+    receipts_for_s: int = 259_200
     doubt: Delivery = Delivery.UNKNOWN
     max_parts: int = 10
     binds: int = 4
