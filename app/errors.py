@@ -185,6 +185,13 @@ class NotRetriable(AppError):
     """Messages that cannot be tried again: of a campaign that has none such, or is in a state for which it is wrong."""
 
 
+class Pruned(AppError):
+    """The details of a campaign were removed; its counts are there."""
+
+    def __init__(self, name: str, at: str) -> None:
+        super().__init__("pruned", campaign=name, at=at)
+
+
 class NotTried(AppError):
     """A message that was to show whether a gateway works was not sent."""
 

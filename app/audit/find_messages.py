@@ -15,6 +15,7 @@ from app.gateways.log_file.folder import log_path
 from app.gateways.log_file.reader import LogReader
 from app.store import campaigns, customers, intents, messages, rejects, shards
 from app.store.campaigns import Campaign
+from app.store.tables import campaigns as campaigns_table
 from app.store.tables import intents as intents_table
 from app.store.tables import messages as ledger
 from app.store.tables import shards as shards_table
@@ -78,14 +79,21 @@ def logs_size(database: Engine) -> int:
     """Bytes of all logs that are on record: what `in_logs` reads."""
     with database.connect() as connection:
         query = sa.select(sa.func.coalesce(sa.func.sum(shards_table.c.log_bytes), 0))
-        return int(connection.execute(query).scalar_one())
+        query = query.join(campaigns_table, campaigns_table.c.id == shards_table.c.campaign_id)
+        return int(connection.execute(query.where(campaigns_table.c.pruned_at.is_(None))).scalar_one())
+
+
+def pruned(database: Engine) -> list[str]:
+    """Campaigns of which nothing is found any more, newest first."""
+    with database.connect() as connection:
+        return [each.name for each in campaigns.newest_first(connection) if each.pruned_at]
 
 
 def in_logs(database: Engine, log_dir: Path, mobile: str) -> Iterator[Found]:
     """Campaigns in whose logs, as far as they are on record, lines show this number; every byte is read. Raises
     LogUnusable."""
     with database.connect() as connection:
-        every = [each for each in campaigns.newest_first(connection) if each.gateway == LOG]
+        every = [each for each in campaigns.newest_first(connection) if each.gateway == LOG and not each.pruned_at]
         parts = {each.id: shards.of_campaign(connection, each.id) for each in every}
     wanted = mobile.encode()
     for campaign in every:

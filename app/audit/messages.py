@@ -23,7 +23,7 @@ LONGEST_PAUSE_S = 10.0
 
 
 class Messages:
-    """The logs of a campaign, or one of them. Raises UnknownCampaign, UnknownTask and NoLogs."""
+    """The logs of a campaign, or one of them. Raises UnknownCampaign, UnknownTask, NoLogs and Pruned."""
 
     def __init__(self, database: Engine, log_dir: Path, name: str, task: int | None = None) -> None:
         self._database = database
@@ -32,6 +32,7 @@ class Messages:
         self._task = task
         if (gateway := self._now.campaign.gateway) != LOG:
             raise NoLogs(name, gateway)
+        self._now.campaign.check_whole()
         numbers = [each.number for each in self._now.shards]
         if task is not None and task not in numbers:
             raise UnknownTask(name, task, numbers)

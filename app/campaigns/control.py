@@ -44,10 +44,12 @@ def control(database: Engine, log_dir: Path, name: str, verb: Verb) -> Controlle
 
 
 def _change(connection: Connection, name: str, verb: Verb, owner: str) -> Campaign:
-    """The campaign as it was before. Raises UnknownCampaign and WrongState."""
+    """The campaign as it was before. Raises UnknownCampaign, WrongState and Pruned."""
     campaign = campaigns.find(connection, name, to_change=True)
     if campaign is None:
         raise UnknownCampaign(name)
+    if verb is Verb.RESUME:
+        campaign.check_whole()
     if not campaigns.change(connection, campaign.id, verb):
         raise WrongState(name, verb, campaign.state)
     if verb is Verb.RESUME and campaign.state is State.FAILED and campaign.gateway == LOG:

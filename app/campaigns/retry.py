@@ -16,12 +16,13 @@ _ALLOWED = frozenset({State.RUNNING, State.PAUSED, State.FINISHED})
 
 
 def check(now: Snapshot, state: Delivery) -> int:
-    """How many there are. Raises NotRetriable."""
+    """How many there are. Raises NotRetriable and Pruned."""
     campaign = now.campaign
     if state not in RETRIABLE:
         raise NotRetriable("not_retriable.kind", what=state, known=", ".join(sorted(RETRIABLE)))
     if campaign.gateway == LOG:
         raise NotRetriable("not_retriable.log", campaign=campaign.name)
+    campaign.check_whole()
     if campaign.state not in _ALLOWED:
         raise NotRetriable("not_retriable", campaign=campaign.name, state=campaign.state)
     return now.tally.of(state)
@@ -29,7 +30,7 @@ def check(now: Snapshot, state: Delivery) -> int:
 
 def retry(database: Engine, now: Snapshot, state: Delivery) -> int:
     """Those who are in this state are due again, and a campaign that is finished runs; how many there were. One that is
-    paused stays so. Raises NotRetriable and UnknownCampaign.
+    paused stays so. Raises NotRetriable, UnknownCampaign and Pruned.
 
     Each batch stands alone, with its counts, its shards and its campaign: killed at any point, the others are as they
     were. Nobody is found twice, for ids only rise.
@@ -57,6 +58,7 @@ def _change(database: Engine, now: Snapshot, rows: list[Message], state: Deliver
         campaign = campaigns.find(connection, now.campaign.name, to_change=True)
         if campaign is None or campaign.id != now.campaign.id:
             raise UnknownCampaign(now.campaign.name)
+        campaign.check_whole()
         if campaign.state not in _ALLOWED:
             raise NotRetriable("not_retriable", campaign=campaign.name, state=campaign.state)
         count = retries.try_again(connection, campaign.id, numbers, ids, state)

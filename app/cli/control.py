@@ -59,6 +59,7 @@ def resume(
 
 
 def _send_late(settings: Config, database: Engine, now: Snapshot, *, yes: bool) -> None:
+    now.campaign.check_whole()
     from app.audit.find_late import find_late  # noqa: PLC0415  only this needs it
     from app.campaigns.late_run import send_late  # noqa: PLC0415
 

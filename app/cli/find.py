@@ -13,6 +13,7 @@ from app.cli.shared import Json, opened
 from app.console import out
 from app.domain.mobile import mask_all, normalise
 from app.errors import BadNumber, UnknownCustomer
+from app.sentence import Some
 
 READ_MB_PER_S = 100
 """Of logs, about; more where the disk is idle and the logs are in memory."""
@@ -48,6 +49,8 @@ def find(
             out.print(_sentence(each))
         if not found:
             out.print(say("find.nothing"))
+        if removed := find_messages.pruned(database):
+            out.print(say("find.pruned", count=len(removed), campaigns=Some(removed)))
 
 
 def _sentence(found: Found) -> str:

@@ -42,6 +42,7 @@ def ledger(
     now = snapshot(database, check_name(name))
     if now.campaign.gateway == LOG:
         raise NoLedger("no_ledger", campaign=now.campaign.name)
+    now.campaign.check_whole()
     found = pages(database, now, state)
     if file is not None:
         count = _write(file, (_fields(row, now.campaign.gateway) for page in found for row in page))

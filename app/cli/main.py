@@ -25,6 +25,7 @@ COMMANDS = {
     "find": "find",
     "opt-outs": "opt_outs",
     "gateways": "gateways",
+    "prune": "prune",
     "doctor": "doctor",
     "token": "token",
 }

@@ -10,9 +10,9 @@ from app import config, console
 from app.audit.ledger_report import LedgerReport, ledger_report
 from app.audit.report import Report
 from app.audit.report import report as check_logs
-from app.campaigns.snapshot import snapshot
+from app.campaigns.snapshot import Snapshot, snapshot
 from app.catalogue import say
-from app.cli import ledger_view, report_view
+from app.cli import ledger_view, report_view, views
 from app.cli.shared import Json, Name, opened
 from app.config import Config
 from app.console import out
@@ -29,7 +29,11 @@ def report(name: Name, as_json: Json = False, smsc_log: Annotated[Path | None, _
     settings = config.load()
     database = opened(settings)
     collect_rarely()
-    campaign = snapshot(database, check_name(name)).campaign
+    now = snapshot(database, check_name(name))
+    campaign = now.campaign
+    if campaign.pruned_at:
+        _report_counts(now, as_json=as_json)
+        return
     if campaign.gateway != LOG:
         agrees = _report_ledger(database, campaign.name, smsc_log, as_json=as_json)
     elif smsc_log:
@@ -37,6 +41,16 @@ def report(name: Name, as_json: Json = False, smsc_log: Annotated[Path | None, _
     else:
         agrees = _report_logs(database, settings, campaign.name, as_json=as_json)
     raise typer.Exit(0 if agrees else 1)
+
+
+def _report_counts(now: Snapshot, *, as_json: bool) -> None:
+    """Of a campaign whose details were removed: there is nothing to be compared."""
+    if as_json:
+        console.print_json(views.snapshot_facts(now) | {"agrees": None})
+    else:
+        out.print(views.campaign_table([now]), views.shard_table(now))
+        for sentence in views.pruned(now.campaign):
+            out.print(sentence)
 
 
 def _report_logs(database: Engine, settings: Config, name: str, *, as_json: bool) -> bool:

@@ -29,7 +29,8 @@ def status(
             if one.campaign.reason:
                 out.print(word(one.campaign.reason))
             owner = owner_of(settings.sms_log_dir)
-            for sentence in views.learning(one.campaign, one.tally) + views.elsewhere(one, owner):
+            learning, pruned = views.learning(one.campaign, one.tally), views.pruned(one.campaign)
+            for sentence in learning + pruned + views.elsewhere(one, owner):
                 out.print(sentence)
         return
     every = every_snapshot(database)

@@ -51,6 +51,12 @@ def state_of(snapshot: Snapshot) -> str:
     return "settled" if is_settled else campaign.state.value
 
 
+def pruned(campaign: Campaign) -> list[str]:
+    """A sentence where the details of a campaign were removed."""
+    at = campaign.pruned_at
+    return [say("pruned.counts", at=f"{at:%Y-%m-%d}", campaign=campaign.name)] if at else []
+
+
 def learning(campaign: Campaign, tally: Tally) -> list[str]:
     """A sentence where a campaign is over and receipts may change it yet."""
     until = campaign.learns_until
@@ -163,6 +169,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "created_at": campaign.created_at.isoformat(),
         "finished_at": campaign.finished_at.isoformat() if campaign.finished_at else None,
         "settled": snapshot.is_settled,
+        "pruned_at": campaign.pruned_at.isoformat() if campaign.pruned_at else None,
         "learns_until": campaign.learns_until.isoformat() if campaign.learns_until else None,
         "sent": snapshot.sent,
         "rejected": tally.rejected,

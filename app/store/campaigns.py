@@ -12,6 +12,7 @@ from app.domain.campaign import LOG, TRANSITIONS, ShardState, State, Verb
 from app.domain.receipt import RECEIPTS_FOR_S
 from app.domain.sharding import IdRange
 from app.domain.tally import Tally
+from app.errors import Pruned
 from app.sentence import Sentence, read, stored
 from app.store.tables import campaigns, shards
 
@@ -42,6 +43,8 @@ class Campaign:
     """Under which the gateway has the template, where its provider approved it; '' for a text of its own."""
     receipts_for_s: int
     """How long it goes on learning from receipts once it is over, fixed at the trigger."""
+    pruned_at: datetime | None
+    """When its details began to be removed: whatever is of one customer, and its logs."""
 
     @property
     def ran_s(self) -> float | None:
@@ -49,6 +52,11 @@ class Campaign:
         if self.finished_at is None:
             return None
         return max(0.0, (self.finished_at - self.created_at).total_seconds() - self.halted_ms / 1000)
+
+    def check_whole(self) -> None:
+        """Raises Pruned."""
+        if self.pruned_at is not None:
+            raise Pruned(self.name, f"{self.pruned_at:%Y-%m-%d}")
 
     @property
     def learns_until(self) -> datetime | None:
@@ -192,7 +200,8 @@ def reopen(connection: Connection, campaign: Campaign) -> bool:
     """A finished campaign runs again, in the transaction that gives it new shards; whether nobody was quicker."""
     since = campaign.finished_at or campaign.created_at
     halted_ms = campaign.halted_ms + max(0, round((datetime.now(UTC) - since).total_seconds() * 1000))
-    again = _transition(campaign.id, Verb.REOPEN).values(finished_at=None, halted_ms=halted_ms)
+    again = _transition(campaign.id, Verb.REOPEN).where(campaigns.c.pruned_at.is_(None))
+    again = again.values(finished_at=None, halted_ms=halted_ms)
     return connection.execute(again).rowcount == 1
 
 

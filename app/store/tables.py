@@ -68,11 +68,12 @@ campaigns = sa.Table(
     sa.Column("gateway", ExactName, nullable=False, server_default="log"),
     sa.Column("template_name", ExactName, nullable=False, server_default=""),
     sa.Column("receipts_for_s", sa.Integer, nullable=False, server_default="259200"),
+    sa.Column("pruned_at", UtcTime),
 )
 """Without `allow_duplicates` nothing is sent before `prepared_at` says that the duplicates are known. `halted_ms` is
 for how long it was paused or failed before it went on or was cancelled; since `halted_since_ms` (Unix time) it is so
 again. `receipts_for_s` is for how long after `finished_at` it goes on learning from receipts, as its gateway had it at
-the trigger."""
+the trigger. Since `pruned_at` nobody counts on anything of it but this row and those of its shards."""
 
 
 def _of_campaign() -> sa.Column[int]:

@@ -14,7 +14,7 @@ from app.campaigns.control import control
 from app.campaigns.start import Dispatched, dispatch, look_up
 from app.config import Config
 from app.domain.campaign import Verb
-from app.errors import AppError, BadRequest, UnknownCampaign, WrongState
+from app.errors import AppError, BadRequest, Pruned, UnknownCampaign, WrongState
 from app.gateways.base import Network
 from app.sentence import Sentence
 from app.store.campaigns import Campaign
@@ -124,7 +124,7 @@ class Handler:
         """Obey a request, or say why not. Raises SendBufferFull for a client that does not read its answers."""
         try:
             await self._obey(fd, body, as_json)
-        except (BadRequest, UnknownCampaign, WrongState) as error:
+        except (BadRequest, UnknownCampaign, WrongState, Pruned) as error:
             self._server.send(fd, answers.refused(error.sentence, as_json=as_json))
         except SendBufferFull:
             raise
