@@ -16,6 +16,7 @@ from app.domain.people import Customer, People
 from app.domain.reject import Reason
 from app.domain.sms_parts import Cost, Encoding, cost
 from app.errors import UnknownCustomer
+from app.gateways.base import Outgoing
 from app.store import customers
 
 EXAMPLES = 3
@@ -41,6 +42,9 @@ class Estimate:
     """Of those sampled."""
     sms: int
     """That the greeted of the sample cost."""
+    least: int
+    """Parts that one of them has; 0 where nobody is greeted."""
+    most: int
     encodings: Counter[Encoding]
     """How many messages of the sample are in each."""
     genders: Genders
@@ -50,6 +54,11 @@ class Estimate:
     def messages(self) -> int:
         """About how many of the audience are greeted."""
         return self._of_all(self.greeted)
+
+    @property
+    def mean(self) -> float:
+        """Parts of a message."""
+        return self.sms / self.greeted if self.greeted else 0.0
 
     @property
     def total_sms(self) -> int:
@@ -80,10 +89,13 @@ def preview(
     *,
     added_columns: Collection[str] = (),
     masked: bool = False,
+    by: Outgoing | None = None,
 ) -> Preview:
     """The first, the middle and the last message of a sample, or that of one customer, and an estimate.
 
-    `added_columns`: see checked_template. `masked`: the middle of mobiles is made unreadable.
+    `added_columns`: see checked_template. `masked`: the middle of mobiles is made unreadable. `by`: the gateway, whose
+    way to cut a text counts, and what it does not take is not greeted; without one a text is counted as phones join
+    parts most often, with a reference of 8 bits.
     Raises BadRequest for the template and UnknownCustomer.
     """
     template = check_template(database, template_text, added_columns)
@@ -99,29 +111,45 @@ def preview(
     if customer_id is None:
         greeted = list(page.greeted)
         shown = [greeted[at] for at in sorted({0, len(greeted) // 2, len(greeted) - 1})[:EXAMPLES]] if greeted else []
-    costs = [cost(line) for line in page.text.split("\n")[:-1]]
+    costs = [each for line in page.text.split("\n")[:-1] if not _is_too_long(each := _outgoing(by, line)[1], by)]
+    parts = [each.parts for each in costs]
     return Preview(
-        [_example(template, each, masked=masked) for each in shown],
+        [_example(template, each, by, masked=masked) for each in shown],
         Estimate(
             # Somebody may have moved in between the count and the sample.
             audience=max(audience, len(people)),
             sampled=len(people),
-            greeted=page.tally.sent,
-            sms=sum(each.parts for each in costs),
+            greeted=len(parts),
+            sms=sum(parts),
+            least=min(parts, default=0),
+            most=max(parts, default=0),
             encodings=Counter(each.encoding for each in costs),
             genders=count_genders(each[3] for each in people),
         ),
     )
 
 
-def _example(template: Template, customer: Customer, *, masked: bool) -> Example:
+def _outgoing(by: Outgoing | None, text: str) -> tuple[str, Cost]:
+    """The text as it goes out."""
+    if by is None:
+        return text, cost(text)
+    text, parts = by.message(text)
+    return text, replace(cost(text), parts=parts)
+
+
+def _is_too_long(found: Cost, by: Outgoing | None) -> bool:
+    return by is not None and found.parts > by.max_parts
+
+
+def _example(template: Template, customer: Customer, by: Outgoing | None, *, masked: bool) -> Example:
     page = prepare(template, People.of([customer]))
     if not page.greeted:
         return Example(customer[0], "", None, page.rejects[0].reason)
-    text = page.text.removesuffix("\n")
-    how_much = cost(text)
+    text, how_much = _outgoing(by, page.text.removesuffix("\n"))
+    if _is_too_long(how_much, by):
+        return Example(customer[0], "", None, Reason.TOO_LONG)
     if masked:
         # First where it stands, for in a message a digit may follow it; then wherever else the message has one.
         greeted = replace(page.greeted, mobiles=[*map(mask, page.greeted.mobiles)])
-        text = mask(template.fill(greeted).removesuffix("\n"))
+        text, _ = _outgoing(by, mask(template.fill(greeted).removesuffix("\n")))
     return Example(customer[0], text, how_much, None)

@@ -11,6 +11,7 @@ from app.cli.shared import Json, Masked, TemplateText, opened
 from app.cli.warnings import warn_of, warn_of_genders
 from app.console import out
 from app.domain.greeting import DEFAULT_TEMPLATE
+from app.gateways.networks import outgoing
 
 
 def preview(
@@ -18,13 +19,17 @@ def preview(
     customer: Annotated[
         int | None, typer.Option(min=1, max=2**32 - 1, help="Show the message of the customer with this id.")
     ] = None,
+    gateway: Annotated[
+        str | None, typer.Option(help="Count as this gateway sends, see `gateways`; SMS_GATEWAY by default.")
+    ] = None,
     masked: Masked = False,
     as_json: Json = False,
 ) -> None:
     """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
     settings = config.load()
     added = settings.template_columns
-    found = look_ahead(opened(settings), template, customer, added_columns=added, masked=masked)
+    by = outgoing(settings, gateway or settings.sms_gateway)
+    found = look_ahead(opened(settings), template, customer, added_columns=added, masked=masked, by=by)
     warn_of(template)
     warn_of_genders(found.estimate.genders)
     if as_json:

@@ -18,7 +18,10 @@ from app.wording import harmless
 def preview_text(preview: Preview) -> RenderableType:
     """Each message with what it costs below it, then the estimate."""
     return Group(
-        *(_example(each) for each in preview.examples), _estimate(preview.estimate), _genders(preview.estimate)
+        *(_example(each) for each in preview.examples),
+        _estimate(preview.estimate),
+        _parts(preview.estimate),
+        _genders(preview.estimate),
     )
 
 
@@ -49,6 +52,10 @@ def _estimate(estimate: Estimate) -> RenderableType:
         basis,
     )
     return table
+
+
+def _parts(estimate: Estimate) -> Text:
+    return Text(say("preview.parts", least=estimate.least, mean=estimate.mean, most=estimate.most))
 
 
 def _genders(estimate: Estimate) -> Text:
@@ -86,6 +93,7 @@ def preview_facts(preview: Preview) -> dict[str, Any]:
             "messages": estimate.messages,
             "rejected": estimate.audience - estimate.messages,
             "sms": estimate.total_sms,
+            "parts": {"least": estimate.least, "mean": round(estimate.mean, 4), "most": estimate.most},
             "encodings": dict(estimate.encodings),
             "genders": asdict(estimate.genders) | {"odd": {str(value): n for value, n in estimate.genders.odd.items()}},
         },

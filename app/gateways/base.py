@@ -159,10 +159,22 @@ Take = Callable[[Sequence[Receipt | Reply]], Awaitable[None]]
 """Puts receipts and replies on record; they are acknowledged to the network once it returns."""
 
 
-class Network(Protocol):
-    """A gateway that cannot take back what it was given."""
+class Outgoing(Protocol):
+    """What a text becomes on its way out. This alone decides, for what is sent and for what is told before."""
 
     name: str
+
+    def message(self, text: str) -> tuple[str, int]:
+        """The text as it is read, and in how many parts. Parts above the account's most are not sent."""
+
+    @property
+    def max_parts(self) -> int:
+        """Longest message that it takes."""
+
+
+class Network(Outgoing, Protocol):
+    """A gateway that cannot take back what it was given."""
+
     rate: float | None
     """Parts per second for all processes and hosts; None: no limit."""
     opt_out_key: str
@@ -184,13 +196,6 @@ class Network(Protocol):
 
     def wording(self, template_name: str) -> Wording:
         """For one of `templates`, or '' where there are none. Raises ConfigError for one that is not there."""
-
-    def message(self, text: str) -> tuple[str, int]:
-        """The text as it is read, and in how many parts. Parts above the account's most are not sent."""
-
-    @property
-    def max_parts(self) -> int:
-        """Longest message that it takes."""
 
     def check_account(self) -> None:
         """Raises ConfigError where nothing can even be tried: without a secret, as a rule."""

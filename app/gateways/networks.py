@@ -1,10 +1,11 @@
 """The gateways that the operator's file names, ready to be used. What a kind needs is imported where it is named."""
 
 from app.config import Config
-from app.errors import ConfigError
+from app.domain.campaign import LOG
+from app.errors import BadRequest, ConfigError
 from app.gateways.accounts import Account, load
 from app.gateways.aliyun.account import AliyunAccount
-from app.gateways.base import Network
+from app.gateways.base import Network, Outgoing
 from app.gateways.twilio.account import TwilioAccount
 from app.sentence import Sentence
 
@@ -28,6 +29,17 @@ def load_networks(config: Config) -> dict[str, Network]:
 def accounts_of(config: Config) -> dict[str, Account]:
     """What the file says, by name; none without a file. Raises ConfigError with every problem of the file at once."""
     return load(config.sms_gateways, answer_timeout_s=config.sms_answer_timeout_s)
+
+
+def outgoing(config: Config, name: str) -> Outgoing | None:
+    """What a text becomes by this gateway, for which no secret is needed; None for the log. Raises BadRequest for one
+    that is not there, and ConfigError."""
+    if name == LOG:
+        return None
+    accounts = accounts_of(config)
+    if name not in accounts:
+        raise BadRequest("unknown_gateway", gateway=name[:64], known=", ".join([LOG, *accounts]))
+    return _made(name, accounts[name])
 
 
 def network_of(name: str, account: Account) -> Network:
