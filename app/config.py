@@ -74,6 +74,9 @@ class Config(BaseSettings):
     `log` alone."""
     sms_gateway: str = "log"
     """Gateway of a campaign whose trigger names none; `log` writes messages to files, and nobody gets them."""
+    sms_ask_above: float | None = Field(default=None, ge=0, le=1e12)
+    """A campaign that comes to a greater sum, by the `price` of its gateway, is started only once that is confirmed.
+    Default: it is not asked."""
     sms_answer_timeout_s: float = Field(default=10.0, ge=0.5, le=300)
     """Seconds that a gateway's answer may take before it is in doubt whether it has the message."""
     sms_language: Language | None = None

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -11,7 +12,7 @@ from app.campaigns.sample import sample
 from app.domain.genders import Genders, count_genders
 from app.domain.greeting import Template
 from app.domain.mobile import mask
-from app.domain.page import prepare
+from app.domain.page import Page, prepare
 from app.domain.people import Customer, People
 from app.domain.reject import Reason
 from app.domain.sms_parts import Cost, Encoding, cost
@@ -99,34 +100,50 @@ def preview(
     Raises BadRequest for the template and UnknownCustomer.
     """
     template = check_template(database, template_text, added_columns)
+    seen = _look(database, template, by)
+    if customer_id is None:
+        greeted = list(seen.page.greeted)
+        shown = [greeted[at] for at in sorted({0, len(greeted) // 2, len(greeted) - 1})[:EXAMPLES]] if greeted else []
+    else:
+        with database.connect() as connection:
+            shown = [*customers.page(connection, customer_id - 1, customer_id, 1, template.columns)]
+        if not shown:
+            raise UnknownCustomer(customer_id)
+    return Preview([_example(template, each, by, masked=masked) for each in shown], seen.estimate)
+
+
+def estimate(database: Engine, template: Template, by: Outgoing) -> Estimate:
+    """What a campaign by this gateway would come to."""
+    return _look(database, template, by).estimate
+
+
+class _Seen(NamedTuple):
+    """A sample of customers, what they would get, and what that says of all."""
+
+    page: Page
+    estimate: Estimate
+
+
+def _look(database: Engine, template: Template, by: Outgoing | None) -> _Seen:
     with database.connect() as connection:
         max_id = customers.max_id(connection)
         audience = customers.count(connection, 0, max_id)
         people = sample(connection, max_id, template.columns)
-        if customer_id is not None:
-            shown = [*customers.page(connection, customer_id - 1, customer_id, 1, template.columns)]
-            if not shown:
-                raise UnknownCustomer(customer_id)
     page = prepare(template, People.of(people))
-    if customer_id is None:
-        greeted = list(page.greeted)
-        shown = [greeted[at] for at in sorted({0, len(greeted) // 2, len(greeted) - 1})[:EXAMPLES]] if greeted else []
     costs = [each for line in page.text.split("\n")[:-1] if not _is_too_long(each := _outgoing(by, line)[1], by)]
     parts = [each.parts for each in costs]
-    return Preview(
-        [_example(template, each, by, masked=masked) for each in shown],
-        Estimate(
-            # Somebody may have moved in between the count and the sample.
-            audience=max(audience, len(people)),
-            sampled=len(people),
-            greeted=len(parts),
-            sms=sum(parts),
-            least=min(parts, default=0),
-            most=max(parts, default=0),
-            encodings=Counter(each.encoding for each in costs),
-            genders=count_genders(each[3] for each in people),
-        ),
+    found = Estimate(
+        # Somebody may have moved in between the count and the sample.
+        audience=max(audience, len(people)),
+        sampled=len(people),
+        greeted=len(parts),
+        sms=sum(parts),
+        least=min(parts, default=0),
+        most=max(parts, default=0),
+        encodings=Counter(each.encoding for each in costs),
+        genders=count_genders(each[3] for each in people),
     )
+    return _Seen(page, found)
 
 
 def _outgoing(by: Outgoing | None, text: str) -> tuple[str, Cost]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.campaigns.checked_template import check_template
+from app.campaigns.spending import ANYTHING, Spending
 from app.domain.campaign import LOG, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE, Template
 from app.domain.people import People
@@ -45,14 +46,15 @@ def dispatch(
     default_gateway: str = LOG,
     networks: Mapping[str, Network] | None = None,
     template_name: str | None = None,
+    spending: Spending = ANYTHING,
 ) -> Dispatched:
     """Make the campaign, or find the one that has the name. Who comes second changes nothing.
 
     Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
     choice about duplicates or another gateway; one that names none of them, None, finds any campaign. `added_columns`:
     see checked_template. A campaign that names no gateway gets `default_gateway`. Of `networks`, which are known by
-    name beside the log, a new campaign's has to be one, and it has to take the text. `template_name`: of a gateway that
-    sends what its provider approved, in place of `template`.
+    name beside the log, a new campaign's has to be one, and it has to take the text; what that comes to has to be
+    within `spending`. `template_name`: of a gateway that sends what its provider approved, in place of `template`.
     """
     name = check_name(name)
     chosen = gateway or default_gateway
@@ -61,7 +63,7 @@ def dispatch(
     text = DEFAULT_TEMPLATE if template is None else template
     compiled = check_template(database, text, added_columns)
     if networks is not None and chosen != LOG:
-        _check_gateway(database, name, chosen, template, compiled, networks)
+        _check_gateway(database, name, chosen, template, compiled, networks, spending)
     network = (networks or {}).get(chosen)
     receipts_for_s = RECEIPTS_FOR_S if network is None else network.receipts_for_s
     of = (name, text, shard_size, chosen, template_name or "", receipts_for_s)
@@ -107,7 +109,13 @@ def _named(
 
 
 def _check_gateway(
-    database: Engine, name: str, chosen: str, template: str | None, compiled: Template, networks: Mapping[str, Network]
+    database: Engine,
+    name: str,
+    chosen: str,
+    template: str | None,
+    compiled: Template,
+    networks: Mapping[str, Network],
+    spending: Spending,
 ) -> None:
     """Raises BadRequest where a campaign with this name cannot be made. One that is there already is as it is."""
     with database.connect() as connection:
@@ -122,6 +130,7 @@ def _check_gateway(
     _, parts = network.message(shortest)
     if parts > network.max_parts:
         raise BadRequest("text_too_long", gateway=chosen, parts=parts, most=network.max_parts)
+    spending.check(database, name, compiled, network)
 
 
 def look_up(database: Engine, name: str) -> Dispatched:

@@ -7,8 +7,9 @@ from rich.table import Table
 from app.audit.ledger_report import LedgerReport, LedgerTask
 from app.catalogue import say, word
 from app.cli.report_view import agreement
-from app.cli.views import EXPENDABLE_STATES, ends, in_states, learning, states_of, table, tally_facts
+from app.cli.views import EXPENDABLE_STATES, cost_facts, ends, in_states, learning, states_of, table, tally_facts
 from app.domain.delivery import Delivery
+from app.domain.price import Price
 from app.domain.tally import Tally
 from app.sentence import Some
 
@@ -34,9 +35,11 @@ def _row(name: str, tally: Tally, parts: int, states: list[Delivery], agrees: st
     }
 
 
-def ledger_lines(report: LedgerReport) -> list[str]:
+def ledger_lines(report: LedgerReport, price: Price | None) -> list[str]:
     """Sentences below the table."""
     lines = []
+    if price is not None:
+        lines.append(say("report.cost", parts=report.parts, sum=price.shown(report.parts), price=price.each))
     if report.delivered_share is not None:
         tally = report.tally
         share = report.delivered_share
@@ -54,7 +57,7 @@ def ledger_lines(report: LedgerReport) -> list[str]:
     return lines
 
 
-def ledger_facts(report: LedgerReport) -> dict[str, Any]:
+def ledger_facts(report: LedgerReport, price: Price | None) -> dict[str, Any]:
     """The same for `--json`."""
     campaign, took = report.campaign, report.took
     return {
@@ -65,6 +68,7 @@ def ledger_facts(report: LedgerReport) -> dict[str, Any]:
         "agrees": report.agrees,
         "total": _facts(report.tally, report.parts)
         | {
+            "cost": cost_facts(price, report.parts),
             "delivered_share": report.delivered_share,
             "errors": [{"error": error, "count": count} for error, count in report.errors],
             "receipts": {"count": took.count} | {f"{name}_s": took.percentile(share) for name, share in SHARES.items()},

@@ -33,6 +33,6 @@ def preview(
     warn_of(template)
     warn_of_genders(found.estimate.genders)
     if as_json:
-        console.print_json(preview_facts(found))
+        console.print_json(preview_facts(found, by.price if by else None))
     else:
-        out.print(preview_text(found))
+        out.print(preview_text(found, by.price if by else None))

@@ -9,18 +9,19 @@ from rich.text import Text
 
 from app.campaigns.preview import Estimate, Example, Preview
 from app.catalogue import say
-from app.cli.views import title
+from app.cli.views import cost_facts, title
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
+from app.domain.price import Price
 from app.sentence import Sentence
 from app.wording import harmless
 
 
-def preview_text(preview: Preview) -> RenderableType:
+def preview_text(preview: Preview, price: Price | None = None) -> RenderableType:
     """Each message with what it costs below it, then the estimate."""
     return Group(
         *(_example(each) for each in preview.examples),
         _estimate(preview.estimate),
-        _parts(preview.estimate),
+        _parts(preview.estimate, price),
         _genders(preview.estimate),
     )
 
@@ -54,8 +55,13 @@ def _estimate(estimate: Estimate) -> RenderableType:
     return table
 
 
-def _parts(estimate: Estimate) -> Text:
-    return Text(say("preview.parts", least=estimate.least, mean=estimate.mean, most=estimate.most))
+def _parts(estimate: Estimate, price: Price | None) -> Text:
+    said = [say("preview.parts", least=estimate.least, mean=estimate.mean, most=estimate.most)]
+    if price is not None:
+        whole = price.shown(estimate.total_sms)
+        shown = whole if estimate.is_exact else say("preview.about_sum", sum=whole)
+        said.append(say("preview.sum", sum=shown, price=price.each))
+    return Text("\n".join(said))
 
 
 def _genders(estimate: Estimate) -> Text:
@@ -70,7 +76,7 @@ def _genders(estimate: Estimate) -> Text:
     return Text(say("preview.genders", shown=shown or say("preview.nobody")))
 
 
-def preview_facts(preview: Preview) -> dict[str, Any]:
+def preview_facts(preview: Preview, price: Price | None = None) -> dict[str, Any]:
     """The same for `--json`."""
     estimate = preview.estimate
     return {
@@ -94,6 +100,7 @@ def preview_facts(preview: Preview) -> dict[str, Any]:
             "rejected": estimate.audience - estimate.messages,
             "sms": estimate.total_sms,
             "parts": {"least": estimate.least, "mean": round(estimate.mean, 4), "most": estimate.most},
+            "cost": cost_facts(price, estimate.total_sms),
             "encodings": dict(estimate.encodings),
             "genders": asdict(estimate.genders) | {"odd": {str(value): n for value, n in estimate.genders.odd.items()}},
         },

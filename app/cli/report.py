@@ -1,5 +1,6 @@
 """`python -m app report`."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,9 @@ from app.cli.shared import Json, Name, opened
 from app.config import Config
 from app.console import out
 from app.domain.campaign import LOG, check_name
-from app.errors import BadRequest
+from app.domain.price import Price
+from app.errors import BadRequest, ConfigError
+from app.gateways.networks import outgoing
 from app.store.customers import collect_rarely
 
 _CENTRE_LOG = typer.Option("--smsc-log", help="The log of examples/smsc.py, to be compared with the ledger.")
@@ -35,7 +38,7 @@ def report(name: Name, as_json: Json = False, smsc_log: Annotated[Path | None, _
         _report_counts(now, as_json=as_json)
         return
     if campaign.gateway != LOG:
-        agrees = _report_ledger(database, campaign.name, smsc_log, as_json=as_json)
+        agrees = _report_ledger(database, campaign.name, smsc_log, _price(settings, campaign.gateway), as_json=as_json)
     elif smsc_log:
         raise BadRequest("report.no_ledger", campaign=campaign.name)
     else:
@@ -72,7 +75,15 @@ def _report_logs(database: Engine, settings: Config, name: str, *, as_json: bool
     return whole.agrees
 
 
-def _report_ledger(database: Engine, name: str, smsc_log: Path | None, *, as_json: bool) -> bool:
+def _price(settings: Config, gateway: str) -> Price | None:
+    """As the file of gateways has it now; a report needs no such file."""
+    with suppress(ConfigError, BadRequest):
+        by = outgoing(settings, gateway)
+        return by.price if by else None
+    return None
+
+
+def _report_ledger(database: Engine, name: str, smsc_log: Path | None, price: Price | None, *, as_json: bool) -> bool:
     config.tune_numpy()
     with console.err.status(say("report.reading_ledger")) as status_line:
         for step in ledger_report(database, name, smsc_log):
@@ -81,9 +92,9 @@ def _report_ledger(database: Engine, name: str, smsc_log: Path | None, *, as_jso
             else:
                 status_line.update(say("report.read", task=step.task))
     if as_json:
-        console.print_json(ledger_view.ledger_facts(whole))
+        console.print_json(ledger_view.ledger_facts(whole, price))
     else:
         out.print(ledger_view.ledger_table(whole))
-        for sentence in ledger_view.ledger_lines(whole):
+        for sentence in ledger_view.ledger_lines(whole, price):
             out.print(sentence)
     return whole.agrees

@@ -1,17 +1,20 @@
 """`python -m app trigger` and `watch`: what the running server is asked for."""
 
+from dataclasses import replace
 from typing import Annotated, NoReturn
 
 import typer
 
 from app import catalogue, config, console
 from app.catalogue import say
-from app.cli.shared import Ca, Name, OptionalTemplate, Tls
+from app.cli.asking import asked
+from app.cli.shared import Ca, Name, OptionalTemplate, Tls, Yes
 from app.cli.warnings import warn_of
 from app.cli.watch_view import WatchView
 from app.cli.watching import Watching
 from app.console import out
 from app.domain.campaign import State, check_name
+from app.errors import Refused
 from app.sentence import Sentence
 from app.trigger.answers import Facts, answer_of
 from app.trigger.client import Remote
@@ -34,6 +37,7 @@ def trigger(
     template_name: Annotated[
         str | None, typer.Option(help="One of the templates that the gateway's provider approved, by its name here.")
     ] = None,
+    yes: Yes = False,
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
@@ -49,8 +53,20 @@ def trigger(
         gateway=gateway,
         template_name=template_name,
     )
-    if then_watch:
-        _watch(remote, request)
+    ask = _watch if then_watch else _start
+    try:
+        ask(remote, request)
+    except Refused as error:
+        if error.code != "unconfirmed_cost":
+            raise
+        facts = error.sentence.facts
+        out.print(say("cost", **{each: facts[each] for each in ("campaign", "parts", "gateway", "sum")}))
+        if not (yes or asked(request.campaign, say("cost.question"))):
+            raise typer.Exit(1) from None
+        ask(remote, replace(request, confirm=int(str(facts["parts"]))))
+
+
+def _start(remote: Remote, request: Trigger) -> None:
     lost = Sentence("lost.may_have_started", campaign=request.campaign)
     with remote.ask(request, timeout_s=ANSWER_WITHIN_S, lost=lost) as answers:
         _say_answer(next(answers))

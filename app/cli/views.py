@@ -13,6 +13,7 @@ from app.domain.campaign import LOG, ShardState, State
 from app.domain.delivery import Delivery
 from app.domain.differences import Differences
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
+from app.domain.price import Price
 from app.domain.tally import Tally
 from app.gateways.log_file.folder import SHOWN
 from app.sentence import Every, Sentence, Some
@@ -195,6 +196,13 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
             for each in snapshot.shards
         ],
     }
+
+
+def cost_facts(price: Price | None, parts: int) -> dict[str, str] | None:
+    """What parts come to, for `--json`: as text, for a program may not lose a hundredth."""
+    if price is None:
+        return None
+    return {"price": f"{price.per_part:f}", "currency": price.currency, "sum": f"{price.of(parts):f}"}
 
 
 def title(column: str) -> str:

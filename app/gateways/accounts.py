@@ -4,21 +4,20 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from app.domain.campaign import LOG, MAX_NAME_LETTERS, is_name
 from app.domain.receipt import RECEIPTS_FOR_S
 from app.errors import ConfigError
 from app.gateways.aliyun.account import AliyunAccount
+from app.gateways.priced_account import PricedAccount
 from app.gateways.twilio.account import TwilioAccount
 from app.gateways.wrong import Wrong, secret
 from app.sentence import Sentence
 
 
-class SmppAccount(BaseModel):
+class SmppAccount(PricedAccount):
     """An account at an operator's message centre, SMPP 3.4."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["smpp"]
     host: str = Field(min_length=1)

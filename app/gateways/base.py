@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from app.domain.delivery import Delivery
 from app.domain.page import Page
+from app.domain.price import Price
 from app.domain.receipt import Receipt, Reply
 
 
@@ -163,6 +164,8 @@ class Outgoing(Protocol):
     """What a text becomes on its way out. This alone decides, for what is sent and for what is told before."""
 
     name: str
+    price: Price | None
+    """Of one part; None where nobody said."""
 
     def message(self, text: str) -> tuple[str, int]:
         """The text as it is read, and in how many parts. Parts above the account's most are not sent."""

@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from app.domain.receipt import RECEIPTS_FOR_S
+from app.gateways.priced_account import PricedAccount
 from app.gateways.wrong import Wrong, secret
 
 
-class CloudAccount(BaseModel):
+class CloudAccount(PricedAccount):
     """An account that is spoken to by HTTP."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     at: ClassVar[str] = ""
     """Where the provider is, when `endpoint` does not say so."""

@@ -28,6 +28,7 @@ class CloudNetwork:
         self.receipts_for_s = account.receipts_for_s if account.receipts else 0
         self.doubt = Delivery.RETRY if account.unknown == "resend" else Delivery.UNKNOWN
         self.max_parts = account.max_parts
+        self.price = account.price_of_part
         self._cloud = account
 
     def national(self, number: str) -> int:

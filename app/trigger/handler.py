@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.campaigns.control import control
+from app.campaigns.spending import Spending
 from app.campaigns.start import Dispatched, dispatch, look_up
 from app.config import Config
 from app.domain.campaign import Verb
@@ -172,6 +173,7 @@ class Handler:
             default_gateway=self._config.sms_gateway,
             networks=self._networks,
             template_name=request.template_name,
+            spending=Spending(self._config.sms_ask_above, request.confirm),
         )
 
     def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:

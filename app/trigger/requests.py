@@ -17,7 +17,7 @@ MAX_FRAME_BYTES = 2**16
 _VERBS = ("pause", "resume", "cancel")
 _FIELDS: dict[str, type] = {
     **{"campaign": str, "template": str, "watch": bool, "token": str, "allow_duplicates": bool, "gateway": str},
-    "template_name": str,
+    **{"template_name": str, "confirm": int},
     **dict.fromkeys(_VERBS, str),
 }
 _TOKEN = re.compile(rb'"token"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
@@ -30,7 +30,8 @@ class Trigger:
 
     With `allow_duplicates` a number that several customers have gets a message for each; None is no, for a new one.
     `gateway` is the way out by its name; None is the server's default, for a new one. `template_name` is one of those
-    that its provider approved, in place of `template`.
+    that its provider approved, in place of `template`. `confirm` is how many parts are agreed to, where the server asks
+    for that.
     """
 
     campaign: str
@@ -40,6 +41,7 @@ class Trigger:
     allow_duplicates: bool | None = None
     gateway: str | None = None
     template_name: str | None = None
+    confirm: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def parse(body: bytes) -> Trigger | Watch | Control:
     if unknown:
         raise BadRequest("unknown_field", field=json.dumps(unknown[0][:64]), known=", ".join(_FIELDS))
     for name, value in fields.items():
-        if not isinstance(value, _FIELDS[name]):
+        if not isinstance(value, _FIELDS[name]) or (_FIELDS[name] is int and isinstance(value, bool)):
             raise BadRequest(f"bad_field.not_{_FIELDS[name].__name__}", field=name)
     verbs = [verb for verb in _VERBS if verb in fields]
     if len(verbs) + ("campaign" in fields) != 1:
@@ -129,6 +131,8 @@ def request(trigger: Trigger | Watch) -> bytes:
         fields["gateway"] = trigger.gateway
     if trigger.template_name is not None:
         fields["template_name"] = trigger.template_name
+    if trigger.confirm is not None:
+        fields["confirm"] = trigger.confirm
     if trigger.then_watch:
         fields["watch"] = True
     if trigger.token:

@@ -26,9 +26,9 @@ def gateways_table(kind: str) -> str:
     """Name, default and meaning of every field; of a cloud provider, those that are not as every provider's are. With
     COMMON those; with TEMPLATES those of an approved template."""
     model = {COMMON: CloudAccount, TEMPLATES: ApprovedTemplate}.get(kind) or KINDS[kind]
-    common = _meanings(CloudAccount)
+    common = _all_meanings(CloudAccount)
     is_cloud = issubclass(model, CloudAccount)
-    meanings = {name: said for each in reversed(model.__mro__[:-2]) for name, said in _meanings(each).items()}
+    meanings = _all_meanings(model)
     rows = []
     for name, field in model.model_fields.items():
         if name == "kind":
@@ -40,6 +40,10 @@ def gateways_table(kind: str) -> str:
         default = "must be given" if field.is_required() else _shown(field.get_default(call_default_factory=True))
         rows.append((f"`{name}`", default, plain(meanings[name])))
     return table(("field", "default", "meaning"), rows)
+
+
+def _all_meanings(model: type) -> dict[str, str]:
+    return {name: said for each in reversed(model.__mro__[:-2]) for name, said in _meanings(each).items()}
 
 
 def _meanings(model: type) -> dict[str, str]:

@@ -60,6 +60,7 @@ class SmppNetwork:
         self.max_parts = account.max_parts
         self.calls = 0
         self.templates: Mapping[str, str] = {}
+        self.price = account.price_of_part
 
     def message(self, text: str) -> tuple[str, int]:
         """See Network."""

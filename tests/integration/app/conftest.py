@@ -1,7 +1,7 @@
 """Databases with tables, servers, and the commands."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +65,20 @@ def running(product: Product) -> Product:
     move_in(product.database, CROWD)
     product.start()
     return product
+
+
+@pytest.fixture
+def gateways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """`gateways(text)` makes this the file of gateways; all have the password s3cret, in SMPP_A_PASSWORD."""
+    monkeypatch.setenv("SMPP_A_PASSWORD", "s3cret")
+
+    def write(text: str) -> Path:
+        path = tmp_path / "gateways.toml"
+        path.write_text(text)
+        monkeypatch.setenv("SMS_GATEWAYS", str(path))
+        return path
+
+    return write
 
 
 @pytest.fixture

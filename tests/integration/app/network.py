@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from app.domain.delivery import Delivery
+from app.domain.price import Price
 from app.domain.sms_parts import cost
 from app.errors import GatewayAway
 from app.gateways.base import Answer, Outstanding, Submission, Take, Wording, plain
@@ -33,6 +34,7 @@ class Network:
     receipts_for_s: int = 259_200
     doubt: Delivery = Delivery.UNKNOWN
     max_parts: int = 10
+    price: Price | None = None
     binds: int = 4
     calls: int = 0
     window: int = 50

@@ -23,16 +23,13 @@ NUMBER = "13800000001"
 
 
 @pytest.fixture
-def centre(tmp_path, monkeypatch):
+def centre(tmp_path, gateways):
     """The demo message centre behind the gateway smpp-a, whose faults go by number."""
     with running(tmp_path, "--receipts-after", "0.1", "--by-number") as smsc:
-        path = tmp_path / "gateways.toml"
-        path.write_text(
+        gateways(
             f'[smpp-a]\nkind = "smpp"\nhost = "127.0.0.1"\nport = {smsc.port}\nsystem_id = "sms"\n'
             'password_env = "SMPP_A_PASSWORD"\nanswer_timeout_s = 1\nrate = 100\n'
         )
-        monkeypatch.setenv("SMS_GATEWAYS", str(path))
-        monkeypatch.setenv("SMPP_A_PASSWORD", "s3cret")
         yield smsc
 
 

@@ -19,11 +19,8 @@ rate = 500
 
 
 @pytest.fixture
-def file(tmp_path, monkeypatch):
-    path = tmp_path / "gateways.toml"
-    path.write_text(FILE)
-    monkeypatch.setenv("SMS_GATEWAYS", str(path))
-    monkeypatch.setenv("SMPP_A_PASSWORD", "s3cret")
+def file(gateways):
+    gateways(FILE)
 
 
 def test_sessions_that_send_are_counted_until_they_are_given_back(database):

@@ -8,7 +8,6 @@ from app import config
 from app.campaigns.preview import preview
 from app.domain.reject import Reason
 from app.domain.sms_parts import cost
-from app.gateways.accounts import load
 from app.gateways.networks import outgoing
 from app.gateways.smpp.submission import Envelope, Submissions
 from tests.integration.app.people import move_in, person
@@ -27,14 +26,12 @@ SEPTETS = 306
 
 
 @pytest.fixture
-def gateways(tmp_path, monkeypatch):
-    path = tmp_path / "gateways.toml"
-    path.write_text(FILE)
-    monkeypatch.setenv("SMS_GATEWAYS", str(path))
-    return load(path)
+def one(gateways):
+    """The gateway smpp-a, whose password nobody needs."""
+    gateways(FILE)
 
 
-@pytest.mark.usefixtures("gateways")
+@pytest.mark.usefixtures("one")
 def test_parts_are_those_that_are_submitted(sqlite):
     move_in(sqlite, [person(1, "a")])
     by = outgoing(config.load(), "smpp-a")
@@ -47,7 +44,7 @@ def test_parts_are_those_that_are_submitted(sqlite):
     assert cost(shown.text).parts == 2
 
 
-@pytest.mark.usefixtures("gateways")
+@pytest.mark.usefixtures("one")
 def test_without_a_gateway_parts_are_counted_as_most_phones_do_and_with_a_default_one_as_that_does(
     app, sqlite, monkeypatch
 ):
@@ -65,7 +62,7 @@ def test_without_a_gateway_parts_are_counted_as_most_phones_do_and_with_a_defaul
     app("preview", "--gateway", "other").assert_refused("no gateway is named other; there are log, smpp-a")
 
 
-@pytest.mark.usefixtures("gateways")
+@pytest.mark.usefixtures("one")
 def test_who_gets_a_message_that_is_too_long_is_not_counted_as_greeted(app, sqlite):
     move_in(sqlite, [person(1, "a"), person(2, "王" * 64)])
 
@@ -78,7 +75,7 @@ def test_who_gets_a_message_that_is_too_long_is_not_counted_as_greeted(app, sqli
     assert "SMS in a message: 1 at least, 1.00 on average, 1 at most" in said
 
 
-@pytest.mark.usefixtures("gateways")
+@pytest.mark.usefixtures("one")
 def test_a_mobile_that_is_masked_is_so_in_the_message_that_goes_out(app, sqlite):
     move_in(sqlite, [person(1, "a")])
 
