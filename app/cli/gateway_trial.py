@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import typer
 
@@ -18,6 +19,7 @@ from app.domain.delivery import Delivery
 from app.domain.mobile import mask_all, normalise
 from app.domain.sms_parts import cost
 from app.errors import BadNumber, BadRequest
+from app.gateways.accounts import SmppAccount
 from app.gateways.base import Answer
 from app.gateways.networks import accounts_of, network_of
 from app.sending.trial import Trial
@@ -31,7 +33,8 @@ def try_out(settings: Config, name: str, to: str, text: str | None, *, wait_s: f
     accounts = accounts_of(settings)
     if name not in accounts:
         raise BadRequest("unknown_gateway", gateway=name[:64], known=", ".join(accounts) or "-")
-    network = network_of(name, accounts[name])
+    account = accounts[name]
+    network = network_of(name, account)
     mobile = normalise(to)
     if mobile is None:
         raise BadNumber("bad_number", number=mask_all(to[:40]))
@@ -45,7 +48,7 @@ def try_out(settings: Config, name: str, to: str, text: str | None, *, wait_s: f
         out.print(f"  {harmless(message)}")
     if not (yes or asked(name, say("trial.question"))):
         raise typer.Exit(1)
-    facts: dict[str, object] = {"gateway": name, "text": message, "parts": parts}
+    facts: dict[str, Any] = {"gateway": name, "text": message, "parts": parts}
 
     def on_answer(answer: Answer, took_s: float) -> None:
         ids = list(answer.part_ids) or ([answer.provider_id] if answer.provider_id else [])
@@ -54,7 +57,7 @@ def try_out(settings: Config, name: str, to: str, text: str | None, *, wait_s: f
             what = say("trial.not_now" if answer.state is Delivery.RETRY else f"delivery.{answer.state}")
             out.print(say("trial.answer", what=what, ids=", ".join(ids), error=answer.error, took=took_s).strip(" ,"))
 
-    waits = accounts[name].receipts and wait_s > 0
+    waits = account.receipts and wait_s > 0
     try:
         with _quiet():
             state, error, took_s = asyncio.run(trial.run(on_answer, wait_s if waits else 0.0))
@@ -62,13 +65,16 @@ def try_out(settings: Config, name: str, to: str, text: str | None, *, wait_s: f
         console.err.print(say("trial.stopped"))
         raise typer.Exit(130) from None
     has_receipt = facts["answer"] == Delivery.ACCEPTED and state is not Delivery.ACCEPTED
+    awaited = len(facts["provider_ids"])
     facts |= {"state": state.value, "error": error, "receipt_s": round(took_s, 3) if has_receipt else None}
     if as_json:
         console.print_json(facts)
     elif has_receipt:
         out.print(say("trial.receipt", what=say(f"delivery.{state}"), error=error, took=took_s).strip(" ,"))
     elif state is Delivery.ACCEPTED:
-        out.print(say("trial.no_receipt", wait=wait_s) if waits else say("trial.not_waited"))
+        out.print(say("trial.no_receipt", wait=wait_s, count=awaited) if waits else say("trial.not_waited"))
+        if waits and isinstance(account, SmppAccount) and account.bind == "separate":
+            out.print(say("trial.separate", gateway=name))
     raise typer.Exit(0 if state in _WELL else 1)
 
 

@@ -26,11 +26,15 @@ NUMBER = "13800000001"
 def centre(tmp_path, gateways):
     """The demo message centre behind the gateway smpp-a, whose faults go by number."""
     with running(tmp_path, "--receipts-after", "0.1", "--by-number") as smsc:
-        gateways(
-            f'[smpp-a]\nkind = "smpp"\nhost = "127.0.0.1"\nport = {smsc.port}\nsystem_id = "sms"\n'
-            'password_env = "SMPP_A_PASSWORD"\nanswer_timeout_s = 1\nrate = 100\n'
-        )
+        gateways(centre_at(smsc.port))
         yield smsc
+
+
+def centre_at(port, more=""):
+    return (
+        f'[smpp-a]\nkind = "smpp"\nhost = "127.0.0.1"\nport = {port}\nsystem_id = "sms"\n'
+        f'password_env = "SMPP_A_PASSWORD"\nanswer_timeout_s = 1\nrate = 100\n{more}\n'
+    )
 
 
 def one(database, query):
@@ -80,6 +84,14 @@ def test_where_no_receipt_comes_it_says_so(app):
     ended = app("gateways", "test", "smpp-a", "--to", "13800999913", "--yes", "--wait", "0.5")
 
     assert (ended.code, "no receipt in 0.5 s" in ended.out) == (0, True)
+
+
+def test_where_receipts_come_by_another_session_it_says_that_the_server_gets_them(app, gateways, centre):
+    gateways(centre_at(centre.port, 'bind = "separate"'))
+
+    ended = app("gateways", "test", "smpp-a", "--to", NUMBER, "--yes", "--wait", "0.5")
+
+    assert (ended.code, "receipts of smpp-a come by its receiver" in ended.out) == (0, True)
 
 
 def test_nothing_is_sent_where_nobody_agrees_or_the_number_wants_nothing(app, sqlite, centre):
