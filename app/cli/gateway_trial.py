@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 
@@ -16,19 +16,35 @@ from app.cli.shared import opened
 from app.config import Config
 from app.console import out
 from app.domain.delivery import Delivery
+from app.domain.greeting import compile_template
 from app.domain.mobile import mask_all, normalise
+from app.domain.page import prepare
+from app.domain.people import People
 from app.domain.sms_parts import cost
-from app.errors import BadNumber, BadRequest
+from app.errors import BadNumber, BadRequest, NotTried
 from app.gateways.accounts import SmppAccount
-from app.gateways.base import Answer
+from app.gateways.base import Answer, Network
 from app.gateways.networks import accounts_of, network_of
 from app.sending.trial import Trial
 from app.wording import harmless
 
+WAIT_S = 10.0
+SOMEBODY = "测试"
+"""Stands for every value in a template that a provider approved."""
 _WELL = frozenset({Delivery.ACCEPTED, Delivery.DELIVERED})
 
 
-def try_out(settings: Config, name: str, to: str, text: str | None, *, wait_s: float, yes: bool, as_json: bool) -> None:
+def try_out(
+    settings: Config,
+    name: str,
+    to: str,
+    text: str | None,
+    template_name: str | None,
+    *,
+    wait_s: float | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Exit status 1 when the message is not taken, or not delivered; 130 when it is not waited for."""
     accounts = accounts_of(settings)
     if name not in accounts:
@@ -38,10 +54,11 @@ def try_out(settings: Config, name: str, to: str, text: str | None, *, wait_s: f
     mobile = normalise(to)
     if mobile is None:
         raise BadNumber("bad_number", number=mask_all(to[:40]))
-    message, parts = network.message(text or say("trial.text", at=f"{datetime.now(UTC):%H:%M:%S}"))
-    if parts > network.max_parts:
-        raise BadRequest("text_too_long", gateway=name, parts=parts, most=network.max_parts)
-    trial = Trial(opened(settings), network, int(mobile), message, parts)
+    made = _made(network, mobile, text, template_name)
+    if made.parts > network.max_parts:
+        raise BadRequest("text_too_long", gateway=name, parts=made.parts, most=network.max_parts)
+    message, parts = made.shown, made.parts
+    trial = Trial(opened(settings), network, int(mobile), made.text, parts, made.template_name)
     trial.check()
     if not as_json:
         out.print(say("trial", gateway=name, number=mask_all(mobile), count=parts, encoding=cost(message).encoding))
@@ -57,6 +74,8 @@ def try_out(settings: Config, name: str, to: str, text: str | None, *, wait_s: f
             what = say("trial.not_now" if answer.state is Delivery.RETRY else f"delivery.{answer.state}")
             out.print(say("trial.answer", what=what, ids=", ".join(ids), error=answer.error, took=took_s).strip(" ,"))
 
+    if wait_s is None:
+        wait_s = WAIT_S if isinstance(account, SmppAccount) else WAIT_S + 2 * account.receipts_every_s
     waits = account.receipts and wait_s > 0
     try:
         with _quiet():
@@ -76,6 +95,32 @@ def try_out(settings: Config, name: str, to: str, text: str | None, *, wait_s: f
         if waits and isinstance(account, SmppAccount) and account.bind == "separate":
             out.print(say("trial.separate", gateway=name))
     raise typer.Exit(0 if state in _WELL else 1)
+
+
+class _Message(NamedTuple):
+    """What goes out; `shown` is what it is read as."""
+
+    text: str
+    shown: str
+    parts: int
+    template_name: str = ""
+
+
+def _made(network: Network, mobile: str, text: str | None, template_name: str | None) -> _Message:
+    if not network.templates:
+        if template_name is not None:
+            raise BadRequest("no_named_templates", gateway=network.name)
+        message, parts = network.message(text or say("trial.text", at=f"{datetime.now(UTC):%H:%M:%S}"))
+        return _Message(message, message, parts)
+    chosen = template_name or next(iter(network.templates))
+    if text is not None or chosen not in network.templates:
+        raise BadRequest("unknown_template", gateway=network.name, known=", ".join(network.templates))
+    template = compile_template(network.templates[chosen], None)
+    page = prepare(template, People.of([(1, mobile, SOMEBODY, 1, *[SOMEBODY] * len(template.columns))]))
+    (value,), (parts,) = network.wording(chosen)(page)
+    if not parts:
+        raise NotTried("not_tried.value", gateway=network.name, template=chosen)
+    return _Message(value, network.message(page.text.rstrip("\n"))[0], parts, chosen)
 
 
 @contextmanager

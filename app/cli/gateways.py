@@ -29,8 +29,18 @@ def gateways(
     to: Annotated[str | None, typer.Option(metavar="NUMBER", help="test: who gets the message.")] = None,
     text: Annotated[str | None, typer.Option(help="test: another message than the usual one.")] = None,
     wait_s: Annotated[
-        float, typer.Option("--wait", min=0, max=3600, metavar="SECONDS", help="test: for the receipt.")
-    ] = 10.0,
+        float | None,
+        typer.Option(
+            "--wait",
+            min=0,
+            max=3600,
+            metavar="SECONDS",
+            help="test: for the receipt; 10 by default, more of a provider that has to be asked.",
+        ),
+    ] = None,
+    template_name: Annotated[
+        str | None, typer.Option(help="test: one of the templates that the provider approved; the first by default.")
+    ] = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -42,7 +52,7 @@ def gateways(
             raise typer.BadParameter("test takes the name of a gateway, and --to NUMBER")
         from app.cli.gateway_trial import try_out  # noqa: PLC0415  only this needs it
 
-        try_out(settings, name, to, text, wait_s=wait_s, yes=yes, as_json=as_json)
+        try_out(settings, name, to, text, template_name, wait_s=wait_s, yes=yes, as_json=as_json)
         return
     if name is not None or to is not None or text is not None:
         raise typer.BadParameter("to send a message: test NAME --to NUMBER")

@@ -5,16 +5,19 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from app.domain.delivery import Delivery
+from app.domain.receipt import Receipt, Reply
 from app.errors import NotTried
-from app.gateways.base import Answer, Line, Network, Submission
+from app.gateways.base import Answer, Line, Network, Open, Submission
 from app.receiving.incoming import Incoming
 from app.sending.limiter import of_account as limiter_of
 from app.store import accounts, opt_outs, trials
@@ -29,19 +32,22 @@ OnAnswer = Callable[[Answer, float], None]
 
 
 class Trial:
-    """One message. `mobile`: the number to dial. `text` goes out as it is, in so many parts: see Network.message."""
+    """One message. `mobile`: the number to dial. `text` goes out as it is, in so many parts: see Network.message; of a
+    template that a provider approved it is what Network.wording gave."""
 
-    def __init__(self, database: Engine, network: Network, mobile: int, text: str, parts: int) -> None:
+    def __init__(
+        self, database: Engine, network: Network, mobile: int, text: str, parts: int, template_name: str = ""
+    ) -> None:
         self._database = database
         self._network = network
         # By chance, for phones tell parts of one message from those of another by it.
         self._submission = Submission(1 + secrets.randbelow(0xFFFF), mobile, text, parts)
+        self._template_name = template_name
+        self._reference = f"trial-{secrets.token_hex(8)}"
         self._owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
 
     def check(self) -> None:
-        """Raises NotTried for who wants no messages, and where a text cannot be sent as it is."""
-        if self._network.templates:
-            raise NotTried("not_tried.templates", gateway=self._network.name)
+        """Raises NotTried for who wants no messages."""
         with self._database.connect() as connection:
             mobile = self._submission.mobile
             if opt_outs.among(connection, self._network.opt_out_key, [mobile]):
@@ -60,10 +66,14 @@ class Trial:
             of = (self._network.name, self._network.opt_out_key, self._network.receipts_for_s)
             incoming = Incoming(self._database, *of)
             jobs.append(asyncio.create_task(incoming.run(looks_at_early=True)))
-            line = await self._network.open(incoming.take, f"trial-{secrets.token_hex(8)}")
+            line = await self._network.open(incoming.take, self._reference, self._template_name)
             try:
                 await self._wait_for_turn()
-                return await self._submit(line, on_answer, wait_s)
+                answer, began = await self._submit(line, on_answer)
+                if self._network.calls and answer.state is Delivery.ACCEPTED:  # it tells nothing by itself
+                    this = _This(self._open(answer))
+                    jobs.append(asyncio.create_task(self._network.receive(partial(_take, incoming), this)))
+                return await self._wait(answer, began, wait_s)
             finally:
                 await line.close()
         finally:
@@ -72,7 +82,8 @@ class Trial:
             await asyncio.gather(*jobs, return_exceptions=True)
             await self._write(partial(self._give_back, slot))
 
-    async def _submit(self, line: Line, on_answer: OnAnswer, wait_s: float) -> tuple[Delivery, str, float]:
+    async def _submit(self, line: Line, on_answer: OnAnswer) -> tuple[Answer, float]:
+        """The answer, and when it was submitted, time.monotonic."""
         began = time.monotonic()
         line.submit([self._submission])
         while not (answers := await line.answers()):
@@ -82,6 +93,15 @@ class Trial:
         if any(ids):
             await self._write(partial(trials.note, gateway=self._network.name, provider_ids=[*filter(None, ids)]))
         on_answer(answer, time.monotonic() - began)
+        return answer, began
+
+    def _open(self, answer: Answer) -> Open:
+        of_nobody = (0, self._submission.token)
+        mobile, now = self._submission.mobile, datetime.now(UTC)
+        return Open(*of_nobody, mobile, answer.provider_id, self._reference, 0, now)
+
+    async def _wait(self, answer: Answer, began: float, wait_s: float) -> tuple[Delivery, str, float]:
+        ids = answer.part_ids or (answer.provider_id,)
         found = (answer.state, answer.error)
         if answer.state is Delivery.ACCEPTED and wait_s > 0:
             with suppress(TimeoutError):
@@ -124,3 +144,28 @@ class Trial:
 
     async def _write(self, unit: Callable[[Connection], Result]) -> Result:
         return await asyncio.to_thread(write, self._database, unit)
+
+
+class _This:
+    """See gateways/base.Outstanding: one message is open, ours."""
+
+    def __init__(self, message: Open) -> None:
+        self._message = message
+
+    async def since(self) -> datetime | None:
+        """See Outstanding."""
+        return self._message.submitted_at
+
+    async def page(self, after: tuple[int, int] = (0, 0)) -> Sequence[Open]:
+        """See Outstanding."""
+        return [self._message] if after == (0, 0) else []
+
+
+async def _take(incoming: Incoming, news: Sequence[Receipt | Reply]) -> None:
+    """A receipt that names the attempt finds no such one on record; it goes by its id."""
+    await incoming.take([_by_its_id(each) if isinstance(each, Receipt) else each for each in news])
+
+
+def _by_its_id(receipt: Receipt) -> Receipt:
+    is_of_nobody = receipt.attempt is not None and receipt.attempt[0] == 0
+    return replace(receipt, attempt=None) if is_of_nobody else receipt
