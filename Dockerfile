@@ -7,16 +7,16 @@ RUN apt-get update \
     && { test -e "$headers/Python.h" || apt-get install -y --no-install-recommends python3-dev; } \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml LICENSE ./
 # The dependencies alone first: they change seldom, and the layer is kept while they do not.
 RUN python3 -m venv /opt/venv \
     && python3 -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 print("\n".join(p["dependencies"] + p["optional-dependencies"]["fast"]))' > requirements.txt \
     && /opt/venv/bin/pip install --no-cache-dir -r requirements.txt
-# Then the engine, compiled.
+# Then the engine, compiled. The README of the whole, which changes often, would be in the wheel's metadata alone.
 COPY setup.py ./
 COPY engine engine
-RUN ENGINE_COMPILE=1 /opt/venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
+RUN touch README.md && ENGINE_COMPILE=1 /opt/venv/bin/pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && /opt/venv/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 
 FROM python:3.13-slim

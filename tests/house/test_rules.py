@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from tests.house.sources import ROOMS, Source, names_used, sources
+from tests.house.sources import ROOMS, ROOT, Source, names_used, sources
 
 MOST_LINES = 400
 STARTERS = ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "popen", "spawnv", "spawnl")
@@ -146,3 +146,12 @@ def test_a_rule_that_is_broken_names_file_and_line(monkeypatch: pytest.MonkeyPat
 def test_there_are_files_to_look_at() -> None:
     assert len(sources("engine")) > 20
     assert all(sources(room) for room in ROOMS)
+
+
+def test_a_word_in_the_readme_does_not_have_the_image_built_anew() -> None:
+    """Its layers with the dependencies and the compiled engine take two minutes, and are kept while nothing of what
+    they are made from changes."""
+    seen = [line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"]
+
+    assert "engine" in seen
+    assert "README.md" not in seen
