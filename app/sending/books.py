@@ -71,6 +71,7 @@ class Books:
         self._slice = a_slice
         self._thread = thread
         self._ends_at = time.monotonic() + a_slice.slice_s
+        self._prepared: Serving | None = None
         self._ending: Outcome | None = None
         """Why nothing more is fed, once that is so."""
         self._ended_at = 0.0
@@ -137,8 +138,10 @@ class Books:
         if count and (count >= NEWS_AT_ONCE or time.monotonic() >= self._settled_at + NEWS_EVERY_S):
             await self._settle(list(self._underway.news[:NEWS_AT_ONCE]))
             return True
-        if self._ending is not None or self._underway.chunks >= MOST_CHUNKS:
+        if self._ending is not None:
             return False
+        if self._underway.chunks >= MOST_CHUNKS:
+            return await self._prepare()
         if time.monotonic() >= self._again_at + AGAIN_EVERY_S:
             self._again_at = time.monotonic()
             if await self._feed_again():
@@ -160,7 +163,7 @@ class Books:
         is_fed = self._ending is None and not self._feed.is_at_end
         serving = None
         if is_fed and self._underway.chunks - record.chunks < MOST_CHUNKS:
-            serving = await self._in_thread(self._feed.next)
+            serving = await self._next_serving()
         work_ms = round((time.monotonic() - self._recorded_at) * 1000)
         self._recorded_at = time.monotonic()
 
@@ -187,8 +190,19 @@ class Books:
         if intended and serving:
             self._submit(serving, intended)
 
+    async def _prepare(self) -> bool:
+        """The next chunk, while others are under way; False where it is made already, or there is none."""
+        if self._prepared is not None or self._feed.is_at_end:
+            return False
+        self._prepared = await self._in_thread(self._feed.next)
+        return True
+
+    async def _next_serving(self) -> Serving:
+        serving, self._prepared = self._prepared, None
+        return serving if serving is not None else await self._in_thread(self._feed.next)
+
     async def _feed_next(self) -> None:
-        serving: Serving = await self._in_thread(self._feed.next)
+        serving = await self._next_serving()
 
         def choose_and_intend(connection: Connection) -> Intended:
             chosen = self._choose(connection, serving)
