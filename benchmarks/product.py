@@ -75,13 +75,18 @@ def send_campaign(port: int, name: str, *, allow_duplicates: bool = False) -> Se
     return Sent(seconds, answered - began, preparing_s, answer["tasks"])
 
 
-@contextmanager
-def serving(url: str, folder: Path, shard_size: int) -> Iterator[tuple[psutil.Process, int]]:
-    """A server on a free port, its log in `folder`."""
+def free_port() -> int:
+    """One that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(url: str, folder: Path, shard_size: int, **more: str) -> Iterator[tuple[psutil.Process, int]]:
+    """A server on a free port, its log in `folder`; `more` settings."""
+    port = free_port()
+    settings = more | {
         "DATABASE_URL": url,
         "SMS_PORT": str(port),
         "SMS_LOG_DIR": str(folder),
