@@ -47,6 +47,7 @@ class _Pause:
 
     failures: int
     until: float
+    why: str = ""
 
 
 def pause_after(failures: int) -> float:
@@ -221,9 +222,9 @@ class Scheduler:
         if report.outcome is Outcome.BLOCKED:
             self._pause(order, report.reason)
         else:
-            self._pauses.pop(order, None)
-            if report.outcome is Outcome.TAKEN:
-                self._pauses[order] = _Pause(0, time.monotonic() + TAKEN_PAUSE_S)
+            before = self._pauses.pop(order, None) or _Pause(0, 0.0)
+            if report.outcome is Outcome.TAKEN:  # it says nothing of what was wrong before
+                self._pauses[order] = _Pause(before.failures, time.monotonic() + TAKEN_PAUSE_S, before.why)
             elif report.outcome is Outcome.SLICE:
                 self._turns.put_back(order)
             elif report.outcome is Outcome.STOPPED:
@@ -256,10 +257,14 @@ class Scheduler:
         self._fill_up()
 
     def _pause(self, order: Order, why: str) -> None:
-        failures = self._pauses[order].failures + 1 if order in self._pauses else 1
+        before = self._pauses.get(order) or _Pause(0, 0.0)
+        failures = before.failures + 1
         pause_s = round(pause_after(failures), 3)
-        self._pauses[order] = _Pause(failures, time.monotonic() + pause_s)
-        facts = {**_facts(order), "pause_s": pause_s, "error": english().word_or(read(why), why)}
+        self._pauses[order] = _Pause(failures, time.monotonic() + pause_s, why)
+        if why == before.why and str(failures).strip("0") != "1":  # told at 1, 10, 100, … of them
+            return
+        error = english().word_or(read(why), why)
+        facts = {**_facts(order), "times": failures, "pause_s": pause_s, "error": error}
         if isinstance(order, PrepareOrder):
             log.warning("preparation broke down, trying again", extra=facts)
         else:

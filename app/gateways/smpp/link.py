@@ -34,7 +34,13 @@ class Link(asyncio.Protocol):
     """`on_report` is called when the window has something to tell, or room. `bound` and `lost` are done in their time:
     `bound` with BindRefused or LinkUnusable where it comes to none."""
 
-    def __init__(self, account: Account, on_report: Callable[["Link"], None], on_deliver: OnDeliver | None) -> None:
+    def __init__(
+        self,
+        account: Account,
+        on_report: Callable[["Link"], None],
+        on_deliver: OnDeliver | None,
+        oddities: Oddities | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._account = account
         self._on_report = on_report
@@ -42,7 +48,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport
         self.window = Window(account.window, account.answer_timeout_s)
         self._inbound = Inbound(on_deliver, self._acknowledge, self._hold, self._release, account.waiting_delivers)
-        self.oddities = Oddities(account.where)
+        self.oddities = oddities or Oddities(account.where)
         self.bound: asyncio.Future[None] = self._loop.create_future()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self._unbound: asyncio.Future[None] = self._loop.create_future()

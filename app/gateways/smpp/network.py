@@ -140,7 +140,7 @@ class SmppLine:
             )
         ).bodies
         on_deliver = None if account.bind == "separate" else _Reader(account, take).deliver
-        self._session = Session(smpp, on_answers=self._note, on_late=self._note, on_deliver=on_deliver)
+        self._session = Session(smpp, on_answers=self._note, on_late=self._note, on_deliver=on_deliver, quiet=True)
         self._answers: list[Answer] = []
         self._changed = asyncio.Event()
 

@@ -8,15 +8,15 @@ log = logging.getLogger(__name__)
 
 
 class Oddities:
-    """Of one link."""
+    """Of one message centre, from link to link until one is good."""
 
     def __init__(self, where: str) -> None:
         self._where = where
         self.counts: Counter[str] = Counter()
 
-    def note(self, sentence: str, **facts: Any) -> None:
+    def note(self, sentence: str, *, level: int = logging.WARNING, **facts: Any) -> None:
         """Once more. A peer that does nothing else cannot fill the log."""
         self.counts[sentence] += 1
         times = self.counts[sentence]
         if str(times).strip("0") == "1":
-            log.warning(sentence, extra={"where": self._where, "times": times, **facts})
+            log.log(level, sentence, extra={"where": self._where, "times": times, **facts})

@@ -11,6 +11,7 @@ from app.gateways.smpp.account import Account
 from app.gateways.smpp.errors import LinkUnusable, SmppError
 from app.gateways.smpp.inbound import OnDeliver
 from app.gateways.smpp.link import Link
+from app.gateways.smpp.oddities import Oddities
 from app.gateways.smpp.window import Answer
 
 log = logging.getLogger(__name__)
@@ -21,14 +22,19 @@ STEADY_S = 30.0
 """A link that lived so long was a good one: the next pause is short again."""
 
 
-async def connect(account: Account, on_report: Callable[[Link], None], on_deliver: OnDeliver | None = None) -> Link:
+async def connect(
+    account: Account,
+    on_report: Callable[[Link], None],
+    on_deliver: OnDeliver | None = None,
+    oddities: Oddities | None = None,
+) -> Link:
     """A link that is bound. Raises BindRefused or LinkUnusable."""
     loop = asyncio.get_running_loop()
     link: Link | None = None
     try:
         async with asyncio.timeout(account.connect_timeout_s):
             _, link = await loop.create_connection(
-                lambda: Link(account, on_report, on_deliver),
+                lambda: Link(account, on_report, on_deliver, oddities),
                 account.host,
                 account.port,
                 ssl=account.tls,
@@ -61,11 +67,18 @@ class Session:
 
     `on_answers` hears of every submission once: accepted, refused, partial, unanswered or unsent. `on_late` hears of
     those that were unanswered and are answered after all, while the link lives. `on_deliver` records receipts and
-    replies; they are acknowledged when it returns, and sent again by the message centre when it raises.
+    replies; they are acknowledged when it returns, and sent again by the message centre when it raises. Who waits for
+    the first link and tells of its `trouble` has it `quiet` about that.
     """
 
     def __init__(
-        self, account: Account, *, on_answers: OnAnswers, on_late: OnAnswers, on_deliver: OnDeliver | None = None
+        self,
+        account: Account,
+        *,
+        on_answers: OnAnswers,
+        on_late: OnAnswers,
+        on_deliver: OnDeliver | None = None,
+        quiet: bool = False,
     ) -> None:
         self._account = account
         self._on_answers = on_answers
@@ -75,6 +88,8 @@ class Session:
         self._keeper: asyncio.Task[None] | None = None
         self._waiters: list[asyncio.Future[None]] = []
         self._is_closing = False
+        self._is_quiet = quiet
+        self._oddities = Oddities(account.where)
         self.trouble: SmppError | None = None
         """Why the last try to be bound came to nothing; None while we are bound."""
 
@@ -146,22 +161,28 @@ class Session:
                 await self._live_through_a_link()
             except SmppError as error:
                 self.trouble = error
-                log.warning("not bound, trying again", extra={"where": self._account.where, "why": str(error)})
+                if not self._is_quiet:
+                    self._oddities.note("not bound, trying again", why=str(error))
             except Exception as error:
                 self.trouble = LinkUnusable(f"the message centre at {self._account.where}: {error}")
                 log.exception("link broke down, trying again", extra={"where": self._account.where})
-            tries = 0 if loop.time() - since > STEADY_S else tries + 1
+            tries += 1
+            if loop.time() - since > STEADY_S and self.trouble is None:
+                tries, self._oddities = 0, Oddities(self._account.where)
             if not self._is_closing:
                 await asyncio.sleep(pause_s(self._account, tries))
 
     async def _live_through_a_link(self) -> None:
-        link = await connect(self._account, self._report, self._on_deliver)
+        link = await connect(self._account, self._report, self._on_deliver, self._oddities)
         try:
-            self._link, self.trouble = link, None
-            log.info("bound", extra={"where": self._account.where, "as": self._account.bind.value})
+            self._link, self._is_quiet = link, False
+            if self.trouble is not None:  # what is over is said, however often it was
+                self.trouble = None
+                del self._oddities.counts["bound"]
+            self._oddities.note("bound", level=logging.INFO, **{"as": self._account.bind.value})
             self._wake()
             await asyncio.wait([link.lost])
-            log.info("link ended", extra={"where": self._account.where})
+            self._oddities.note("link ended", level=logging.INFO)
             await link.drained()  # so that batches stay in order
         finally:
             if not link.lost.done():

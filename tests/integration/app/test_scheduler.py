@@ -297,35 +297,42 @@ def test_a_shard_that_broke_down_is_posted_again_after_a_pause(stage):
     stage.play(scene)
 
 
-def test_a_blocked_shard_is_tried_again_after_pauses_that_grow_with_a_warning_at_each(stage, caplog):
+def test_pauses_between_tries_of_a_blocked_shard_grow_to_a_longest_one():
+    pauses = [module.pause_after(failures) for failures in range(1, 8)]
+
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, (1, 2, 4, 8, 16, 30, 30), strict=True))
+    assert len(set(pauses)) > 5  # a part is by chance
+
+
+def test_a_blocked_shard_is_told_of_at_its_first_tenth_and_hundredth_try_and_for_another_reason(stage, caplog):
     campaign = trigger(stage.database, "a", 100)
-    blocked = ShardReport(ShardOrder(campaign.id, 0), Outcome.BLOCKED, "no space left")
+    order = ShardOrder(campaign.id, 0)
 
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
-        for _ in range(7):
-            await stage.scheduler.on_report(blocked)
+        for _ in range(120):
+            await stage.scheduler.on_report(ShardReport(order, Outcome.BLOCKED, "no space left"))
+            await stage.scheduler.on_report(ShardReport(order, Outcome.TAKEN))  # as a gateway without a free session
+        await stage.scheduler.on_report(ShardReport(order, Outcome.BLOCKED, "read-only"))
         await stage.some_sweeps()
 
     stage.play(scene)
 
     assert len(stage.posted) == 1
     assert {each.levelname for each in caplog.records} == {"WARNING"}
-    pauses = [each.pause_s for each in caplog.records]
-    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, (1, 2, 4, 8, 16, 30, 30), strict=True))
-    assert len(set(pauses)) > 5  # a part is by chance
-    assert {each.error for each in caplog.records} == {"no space left"}
+    told = [(each.times, each.error) for each in caplog.records]
+    assert told == [(1, "no space left"), (10, "no space left"), (100, "no space left"), (121, "read-only")]
 
 
 def test_a_shard_that_got_on_again_is_paused_briefly_the_next_time(stage, caplog):
     campaign = trigger(stage.database, "a", 100)
     order = ShardOrder(campaign.id, 0)
-    outcomes = (Outcome.BLOCKED, Outcome.BLOCKED, Outcome.STOPPED, Outcome.BLOCKED)
+    tries = ((Outcome.BLOCKED, "full"), (Outcome.BLOCKED, "away"), (Outcome.STOPPED, ""), (Outcome.BLOCKED, "away"))
 
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
-        for outcome in outcomes:
-            await stage.scheduler.on_report(ShardReport(order, outcome))
+        for outcome, why in tries:
+            await stage.scheduler.on_report(ShardReport(order, outcome, why))
 
     stage.play(scene)
 

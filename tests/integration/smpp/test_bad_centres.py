@@ -1,15 +1,20 @@
 """A message centre that breaks the protocol gets clear log lines, costs no message, and fills no memory."""
 
+import asyncio
 import contextlib
 import random
 
 import pytest
 
+from app.errors import GatewayAway
+from app.gateways.accounts import SmppAccount
 from app.gateways.smpp import status
 from app.gateways.smpp.commands import IS_ANSWER, Command
+from app.gateways.smpp.network import SmppNetwork
 from app.gateways.smpp.stream import Frame
 from app.gateways.smpp.window import Answer, Outcome
 from tests.integration.smpp.centre import BINDS, BODY, Caller, Told, run, running_centre, session_with, until
+from tests.ports import free_port
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -116,7 +121,11 @@ def test_answers_that_nobody_asked_for_change_nothing(caplog: pytest.LogCaptureF
     assert set(warnings(caplog)) == {"message centre answers what nobody asked"}
 
 
-def test_a_message_centre_that_binds_and_drops_is_tried_with_growing_pauses() -> None:
+def test_a_message_centre_that_binds_and_drops_is_tried_with_growing_pauses_and_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+
     async def dropping(caller: Caller, frame: Frame) -> None:
         await caller.polite(frame)
         if frame[0] in BINDS:
@@ -128,7 +137,7 @@ def test_a_message_centre_that_binds_and_drops_is_tried_with_growing_pauses() ->
     async def scene() -> None:
         async with running_centre() as centre, session_with(centre.port, told, longest_pause_s=0.05) as session:
             centre.on_frame = dropping
-            await until(lambda: len(centre.callers) >= 5)
+            await until(lambda: len(centre.callers) >= 12)
             centre.on_frame = Caller.polite
             await session.room()
             assert session.submit("anna", [BODY])
@@ -137,6 +146,50 @@ def test_a_message_centre_that_binds_and_drops_is_tried_with_growing_pauses() ->
     run(scene())
 
     assert told.answers == [Answer("anna", Outcome.ACCEPTED, ("2",))]
+    said = [(record.getMessage(), record.times) for record in caplog.records if record.name.endswith("oddities")]
+    assert {*said} == {(sentence, times) for sentence in ("bound", "link ended") for times in (1, 10)}
+
+
+def test_a_message_centre_that_is_away_does_not_fill_the_log_and_its_return_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+
+    async def refusing(caller: Caller, frame: Frame) -> None:
+        caller.say(frame[0] | IS_ANSWER, frame[2], status.ESME_RSYSERR)
+
+    async def scene() -> None:
+        async with running_centre() as centre, session_with(centre.port, Told(), longest_pause_s=0.02) as session:
+            for _ in range(2):
+                tries = len(centre.callers)
+                centre.on_frame = refusing
+                if session.is_bound:
+                    centre.caller.hang_up()
+                await until(lambda: len(centre.callers) >= tries + 15)  # noqa: B023
+                centre.on_frame = Caller.polite
+                await session.bound()
+
+    run(scene())
+
+    said = [record.getMessage() for record in caplog.records if record.name.endswith("oddities")]
+    assert said == ["not bound, trying again"] * 2 + ["bound", "link ended", "bound"]
+
+
+def test_who_waits_for_the_first_link_hears_why_there_is_none_and_the_log_does_not(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASSWORD_OF_A", "secret")
+    account = SmppAccount(
+        kind="smpp", host="127.0.0.1", port=free_port(), system_id="sms", password_env="PASSWORD_OF_A"
+    )
+
+    async def scene() -> None:
+        with pytest.raises(GatewayAway, match="Connect"):
+            await SmppNetwork("a", account).open(lambda _: asyncio.sleep(0))
+
+    run(scene())
+
+    assert warnings(caplog) == []
 
 
 @pytest.mark.parametrize(
