@@ -111,21 +111,24 @@ class Feed:
 
     def again(self, rows: Sequence[Message]) -> tuple[list[Submission], dict[int, str]]:
         """What those are to read who are tried again; and why not, by id, of those who are not."""
-        submissions: list[Submission] = []
-        not_sent: dict[int, str] = {}
+        ids = sorted(each.customer_id for each in rows)
         with self._database.connect() as connection:
             opted_out = opt_outs.among(connection, self._network.opt_out_key, [each.mobile for each in rows])
-            for row in rows:
-                people = customers.page(connection, row.customer_id - 1, row.customer_id, 1, self._template.columns)
-                page = prepare(self._template, people)
-                if row.mobile in opted_out:
-                    not_sent[row.customer_id] = Reason.OPTED_OUT.value
-                elif not page.greeted or int(page.greeted.mobiles[0]) != row.mobile:
-                    not_sent[row.customer_id] = "customer_changed"
-                else:
-                    (text,), (parts,) = self._wording(page)
-                    if parts:
-                        submissions.append(Submission(row.customer_id, row.mobile, text, parts))
-                    else:
-                        not_sent[row.customer_id] = Reason.BAD_VALUE.value
+            page = prepare(self._template, customers.listed(connection, ids, self._template.columns))
+        numbers = map(int, page.greeted.mobiles)
+        found = dict(zip(page.greeted.ids, zip(numbers, *self._wording(page), strict=True), strict=True))
+        submissions: list[Submission] = []
+        not_sent: dict[int, str] = {}
+        for row in rows:
+            mobile, text, parts = found.get(row.customer_id, (None, "", 0))
+            if row.mobile in opted_out:
+                not_sent[row.customer_id] = Reason.OPTED_OUT.value
+            elif mobile != row.mobile:
+                not_sent[row.customer_id] = "customer_changed"
+            elif not parts:
+                not_sent[row.customer_id] = Reason.BAD_VALUE.value
+            elif parts > self._network.max_parts:
+                not_sent[row.customer_id] = Reason.TOO_LONG.value
+            else:
+                submissions.append(Submission(row.customer_id, row.mobile, text, parts))
         return submissions, not_sent

@@ -14,9 +14,9 @@ from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
 from app.errors import LeaseLost, NotRetriable
 from app.gateways.base import Answer
-from app.store import campaigns, ledger, retries, shards
+from app.store import campaigns, ledger, opt_outs, retries, shards
 from app.store.database import writing
-from app.store.tables import messages
+from app.store.tables import customers, messages
 from tests.integration.app.campaigns import as_stored, run, shards_of, trigger
 from tests.integration.app.ledgers import check, rows_of
 from tests.integration.app.network import Network, taken
@@ -71,6 +71,31 @@ def test_every_state_that_may_be_tried_again_comes_back_without_the_former_id(da
 
     row = rows_of(database, campaign)[4]
     assert (row.state, row.provider_id, row.final_at, row.due_at is not None) == (Delivery.RETRY, None, None, True)
+    check(database, campaign)
+
+
+def test_those_who_are_tried_again_are_read_together_and_are_who_they_were(database, logs):
+    campaign, network = finished(database, logs, lambda n, each: Answer(each.token, Delivery.REFUSED, error="no"))
+    changes = {2: {"mobile": "13900000002"}, 3: {"name": "长" * 64}, 5: {"mobile": "no number"}}
+    with writing(database) as connection:
+        for number, values in changes.items():
+            connection.execute(sa.update(customers).where(customers.c.id == number).values(**values))
+        connection.execute(sa.delete(customers).where(customers.c.id == 4))
+        opt_outs.add(connection, network.opt_out_key, {13800000006}, "test")
+    retry(database, snapshot(database, "a"), Delivery.REFUSED)
+    network.max_parts = 1
+    asked: list[str] = []
+    sa.event.listen(database, "before_cursor_execute", lambda *each: asked.append(each[2]))
+
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    assert len([each for each in asked if "FROM customers WHERE id >" in each]) == 1
+    why = {row.customer_id: row.error for row in rows_of(database, campaign) if row.state is Delivery.REFUSED}
+    changed = "customer_changed"
+    assert why == {2: changed, 3: "too_long", 4: changed, 5: changed, 6: "opted_out"}
+    again = {mobile: text for _, mobile, text in network.log[12:]}
+    assert {mobile - 13800000000 for mobile in again} == {1, *range(7, 13)}
+    assert again.items() <= {mobile: text for _, mobile, text in network.log[:12]}.items()
     check(database, campaign)
 
 
