@@ -29,6 +29,7 @@ WORKDIR /app
 COPY app app
 COPY migrations migrations
 COPY seed seed
+COPY examples examples
 RUN mkdir -p var/logs && chown -R sms:sms var
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER sms

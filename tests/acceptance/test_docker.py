@@ -76,7 +76,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         until(running.is_healthy, within_s=60)
         yield running
     finally:
-        running.compose("down", "--volumes", "--timeout", "5")
+        running.compose("--profile", "smpp", "down", "--volumes", "--timeout", "5")
 
 
 def test_a_campaign_triggered_from_the_host_greets_every_customer(stack: Stack) -> None:
@@ -128,3 +128,19 @@ def test_the_server_stops_in_good_order(stack: Stack) -> None:
 
     (line,) = stack.compose("ps", "--all", "--format", "json", "server").splitlines()
     assert json.loads(line)["ExitCode"] == 0
+
+
+def test_with_its_profile_a_campaign_goes_out_over_the_message_centre_beside_the_server(stack: Stack) -> None:
+    stack.compose("--profile", "smpp", "up", "--detach")
+    until(stack.is_healthy, within_s=60)
+    command = ("exec", "-T", "server", "python", "-m", "app")
+    template = ("--template", "{name}{honorific}，您好")
+
+    stack.compose(*command, "trigger", "spring", "--gateway", "smpp-a", *template, "--watch")
+
+    report = json.loads(stack.app("report", "spring", "--json"))
+    said = stack.compose("--profile", "smpp", "exec", "-T", "smsc", "cat", "/tmp/smsc.log")
+    numbers = [line.split("\t")[2] for line in said.splitlines()]
+    assert report["agrees"]
+    assert len(numbers) == len({*numbers}) == CUSTOMERS
+    assert "smpp-a" in stack.compose(*command, "gateways")
