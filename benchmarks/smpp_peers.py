@@ -44,7 +44,7 @@ def smpplib_s(port: int, text: str) -> float:
     client = smpplib.client.Client("127.0.0.1", port, allow_unknown_opt_params=True)
     answers = 0
 
-    def answered(pdu: object) -> None:  # noqa: ARG001  called by name
+    def answered(pdu: object) -> None:
         nonlocal answers
         answers += 1
 

@@ -138,18 +138,20 @@ class Books:
         if count and (count >= NEWS_AT_ONCE or time.monotonic() >= self._settled_at + NEWS_EVERY_S):
             await self._settle(list(self._underway.news[:NEWS_AT_ONCE]))
             return True
-        if self._ending is not None:
-            return False
+        return self._ending is None and await self._feed_some()
+
+    async def _feed_some(self) -> bool:
+        """Whether there was something to feed or to prepare."""
         if self._underway.chunks >= MOST_CHUNKS:
             return await self._prepare()
         if time.monotonic() >= self._again_at + AGAIN_EVERY_S:
             self._again_at = time.monotonic()
             if await self._feed_again():
                 return True
-        if not self._feed.is_at_end:
-            await self._feed_next()
-            return True
-        return False
+        if self._feed.is_at_end:
+            return False
+        await self._feed_next()
+        return True
 
     async def _settle(self, news: list[News]) -> None:
         of = (self._hold.campaign_id, self._hold.number, news)
