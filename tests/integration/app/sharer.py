@@ -23,7 +23,7 @@ async def send(url: str, port: int, rate: float) -> None:
     at = {"kind": "smpp", "host": "127.0.0.1", "port": port, "password_env": "SHARED_PASSWORD"}
     account = SmppAccount.model_validate({**at, "system_id": f"sharer-{os.getpid()}", "rate": rate, "window": 50})
     network = SmppNetwork("shared", account)
-    line = await network.open(lambda _: asyncio.sleep(0))
+    line = await network.open(lambda _: asyncio.sleep(0), "shared")
     print("bound", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     ids = range(MESSAGES)

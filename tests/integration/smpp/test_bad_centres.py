@@ -185,7 +185,7 @@ def test_who_waits_for_the_first_link_hears_why_there_is_none_and_the_log_does_n
 
     async def scene() -> None:
         with pytest.raises(GatewayAway, match="Connect"):
-            await SmppNetwork("a", account).open(lambda _: asyncio.sleep(0))
+            await SmppNetwork("a", account).open(lambda _: asyncio.sleep(0), "a")
 
     run(scene())
 
