@@ -216,6 +216,13 @@ def _use_wal(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
 
 
+def read_committed(connection: Connection) -> None:
+    """Let this transaction, which has done nothing yet, see at each statement what is committed by then, and hold the
+    rows that it finds and not what lies between them. SQLite lets one at a time write, so there is nothing to do."""
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
 @contextmanager
 def writing(database: Engine) -> Iterator[Connection]:
     """A transaction that writes: committed at the end, rolled back when something is raised."""

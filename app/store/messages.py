@@ -46,6 +46,14 @@ class Message:
     final_at: datetime | None
 
 
+class Held(NamedTuple):
+    """What a receipt needs to know of a row, which is locked."""
+
+    shard: int
+    state: Delivery
+    attempts: int
+
+
 class Fate(NamedTuple):
     """What a report reads of a row."""
 
@@ -99,12 +107,12 @@ def of_customers(
     return from_rows(connection.execute(query.with_for_update() if to_change else query))
 
 
-def held(connection: Connection, keys: Collection[Key]) -> dict[Key, tuple[int, Delivery, int]]:
-    """Shard, state and attempts of these, as they are now and stay until the transaction ends."""
+def held(connection: Connection, keys: Collection[Key]) -> dict[Key, Held]:
+    """These, as they are now and stay until the transaction ends."""
     of: dict[int, list[int]] = defaultdict(list)
     for campaign_id, customer_id in keys:
         of[campaign_id].append(customer_id)
-    found = {}
+    found: dict[Key, Held] = {}
     columns = messages.c
     for campaign_id, customer_ids in sorted(of.items()):
         query = sa.select(columns.customer_id, columns.shard, columns.state, columns.attempts).where(
@@ -114,18 +122,24 @@ def held(connection: Connection, keys: Collection[Key]) -> dict[Key, tuple[int, 
             query.order_by(columns.customer_id).with_for_update(), execution_options=literals.UNCACHED
         )
         for customer_id, shard, state, attempts in rows:
-            found[campaign_id, customer_id] = (shard, _STATE[state], attempts)
+            found[campaign_id, customer_id] = Held(shard, _STATE[state], attempts)
     return found
 
 
-def by_id(connection: Connection, provider_ids: Sequence[str]) -> list[tuple[str, Key]]:
-    """Who has a message that a gateway calls so."""
+def held_by_id(connection: Connection, provider_ids: Sequence[str]) -> list[tuple[str, Key, Held]]:
+    """Who has a message that a gateway calls so; the same. In a transaction that reads what is committed, or the places
+    between those ids are held, too, and others cannot write theirs."""
     wanted = ",".join(literals.names(connection, provider_ids))
+    locking = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
     rows = fetch(
         connection,
-        f"SELECT provider_id, campaign_id, customer_id FROM messages WHERE provider_id IN ({wanted})",  # noqa: S608
+        "SELECT provider_id, campaign_id, customer_id, shard, state, attempts FROM messages"  # noqa: S608
+        f" WHERE provider_id IN ({wanted}){locking}",
     )
-    return [(provider_id, (campaign_id, customer_id)) for provider_id, campaign_id, customer_id in rows]
+    return [
+        (provider_id, (campaign_id, customer_id), Held(shard, _STATE[state], attempts))
+        for provider_id, campaign_id, customer_id, shard, state, attempts in rows
+    ]
 
 
 def page(

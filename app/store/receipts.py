@@ -12,7 +12,8 @@ from app.domain.chunk import Counts
 from app.domain.delivery import Delivery, may_follow_receipt
 from app.domain.receipt import RECEIPTS_FOR_S, Receipt
 from app.store import ledger, messages, parts, tables, trials
-from app.store.messages import Key
+from app.store.database import read_committed
+from app.store.messages import Held, Key
 from app.store.parts import Part
 from app.store.tables import campaigns, early_receipts
 
@@ -44,10 +45,12 @@ class _Found(NamedTuple):
 
 def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> int:
     """What they say comes into the ledger; those whose message is not on record wait. How many messages changed.
-    Acknowledge them to the gateway after the commit, not before."""
+    Acknowledge them to the gateway after the commit, not before. The first thing in its transaction."""
+    read_committed(connection)
     named = [each for each in receipts if each.attempt is not None]
     others = [each for each in receipts if each.attempt is None] if named else receipts
-    found = _by_id(connection, gateway, [each.provider_id for each in others if each.provider_id])
+    rows: dict[Key, Held] = {}
+    found = _by_id(connection, gateway, [each.provider_id for each in others if each.provider_id], rows)
     known = [each for each in others if each.provider_id in found]
     unknown = [each for each in others if each.provider_id not in found]
     of_trials = trials.settle(connection, gateway, unknown)
@@ -67,7 +70,9 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> 
                 for each in early
             ],
         )
-    return _settle(connection, [(found[each.provider_id], each) for each in known] + _by_attempt(connection, named))
+    return _settle(
+        connection, [(found[each.provider_id], each) for each in known] + _by_attempt(connection, named), rows
+    )
 
 
 def _by_attempt(connection: Connection, receipts: Sequence[Receipt]) -> list[tuple[_Found, Receipt]]:
@@ -94,7 +99,8 @@ def apply_early(
     rows = connection.execute(query.order_by(early_receipts.c.id).limit(LOOKED_AT)).all()
     if not rows:
         return 0, 0
-    by_id = _by_id(connection, gateway, [row.provider_id for row in rows if row.provider_id])
+    held: dict[Key, Held] = {}
+    by_id = _by_id(connection, gateway, [row.provider_id for row in rows if row.provider_id], held)
     of_trials = trials.settle(connection, gateway, [_receipt(row) for row in rows if row.provider_id not in by_id])
     known = by_id.keys() | of_trials
     late = [row for row in rows if row.provider_id not in known and row.received_at < now - BY_NUMBER_AFTER]
@@ -109,7 +115,7 @@ def apply_early(
             matched.append((found, _receipt(row)))
         if found is not None or row.provider_id in of_trials or row.received_at < too_old:
             over.append(row.id)
-    changed = _settle(connection, matched)
+    changed = _settle(connection, matched, held)
     if over:
         connection.execute(early_receipts.delete().where(early_receipts.c.id.in_(over)))
     return changed, rows[-1].id if len(rows) == LOOKED_AT else 0
@@ -119,14 +125,18 @@ def _receipt(row: sa.Row[Any]) -> Receipt:
     return Receipt(row.provider_id, row.mobile, Delivery(row.state), row.error, row.received_at)
 
 
-def _by_id(connection: Connection, gateway: str, provider_ids: Sequence[str]) -> dict[str, _Found]:
-    """A gateway may use an id again after some days: the newest campaign has it then."""
+def _by_id(
+    connection: Connection, gateway: str, provider_ids: Sequence[str], rows: dict[Key, Held]
+) -> dict[str, _Found]:
+    """A gateway may use an id again after some days: the newest campaign has it then. `rows` gets those that are held
+    by the way."""
     if not provider_ids:
         return {}
-    whole, split = messages.by_id(connection, provider_ids), parts.by_id(connection, provider_ids)
-    own = _of_gateway(connection, gateway, {key[0] for _, key in whole} | {part.attempt[0] for _, part in split})
+    whole, split = messages.held_by_id(connection, provider_ids), parts.by_id(connection, provider_ids)
+    own = _of_gateway(connection, gateway, {key[0] for _, key, _ in whole} | {part.attempt[0] for _, part in split})
     found: dict[str, _Found] = {}
-    for provider_id, key in whole:
+    for provider_id, key, held in whole:
+        rows[key] = held
         if key[0] in own and (provider_id not in found or key[0] >= found[provider_id].key[0]):
             found[provider_id] = _Found(key)
     for provider_id, part in split:
@@ -159,11 +169,11 @@ def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> d
     return found
 
 
-def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]]) -> int:
+def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]], rows: Mapping[Key, Held]) -> int:
     if not matched:
         return 0
     # As a locking read: what was read before may be of a moment ago.
-    last = messages.held(connection, {found.key for found, _ in matched})
+    last = {**rows, **messages.held(connection, {found.key for found, _ in matched} - rows.keys())}
     state = {key: before for key, (_, before, _) in last.items()}
     left = parts.undelivered(connection, {found.part.attempt for found, _ in matched if found.part})
     delivered: set[Part] = set()
