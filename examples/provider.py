@@ -7,13 +7,13 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 
-from examples import provider_aliyun, provider_twilio
+from examples import provider_aliyun, provider_tencent, provider_twilio
 from examples.provider_core import Core, Options, Upward
 from examples.provider_http import Request, Response, serve_connection
 
@@ -38,6 +38,8 @@ def speaks(request: Request) -> Speaks | None:
         return provider_twilio.answer
     if "x-acs-action" in request.headers:
         return provider_aliyun.answer
+    if "x-tc-action" in request.headers:
+        return provider_tencent.answer
     return None
 
 
@@ -71,7 +73,8 @@ class Provider:
         if task:
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
-        await serve_connection(reader, writer, self._answer)
+        with suppress(asyncio.CancelledError):  # we hang up on everybody
+            await serve_connection(reader, writer, self._answer)
 
     async def _answer(self, request: Request) -> Response:
         chosen = speaks(request)

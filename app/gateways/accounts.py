@@ -11,6 +11,7 @@ from app.domain.receipt import RECEIPTS_FOR_S
 from app.errors import ConfigError
 from app.gateways.aliyun.account import AliyunAccount
 from app.gateways.priced_account import PricedAccount
+from app.gateways.tencent.account import TencentAccount
 from app.gateways.twilio.account import TwilioAccount
 from app.gateways.wrong import Wrong, secret
 from app.sentence import Sentence
@@ -107,8 +108,13 @@ class SmppAccount(PricedAccount):
         return secret(self.password_env, self.password_file)
 
 
-Account = SmppAccount | TwilioAccount | AliyunAccount
-KINDS: dict[str, type[Account]] = {"smpp": SmppAccount, "aliyun": AliyunAccount, "twilio": TwilioAccount}
+Account = SmppAccount | TwilioAccount | AliyunAccount | TencentAccount
+KINDS: dict[str, type[Account]] = {
+    "smpp": SmppAccount,
+    "aliyun": AliyunAccount,
+    "tencent": TencentAccount,
+    "twilio": TwilioAccount,
+}
 
 
 def load(path: Path | None, *, answer_timeout_s: float = 10.0) -> dict[str, Account]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from app.domain.delivery import Delivery
 from app.gateways.base import Answer, Submission
@@ -20,17 +20,28 @@ Call = Callable[[Sequence[Submission]], Awaitable[Sequence[Answer]]]
 
 
 class CallLine:
-    """See Line. `calls` under way at once, of `batch` messages at most. A call that is not answered in time goes on
-    until `call` itself gives up: what it says late still counts."""
+    """See Line. `window` calls are under way at once, of `batch` messages at most, and no number twice in one. A call
+    that is not answered in time goes on until `call` itself gives up: what it says late still counts.
+
+    `texts`: a call has one text, and there are so many at most; 0 where each message of a call may have its own.
+    """
 
     def __init__(
-        self, call: Call, close: Callable[[], Awaitable[None]], *, batch: int, window: int, timeout_s: float
+        self,
+        call: Call,
+        close: Callable[[], Awaitable[None]],
+        *,
+        batch: int,
+        window: int,
+        timeout_s: float,
+        texts: int = 0,
     ) -> None:
         self._call = call
         self._close = close
         self._batch = batch
         self._window = window
         self._timeout_s = timeout_s
+        self._texts = texts
         self._answers: list[Answer] = []
         self._changed = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -42,7 +53,9 @@ class CallLine:
         """See Line."""
         if asyncio.get_running_loop().time() < self._shut_until:
             return 0
-        return max(0, self._window - len(self._under_way)) * self._batch
+        # Of each text one call may not be full, and numbers that stand twice have one of their own: both are few.
+        free = self._window - len(self._under_way) - max(0, self._texts - 1)
+        return max(0, free) * self._batch
 
     @property
     def is_empty(self) -> bool:
@@ -51,10 +64,24 @@ class CallLine:
 
     def submit(self, submissions: Sequence[Submission]) -> None:
         """See Line."""
-        for at in range(0, len(submissions), self._batch):
-            task = asyncio.create_task(self._make(submissions[at : at + self._batch]))
+        for each in self._batches(submissions):
+            task = asyncio.create_task(self._make(each))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
+
+    def _batches(self, submissions: Sequence[Submission]) -> Iterable[Sequence[Submission]]:
+        if self._batch == 1:
+            return [[each] for each in submissions]
+        filling: dict[str, dict[int, Submission]] = {}
+        full: list[Sequence[Submission]] = []
+        for each in submissions:
+            text = each.text if self._texts else ""
+            batch = filling.setdefault(text, {})
+            if len(batch) == self._batch or each.mobile in batch:
+                full.append([*batch.values()])
+                batch = filling[text] = {}
+            batch[each.mobile] = each
+        return [*full, *([*batch.values()] for batch in filling.values())]
 
     async def answers(self) -> Sequence[Answer]:
         """See Line."""

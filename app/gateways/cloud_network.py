@@ -31,6 +31,11 @@ class CloudNetwork:
         self.price = account.price_of_part
         self._cloud = account
 
+    def check_account(self) -> None:
+        """Raises ConfigError where nothing can even be tried."""
+        self._cloud.secret()
+        tls(self._cloud)
+
     def national(self, number: str) -> int:
         """The number as the ledger has it; 0 for what is none."""
         digits = number.strip().lstrip("+")

@@ -6,6 +6,7 @@ from app.errors import BadRequest, ConfigError
 from app.gateways.accounts import Account, load
 from app.gateways.aliyun.account import AliyunAccount
 from app.gateways.base import Network, Outgoing
+from app.gateways.tencent.account import TencentAccount
 from app.gateways.twilio.account import TwilioAccount
 from app.sentence import Sentence
 
@@ -60,6 +61,10 @@ def _made(name: str, account: Account) -> Network:
             from app.gateways.aliyun.network import AliyunNetwork  # noqa: PLC0415
 
             return AliyunNetwork(name, account)
+        if isinstance(account, TencentAccount):
+            from app.gateways.tencent.network import TencentNetwork  # noqa: PLC0415
+
+            return TencentNetwork(name, account)
     except ImportError as error:
         raise ConfigError(
             [

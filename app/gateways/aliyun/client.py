@@ -86,7 +86,9 @@ class AliyunClient:
         try:
             body = call(request, self._runtime).body
         except ResponseException as error:
-            raise Refusal(error.status_code or 0, str(error.code or ""), str(error.message or "")) from error
+            if error.code in {None, "", "None"}:  # not theirs: of something on the way
+                raise Unanswered(f"http_{error.status_code}") from error
+            raise Refusal(error.status_code or 0, str(error.code), str(error.message or "")) from error
         except Exception as error:
             raise NotSent(str(error)) if is_before_sending(error) else Unanswered(type(error).__name__) from error
         if body is None or not body.code:

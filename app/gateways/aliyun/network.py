@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,12 +15,10 @@ from app.gateways import approved
 from app.gateways.aliyun import codes
 from app.gateways.aliyun.account import AliyunAccount
 from app.gateways.aliyun.client import MOST_NUMBERS, AliyunClient, One
-from app.gateways.approved_network import ApprovedNetwork, threaded
+from app.gateways.approved_network import ApprovedNetwork, ask_each, send_in_halves, threaded
 from app.gateways.base import Answer, Open, Outstanding, Submission, Take
-from app.gateways.calls import NO_ANSWER, CallLine
-from app.gateways.cloud_network import tls
+from app.gateways.calls import CallLine
 from app.gateways.failures import NotSent, Refusal, Unanswered
-from app.gateways.verdict import Verdict, answer, unsent
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +36,6 @@ class AliyunNetwork(ApprovedNetwork):
         super().__init__(name, account)
         self._aliyun = account
 
-    def check_account(self) -> None:
-        """Raises ConfigError where nothing can even be tried."""
-        self._aliyun.secret()
-        tls(self._aliyun)
-
     async def open(self, take: Take, reference: str, template_name: str = "") -> CallLine:
         """See Network."""
         await self.reach()
@@ -50,25 +44,15 @@ class AliyunNetwork(ApprovedNetwork):
         signature, names = template.signature or account.signature, list(template.values)
         client = AliyunClient(account, connections=account.window)
 
-        def send(submissions: Sequence[Submission]) -> list[Answer]:
+        def send_once(submissions: Sequence[Submission]) -> list[Answer]:
             batch = [One(each.mobile, approved.split(each.text, names)) for each in submissions]
-            tokens = [each.token for each in submissions]
-            half = len(batch) // 2
-            try:
-                biz_id = client.send(template.code, signature, reference, batch)
-            except NotSent as error:
-                return [unsent(token, str(error)) for token in tokens]
-            except Refusal as refusal:
-                kind = codes.verdict(refusal.code, refusal.status)
-                if kind is Verdict.PERMANENT and half:  # it took none of them for the sake of one
-                    return send(submissions[:half]) + send(submissions[half:])
-                return [answer(token, kind, refusal.code or f"http_{refusal.status}", refusal.said) for token in tokens]
-            except Unanswered as error:
-                log.warning("no answer, the messages of a call are in doubt", extra={"error": str(error)})
-                return [Answer(token, Delivery.UNKNOWN, error=NO_ANSWER) for token in tokens]
+            biz_id = client.send(template.code, signature, reference, batch)
             return [Answer(each.token, Delivery.ACCEPTED, id_of(biz_id, each.mobile)) for each in submissions]
 
-        return threaded(send, account, MOST_NUMBERS, lambda: None)
+        def send(submissions: Sequence[Submission]) -> list[Answer]:
+            return send_in_halves(send_once, codes.verdict, submissions)
+
+        return threaded(send, account, MOST_NUMBERS)
 
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
         """See Network. Everybody open is asked for, again and again; the newest are let alone for a moment."""
@@ -79,14 +63,7 @@ class AliyunNetwork(ApprovedNetwork):
                 await asyncio.sleep(account.receipts_every_s)
                 if not account.receipts or await outstanding.since() is None:
                     continue
-                after = (0, 0)
-                while page := await outstanding.page(after):
-                    after = (page[-1].campaign_id, page[-1].customer_id)
-                    loop = asyncio.get_running_loop()
-                    asked = [loop.run_in_executor(threads, self._ask, client, each) for each in page]
-                    receipts = [each for each in await asyncio.gather(*asked) if each is not None]
-                    if receipts:
-                        await take(receipts)
+                await ask_each(outstanding, partial(self._ask, client), take, threads)
 
     def _ask(self, client: AliyunClient, message: Open) -> Receipt | None:
         """The news of one; None where there is none, or it cannot be had now."""

@@ -76,7 +76,10 @@ def verdict(status: int, code: str) -> Verdict:
         return Verdict.THROTTLED
     if status in {401, 403}:
         return Verdict.OURS
-    return Verdict.DOUBT if status >= 500 or status < 400 else Verdict.PERMANENT
+    is_theirs = bool(code) and code != str(status)
+    if status >= 500 or status < 400 or not (is_theirs or status in {400, 404}):
+        return Verdict.DOUBT  # as a 408 of something on the way
+    return Verdict.PERMANENT
 
 
 def name(status: int, code: str) -> str:

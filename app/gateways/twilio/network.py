@@ -12,7 +12,7 @@ from app.domain.receipt import Receipt
 from app.domain.sms_parts import parts_of
 from app.gateways.base import Answer, Outstanding, Submission, Take, Wording, plain
 from app.gateways.calls import NO_ANSWER, CallLine
-from app.gateways.cloud_network import CloudNetwork, tls
+from app.gateways.cloud_network import CloudNetwork
 from app.gateways.failures import NotSent, Refusal, Unanswered
 from app.gateways.told import Told
 from app.gateways.twilio import codes
@@ -46,11 +46,6 @@ class TwilioNetwork(CloudNetwork):
         signature = self._account.signature
         text = text if text.startswith(signature) else signature + text
         return text, parts_of(text)
-
-    def check_account(self) -> None:
-        """Raises ConfigError where nothing can even be tried."""
-        self._account.secret()
-        tls(self._account)
 
     async def open(self, take: Take, reference: str, template_name: str = "") -> CallLine:
         """See Network."""
