@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp bench bench-campaign bench-duplicates picture clean
+.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp chaos-providers bench bench-campaign bench-duplicates picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ fuzz: .venv/fuzz ## let a fuzzer say what it likes to the SMPP gateway for ten m
 
 chaos-smpp: .venv/dev ## 100,000 customers over the demo message centre under 50 kills; CHAOS_SEED repeats a run
 	CHAOS_CUSTOMERS=100000 CHAOS_KILLS=50 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_smpp.py
+
+chaos-providers: .venv/dev ## 20,000 customers over each demo provider under 30 kills and lost answers
+	CHAOS_CUSTOMERS=20000 CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_providers.py
 
 bench: .venv/dev ## measure the engine beside its floors, three minutes; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/engine.py

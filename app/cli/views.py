@@ -167,6 +167,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "template": campaign.template,
         "allow_duplicates": campaign.allow_duplicates,
         "gateway": campaign.gateway,
+        "template_name": campaign.template_name,
         "created_at": campaign.created_at.isoformat(),
         "finished_at": campaign.finished_at.isoformat() if campaign.finished_at else None,
         "settled": snapshot.is_settled,
