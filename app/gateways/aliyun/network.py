@@ -15,6 +15,7 @@ from app.gateways import approved
 from app.gateways.aliyun import codes
 from app.gateways.aliyun.account import AliyunAccount
 from app.gateways.aliyun.client import MOST_NUMBERS, AliyunClient, One
+from app.gateways.aliyun.pushed import id_of, listen
 from app.gateways.approved_network import ApprovedNetwork, ask_each, send_in_halves, threaded
 from app.gateways.base import Answer, Open, Outstanding, Submission, Take
 from app.gateways.calls import CallLine
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 CHINA = ZoneInfo("Asia/Shanghai")
 """Days and times are theirs."""
+SELDOM_S = 300.0
+"""Between two looks at everybody open, where they are a check alone."""
 CLOCKS_DIFFER = timedelta(minutes=2)
 
 
@@ -54,13 +57,27 @@ class AliyunNetwork(ApprovedNetwork):
 
         return threaded(send, account, MOST_NUMBERS)
 
+    def check_account(self) -> None:
+        """See Network."""
+        super().check_account()
+        if self._aliyun.listen:
+            self._aliyun.listen_secret()
+
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
-        """See Network. Everybody open is asked for, again and again; the newest are let alone for a moment."""
+        """See Network."""
+        jobs = [self._ask_for_ever(take, outstanding)]
+        if self._aliyun.listen:
+            jobs.append(listen(self._aliyun, self.name, take))
+        await asyncio.gather(*jobs)
+
+    async def _ask_for_ever(self, take: Take, outstanding: Outstanding) -> None:
+        """Everybody open is asked for, again and again; seldom where Aliyun tells by itself."""
         account = self._aliyun
+        pause_s = max(account.receipts_every_s, SELDOM_S) if account.listen else account.receipts_every_s
         client = AliyunClient(account, connections=account.window)
         with ThreadPoolExecutor(account.window, thread_name_prefix="details") as threads:
             while True:
-                await asyncio.sleep(account.receipts_every_s)
+                await asyncio.sleep(pause_s)
                 if not account.receipts or await outstanding.since() is None:
                     continue
                 await ask_each(outstanding, partial(self._ask, client), take, threads)
@@ -80,11 +97,6 @@ class AliyunNetwork(ApprovedNetwork):
             if row.out_id == message.reference and (biz_id or _is_since(row, message.submitted_at)):
                 return _receipt(row, message)
         return None
-
-
-def id_of(biz_id: str, mobile: int) -> str:
-    """What we call a message: a BizId is of a whole call."""
-    return f"{biz_id}/{mobile}"
 
 
 def biz_id_of(provider_id: str) -> str:
