@@ -6,10 +6,11 @@ from collections import Counter
 import pytest
 
 from app.campaigns.start import dispatch
-from app.domain.campaign import State
+from app.domain.campaign import State, Verb
 from app.domain.orders import Outcome
 from app.errors import BadRequest
-from app.store import rejects
+from app.store import campaigns, rejects
+from app.store.database import writing
 from tests.integration.app.campaigns import as_stored
 from tests.integration.app.ledgers import check, rows_of
 from tests.integration.app.people import crowd, move_in
@@ -131,6 +132,14 @@ def test_what_is_our_fault_stops_the_campaign_with_the_providers_sentence_and_re
     assert failed.state is State.FAILED
     assert code in str(failed.reason)
     assert aliyun.lines == []
+    check(sqlite, campaign)
+
+    aliyun.set(fault="")
+    with writing(sqlite) as connection:
+        assert campaigns.change(connection, campaign.id, Verb.RESUME)
+    assert send(sqlite, logs, campaign, net).outcome is Outcome.COMPLETE
+    assert aliyun.taken == NUMBERS
+    assert {row.attempts for row in rows_of(sqlite, campaign)} == {1}
     check(sqlite, campaign)
 
 
