@@ -7,6 +7,9 @@ from collections.abc import Iterator
 _BEFORE = {"NewConnectionError", "ConnectTimeoutError", "ConnectTimeout", "NameResolutionError"}
 """Classes of urllib3 and requests, by which the SDKs speak HTTP: raised before a connection is there."""
 
+_REASONS = ("reason", "inner_exception")
+"""Where urllib3 and Aliyun's SDK keep what an error came of."""
+
 
 def is_before_sending(error: BaseException) -> bool:
     """Whether it, or one that it came of, was raised before a byte of ours could leave."""
@@ -25,5 +28,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(each))
         yield each
-        reasons = [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+        named = (getattr(each, name, None) for name in _REASONS)
+        reasons = [each.__cause__, each.__context__, *named, *each.args]
         todo += [found for found in reasons if isinstance(found, BaseException)]
