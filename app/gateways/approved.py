@@ -12,6 +12,8 @@ from app.errors import BadRequest
 from app.gateways.base import Wording
 from app.gateways.wrong import Wrong
 
+OURS = re.compile(r"(\d+-\d+|trial-[0-9a-f]+)?")
+"""What a provider was told as our reference; '' where it does not say it again."""
 SEPARATOR = "\x1f"
 """Between the values of one message; no value has it."""
 _LINK = re.compile(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 CHINA = ZoneInfo("Asia/Shanghai")
 """Days and times are theirs."""
-SELDOM_S = 300.0
-"""Between two looks at everybody open, where they are a check alone."""
+SELDOM = 20
+"""So many times as long as a look at everybody open takes is the pause after it, where it is a check alone."""
 CLOCKS_DIFFER = timedelta(minutes=2)
 
 
@@ -73,14 +74,17 @@ class AliyunNetwork(ApprovedNetwork):
     async def _ask_for_ever(self, take: Take, outstanding: Outstanding) -> None:
         """Everybody open is asked for, again and again; seldom where Aliyun tells by itself."""
         account = self._aliyun
-        pause_s = max(account.receipts_every_s, SELDOM_S) if account.listen else account.receipts_every_s
+        pause_s = account.receipts_every_s
         client = AliyunClient(account, connections=account.window)
         with ThreadPoolExecutor(account.window, thread_name_prefix="details") as threads:
             while True:
                 await asyncio.sleep(pause_s)
                 if not account.receipts or await outstanding.since() is None:
                     continue
+                began = time.monotonic()
                 await ask_each(outstanding, partial(self._ask, client), take, threads)
+                if account.listen:
+                    pause_s = max(account.receipts_every_s, SELDOM * (time.monotonic() - began))
 
     def _ask(self, client: AliyunClient, message: Open) -> Receipt | None:
         """The news of one; None where there is none, or it cannot be had now."""

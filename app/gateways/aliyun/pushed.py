@@ -8,7 +8,6 @@ import asyncio
 import hmac
 import json
 import logging
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,14 +16,13 @@ from aiohttp import web
 from app.domain.delivery import Delivery
 from app.domain.receipt import Receipt, Reply
 from app.gateways.aliyun.account import AliyunAccount
+from app.gateways.approved import OURS
 from app.gateways.base import Take
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 2**20
 AGAIN_AFTER_S = 10.0
-_OURS = re.compile(r"(\d+-\d+)?")
-"""An OutId of ours."""
 
 
 def id_of(biz_id: str, mobile: int) -> str:
@@ -61,7 +59,7 @@ def _news(row: dict[str, Any], now: datetime) -> Receipt | Reply | None:
         return Reply(mobile, str(row["content"]), now)
     if not isinstance(row.get("success"), bool) or not row.get("biz_id"):
         raise ValueError("neither a receipt nor a reply")
-    if not _OURS.fullmatch(str(row.get("out_id") or "")):
+    if not OURS.fullmatch(str(row.get("out_id") or "")):
         return None
     state = Delivery.DELIVERED if row["success"] else Delivery.UNDELIVERED
     error = "" if row["success"] else str(row.get("err_code") or "")

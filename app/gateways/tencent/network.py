@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from typing import Any
 
 from app.domain.delivery import Delivery
 from app.domain.receipt import Receipt, Reply
-from app.gateways.approved import SEPARATOR
+from app.gateways.approved import OURS, SEPARATOR
 from app.gateways.approved_network import ApprovedNetwork, ask_each, send_in_halves, threaded
 from app.gateways.base import Answer, Open, Outstanding, Submission, Take
 from app.gateways.calls import CallLine
@@ -24,8 +23,6 @@ from app.gateways.verdict import answer
 
 log = logging.getLogger(__name__)
 
-_OURS = re.compile(r"(\d+-\d+)?")
-"""A SessionContext of ours; '' where Tencent has not enabled that it comes back."""
 ONE_BY_ONE_S = 600.0
 """So often those that are open are asked for by number as well: what was pulled and not recorded is not told again."""
 AGAIN_AFTER_S = 60.0
@@ -118,7 +115,7 @@ class TencentNetwork(ApprovedNetwork):
 
     def _receipt(self, row: Any) -> Receipt | None:
         state = codes.STATES.get(row.ReportStatus)
-        if state is None or not _OURS.fullmatch(row.SessionContext or ""):
+        if state is None or not OURS.fullmatch(row.SessionContext or ""):
             return None
         error = "" if state is Delivery.DELIVERED else str(row.Description or "FAIL")
         return Receipt(str(row.SerialNo), self.national(str(row.PhoneNumber)), state, error, datetime.now(UTC))

@@ -34,12 +34,12 @@ def net(aliyun, tmp_path, monkeypatch):
     return account(aliyun, tmp_path, monkeypatch)
 
 
-def account(aliyun, tmp_path, monkeypatch, text=TEXT, more=""):
+def account(aliyun, tmp_path, monkeypatch, text=TEXT, more="", every_s=0.2):
     return network(
         tmp_path,
         monkeypatch,
         f'kind = "aliyun"\naccess_key_id = "LTAIdemo"\nendpoint = "http://127.0.0.1:{aliyun.port}"\n'
-        f'signature = "云通知"\nanswer_timeout_s = 1\nreceipts_every_s = 0.2\n{more}'
+        f'signature = "云通知"\nanswer_timeout_s = 1\nreceipts_every_s = {every_s}\n{more}'
         f'[net.templates.expiry]\ncode = "SMS_1"\ntext = "{text}"\n'
         'parameters = { name = "name", title = "honorific" }\n',
     )

@@ -33,9 +33,8 @@ def port():
 @pytest.fixture
 def net(aliyun, tmp_path, monkeypatch, port):
     monkeypatch.setenv("NET_LISTEN", "geheim")
-    monkeypatch.setattr("app.gateways.aliyun.network.SELDOM_S", 3600.0)
     more = f'listen = "127.0.0.1:{port}"\nlisten_secret_env = "NET_LISTEN"\n'
-    return account(aliyun, tmp_path, monkeypatch, more=more)
+    return account(aliyun, tmp_path, monkeypatch, more=more, every_s=3600)
 
 
 def post(port, document, secret="geheim"):

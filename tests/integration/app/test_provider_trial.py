@@ -52,3 +52,20 @@ def test_aliyun_sends_a_template_with_values_made_up_and_is_asked_for_its_number
     assert waiting(sqlite) == 0
     with_text.assert_refused("expiry")
     assert count == 1
+
+
+@pytest.mark.usefixtures("secret")
+def test_tencent_is_asked_for_the_receipt_of_a_template_in_its_queue(app, sqlite, gateways, tmp_path):
+    with provider(tmp_path, "AKIDdemo") as tencent:
+        gateways(
+            f'[net]\nkind = "tencent"\nsecret_id = "AKIDdemo"\nendpoint = "http://127.0.0.1:{tencent.port}"\n'
+            'app_id = "1400006666"\nsignature = "云通知"\nanswer_timeout_s = 2\nreceipts_every_s = 0.2\n'
+            'secret_env = "NET_SECRET"\n'
+            '[net.templates.expiry]\ncode = "1110"\ntext = "尊敬的{name}，您的会员已到期。"\nparameters = ["name"]\n'
+        )
+        ended = app("gateways", "test", "net", "--to", NUMBER, "--template-name", "expiry", "--yes")
+        (line,) = tencent.lines
+
+    assert line[2] == f"+86{NUMBER}"
+    assert (ended.code, "its receipt: delivered after " in ended.out) == (0, True), ended
+    assert waiting(sqlite) == 0
