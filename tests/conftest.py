@@ -12,6 +12,7 @@ from app.store.database import open_database
 from tests import databases
 from tests.databases import NoServer, Server
 from tests.keeper import kept
+from tests.reused import Reused
 from tests.tables import give_tables
 
 pytest_plugins = ["tests.together"]
@@ -75,18 +76,55 @@ def mariadb_url(mariadb_server: Server) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", MYSQL, "mariadb"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database without tables, once on each kind that we support."""
-    return str(request.getfixturevalue(f"{request.param}_url"))
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Each that we support."""
+    return str(request.param)
 
 
 @pytest.fixture
-def migrated_url(database_url: str) -> str:
-    """`database_url` with the newest tables, empty."""
-    engine = open_database(database_url)
+def database_url(request: pytest.FixtureRequest, database_kind: str) -> str:
+    """An empty database without tables, once on each kind."""
+    return str(request.getfixturevalue(f"{database_kind}_url"))
+
+
+@pytest.fixture
+def migrated_url(request: pytest.FixtureRequest, database_kind: str) -> str:
+    """One with the newest tables, empty, once on each kind."""
+    return str(request.getfixturevalue(f"migrated_{database_kind}_url"))
+
+
+@pytest.fixture
+def migrated_sqlite_url(sqlite_url: str) -> str:
+    engine = open_database(sqlite_url)
     give_tables(engine)
     engine.dispose()
-    return database_url
+    return sqlite_url
+
+
+@pytest.fixture(scope="session")
+def reused_mysql(mysql_server: Server) -> Iterator[Reused]:
+    with Reused(mysql_server) as reused:
+        yield reused
+
+
+@pytest.fixture(scope="session")
+def reused_mariadb(mariadb_server: Server) -> Iterator[Reused]:
+    with Reused(mariadb_server) as reused:
+        yield reused
+
+
+@pytest.fixture
+def migrated_mysql_url(reused_mysql: Reused) -> Iterator[str]:
+    """A schema with the newest tables, empty."""
+    with reused_mysql.schema() as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_mariadb_url(reused_mariadb: Reused) -> Iterator[str]:
+    """A schema with the newest tables, empty."""
+    with reused_mariadb.schema() as url:
+        yield url
 
 
 def _missing(what: str) -> NoReturn:

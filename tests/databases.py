@@ -42,9 +42,13 @@ class Server:
     user: URL
     """Without a schema; owns the schemas that tests make, and nothing else where we made the account."""
 
+    def connections(self) -> Engine:
+        """As admin."""
+        return _connections(self.admin)
+
     def execute(self, *statements: str) -> None:
         """Run statements as admin."""
-        with _connections(self.admin).connect() as connection:
+        with self.connections().connect() as connection:
             for statement in statements:
                 connection.execute(text(statement))
             connection.commit()

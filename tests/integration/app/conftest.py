@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from app import catalogue, console
 from app.cli import main as commands
+from app.store.database import open_database
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import Product
@@ -20,10 +21,11 @@ SHARD_SIZE = 10
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Engine]:
+def database(migrated_url: str) -> Iterator[Engine]:
     """Tables without rows, on every kind of database."""
-    with with_tables(database_url) as engine:
-        yield engine
+    engine = open_database(migrated_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
@@ -34,10 +36,11 @@ def sqlite(sqlite_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def mysql(mysql_url: str) -> Iterator[Engine]:
+def mysql(migrated_mysql_url: str) -> Iterator[Engine]:
     """Tables without rows, on MySQL."""
-    with with_tables(mysql_url) as engine:
-        yield engine
+    engine = open_database(migrated_mysql_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

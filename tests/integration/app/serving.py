@@ -46,7 +46,7 @@ console.run(cli)
     return "-c", code, "serve"
 
 
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ON_SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 """For a whole server where the kind of database has no part, or one that is tested without a server on each kind."""
 
 IN_SMALL_PAGES = changed("app.sending.journal", PAGE_ROWS=1_000)
