@@ -21,8 +21,12 @@ from tests.waiting import until
 IMAGE = "mysql:9.7"
 PREFIX = "sms_test_"
 """Every schema that tests make begins so."""
-_HURRIED = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0", "--max-connections=500"]
-"""No test cuts the power. Several processes of tests have several servers each, with connections of their own."""
+_HURRIED = [
+    *("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--skip-log-bin"),
+    *("--performance-schema=OFF", "--max-connections=500"),
+]
+"""No test cuts the power, follows the server's changes, or asks it where its time goes.
+Several processes of tests have several servers each, with connections of their own."""
 _FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"]
 _INSTALLERS = ("mariadb-install-db", "mysql_install_db")
 
