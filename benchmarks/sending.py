@@ -29,7 +29,7 @@ from benchmarks.product import Meter, seed, serving
 from benchmarks.sending_campaign import Campaign
 from benchmarks.sending_floors import make_tables, together
 
-BINDS = 2
+BINDS = 4
 WINDOW = 100
 RECEIPTS_AFTER_MS = 1_000
 TEXT = "尊敬的用户，您的账单已出，请查收"

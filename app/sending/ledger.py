@@ -96,12 +96,17 @@ class Ledger:
         incoming = Incoming(self._database, self._network.name, self._network.opt_out_key)
         self._check_template()
         reference = reference_of(shard.campaign_id, self._hold.epoch)
-        line = await self._network.open(incoming.take, reference, self._campaign.template_name)
-        with ThreadPoolExecutor(1, thread_name_prefix="books") as thread:
-            try:
-                return await self._send(shard, self._hold, line, self._slot, thread, incoming)
-            finally:
-                await line.close()
+        recording = asyncio.create_task(incoming.run(looks_at_early=False))
+        try:
+            line = await self._network.open(incoming.take, reference, self._campaign.template_name)
+            with ThreadPoolExecutor(1, thread_name_prefix="books") as thread:
+                try:
+                    return await self._send(shard, self._hold, line, self._slot, thread, recording)
+                finally:
+                    await line.close()  # which waits until what came in is on record
+        finally:
+            recording.cancel()
+            await asyncio.gather(recording, return_exceptions=True)
 
     def _check_template(self) -> None:
         """Raises ConfigError where the gateways file has another text for the campaign's name of one than it had at the
@@ -111,7 +116,13 @@ class Ledger:
             raise ConfigError([Sentence("template_changed", gateway=self._network.name, template=name)])
 
     async def _send(
-        self, shard: Shard, hold: Hold, line: Line, slot: int, thread: ThreadPoolExecutor, incoming: Incoming
+        self,
+        shard: Shard,
+        hold: Hold,
+        line: Line,
+        slot: int,
+        thread: ThreadPoolExecutor,
+        recording: asyncio.Task[None],
     ) -> Outcome:
         network = self._network
         template = compile_template(self._campaign.template, None)
@@ -129,10 +140,11 @@ class Ledger:
 
         books = Books(self._database, shard, hold, feed, underway, submitter, network, self._slice, thread, keep_bind)
         keeping = asyncio.create_task(books.keep())
-        others = (submitter.submit(), submitter.collect(), incoming.run(looks_at_early=False))
-        jobs: list[asyncio.Task[Any]] = [keeping, *map(asyncio.create_task, others)]
+        jobs: list[asyncio.Task[Any]] = [
+            keeping, asyncio.create_task(submitter.submit()), asyncio.create_task(submitter.collect())
+        ]  # fmt: skip
         try:
-            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*jobs, recording], return_when=asyncio.FIRST_COMPLETED)
             for each in done - {keeping}:
                 each.result()  # it never ends by itself
             outcome = await keeping

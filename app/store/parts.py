@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from app.store import literals
-from app.store.database import fetch
+from app.store.database import by_index, fetch
 from app.store.messages import INSERT_ROWS
 from app.store.tables import message_parts
 
@@ -54,8 +54,9 @@ def by_id(connection: Connection, provider_ids: Sequence[str]) -> list[tuple[str
     wanted = ",".join(literals.names(connection, provider_ids))
     rows = fetch(
         connection,
-        "SELECT provider_id, campaign_id, customer_id, attempt, number FROM message_parts"  # noqa: S608
-        f" WHERE provider_id IN ({wanted}) ORDER BY campaign_id, attempt",
+        "SELECT provider_id, campaign_id, customer_id, attempt, number"  # noqa: S608
+        f" FROM message_parts{by_index(connection, 'ix_message_parts_provider_id')} WHERE provider_id IN ({wanted})"
+        " ORDER BY campaign_id, attempt",
     )
     return [(provider_id, Part(Attempt(*of), number)) for provider_id, *of, number in rows]
 

@@ -12,7 +12,7 @@ from app.domain.chunk import Counts
 from app.domain.delivery import Delivery, may_follow_receipt
 from app.domain.receipt import RECEIPTS_FOR_S, Receipt
 from app.store import ledger, messages, parts, tables, trials
-from app.store.database import read_committed
+from app.store.database import by_index, read_committed
 from app.store.messages import Held, Key
 from app.store.parts import Part
 from app.store.tables import campaigns, early_receipts
@@ -160,6 +160,7 @@ def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> d
     if mobiles:
         rows = connection.execute(
             sa.select(columns.mobile, columns.campaign_id, columns.customer_id)
+            .with_hint(tables.messages, by_index(connection, "ix_messages_mobile"))
             .join(campaigns, campaigns.c.id == columns.campaign_id)
             .where(columns.mobile.in_(mobiles), columns.state == Delivery.UNKNOWN, campaigns.c.gateway == gateway)
             .order_by(columns.submitted_at)

@@ -33,10 +33,13 @@ class Inbound:
         self._most = most
         self._waiting: deque[Pdu] = deque()
         self._work: asyncio.Task[None] | None = None
+        self._is_over = False
         self.is_holding = False
 
     def take(self, pdu: Pdu) -> None:
         """A deliver_sm or data_sm has come."""
+        if self._is_over:
+            return
         if self._on_deliver is None:
             self._answer([pdu], status.ESME_RX_T_APPN)
             return
@@ -69,6 +72,11 @@ class Inbound:
         """Wait until nothing waits any more."""
         while self._work is not None:
             await asyncio.wait([self._work])
+
+    def end(self) -> None:
+        """Take nothing more: what comes from here on is not acknowledged, and the message centre sends it again. What
+        came before is recorded."""
+        self._is_over = True
 
     async def stop(self) -> None:
         """Record nothing more. What is not acknowledged the message centre sends again."""

@@ -94,6 +94,7 @@ class Link(asyncio.Protocol):
             self._empty = self._loop.create_future()
             until = [self.lost, self._empty]
             await asyncio.wait(until, timeout=limit_s + 2 * AFTER_HOLD_S, return_when=asyncio.FIRST_COMPLETED)
+        self._inbound.end()  # receipts may come and come
         with contextlib.suppress(TimeoutError):  # what is not recorded is not acknowledged, and comes again
             async with asyncio.timeout(limit_s):
                 await self._inbound.drained()
