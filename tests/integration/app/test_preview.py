@@ -147,6 +147,7 @@ def test_the_command_speaks_json(app, sqlite, monkeypatch):
         "rejected": 1,
         "sms": 1,
         "parts": {"least": 1, "mean": 1.0, "most": 1},
+        "cost": None,
         "encodings": {"GSM-7": 1},
         "genders": {"male": 2, "female": 0, "unknown": 0, "odd": {}},
     }
