@@ -73,6 +73,7 @@ def _seed(
                 on_added=on_added,
                 on_emptying=on_emptying,
                 check=interruption.check,
+                held=interruption.held,
             )
     finally:
         engine.dispose()

@@ -1,6 +1,8 @@
 """Ctrl-C and SIGTERM, heard whenever they come."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 
@@ -13,6 +15,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self._number: int | None = None
+        self._is_held = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
@@ -21,11 +24,23 @@ class Interruption:
         if self._number is not None:
             raise KeyboardInterrupt
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While the block runs the first signal is noted, and raised at its end; a second one is not waited for."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+        self.check()
+
     @property
     def exit_status(self) -> int:
         """What a shell says of a program that the signal ended: 130 after Ctrl-C, 143 after SIGTERM."""
         return 128 + (self._number or signal.SIGINT)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        is_first = self._number is None
         self._number = self._number or number
-        raise KeyboardInterrupt
+        if not (self._is_held and is_first):
+            raise KeyboardInterrupt

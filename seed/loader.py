@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from seed.sqlite import SQLiteStore
 
 Say = Callable[[str], None]
 Check = Callable[[], None]
+Held = Callable[[], AbstractContextManager[None]]
 
 
 class Store(Protocol):
@@ -64,17 +66,19 @@ def fill(
     on_added: Callable[[int], None],
     on_emptying: Callable[[], None] = lambda: None,
     check: Check = lambda: None,
+    held: Held = nullcontext,
 ) -> Filled:
     """Migrate, then write `people` into an empty table, in one transaction; `reset` empties it first.
 
     `on_added` hears the rows written so far: 0 when writing begins, then after every list. `say` hears a
     sentence where a person would wonder, `on_emptying` that from now on the former customers are lost. Two at
     once on one schema: the second waits for the first.
-    `check` is called between steps, at least once a second while waiting, and ends it by raising.
+    `check` is called between steps, at least once a second while waiting, and ends it by raising; `held` keeps what
+    cannot be interrupted together.
     """
     with engine.connect().execution_options(writes=True) as connection:
         connection.detach()  # closing it then ends the session, and with that whatever it holds
-        store = _store(connection, say, check)
+        store = _store(connection, say, check, held)
         try:
             store.enter()
             _migrate(connection, say)
@@ -104,10 +108,10 @@ def fill(
         return Filled(0, added, time.monotonic() - started)
 
 
-def _store(connection: Connection, say: Say, check: Check) -> Store:
+def _store(connection: Connection, say: Say, check: Check, held: Held) -> Store:
     if connection.dialect.name == "sqlite":
         return SQLiteStore(connection, say, check)
-    return MySQLStore(connection, say, check)
+    return MySQLStore(connection, say, check, held)
 
 
 def _count(connection: Connection) -> int:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -20,10 +20,17 @@ class MySQLStore:
 
     clears_for_good = True
 
-    def __init__(self, connection: Connection, say: Callable[[str], None], check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        say: Callable[[str], None],
+        check: Callable[[], None],
+        held: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._connection = connection
         self._say = say
         self._check = check
+        self._held = held
         self._may_load = True
 
     def enter(self) -> None:
@@ -57,7 +64,9 @@ class MySQLStore:
 
     def _load(self, rows: list[Row]) -> bool:
         """False when it is forbidden; nothing is written then."""
-        with _nameless_file(rows) as path:
+        # PyMySQL, interrupted in the middle of a packet, says that the file is at its end, which the server takes for
+        # the rest of that packet, and both wait for each other.
+        with _nameless_file(rows) as path, self._held():
             try:
                 kept = self._connection.exec_driver_sql(
                     f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE customers CHARACTER SET utf8mb4"

@@ -50,3 +50,27 @@ def test_the_exit_status_tells_the_first_signal(numbers, status):
             signal.raise_signal(number)
 
     assert interruption.exit_status == status
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_is_held_together_is_interrupted_at_its_end(number):
+    interruption = Interruption()
+    went_on = False
+
+    with pytest.raises(KeyboardInterrupt), interruption.held():
+        signal.raise_signal(number)
+        went_on = True
+
+    assert went_on
+
+
+def test_a_second_signal_does_not_wait_for_what_is_held_together():
+    interruption = Interruption()
+    went_on = False
+
+    with pytest.raises(KeyboardInterrupt), interruption.held():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        went_on = True
+
+    assert not went_on
