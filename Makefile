@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp chaos-providers bench bench-campaign bench-duplicates picture clean
+.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-sending picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-duplicates: .venv/dev ## measure what it costs to send each number once; n
 
 bench-campaign: .venv/dev ## measure a campaign beside the floor that the README names; needs Docker, four minutes
 	$(BIN)/python benchmarks/campaign.py
+
+bench-sending: .venv/dev ## measure sending over a network beside its floors; needs Docker and a C compiler, nine minutes
+	$(BIN)/python benchmarks/sending.py
 
 picture: .venv/dev ## draw docs/demo.svg, the terminal in the README, from a run with 2,000,000 customers on SQLite
 	$(BIN)/python -m benchmarks.picture

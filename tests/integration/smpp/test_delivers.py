@@ -242,3 +242,34 @@ def test_a_message_centre_that_unbinds_us_is_told_first_what_is_recorded() -> No
             return [frame[0] for frame in first.heard]
 
     assert run(scene()) == [Command.BIND_TRANSCEIVER, Command.DELIVER_SM_RESP, Command.UNBIND_RESP]
+
+
+def test_who_leaves_records_what_came_before_and_leaves_what_comes_after_to_the_next_session() -> None:
+    told = Told()
+    commit = asyncio.Event()
+
+    async def recording(pdus: Sequence[Pdu]) -> None:
+        await commit.wait()
+        told.delivered += pdus
+
+    async def scene() -> None:
+        told.on_deliver = recording  # type: ignore[method-assign]
+        async with running_centre() as centre, session_with(centre.port, told) as session:
+            await session.bound()
+            caller = centre.caller
+            caller.deliver(1, "id:1 stat:DELIVRD")
+            await until(lambda: session._link and session._link._inbound._work)
+            leaving = asyncio.create_task(session.close())
+            await until(lambda: not session.is_bound)
+            for sequence in range(2, 5):
+                caller.deliver(sequence, f"id:{sequence} stat:DELIVRD")
+            caller.say(Command.ENQUIRE_LINK, 99)
+            await until(lambda: caller.heard_of(Command.ENQUIRE_LINK_RESP))  # so they have come
+            commit.set()
+            await leaving
+            await until(lambda: caller.heard_of(Command.UNBIND))
+            assert answers(caller) == {1: 0}
+
+    run(scene())
+
+    assert len(told.delivered) == 1
