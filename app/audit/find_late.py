@@ -49,7 +49,8 @@ def find_late(database: Engine, log_dir: Path, now: Snapshot) -> Found:
     found = _elsewhere(database, now, template, originals)
     doubtful: list[int] = []
     for shard in originals:
-        search = LateSearch(database, LogReader(log_path(log_dir, now.campaign.name, shard.number)), shard, template)
+        log = LogReader(log_path(log_dir, now.campaign.name, shard.number))
+        search = LateSearch(database, now.campaign.audience, log, shard, template)
         search.run()
         found += search.late
         doubtful += search.doubtful
@@ -79,7 +80,7 @@ def _elsewhere(database: Engine, now: Snapshot, template: Template, originals: S
         listed = {*late.of_campaign(connection, now.campaign.id).ids}
     found: list[Person] = []
     for after_id, to_id in gaps(originals):
-        pages = Pages(to_id, PAGE_ROWS, template.columns)
+        pages = Pages(now.campaign.audience, to_id, PAGE_ROWS, template.columns)
         while after_id < to_id:
             with database.connect() as connection:
                 people, after_id = pages.after(connection, after_id)  # noqa: PLW2901  it is the cursor

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from app.audit.ledger_rows import Row, of_message
+from app.domain.audience import CUSTOMERS
 from app.domain.campaign import LOG
 from app.domain.delivery import Delivery
 from app.domain.reject import Reason
@@ -20,6 +21,8 @@ from app.store.tables import intents as intents_table
 from app.store.tables import messages as ledger
 from app.store.tables import shards as shards_table
 
+_OF_MESSAGE = sa.select(ledger.c.campaign_id, ledger.c.customer_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -31,46 +34,52 @@ class Found:
     lines: int = 0
 
 
-def mobile_of(database: Engine, customer_id: int) -> str | None:
+def mobile_of(database: Engine, audience: str, customer_id: int) -> str | None:
     """The number that a customer has now, as it stands in the table."""
     with database.connect() as connection:
-        found = customers.some(connection, [customer_id])
+        found = customers.some(connection, audience, [customer_id])
     return found[0][1] if found else None
 
 
-def in_ledgers(database: Engine, *, mobile: int | None, customer_id: int | None) -> list[Found]:
-    """By the number that a message went to, or else by customer, the newest campaign first; by index. Who is rejected
-    is known by customer alone."""
+def in_ledgers(
+    database: Engine, *, mobile: int | None, customer_id: int | None, audience: str = CUSTOMERS
+) -> list[Found]:
+    """By customer in campaigns to this audience, in others by the number that a message went to, for there the id is
+    somebody else's; without a customer by the number in all. The newest campaign first; by index. Who is rejected is
+    known by customer alone."""
     with database.connect() as connection:
         every = {each.id: each for each in campaigns.newest_first(connection)}
-        is_theirs = ledger.c.mobile == mobile
-        if customer_id is not None:  # with the campaign, for the primary key begins with it
-            is_theirs = sa.and_(ledger.c.campaign_id.in_(list(every)), ledger.c.customer_id == customer_id)
-        query = sa.select(ledger.c.campaign_id, ledger.c.customer_id).where(is_theirs)
+        to_audience = [] if customer_id is None else [each.id for each in every.values() if each.audience == audience]
+        # With the campaign, for the primary key begins with it.
+        by_id = sa.and_(ledger.c.campaign_id.in_(to_audience), ledger.c.customer_id == customer_id)
+        by_number = sa.and_(ledger.c.campaign_id.not_in(to_audience), ledger.c.mobile == mobile)
+        theirs = [_OF_MESSAGE.where(each) for each in (by_id, by_number)]
+        found_by = [row for query in theirs for row in connection.execute(query)]
         found = [
             Found(every[campaign_id], of_message(message))
-            for campaign_id, its_id in connection.execute(query).all()
+            for campaign_id, its_id in found_by
             for message in messages.of_customers(connection, campaign_id, [its_id])
         ]
-        found += _intended(connection, every, mobile, customer_id)
+        found += _intended(connection, every, mobile, customer_id, audience)
         if customer_id is not None:
             found += [
                 Found(campaign, reject=each.reason)
-                for campaign in every.values()
+                for campaign in map(every.__getitem__, to_audience)
                 for each in rejects.between(connection, campaign.id, None, customer_id - 1, customer_id)
             ]
     return sorted(found, key=lambda each: each.campaign.id, reverse=True)
 
 
 def _intended(
-    connection: Connection, every: dict[int, Campaign], mobile: int | None, customer_id: int | None
+    connection: Connection, every: dict[int, Campaign], mobile: int | None, customer_id: int | None, audience: str
 ) -> Iterator[Found]:
     """Two chunks at most of each shard that somebody has."""
     query = sa.select(intents_table.c.campaign_id, intents_table.c.shard).distinct()
     for campaign_id, shard in connection.execute(query).all():
         for _, entries in intents.entries(connection, campaign_id, shard, Delivery.SUBMITTING):
             for each in entries:
-                if each.customer_id == customer_id or (customer_id is None and each.mobile == mobile):
+                by_id = customer_id is not None and every[campaign_id].audience == audience
+                if each.customer_id == customer_id if by_id else each.mobile == mobile:
                     row = Row(each.customer_id, each.mobile, each.parts, each.state)
                     yield Found(every[campaign_id], row)
 

@@ -111,6 +111,7 @@ class _ShardCheck:
 
     def __init__(self, campaign: Campaign, number: int, took: Durations, centre: "CentreLog | None") -> None:
         self._of = (campaign.id, number)
+        self._audience = campaign.audience
         self._took = took
         self._centre = centre
         self._counted: dict[Delivery, int] = dict.fromkeys(Delivery, 0)
@@ -140,7 +141,7 @@ class _ShardCheck:
         ids = {each.customer_id for each in fates}
         self._twice += sorted(ids & refused)
         if after_id < shard.last_id:
-            people = ids_between(connection, after_id, min(to_id, shard.last_id))
+            people = ids_between(connection, self._audience, after_id, min(to_id, shard.last_id))
             self._without += [each for each in people if each not in ids and each not in refused]
         if self._centre:
             self._centre.expect(fates)

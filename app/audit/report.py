@@ -92,11 +92,12 @@ def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | Task
 
 
 def _count_elsewhere(database: Engine, now: Snapshot) -> int:
+    audience = now.campaign.audience
     empty = gaps([each for each in now.shards if not each.late])
     with database.connect() as connection:
         ids = late.of_campaign(connection, now.campaign.id).ids
-        listed = customers.listed(connection, [each for each in ids if is_within(each, empty)])
-        return sum(customers.count_range(connection, *each) for each in empty) - len(listed)
+        listed = customers.listed(connection, audience, [each for each in ids if is_within(each, empty)])
+        return sum(customers.count_range(connection, audience, *each) for each in empty) - len(listed)
 
 
 class _Without(NamedTuple):
@@ -121,7 +122,9 @@ class _TaskCheck:
         self._differences: list[Sentence] = []
         self._came_late: list[int] = []
         with database.connect() as connection:
-            self._pages = pages_of(connection, shard, shard.last_id, PAGE_ROWS, self._template.columns)
+            self._pages = pages_of(
+                connection, campaign.audience, shard, shard.last_id, PAGE_ROWS, self._template.columns
+            )
             self._late = late.of_shard(connection, campaign.id, shard.number) if shard.late else None
             self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
         self._rejects = RejectCheck(database, campaign, shard, log_dir)

@@ -4,12 +4,15 @@ from collections.abc import Collection
 
 from sqlalchemy import Engine
 
+from app.domain.audience import CUSTOMERS
 from app.domain.greeting import Template, compile_template
 from app.errors import UnknownPlaceholder
 from app.store import customers
 
 
-def check_template(database: Engine, text: str, added_columns: Collection[str] = ()) -> Template:
+def check_template(
+    database: Engine, text: str, added_columns: Collection[str] = (), *, audience: str = CUSTOMERS
+) -> Template:
     """The template, ready. Raises BadRequest; for an unknown placeholder with the list of known ones.
 
     `added_columns`: those that it may show besides the ones of our own schema.
@@ -19,4 +22,4 @@ def check_template(database: Engine, text: str, added_columns: Collection[str] =
         return compile_template(text)
     except UnknownPlaceholder:
         with database.connect() as connection:
-            return compile_template(text, customers.columns(connection, added_columns))
+            return compile_template(text, customers.columns(connection, audience, added_columns))

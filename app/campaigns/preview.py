@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from app.campaigns.checked_template import check_template
 from app.campaigns.sample import sample
+from app.domain.audience import CUSTOMERS
 from app.domain.genders import Genders, count_genders
 from app.domain.greeting import Template
 from app.domain.mobile import mask
@@ -91,30 +92,31 @@ def preview(
     added_columns: Collection[str] = (),
     masked: bool = False,
     by: Outgoing | None = None,
+    audience: str = CUSTOMERS,
 ) -> Preview:
     """The first, the middle and the last message of a sample, or that of one customer, and an estimate.
 
     `added_columns`: see checked_template. `masked`: the middle of mobiles is made unreadable. `by`: the gateway, whose
     way to cut a text counts, and what it does not take is not greeted; without one a text is counted as phones join
-    parts most often, with a reference of 8 bits.
+    parts most often, with a reference of 8 bits. `audience`: a table or view that is checked.
     Raises BadRequest for the template and UnknownCustomer.
     """
-    template = check_template(database, template_text, added_columns)
-    seen = _look(database, template, by)
+    template = check_template(database, template_text, added_columns, audience=audience)
+    seen = _look(database, audience, template, by)
     if customer_id is None:
         greeted = list(seen.page.greeted)
         shown = [greeted[at] for at in sorted({0, len(greeted) // 2, len(greeted) - 1})[:EXAMPLES]] if greeted else []
     else:
         with database.connect() as connection:
-            shown = [*customers.page(connection, customer_id - 1, customer_id, 1, template.columns)]
+            shown = [*customers.page(connection, audience, customer_id - 1, customer_id, 1, template.columns)]
         if not shown:
             raise UnknownCustomer(customer_id)
     return Preview([_example(template, each, by, masked=masked) for each in shown], seen.estimate)
 
 
-def estimate(database: Engine, template: Template, by: Outgoing) -> Estimate:
+def estimate(database: Engine, audience: str, template: Template, by: Outgoing) -> Estimate:
     """What a campaign by this gateway would come to."""
-    return _look(database, template, by).estimate
+    return _look(database, audience, template, by).estimate
 
 
 class _Seen(NamedTuple):
@@ -124,17 +126,17 @@ class _Seen(NamedTuple):
     estimate: Estimate
 
 
-def _look(database: Engine, template: Template, by: Outgoing | None) -> _Seen:
+def _look(database: Engine, audience: str, template: Template, by: Outgoing | None) -> _Seen:
     with database.connect() as connection:
-        max_id = customers.max_id(connection)
-        audience = customers.count(connection, 0, max_id)
-        people = sample(connection, max_id, template.columns)
+        max_id = customers.max_id(connection, audience)
+        in_all = customers.count(connection, audience, 0, max_id)
+        people = sample(connection, audience, max_id, template.columns)
     page = prepare(template, People.of(people))
     costs = [each for line in page.text.split("\n")[:-1] if not _is_too_long(each := _outgoing(by, line)[1], by)]
     parts = [each.parts for each in costs]
     found = Estimate(
         # Somebody may have moved in between the count and the sample.
-        audience=max(audience, len(people)),
+        audience=max(in_all, len(people)),
         sampled=len(people),
         greeted=len(parts),
         sms=sum(parts),

@@ -13,7 +13,7 @@ READ_AT_ONCE = 20
 """Customers of a sample that stand beside each other."""
 
 
-def sample(connection: Connection, max_id: int, columns: Sequence[str]) -> list[Customer]:
+def sample(connection: Connection, audience: str, max_id: int, columns: Sequence[str]) -> list[Customer]:
     """Up to SAMPLE customers in id order, everybody where there are fewer, evenly spread over the ids that are taken.
 
     The ids are halved again and again, and each half gives its first few: so wherever customers are, their
@@ -24,7 +24,7 @@ def sample(connection: Connection, max_id: int, columns: Sequence[str]) -> list[
     while ranges and len(people) < SAMPLE:
         after_id, to_id = ranges.popleft()
         limit = min(READ_AT_ONCE, SAMPLE - len(people))
-        found = customers.page(connection, after_id, to_id, limit, columns)
+        found = customers.page(connection, audience, after_id, to_id, limit, columns)
         people += found
         if len(found) == limit and (last_id := found.ids[-1]) < to_id:
             middle = (last_id + to_id) // 2

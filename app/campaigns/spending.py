@@ -22,11 +22,11 @@ class Spending:
     most: float | None = None
     confirmed_parts: int | None = None
 
-    def check(self, database: Engine, name: str, template: Template, by: Outgoing) -> None:
+    def check(self, database: Engine, name: str, audience: str, template: Template, by: Outgoing) -> None:
         """Raises BadRequest where it would be more. Where the gateway has no price nobody can tell."""
         if self.most is None or by.price is None:
             return
-        parts = estimate(database, template, by).total_sms
+        parts = estimate(database, audience, template, by).total_sms
         is_agreed = self.confirmed_parts is not None and parts <= self.confirmed_parts * TOLERANCE
         if by.price.of(parts) > Decimal(str(self.most)) and not is_agreed:
             facts = {"campaign": name, "gateway": by.name, "parts": parts, "sum": by.price.shown(parts)}

@@ -8,8 +8,10 @@ from itertools import islice
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
+from app.campaigns.checked_audience import HIGHEST_ID, check_audience, check_ids
 from app.campaigns.checked_template import check_template
 from app.campaigns.spending import ANYTHING, Spending
+from app.domain.audience import CUSTOMERS
 from app.domain.campaign import LOG, check_name
 from app.domain.greeting import DEFAULT_TEMPLATE, Template
 from app.domain.people import People
@@ -47,31 +49,36 @@ def dispatch(
     networks: Mapping[str, Network] | None = None,
     template_name: str | None = None,
     spending: Spending = ANYTHING,
+    audience: str | None = None,
 ) -> Dispatched:
     """Make the campaign, or find the one that has the name. Who comes second changes nothing.
 
-    Raises BadRequest for a name or template that cannot be, and for a name that stands for another template or another
-    choice about duplicates or another gateway; one that names none of them, None, finds any campaign. `added_columns`:
-    see checked_template. A campaign that names no gateway gets `default_gateway`. Of `networks`, which are known by
-    name beside the log, a new campaign's has to be one, and it has to take the text; what that comes to has to be
-    within `spending`. `template_name`: of a gateway that sends what its provider approved, in place of `template`.
+    Raises BadRequest for a name, template or audience that cannot be, and for a name that stands for another template,
+    choice about duplicates, gateway or audience; who names none of them, None, finds any campaign. `added_columns`: see
+    checked_template. A campaign that names no gateway gets `default_gateway`, and one that names no audience, a
+    table or view of the same database, `customers`. Of `networks`, which are known by name beside the log, a new
+    campaign's has to be one, and it has to take the text; what that comes to has to be within `spending`.
+    `template_name`: of a gateway that sends what its provider approved, in place of `template`.
     """
     name = check_name(name)
+    greeted = _audience(database, name, audience)
     chosen = gateway or default_gateway
     if networks is not None and (template_name is not None or chosen in networks):
         template = _named(database, name, networks.get(chosen), chosen, template, template_name)
     text = DEFAULT_TEMPLATE if template is None else template
-    compiled = check_template(database, text, added_columns)
+    compiled = check_template(database, text, added_columns, audience=greeted)
     if networks is not None and chosen != LOG:
-        _check_gateway(database, name, chosen, template, compiled, networks, spending)
+        _check_gateway(database, name, chosen, template, compiled, networks, spending, greeted)
     network = (networks or {}).get(chosen)
     receipts_for_s = RECEIPTS_FOR_S if network is None else network.receipts_for_s
-    of = (name, text, shard_size, chosen, template_name or "", receipts_for_s)
+    of = (name, text, shard_size, chosen, template_name or "", receipts_for_s, greeted)
     created = _create(database, *of, allow_duplicates=bool(allow_duplicates))
     found = _find(database, name)
     if found is None:  # it was there a moment ago
         raise UnknownCampaign(name)
     campaign, numbers = found
+    if audience not in {None, campaign.audience}:
+        raise BadRequest("other_audience", audience=campaign.audience)
     other_choice = allow_duplicates not in {None, campaign.allow_duplicates}
     if gateway not in {None, campaign.gateway}:
         raise BadRequest("other_gateway", gateway=campaign.gateway)
@@ -80,6 +87,15 @@ def dispatch(
     if other_choice or (template is not None and campaign.template != text):
         raise BadRequest("other_template")
     return Dispatched(campaign, numbers, created)
+
+
+def _audience(database: Engine, name: str, audience: str | None) -> str:
+    """Whom a campaign of this name greets: one that is there already whom it does. Raises BadRequest."""
+    with database.connect() as connection:
+        campaign = campaigns.find(connection, name)
+        if campaign is None:
+            return CUSTOMERS if audience is None else check_audience(connection, audience)
+        return campaign.audience
 
 
 def _named(
@@ -116,6 +132,7 @@ def _check_gateway(
     compiled: Template,
     networks: Mapping[str, Network],
     spending: Spending,
+    audience: str,
 ) -> None:
     """Raises BadRequest where a campaign with this name cannot be made. One that is there already is as it is."""
     with database.connect() as connection:
@@ -130,7 +147,7 @@ def _check_gateway(
     _, parts = network.message(shortest)
     if parts > network.max_parts:
         raise BadRequest("text_too_long", gateway=chosen, parts=parts, most=network.max_parts)
-    spending.check(database, name, compiled, network)
+    spending.check(database, name, audience, compiled, network)
 
 
 def look_up(database: Engine, name: str) -> Dispatched:
@@ -158,6 +175,7 @@ def _create(
     gateway: str,
     template_name: str,
     receipts_for_s: int,
+    audience: str,
     *,
     allow_duplicates: bool,
 ) -> bool:
@@ -166,13 +184,16 @@ def _create(
             return False
 
     def insert(connection: Connection) -> None:
-        lowest, highest = customers.extent(connection)
+        lowest, highest = customers.extent(connection, audience)
         if lowest < 1:
-            raise BadRequest("bad_ids", count=customers.count_below(connection))
-        found = split(partial(customers.next_id, connection), highest, shard_size)
+            raise BadRequest("bad_ids", count=customers.count_below(connection, audience))
+        if highest > HIGHEST_ID:
+            raise BadRequest("bad_audience.high_ids", audience=audience, highest=highest, most=HIGHEST_ID)
+        found = split(partial(customers.next_id, connection, audience), highest, shard_size)
         ranges = list(islice(found, MOST_SHARDS + 1))
         if len(ranges) > MOST_SHARDS:
             raise BadRequest("too_many_shards", most=MOST_SHARDS)
+        check_ids(connection, audience, ranges)
         campaigns.insert(
             connection,
             name,
@@ -182,6 +203,7 @@ def _create(
             gateway=gateway,
             template_name=template_name,
             receipts_for_s=receipts_for_s,
+            audience=audience,
         )
 
     try:

@@ -8,9 +8,11 @@ import typer
 from app import config, console
 from app.audit import find_messages
 from app.audit.find_messages import Found
+from app.campaigns.checked_audience import checked_audience
 from app.catalogue import say
-from app.cli.shared import Json, opened
+from app.cli.shared import Audience, Json, opened
 from app.console import out
+from app.domain.audience import CUSTOMERS
 from app.domain.mobile import mask_all, normalise
 from app.errors import BadNumber, UnknownCustomer
 from app.sentence import Some
@@ -21,7 +23,10 @@ READ_MB_PER_S = 100
 
 def find(
     number: Annotated[str | None, typer.Argument(help="The mobile number.")] = None,
-    customer: Annotated[int | None, typer.Option(min=1, max=2**32 - 1, help="The customer with this id.")] = None,
+    customer: Annotated[
+        int | None, typer.Option(min=1, max=2**32 - 1, help="The customer with this id, of --audience.")
+    ] = None,
+    audience: Audience = CUSTOMERS,
     as_json: Json = False,
 ) -> None:
     """Show what became of somebody's messages in all campaigns: by the ledger, and by reading all logs, which takes its
@@ -32,11 +37,13 @@ def find(
     database = opened(settings)
     raw = number
     if customer is not None:
-        raw = find_messages.mobile_of(database, customer)
+        raw = find_messages.mobile_of(database, checked_audience(database, audience), customer)
     mobile = normalise(raw) if raw else None
     if number is not None and mobile is None:
         raise BadNumber("bad_number", number=mask_all(number[:40]))
-    found = find_messages.in_ledgers(database, mobile=int(mobile) if mobile else None, customer_id=customer)
+    found = find_messages.in_ledgers(
+        database, mobile=int(mobile) if mobile else None, customer_id=customer, audience=audience
+    )
     if customer is not None and raw is None and not found:
         raise UnknownCustomer(customer)
     if mobile and (size := find_messages.logs_size(database)):

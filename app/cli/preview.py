@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 from app import config, console
+from app.campaigns.checked_audience import checked_audience
 from app.campaigns.preview import preview as look_ahead
 from app.cli.preview_view import preview_facts, preview_text
-from app.cli.shared import Json, Masked, TemplateText, opened
+from app.cli.shared import Audience, Json, Masked, TemplateText, opened
 from app.cli.warnings import warn_of, warn_of_genders
 from app.console import out
+from app.domain.audience import CUSTOMERS
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.gateways.networks import outgoing
 
@@ -22,6 +24,7 @@ def preview(
     gateway: Annotated[
         str | None, typer.Option(help="Count as this gateway sends, see `gateways`; SMS_GATEWAY by default.")
     ] = None,
+    audience: Audience = CUSTOMERS,
     masked: Masked = False,
     as_json: Json = False,
 ) -> None:
@@ -29,7 +32,16 @@ def preview(
     settings = config.load()
     added = settings.template_columns
     by = outgoing(settings, gateway or settings.sms_gateway)
-    found = look_ahead(opened(settings), template, customer, added_columns=added, masked=masked, by=by)
+    database = opened(settings)
+    found = look_ahead(
+        database,
+        template,
+        customer,
+        added_columns=added,
+        masked=masked,
+        by=by,
+        audience=checked_audience(database, audience),
+    )
     warn_of(template)
     warn_of_genders(found.estimate.genders)
     if as_json:

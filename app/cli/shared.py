@@ -14,6 +14,12 @@ from app.store.readiness import check_ready
 Name = Annotated[str, typer.Argument(help="The campaign: letters, digits, - _ . and at most 64 of them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Audience = Annotated[
+    str, typer.Option("--audience", help="The table or view of those to greet: id, name, gender, mobile and more.")
+]
+OptionalAudience = Annotated[
+    str | None, typer.Option("--audience", help="The table or view of those to greet; customers by default.")
+]
 Masked = Annotated[bool, typer.Option("--mask", help="Make the middle of mobiles unreadable, as 138****0001.")]
 Tls = Annotated[bool, typer.Option("--tls", help="Speak TLS with the server, and check its certificate.")]
 Ca = Annotated[

@@ -8,7 +8,7 @@ import typer
 from app import catalogue, config, console
 from app.catalogue import say
 from app.cli.asking import asked
-from app.cli.shared import Ca, Name, OptionalTemplate, Tls, Yes
+from app.cli.shared import Ca, Name, OptionalAudience, OptionalTemplate, Tls, Yes
 from app.cli.warnings import warn_of
 from app.cli.watch_view import WatchView
 from app.cli.watching import Watching
@@ -37,6 +37,7 @@ def trigger(
     template_name: Annotated[
         str | None, typer.Option(help="One of the templates that the gateway's provider approved, by its name here.")
     ] = None,
+    audience: OptionalAudience = None,
     yes: Yes = False,
     tls: Tls = False,
     ca: Ca = None,
@@ -52,6 +53,7 @@ def trigger(
         allow_duplicates=allow_duplicates or None,
         gateway=gateway,
         template_name=template_name,
+        audience=audience,
     )
     ask = _watch if then_watch else _start
     try:

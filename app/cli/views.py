@@ -9,6 +9,7 @@ from rich.table import Table
 from app.campaigns.snapshot import Snapshot
 from app.catalogue import say, word
 from app.console import out
+from app.domain.audience import CUSTOMERS
 from app.domain.campaign import LOG, ShardState, State
 from app.domain.delivery import Delivery
 from app.domain.differences import Differences
@@ -25,10 +26,12 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     """All campaigns, a row each."""
     snapshots = list(snapshots)
     states = states_of([each.tally for each in snapshots])
+    has_others = any(each.campaign.audience != CUSTOMERS for each in snapshots)
     rows = [
         {
             "campaign": each.campaign.name,
             "state": say(f"state.{state_of(each)}"),
+            **({"audience_name": each.campaign.audience} if has_others else {}),
             "tasks": str(len(each.shards)),
             "sent": f"{each.sent:,}",
             **in_states(each.tally, states),
@@ -168,6 +171,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "allow_duplicates": campaign.allow_duplicates,
         "gateway": campaign.gateway,
         "template_name": campaign.template_name,
+        "audience_name": campaign.audience,
         "created_at": campaign.created_at.isoformat(),
         "finished_at": campaign.finished_at.isoformat() if campaign.finished_at else None,
         "settled": snapshot.is_settled,

@@ -93,8 +93,8 @@ def find_duplicates(database: Engine, log_dir: Path, campaign_id: int, should_st
         with _place(log_dir, campaign) as folder:
             try:
                 runs = _runs(folder, covered)
-                _read(database, runs, watch)
-                prepared = _note(database, campaign_id, _merge(database, runs, watch))
+                _read(database, campaign.audience, runs, watch)
+                prepared = _note(database, campaign_id, _merge(database, campaign.audience, runs, watch))
             except _Stopped:
                 prepared = False
         _forget_over(database, folder.parent)
@@ -183,7 +183,7 @@ def _runs(folder: Path, covered: Sequence[tuple[int, int]]) -> list[Run]:
     return [Run(folder / f"{number}.run", *each) for number, each in enumerate(ranges)]
 
 
-def _read(database: Engine, runs: list[Run], watch: _Watch) -> None:
+def _read(database: Engine, audience: str, runs: list[Run], watch: _Watch) -> None:
     """Write every run that is not there yet."""
     enough = threading.Event()
 
@@ -191,7 +191,7 @@ def _read(database: Engine, runs: list[Run], watch: _Watch) -> None:
         if enough.is_set() or run.is_whole():
             return
         pages = []
-        for page in _pages(database, run):
+        for page in _pages(database, audience, run):
             if enough.is_set():
                 return
             pages.append(page)
@@ -210,18 +210,18 @@ def _read(database: Engine, runs: list[Run], watch: _Watch) -> None:
             pool.shutdown(cancel_futures=True)
 
 
-def _pages(database: Engine, run: Run) -> Iterator[Numbers]:
+def _pages(database: Engine, audience: str, run: Run) -> Iterator[Numbers]:
     """Everyone of a run, in pages that widen where few live."""
     after_id, width = run.after_id, numbers.PAGE_ROWS
     with database.connect() as connection:
         while after_id < run.to_id:
             to_id = min(after_id + width, run.to_id)
-            page = numbers.page(connection, after_id, to_id)
+            page = numbers.page(connection, audience, after_id, to_id)
             yield page
             after_id, width = to_id, numbers.PAGE_ROWS if len(page[0]) > numbers.PAGE_ROWS // 4 else width * 4
 
 
-def _merge(database: Engine, runs: list[Run], watch: _Watch) -> Repeats:
+def _merge(database: Engine, audience: str, runs: list[Run], watch: _Watch) -> Repeats:
     """Who is not to be sent."""
     found: list[Repeats] = []
     readers = [RunReader(run, max(MERGED_AT_ONCE // len(runs), LEAST_BLOCK)) for run in runs]
@@ -234,7 +234,7 @@ def _merge(database: Engine, runs: list[Run], watch: _Watch) -> Repeats:
         several = [
             (each.ids(keys), numbers_of(keys)) for each, all_keys in parts if len(keys := among(all_keys, shared))
         ]
-        greeted = _with_name(database, join([*several, held]), watch)
+        greeted = _with_name(database, audience, join([*several, held]), watch)
         later, held = without_lowest(greeted, up_to)
         if len(later.ids):
             later.numbers[:] += np.uint64(LOWEST_NUMBER)
@@ -243,7 +243,7 @@ def _merge(database: Engine, runs: list[Run], watch: _Watch) -> Repeats:
     return gather(found)
 
 
-def _with_name(database: Engine, people: Numbers, watch: _Watch) -> Numbers:
+def _with_name(database: Engine, audience: str, people: Numbers, watch: _Watch) -> Numbers:
     """Those of them who can be greeted: a number is not taken by someone who gets no message."""
     ids, digits = people
     if len(ids) < 2:  # then there is nobody to share with
@@ -252,7 +252,7 @@ def _with_name(database: Engine, people: Numbers, watch: _Watch) -> Numbers:
     for some in numbers.slices(np.sort(ids)):
         watch.check()
         with database.connect() as connection:
-            nameless += numbers.without_name(connection, some)
+            nameless += numbers.without_name(connection, audience, some)
     if not nameless:
         return people
     can_be = np.isin(ids, np.array(nameless, np.uint64), invert=True)

@@ -39,6 +39,9 @@ class Run:
         keys <<= np.uint64(_OFFSET_BITS)
         keys |= ids - np.uint64(self.after_id)
         keys.sort()
+        keys = (
+            keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
+        )  # nobody shares with himself
         data = keys.astype("<u8", copy=False).view(np.uint8).data
         part = self.path.with_suffix(".part")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

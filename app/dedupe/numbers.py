@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from app.dedupe.packed_numbers import END, Numbers, Packing, from_rows, join
+from app.store.customers import quoted
 from app.store.database import fetch, fetch_packed
 
 PAGE_ROWS = 50_000
@@ -27,13 +28,13 @@ _MAYBE_BLANK = {
 }
 
 
-def page(connection: Connection, after_id: int, to_id: int) -> Numbers:
+def page(connection: Connection, audience: str, after_id: int, to_id: int) -> Numbers:
     """Ids and usable numbers of the customers with `after_id < id <= to_id`, in no order. Everyone else is left out.
 
     Packed by the server, as in customers.py, but without its LIMIT, which has the server write a table before it packs.
     A range in which more live than a packed page can hold is read by halves.
     """
-    where = f"FROM customers WHERE id > {after_id:d} AND id <= {to_id:d}"
+    where = f"FROM {quoted(connection, audience)} WHERE id > {after_id:d} AND id <= {to_id:d}"
     packing = Packing(after_id, to_id)
     packed_by_server = _PACKED[_kind(connection)].format(shift=packing.shift)
     row = fetch_packed(connection, f"SELECT COUNT(mobile), {packed_by_server} {where}")
@@ -41,7 +42,7 @@ def page(connection: Connection, after_id: int, to_id: int) -> Numbers:
         return found
     if to_id - after_id > PAGE_ROWS:
         middle = (after_id + to_id) // 2
-        return join([page(connection, after_id, middle), page(connection, middle, to_id)])
+        return join([page(connection, audience, after_id, middle), page(connection, audience, middle, to_id)])
     return from_rows(fetch(connection, f"SELECT id, mobile {where} AND mobile IS NOT NULL"))
 
 
@@ -50,13 +51,14 @@ def slices(ids: NDArray[np.uint64]) -> Iterator[NDArray[np.uint64]]:
     return (ids[start : start + NAMES_AT_ONCE] for start in range(0, len(ids), NAMES_AT_ONCE))
 
 
-def without_name(connection: Connection, ids: NDArray[np.uint64]) -> list[int]:
+def without_name(connection: Connection, audience: str, ids: NDArray[np.uint64]) -> list[int]:
     """Of a slice of `ids`, in ascending order, those of customers whose name is blank."""
     first, last = int(ids[0]), int(ids[-1])
     # Where most of a range is asked for, the range is found sooner than each id.
     listed = f" AND id IN ({', '.join(map(str, ids.tolist()))})" if last - first > 4 * len(ids) else ""
     maybe = _MAYBE_BLANK[_kind(connection)]
-    query = f"SELECT id, name FROM customers WHERE id >= {first} AND id <= {last}{listed} AND {maybe}"  # noqa: S608
+    there = quoted(connection, audience)
+    query = f"SELECT id, name FROM {there} WHERE id >= {first} AND id <= {last}{listed} AND {maybe}"  # noqa: S608
     return [number for number, name in fetch(connection, query) if not name.strip()]
 
 

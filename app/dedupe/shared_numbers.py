@@ -15,6 +15,7 @@ from app.domain.people import People
 from app.domain.reject import Reason
 from app.errors import Overtaken
 from app.store import customers, heirs, rejects, shards
+from app.store.campaigns import Campaign
 from app.store.duplicates import Duplicates, Holder
 from app.store.faults import write
 
@@ -34,7 +35,7 @@ class Turn:
 
 
 def decide(
-    database: Engine, campaign_id: int, duplicates: Duplicates, people: People, after_id: int, to_id: int
+    database: Engine, campaign: Campaign, duplicates: Duplicates, people: People, after_id: int, to_id: int
 ) -> Turn:
     """For the customers with `after_id < id <= to_id`. A page on which nobody shares a number costs nothing, another
     one two short questions. To decide again gives the same, unless somebody was changed meanwhile."""
@@ -49,10 +50,10 @@ def decide(
         if not after_id < each.keeper_id <= to_id and each.customer_id in holding
     }
     with database.connect() as connection:
-        found = customers.some(connection, sorted(away))
+        found = customers.some(connection, campaign.audience, sorted(away))
         holding.update(number for number, mobile, name in found if _number(mobile, name) == away[number])
         # After that: a keeper who was there then and whose turn has passed meanwhile is among these, or was greeted.
-        heir_of = heirs.of(connection, campaign_id, {each.keeper_id for each in holders})
+        heir_of = heirs.of(connection, campaign.id, {each.keeper_id for each in holders})
     wanted: dict[int, int] = {}
     for customer_id, keeper_id, _ in holders:
         if customer_id not in holding or heir_of.get(keeper_id) == customer_id:
@@ -64,7 +65,7 @@ def decide(
             not_sent.add(customer_id)
             if heir_of[keeper_id] is None:
                 wanted.setdefault(keeper_id, customer_id)
-    not_sent -= {wanted[each] for each in _inherit(database, campaign_id, wanted)}
+    not_sent -= {wanted[each] for each in _inherit(database, campaign.id, wanted)}
     keepers = [each.keeper_id for each in holders if each.customer_id == each.keeper_id]
     return Turn(
         not_sent,

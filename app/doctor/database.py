@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from app.config import Config
 from app.doctor import genders
 from app.doctor.finding import Finding, Verdict, ok, problem, warning
+from app.domain.audience import CUSTOMERS
 from app.errors import AppError
 from app.sentence import Sentence
 from app.store import customers
@@ -153,5 +154,5 @@ def _examine_schema(connection: Connection, schema_status: SchemaStatus) -> Find
 def _size(connection: Connection) -> Size:
     sums = sa.select(sa.func.sum(shards.c.log_bytes), sa.func.sum(shards.c.sent))
     log_bytes, sent = connection.execute(sums).one()
-    heads = customers.count(connection, 0, customers.max_id(connection))
+    heads = customers.count(connection, CUSTOMERS, 0, customers.max_id(connection, CUSTOMERS))
     return Size(heads, float(log_bytes / sent) if sent else USUAL_MESSAGE_BYTES)

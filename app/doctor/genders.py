@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from app.campaigns.sample import sample
 from app.doctor.finding import Finding, ok, warning
+from app.domain.audience import CUSTOMERS
 from app.domain.genders import Genders, count_genders
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.sentence import Sentence
@@ -13,7 +14,7 @@ from app.store.genders import can_be_guarded, is_guarded, odd_values, shown
 
 def examine(connection: Connection) -> Finding:
     """One finding, from a sample. All customers are read only where the table does not keep out what is no gender."""
-    seen = count_genders(each[3] for each in sample(connection, customers.max_id(connection), ()))
+    seen = count_genders(each[3] for each in sample(connection, CUSTOMERS, customers.max_id(connection, CUSTOMERS), ()))
     is_open = can_be_guarded(connection) and not is_guarded(connection)
     if odd := (odd_values(connection) if is_open or seen.odd else {}) or seen.odd:
         found = Sentence("doctor.odd_genders", count=sum(odd.values()), odd=shown(odd), man=MAN)

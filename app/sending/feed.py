@@ -13,6 +13,7 @@ from app.domain.people import People
 from app.domain.reject import Reason, Reject
 from app.gateways.base import Network, Submission
 from app.store import customers, opt_outs
+from app.store.campaigns import Campaign
 from app.store.customers import Pages
 from app.store.duplicates import Duplicates
 from app.store.messages import Message
@@ -64,23 +65,23 @@ class Feed:
     def __init__(
         self,
         database: Engine,
+        campaign: Campaign,
         shard: Shard,
         template: Template,
         network: Network,
         *,
         chunk_rows: int,
-        template_name: str = "",
     ) -> None:
         self._database = database
-        self._campaign_id = shard.campaign_id
+        self._campaign = campaign
         self._to_id = shard.to_id
         self._template = template
         self._network = network
-        self._wording = network.wording(template_name)
+        self._wording = network.wording(campaign.template_name)
         self._chunk_rows = chunk_rows
         with database.connect() as connection:
             self._duplicates = Duplicates(connection, shard.campaign_id, shard.intended_id, shard.to_id)
-        self._pages = Pages(shard.to_id, max(PAGE_ROWS, chunk_rows), template.columns)
+        self._pages = Pages(campaign.audience, shard.to_id, max(PAGE_ROWS, chunk_rows), template.columns)
         self._people = People.of([])
         self._reached = self._read_to = shard.intended_id
         """Up to the first one chunks were made; up to the second one people were read."""
@@ -97,7 +98,7 @@ class Feed:
                 self._people, self._read_to = self._pages.after(connection, self._reached)
         people = self._people.first(self._chunk_rows)
         to_id = people.ids[-1] if len(people) < len(self._people) else self._read_to
-        turn = decide(self._database, self._campaign_id, self._duplicates, people, self._reached, to_id)
+        turn = decide(self._database, self._campaign, self._duplicates, people, self._reached, to_id)
         page = prepare(self._template, people, turn.duplicates)
         texts, parts = self._wording(page)
         mobiles = list(map(int, page.greeted.mobiles))
@@ -114,7 +115,9 @@ class Feed:
         ids = sorted(each.customer_id for each in rows)
         with self._database.connect() as connection:
             opted_out = opt_outs.among(connection, self._network.opt_out_key, [each.mobile for each in rows])
-            page = prepare(self._template, customers.listed(connection, ids, self._template.columns))
+            page = prepare(
+                self._template, customers.listed(connection, self._campaign.audience, ids, self._template.columns)
+            )
         numbers = map(int, page.greeted.mobiles)
         found = dict(zip(page.greeted.ids, zip(numbers, *self._wording(page), strict=True), strict=True))
         submissions: list[Submission] = []

@@ -83,7 +83,7 @@ class Journal:
             of = (shard.campaign_id, shard.number)
             late_turn = Turn(late.of_shard(connection, *of).not_sent) if shard.late else None
             duplicates = Duplicates(connection, shard.campaign_id, shard.last_id, shard.to_id)
-            pages = pages_of(connection, shard, shard.to_id, PAGE_ROWS, self._template.columns)
+            pages = pages_of(connection, self._campaign.audience, shard, shard.to_id, PAGE_ROWS, self._template.columns)
         last_id, rejected, position = shard.last_id, shard.tally.rejected, shard.log_bytes
         while last_id < shard.to_id:
             if self._slice.should_stop():
@@ -92,7 +92,7 @@ class Journal:
                 return Outcome.SLICE
             with self._database.connect() as connection:
                 people, reached = pages.after(connection, last_id)
-            turn = late_turn or decide(self._database, shard.campaign_id, duplicates, people, last_id, reached)
+            turn = late_turn or decide(self._database, self._campaign, duplicates, people, last_id, reached)
             page = prepare(self._template, people, turn.duplicates)
             last_id = reached
             position = self._deliver(page, position, is_last=last_id == shard.to_id)

@@ -129,8 +129,7 @@ class Ledger:
         rows = LARGEST_CHUNK
         if network.rate is not None:
             rows = max(SMALLEST_CHUNK, min(LARGEST_CHUNK, int(network.rate * CHUNK_S / network.binds)))
-        name = self._campaign.template_name
-        feed = Feed(self._database, shard, template, network, chunk_rows=rows, template_name=name)
+        feed = Feed(self._database, self._campaign, shard, template, network, chunk_rows=rows)
         underway = Underway(hold.epoch, network.validity_s, time.monotonic)
 
         submitter = Submitter(line, underway, of_account(self._database, network), network.calls)

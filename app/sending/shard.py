@@ -66,7 +66,7 @@ def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Str
     """Claim the shard, and do what it needs."""
     try:
         shard = strategy.claim()
-        _count_if_small(database, shard)
+        _count_if_small(database, campaign.audience, shard)
         return strategy.send(shard)
     except ShardTaken:
         # Halted in the middle, or nobody lived to see the halt: what the record does not know goes.
@@ -78,9 +78,9 @@ def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Str
         return Outcome.FAILED
 
 
-def _count_if_small(database: Engine, shard: Shard) -> None:
+def _count_if_small(database: Engine, of: str, shard: Shard) -> None:
     ids = shard.to_id - shard.after_id
     if shard.tally.audience is None and shard.last_id == shard.after_id and ids <= COUNTED_FIRST_IDS:
         with database.connect() as connection:
-            audience = customers.count_range(connection, shard.after_id, shard.to_id)
+            audience = customers.count_range(connection, of, shard.after_id, shard.to_id)
         write(database, lambda connection: shards.note_audience(connection, shard, audience))

@@ -1,13 +1,14 @@
 """Rows of `campaigns`, and what needs them together with their shards."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
 
+from app.domain.audience import CUSTOMERS
 from app.domain.campaign import LOG, TRANSITIONS, ShardState, State, Verb
 from app.domain.receipt import RECEIPTS_FOR_S
 from app.domain.sharding import IdRange
@@ -45,6 +46,8 @@ class Campaign:
     """How long it goes on learning from receipts once it is over, fixed at the trigger."""
     pruned_at: datetime | None
     """When its details began to be removed: whatever is of one customer, and its logs."""
+    audience: str
+    """The table or view of those whom it greets, fixed at the trigger."""
 
     @property
     def ran_s(self) -> float | None:
@@ -113,6 +116,12 @@ def get(connection: Connection, campaign_id: int) -> Campaign | None:
     return _from_row(row) if row else None
 
 
+def audiences(connection: Connection, ids: Collection[int]) -> dict[int, str]:
+    """Which audience each of these campaigns has."""
+    rows = connection.execute(sa.select(campaigns.c.id, campaigns.c.audience).where(campaigns.c.id.in_(sorted(ids))))
+    return {row.id: row.audience for row in rows}
+
+
 def newest_first(connection: Connection) -> list[Campaign]:
     """Every campaign."""
     return [_from_row(row) for row in connection.execute(sa.select(campaigns).order_by(campaigns.c.id.desc()))]
@@ -128,6 +137,7 @@ def insert(
     gateway: str = LOG,
     template_name: str = "",
     receipts_for_s: int = RECEIPTS_FOR_S,
+    audience: str = CUSTOMERS,
 ) -> None:
     """A new campaign with its shards; one without shards is finished. Raises IntegrityError when the name is taken."""
     now = datetime.now(UTC)
@@ -144,6 +154,7 @@ def insert(
             gateway=gateway,
             template_name=template_name,
             receipts_for_s=receipts_for_s,
+            audience=audience,
         )
     )
     if not ranges:

@@ -1,24 +1,29 @@
-"""The people to greet, read in pages by key."""
+"""The people to greet, read in pages by key: `customers`, or another table or view that a campaign names.
+
+`audience` is everywhere its name, which is checked (app/domain/audience.py) and quoted.
+"""
 
 import gc
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import mysql
 
+from app.domain.audience import CUSTOMERS
 from app.domain.greeting import PLACEHOLDERS, is_placeholder
 from app.domain.moments import in_zone
 from app.domain.people import People
 from app.store.database import fetch, fetch_packed, zone_of
-from app.store.tables import customers
+from app.store.tables import Id, customers
 
 # A table that somebody made by hand may hold NULL where ours does not.
 _PAGE = (
     "SELECT id, IFNULL(mobile, '') AS mobile, IFNULL(name, '') AS name, gender{columns}"
-    " FROM customers WHERE id > {mark} AND id <= {mark}{among} ORDER BY id{limited}"
+    " FROM {audience} WHERE id > {mark} AND id <= {mark}{among} ORDER BY id{limited}"
 )
 
 # PyMySQL takes every value apart in Python, and that is most of what a campaign costs. Columns that the server packed
@@ -35,47 +40,63 @@ _NO_TEXT = (sa.LargeBinary, sa.BINARY, sa.VARBINARY, mysql.BIT, sa.types.NullTyp
 """Types whose values say nothing to people; NullType is what SQLAlchemy does not know, as GEOMETRY."""
 
 
-def columns(connection: Connection, added: Collection[str] = ()) -> list[str]:
+@lru_cache(maxsize=64)
+def table_of(audience: str) -> sa.TableClause:
+    """What every audience has, for statements that SQLAlchemy writes."""
+    others = (sa.column(each, sa.String()) for each in ("name", "mobile"))
+    name = sa.sql.quoted_name(audience, quote=audience != CUSTOMERS)
+    return sa.table(name, sa.column("id", Id), sa.column("gender", sa.Integer()), *others)
+
+
+def quoted(connection: Connection, name: str) -> str:
+    """A name for a statement that we write ourselves; our own table's needs no quotes."""
+    return name if name == CUSTOMERS else connection.dialect.identifier_preparer.quote_identifier(name)
+
+
+def columns(connection: Connection, audience: str, added: Collection[str] = ()) -> list[str]:
     """The columns that a template may name besides mobile and name: those of our own schema, and of those that
     somebody added the ones in `added`, for the table may have a `password_hash`."""
     shown = {*customers.columns.keys(), *added} - {*PLACEHOLDERS}
     return [
         each["name"]
-        for each in sa.inspect(connection).get_columns(customers.name)
+        for each in sa.inspect(connection).get_columns(audience)
         if each["name"] in shown and is_placeholder(each["name"]) and not isinstance(each["type"], _NO_TEXT)
     ]
 
 
-def max_id(connection: Connection) -> int:
+def max_id(connection: Connection, audience: str) -> int:
     """The highest id, 0 for an empty table. Read from the end of the primary key, so it costs the same at any size."""
-    return connection.execute(sa.select(sa.func.max(customers.c.id))).scalar_one() or 0
+    return connection.execute(sa.select(sa.func.max(table_of(audience).c.id))).scalar_one() or 0
 
 
-def extent(connection: Connection) -> tuple[int, int]:
+def extent(connection: Connection, audience: str) -> tuple[int, int]:
     """The lowest and the highest id, 1 and 0 for an empty table. Read from both ends of the primary key at once."""
-    lowest, highest = connection.execute(sa.select(sa.func.min(customers.c.id), sa.func.max(customers.c.id))).one()
+    its_id = table_of(audience).c.id
+    lowest, highest = connection.execute(sa.select(sa.func.min(its_id), sa.func.max(its_id))).one()
     return (1, 0) if lowest is None else (lowest, highest)
 
 
-def next_id(connection: Connection, after_id: int) -> int | None:
+def next_id(connection: Connection, audience: str, after_id: int) -> int | None:
     """The lowest id above this one, None where there is none; one look into the primary key."""
-    query = sa.select(sa.func.min(customers.c.id)).where(customers.c.id > after_id)
+    its_id = table_of(audience).c.id
+    query = sa.select(sa.func.min(its_id)).where(its_id > after_id)
     found: int | None = connection.execute(query).scalar_one()
     return found
 
 
-def count_below(connection: Connection) -> int:
+def count_below(connection: Connection, audience: str) -> int:
     """How many have an id below 1, as a table of somebody's own may have."""
-    query = sa.select(sa.func.count()).select_from(customers).where(customers.c.id < 1)
+    there = table_of(audience)
+    query = sa.select(sa.func.count()).select_from(there).where(there.c.id < 1)
     return connection.execute(query).scalar_one()
 
 
-def count(connection: Connection, after_id: int, to_id: int) -> int:
+def count(connection: Connection, audience: str, after_id: int, to_id: int) -> int:
     """How many there are with `after_id < id <= to_id`; see `counts`."""
-    return counts(connection, [(after_id, to_id)])[0]
+    return counts(connection, audience, [(after_id, to_id)])[0]
 
 
-def counts(connection: Connection, ranges: Sequence[tuple[int, int]]) -> list[int]:
+def counts(connection: Connection, audience: str, ranges: Sequence[tuple[int, int]]) -> list[int]:
     """How many there are in each range `after_id < id <= to_id`. Each statement is to see the same rows.
 
     Where no id is missing it is enough to count the whole table, which MySQL and SQLite do in a quarter of the time
@@ -83,38 +104,42 @@ def counts(connection: Connection, ranges: Sequence[tuple[int, int]]) -> list[in
     """
     if not ranges:
         return []
-    lowest = connection.execute(sa.select(sa.func.min(customers.c.id))).scalar_one()
+    there = table_of(audience)
+    lowest = connection.execute(sa.select(sa.func.min(there.c.id))).scalar_one()
     if lowest is None:
         return [0] * len(ranges)
-    highest = max_id(connection)
-    in_all = connection.execute(sa.select(sa.func.count()).select_from(customers)).scalar_one()
+    highest = max_id(connection, audience)
+    in_all = connection.execute(sa.select(sa.func.count()).select_from(there)).scalar_one()
     if in_all == highest - lowest + 1:
         return [max(0, min(to_id, highest) - max(after_id, lowest - 1)) for after_id, to_id in ranges]
     return [
-        in_all if after_id < lowest and to_id >= highest else count_range(connection, after_id, to_id)
+        in_all if after_id < lowest and to_id >= highest else count_range(connection, audience, after_id, to_id)
         for after_id, to_id in ranges
     ]
 
 
-def count_range(connection: Connection, after_id: int, to_id: int) -> int:
+def count_range(connection: Connection, audience: str, after_id: int, to_id: int) -> int:
     """The same for a range that is a small part of the table."""
-    query = sa.select(sa.func.count()).select_from(customers).where(customers.c.id > after_id, customers.c.id <= to_id)
+    there = table_of(audience)
+    query = sa.select(sa.func.count()).select_from(there).where(there.c.id > after_id, there.c.id <= to_id)
     return connection.execute(query).scalar_one()
 
 
-def ids_between(connection: Connection, after_id: int, to_id: int) -> list[int]:
+def ids_between(connection: Connection, audience: str, after_id: int, to_id: int) -> list[int]:
     """Of everybody with `after_id < id <= to_id`, in order."""
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    statement = f"SELECT id FROM customers WHERE id > {mark} AND id <= {mark} ORDER BY id"  # noqa: S608
+    there = quoted(connection, audience)
+    statement = f"SELECT id FROM {there} WHERE id > {mark} AND id <= {mark} ORDER BY id"  # noqa: S608
     return [row[0] for row in fetch(connection, statement, (after_id, to_id))]
 
 
-def some(connection: Connection, ids: Sequence[int]) -> list[tuple[int, str, str]]:
+def some(connection: Connection, audience: str, ids: Sequence[int]) -> list[tuple[int, str, str]]:
     """Id, mobile and name of each of these who is there."""
+    there = table_of(audience)
     found: list[tuple[int, str, str]] = []
     for at in range(0, len(ids), _ASKED_AT_ONCE):
-        query = sa.select(customers.c.id, customers.c.mobile, customers.c.name)
-        rows = connection.execute(query.where(customers.c.id.in_(ids[at : at + _ASKED_AT_ONCE])))
+        query = sa.select(there.c.id, there.c.mobile, there.c.name)
+        rows = connection.execute(query.where(there.c.id.in_(ids[at : at + _ASKED_AT_ONCE])))
         found += [(row.id, row.mobile or "", row.name or "") for row in rows]
     return found
 
@@ -128,27 +153,30 @@ def collect_rarely() -> None:
     gc.set_threshold(100_000)
 
 
-def page(connection: Connection, after_id: int, to_id: int, limit: int, columns: Sequence[str] = ()) -> People:
+def page(
+    connection: Connection, audience: str, after_id: int, to_id: int, limit: int, columns: Sequence[str] = ()
+) -> People:
     """The first `limit` customers with `after_id < id <= to_id`, each with these columns as text.
 
     `columns` are checked names: they become part of the statement. Text is what the server makes of a value.
     """
-    return _read(connection, after_id, to_id, limit, columns)
+    return _read(connection, audience, after_id, to_id, limit, columns)
 
 
-def listed(connection: Connection, ids: Sequence[int], columns: Sequence[str] = ()) -> People:
+def listed(connection: Connection, audience: str, ids: Sequence[int], columns: Sequence[str] = ()) -> People:
     """Those of these ids, ascending, who are there; see `page`."""
     read: list[People] = []
     for at in range(0, len(ids), _ASKED_AT_ONCE):
         some = ids[at : at + _ASKED_AT_ONCE]
-        read.append(_read(connection, some[0] - 1, some[-1], None, columns, some))
-    return People.of([each for people in read for each in people])
+        read.append(_read(connection, audience, some[0] - 1, some[-1], None, columns, some))
+    return _each_once(audience, People.of([each for people in read for each in people]))
 
 
 class Pages:
     """Reads the customers up to `to_id` in pages of at most `limit`, each with these columns; see `page`."""
 
-    def __init__(self, to_id: int, limit: int, columns: Sequence[str] = ()) -> None:
+    def __init__(self, audience: str, to_id: int, limit: int, columns: Sequence[str] = ()) -> None:
+        self._audience = audience
         self._to_id = to_id
         self._limit = limit
         self._columns = columns
@@ -159,12 +187,19 @@ class Pages:
         # A LIMIT has the server write a table before it packs it; where most ids are taken, a range does as well.
         if _is_packed(connection) and self._is_dense:
             reached = min(last_id + self._limit, self._to_id)
-            people = _read(connection, last_id, reached, None, self._columns)
+            people = _read(connection, self._audience, last_id, reached, None, self._columns)
         else:
-            people = page(connection, last_id, self._to_id, self._limit, self._columns)
+            people = page(connection, self._audience, last_id, self._to_id, self._limit, self._columns)
             reached = people.ids[-1] if len(people) == self._limit else self._to_id
         self._is_dense = 2 * len(people) > reached - last_id
-        return people, reached
+        return _each_once(self._audience, people), reached
+
+
+def _each_once(audience: str, people: People) -> People:
+    """One for each id: in a view somebody may have come to stand twice since it was looked at."""
+    if audience == CUSTOMERS or len(set(people.ids)) == len(people):
+        return people
+    return people.without([at for at in range(1, len(people)) if people.ids[at] == people.ids[at - 1]])
 
 
 def _is_packed(connection: Connection) -> bool:
@@ -173,24 +208,33 @@ def _is_packed(connection: Connection) -> bool:
 
 def _read(
     connection: Connection,
+    audience: str,
     after_id: int,
     to_id: int,
     limit: int | None,
     columns: Sequence[str],
     among: Sequence[int] = (),
 ) -> People:
-    people = _read_as_stored(connection, after_id, to_id, limit, columns, among)
+    people = _read_as_stored(connection, audience, after_id, to_id, limit, columns, among)
     if _MOMENTS.isdisjoint(columns) or (zone := zone_of(connection)).key == "UTC":
         return people
+    moments = _MOMENTS if audience == CUSTOMERS else _moments(connection, audience)
     shown = zip(columns, people.values, strict=False)  # of nobody there are no columns
-    return replace(people, values=tuple(in_zone(each, zone) if name in _MOMENTS else each for name, each in shown))
+    return replace(people, values=tuple(in_zone(each, zone) if name in moments else each for name, each in shown))
 
 
 _MOMENTS = {name for name, column in customers.columns.items() if isinstance(column.type, sa.TIMESTAMP)}
 
 
+def _moments(connection: Connection, audience: str) -> set[str]:
+    """Those of these names that are moments there, too: only a TIMESTAMP says in which zone it is."""
+    found = sa.inspect(connection).get_columns(audience)
+    return {each["name"] for each in found if isinstance(each["type"], sa.TIMESTAMP)} & _MOMENTS
+
+
 def _read_as_stored(
     connection: Connection,
+    audience: str,
     after_id: int,
     to_id: int,
     limit: int | None,
@@ -198,13 +242,15 @@ def _read_as_stored(
     among: Sequence[int],
 ) -> People:
     text = "TEXT" if connection.dialect.name == "sqlite" else "CHAR"
-    quote = connection.dialect.identifier_preparer.quote_identifier
+    there = quoted(connection, audience)
     # With the table's name before it: SQLite takes a quoted name that it does not know for a string.
-    shown = [f", IFNULL(CAST(customers.{quote(each)} AS {text}), '') AS x{at}" for at, each in enumerate(columns)]
+    shown = [
+        f", IFNULL(CAST({there}.{quoted(connection, each)} AS {text}), '') AS x{at}" for at, each in enumerate(columns)
+    ]
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     limited, values = ("", (after_id, to_id)) if limit is None else (f" LIMIT {mark}", (after_id, to_id, limit))
     only = f" AND id IN ({','.join(map(str, among))})" if among else ""
-    plain = _PAGE.format(columns="".join(shown), mark=mark, among=only, limited=limited)
+    plain = _PAGE.format(audience=there, columns="".join(shown), mark=mark, among=only, limited=limited)
     if _is_packed(connection):
         fields = ("id", "mobile", "name", "IFNULL(gender, '')", *(f"x{at}" for at in range(len(columns))))
         packed = _PACKED_PAGE.format(lists=", ".join(map(_PACKED.format, fields)), page=plain)

@@ -21,6 +21,7 @@ _UNDONE = frozenset([1020, 1205, 1213, 1290, 1792, 1836])
 """A row that was changed since we read it (MariaDB's innodb_snapshot_isolation, on from 11.6.2); lock wait timeout;
 deadlock; a server that is read-only for now (its option, the transaction, read-only mode).
 Source: MySQL 9 server error message reference; MariaDB has the same numbers."""
+_NO_TABLE, _VIEW_OF_NONE = 1146, 1356
 _SQLITE_UNDONE = frozenset([sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED])
 
 
@@ -43,8 +44,17 @@ def write(database: Engine, unit: Callable[[Connection], Result]) -> Result:
 
 
 def may_pass(error: DBAPIError) -> bool:
-    """Whether it says something of the database's health, rather than of our statement."""
-    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError | InternalError)
+    """Whether it says something of the database's health, rather than of our statement. A table that is not there may
+    come back, as a column may, which is an OperationalError."""
+    passes = isinstance(error, OperationalError | InterfaceError | InternalError)
+    return error.connection_invalidated or passes or is_no_table(error)
+
+
+def is_no_table(error: DBAPIError) -> bool:
+    """Whether a table or view of the statement is not there, or is a view of one that is not."""
+    if isinstance(error.orig, sqlite3.Error):
+        return str(error.orig).startswith("no such table")
+    return error.orig is not None and error.orig.args[:1] in {(_NO_TABLE,), (_VIEW_OF_NONE,)}
 
 
 def reason(error: BaseException) -> str:

@@ -19,12 +19,14 @@ class ShardPages(Protocol):
         """The next ones after this id, and the id up to which they are everybody."""
 
 
-def pages_of(connection: Connection, shard: Shard, to_id: int, limit: int, columns: Sequence[str]) -> ShardPages:
+def pages_of(
+    connection: Connection, audience: str, shard: Shard, to_id: int, limit: int, columns: Sequence[str]
+) -> ShardPages:
     """The shard's pages up to `to_id`, of at most `limit`; a customer is in one shard of a campaign at most."""
     if shard.late:
         ids = late.of_shard(connection, shard.campaign_id, shard.number).ids
-        return _Listed(ids, to_id, limit, columns)
-    pages = Pages(to_id, limit, columns)
+        return _Listed(audience, ids, to_id, limit, columns)
+    pages = Pages(audience, to_id, limit, columns)
     late_ids = late.of_campaign(connection, shard.campaign_id).ids
     return _Without(pages, late_ids) if late_ids else pages
 
@@ -32,7 +34,8 @@ def pages_of(connection: Connection, shard: Shard, to_id: int, limit: int, colum
 class _Listed:
     """Those of these ids who are there."""
 
-    def __init__(self, ids: Sequence[int], to_id: int, limit: int, columns: Sequence[str]) -> None:
+    def __init__(self, audience: str, ids: Sequence[int], to_id: int, limit: int, columns: Sequence[str]) -> None:
+        self._audience = audience
         self._ids = ids
         self._to_id = to_id
         self._limit = limit
@@ -43,7 +46,7 @@ class _Listed:
         asked = self._ids[place : place + self._limit]
         asked = asked[: bisect_right(asked, self._to_id)]
         reached = asked[-1] if len(asked) == self._limit else self._to_id
-        return customers.listed(connection, asked, self._columns), reached
+        return customers.listed(connection, self._audience, asked, self._columns), reached
 
 
 class _Without:

@@ -69,11 +69,13 @@ campaigns = sa.Table(
     sa.Column("template_name", ExactName, nullable=False, server_default=""),
     sa.Column("receipts_for_s", sa.Integer, nullable=False, server_default="259200"),
     sa.Column("pruned_at", UtcTime),
+    sa.Column("audience", ExactName, nullable=False, server_default="customers"),
 )
 """Without `allow_duplicates` nothing is sent before `prepared_at` says that the duplicates are known. `halted_ms` is
 for how long it was paused or failed before it went on or was cancelled; since `halted_since_ms` (Unix time) it is so
 again. `receipts_for_s` is for how long after `finished_at` it goes on learning from receipts, as its gateway had it at
-the trigger. Since `pruned_at` nobody counts on anything of it but this row and those of its shards."""
+the trigger. Since `pruned_at` nobody counts on anything of it but this row and those of its shards.
+`audience` is the table or view of those whom it greets: a customer is whoever stands there, by the ids of it alone."""
 
 
 def _of_campaign() -> sa.Column[int]:

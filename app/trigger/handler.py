@@ -174,6 +174,7 @@ class Handler:
             networks=self._networks,
             template_name=request.template_name,
             spending=Spending(self._config.sms_ask_above, request.confirm),
+            audience=request.audience,
         )
 
     def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:

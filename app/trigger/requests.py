@@ -17,7 +17,7 @@ MAX_FRAME_BYTES = 2**16
 _VERBS = ("pause", "resume", "cancel")
 _FIELDS: dict[str, type] = {
     **{"campaign": str, "template": str, "watch": bool, "token": str, "allow_duplicates": bool, "gateway": str},
-    **{"template_name": str, "confirm": int},
+    **{"template_name": str, "confirm": int, "audience": str},
     **dict.fromkeys(_VERBS, str),
 }
 _TOKEN = re.compile(rb'"token"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
@@ -31,7 +31,7 @@ class Trigger:
     With `allow_duplicates` a number that several customers have gets a message for each; None is no, for a new one.
     `gateway` is the way out by its name; None is the server's default, for a new one. `template_name` is one of those
     that its provider approved, in place of `template`. `confirm` is how many parts are agreed to, where the server asks
-    for that.
+    for that. `audience` is the table or view of those to greet; None is `customers`, for a new one.
     """
 
     campaign: str
@@ -42,6 +42,7 @@ class Trigger:
     gateway: str | None = None
     template_name: str | None = None
     confirm: int | None = None
+    audience: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,8 @@ def request(trigger: Trigger | Watch) -> bytes:
         fields["template_name"] = trigger.template_name
     if trigger.confirm is not None:
         fields["confirm"] = trigger.confirm
+    if trigger.audience is not None:
+        fields["audience"] = trigger.audience
     if trigger.then_watch:
         fields["watch"] = True
     if trigger.token:

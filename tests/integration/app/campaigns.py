@@ -36,6 +36,7 @@ def trigger(
     allow_duplicates: bool = True,
     columns: Collection[str] = (),
     gateway: str = LOG,
+    audience: str | None = None,
 ) -> Campaign:
     """A campaign; unless told otherwise one that needs no preparation."""
     return dispatch(
@@ -46,6 +47,7 @@ def trigger(
         allow_duplicates=allow_duplicates,
         added_columns=columns,
         gateway=gateway,
+        audience=audience,
     ).campaign
 
 
@@ -84,9 +86,10 @@ def run(
     template: str | None = None,
     columns: Collection[str] = (),
     gateway: str = LOG,
+    audience: str | None = None,
 ) -> Campaign:
     """A campaign from its trigger to its end."""
-    campaign = trigger(database, name, shard_size, template, columns=columns)
+    campaign = trigger(database, name, shard_size, template, columns=columns, audience=audience)
     for shard in shards_of(database, campaign):
         assert send(database, logs, campaign, shard.number) is Outcome.COMPLETE
         with writing(database) as connection:

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from app.domain.audience import CUSTOMERS
 from app.domain.people import Customer
 from app.store import customers
 from app.store.customers import Pages
@@ -19,7 +20,7 @@ def as_page(rows: list[Row]) -> list[Customer]:
 
 def read_all(connection: Connection, to_id: int, limit: int) -> list[Customer]:
     everybody: list[Customer] = []
-    pages, reached = Pages(to_id, limit), 0
+    pages, reached = Pages(CUSTOMERS, to_id, limit), 0
     while reached < to_id:
         after_id = reached
         people, reached = pages.after(connection, after_id)
@@ -49,24 +50,24 @@ def test_a_page_begins_after_one_id_and_reaches_the_other(database):
     move_in(database, [person(number) for number in (1, 2, 5, 6, 9)])
 
     with database.connect() as connection:
-        assert list(customers.page(connection, 1, 6, 10).ids) == [2, 5, 6]
-        assert list(customers.page(connection, 6, 8, 10)) == []
-        assert list(customers.page(connection, 0, 9, 2).ids) == [1, 2]
+        assert list(customers.page(connection, CUSTOMERS, 1, 6, 10).ids) == [2, 5, 6]
+        assert list(customers.page(connection, CUSTOMERS, 6, 8, 10)) == []
+        assert list(customers.page(connection, CUSTOMERS, 0, 9, 2).ids) == [1, 2]
 
 
 def test_the_highest_id_of_an_empty_table_is_nought(database):
     with database.connect() as connection:
-        assert customers.max_id(connection) == 0
-        assert customers.extent(connection) == (1, 0)
+        assert customers.max_id(connection, CUSTOMERS) == 0
+        assert customers.extent(connection, CUSTOMERS) == (1, 0)
 
 
 def test_the_highest_id_may_be_the_highest_there_is(database):
     move_in(database, [person(1), (2**32 - 1, "末", None, "13900000000")])
 
     with database.connect() as connection:
-        assert customers.max_id(connection) == 2**32 - 1
-        assert customers.extent(connection)[1] == 2**32 - 1
-        assert list(customers.page(connection, 1, 2**32 - 1, 5).ids) == [2**32 - 1]
+        assert customers.max_id(connection, CUSTOMERS) == 2**32 - 1
+        assert customers.extent(connection, CUSTOMERS)[1] == 2**32 - 1
+        assert list(customers.page(connection, CUSTOMERS, 1, 2**32 - 1, 5).ids) == [2**32 - 1]
 
 
 @pytest.mark.parametrize("ids", [[], [1], [3, 4, 5, 6], [3, 4, 6, 7], [1, 9], range(1, 11)])
@@ -75,7 +76,7 @@ def test_ranges_are_counted_whether_ids_are_missing_or_not(sqlite, ids):
     ranges = [(0, 3), (3, 6), (6, 20), (4, 4), (0, 2**32)]
 
     with sqlite.connect() as connection:
-        counted = customers.counts(connection, ranges)
+        counted = customers.counts(connection, CUSTOMERS, ranges)
 
     assert counted == [sum(after_id < number <= to_id for number in ids) for after_id, to_id in ranges]
 
@@ -86,14 +87,14 @@ def test_everybody_is_counted_once_also_where_ids_are_missing(sqlite):
     sa.event.listen(sqlite, "before_cursor_execute", lambda *each: asked.append(each[2]))
 
     with sqlite.connect() as connection:
-        assert customers.count(connection, 0, 9) == 3
+        assert customers.count(connection, CUSTOMERS, 0, 9) == 3
 
     assert sum("count(" in each for each in asked) == 1
 
 
 def test_counting_no_range_asks_nothing(sqlite):
     with sqlite.connect() as connection:
-        assert customers.counts(connection, []) == []
+        assert customers.counts(connection, CUSTOMERS, []) == []
 
 
 @pytest.mark.mysql

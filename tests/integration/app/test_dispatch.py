@@ -142,9 +142,9 @@ def test_the_index_is_looked_into_once_for_each_range_that_is_there(sqlite, monk
     move_in(sqlite, [person(1), person(5), person(1001), person(50_000)])
     real, looks = customers.next_id, []
 
-    def next_id(connection, after_id):
+    def next_id(connection, audience, after_id):
         looks.append(after_id)
-        return real(connection, after_id)
+        return real(connection, audience, after_id)
 
     monkeypatch.setattr(customers, "next_id", next_id)
 

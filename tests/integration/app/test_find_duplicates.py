@@ -128,7 +128,7 @@ def test_a_packed_page_that_the_server_cut_off_is_read_by_halves(mysql, monkeypa
     with mysql.connect() as connection:
         for longest in range(690, 720):
             connection.exec_driver_sql(f"SET SESSION group_concat_max_len = {longest}")
-            ids, _ = numbers.page(connection, 0, 100)
+            ids, _ = numbers.page(connection, "customers", 0, 100)
             assert sorted(ids.tolist()) == list(range(1, 101)), f"cut off after {longest} bytes"
         connection.invalidate()
 
@@ -181,11 +181,11 @@ def test_runs_that_were_finished_are_kept_over_a_death(on_sqlite, monkeypatch):
     real, read = numbers.page, []
 
     def page_until(last):
-        def page(connection, after_id, to_id):
+        def page(connection, audience, after_id, to_id):
             if after_id >= last:
                 dies()
             read.append(after_id)
-            return real(connection, after_id, to_id)
+            return real(connection, audience, after_id, to_id)
 
         return page
 
@@ -325,9 +325,9 @@ def test_a_campaign_that_does_not_run_any_more_is_not_prepared(on_sqlite, monkey
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.01)
     real = numbers.page
 
-    def page(connection, after_id, to_id):
+    def page(connection, audience, after_id, to_id):
         pause(on_sqlite)
-        return real(connection, after_id, to_id)
+        return real(connection, audience, after_id, to_id)
 
     monkeypatch.setattr(numbers, "page", page)
 
@@ -342,10 +342,10 @@ def test_a_pause_ends_it_within_a_second(on_sqlite, monkeypatch):
     monkeypatch.setattr(module, "RUN_IDS", 1)
     begun, ended = threading.Event(), []
 
-    def page_that_takes_a_while(connection, after_id, to_id):
+    def page_that_takes_a_while(connection, audience, after_id, to_id):
         begun.set()
         time.sleep(0.05)  # a thousand of them would take 25 s
-        return real(connection, after_id, to_id)
+        return real(connection, audience, after_id, to_id)
 
     real = numbers.page
     monkeypatch.setattr(numbers, "page", page_that_takes_a_while)

@@ -52,7 +52,7 @@ def test_a_sample_is_found_where_the_ids_are_however_far_apart(database, monkeyp
     move_in(database, [*map(person, range(1, 301)), *map(person, range(90_000_000, 90_000_300))])
 
     with database.connect() as connection:
-        sample = module.sample(connection, 90_000_299, ())
+        sample = module.sample(connection, "customers", 90_000_299, ())
 
     ids = [each[0] for each in sample]
     assert len(set(ids)) == len(ids) == 100

@@ -167,7 +167,7 @@ def test_both_drivers_read_the_same_columns(mysql, driver):
     other = open_database(mysql.url.set(drivername=f"mysql+{driver}").render_as_string(hide_password=False))
 
     with other.connect() as connection:
-        people = customers.page(connection, 0, 9, 9, ["facts", "since", "share"])
+        people = customers.page(connection, "customers", 0, 9, 9, ["facts", "since", "share"])
     other.dispose()
 
     assert [each[4:] for each in people] == [('[1, "é😀"]', "2024-02-29", "0.1"), ("", "", "")]

@@ -129,7 +129,7 @@ def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
         assert not as_json or json.loads(answer)["message"]
 
 
-@given(st.builds(Trigger, st.text(), st.text(), st.booleans(), st.text()))
+@given(st.builds(Trigger, st.text(), st.text(), st.booleans(), st.text(), audience=st.none() | st.text()))
 def test_a_request_comes_back_as_it_was_made(trigger):
     assert parse(requests.request(trigger)) == trigger
 
