@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from app.config import Config
-from app.doctor import genders
+from app.doctor import audiences, genders
 from app.doctor.finding import Finding, Verdict, ok, problem, warning
 from app.domain.audience import CUSTOMERS
 from app.errors import AppError
@@ -71,6 +71,7 @@ class Database:
                     if schema.verdict is Verdict.OK:
                         self.size = _size(connection)
                         yield genders.examine(connection)
+                        yield from audiences.examine(connection)
             finally:
                 database.dispose()
         except DBAPIError as error:

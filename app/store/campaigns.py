@@ -122,6 +122,12 @@ def audiences(connection: Connection, ids: Collection[int]) -> dict[int, str]:
     return {row.id: row.audience for row in rows}
 
 
+def audiences_under_way(connection: Connection) -> list[str]:
+    """The audiences of campaigns that are not over, each once."""
+    is_over = campaigns.c.state.in_([State.FINISHED, State.CANCELLED])
+    return list(connection.execute(sa.select(campaigns.c.audience).where(~is_over).distinct()).scalars())
+
+
 def newest_first(connection: Connection) -> list[Campaign]:
     """Every campaign."""
     return [_from_row(row) for row in connection.execute(sa.select(campaigns).order_by(campaigns.c.id.desc()))]

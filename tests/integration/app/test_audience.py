@@ -354,6 +354,18 @@ def test_the_commands_take_an_audience(app, sqlite):
     assert "a table in which campaigns are kept" in app("find", "--customer", "2", "--audience", "messages").err
 
 
+def test_the_doctor_looks_at_audiences_of_campaigns_that_are_not_over(app, sqlite):
+    settle(sqlite, "vips", VIPS)
+    trigger(sqlite, "a", 100, audience="vips")
+    assert "vips can be read" in app("doctor").out
+
+    execute(sqlite, "DROP TABLE vips")
+
+    ended = app("doctor")
+    assert ended.code == 1
+    assert "there is no table or view vips" in ended.out and "or cancel the campaign" in ended.out
+
+
 def test_a_running_server_takes_an_audience(server, tmp_path):
     settle(server.database, "vips_of_a_server", VIPS)
 
