@@ -200,6 +200,14 @@ class NoLedger(AppError):
     """A campaign goes to logs, and has no ledger."""
 
 
+class NoTemporaryFile(AppError):
+    """Rows cannot be written down for LOAD DATA."""
+
+
+class ImportRefused(AppError):
+    """A file cannot become a table, or not this one; nothing is changed."""
+
+
 class FileUnusable(AppError):
     """A file that a command was given cannot be read or written."""
 

@@ -11,10 +11,6 @@ class ResetNotConfirmed(SeedError):
     """Nobody agreed to delete the rows that are there."""
 
 
-class NoTemporaryFile(SeedError):
-    """The rows cannot be written down for LOAD DATA."""
-
-
 class RowsLost(SeedError):
     """The database kept other rows than it was given; nothing stays of this run."""
 

@@ -1,18 +1,16 @@
 """Writing customers into MySQL and MariaDB: LOAD DATA LOCAL INFILE, or INSERT where that is forbidden."""
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from app.catalogue import say
+from app.store import bulk_load
 from seed.customers import Row
-from seed.errors import NoTemporaryFile, RowsLost
+from seed.errors import RowsLost
 
-LOCAL_INFILE_IS_OFF = {1148, 2068, 3948, 4166}
-"""Errors that say so: of MySQL 5.7 and older MariaDB, the client library, MySQL 8, MariaDB 10.6."""
+_COLUMNS = "customers CHARACTER SET utf8mb4 (id, name, gender, mobile)"
 
 
 class MySQLStore:
@@ -64,42 +62,21 @@ class MySQLStore:
 
     def _load(self, rows: list[Row]) -> bool:
         """False when it is forbidden; nothing is written then."""
-        # PyMySQL, interrupted in the middle of a packet, says that the file is at its end, which the server takes for
-        # the rest of that packet, and both wait for each other.
-        with _nameless_file(rows) as path, self._held():
-            try:
-                kept = self._connection.exec_driver_sql(
-                    f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE customers CHARACTER SET utf8mb4"
-                    " (id, name, gender, mobile)"
-                ).rowcount
-            except DBAPIError as error:
-                if error.orig is None or error.orig.args[0] not in LOCAL_INFILE_IS_OFF:
-                    raise
-                self._say(say("seed.no_infile"))
-                return False
-        # LOCAL turns errors into warnings: a row whose id is taken is dropped, a bad value replaced.
-        warnings = self._connection.exec_driver_sql("SELECT @@warning_count").scalar_one()
+        with self._held():
+            loaded = bulk_load.load(self._connection, _COLUMNS, _lines(rows))
+        if loaded is None:
+            self._say(say("seed.no_infile"))
+            return False
+        kept, warnings = loaded
         if kept != len(rows) or warnings:
             raise RowsLost(len(rows), kept, warnings)
         return True
 
 
-@contextmanager
-def _nameless_file(rows: list[Row]) -> Iterator[str]:
-    """A path to `rows` as LOAD DATA reads them, about 1.5 MB, in a file that is ours alone.
-
-    The file is in no folder, so nothing is left of it however we die.
-    """
-    lines = "".join(
+def _lines(rows: list[Row]) -> str:
+    """As LOAD DATA reads them, about 1.5 MB. Nothing in them has to be escaped."""
+    return "".join(
         f"{id_}\t{name}\t{null if gender is None else gender}\t{mobile}\n"
         for null in ["\\N"]
         for id_, name, gender, mobile in rows
     )
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(tempfile.TemporaryFile())
-            file.write(lines.encode())
-            file.seek(0)
-        except OSError as error:
-            raise NoTemporaryFile("seed_no_file", why=error) from error
-        yield f"/dev/fd/{file.fileno()}"

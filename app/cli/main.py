@@ -2,6 +2,7 @@
 
 import gc
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import typer
@@ -14,6 +15,7 @@ COMMANDS = {
     "trigger": "trigger",
     "watch": "trigger",
     "preview": "preview",
+    "import": "import_people",
     "status": "status",
     "logs": "logs",
     "report": "report",
@@ -47,7 +49,8 @@ class Commands(TyperGroup):
             module = import_module(f"app.cli.{COMMANDS[cmd_name]}")
         finally:
             gc.enable()
-        one.command(cmd_name)(getattr(module, cmd_name.replace("-", "_")))
+        function = COMMANDS[cmd_name] if iskeyword(cmd_name) else cmd_name.replace("-", "_")
+        one.command(cmd_name)(getattr(module, function))
         return typer.main.get_command(one)
 
 
