@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -57,18 +56,10 @@ class Rows:
         """A bit for each id, by 65,536 of them."""
 
     def pages(self, records: Iterable[tuple[int, list[str]]]) -> Iterator[Page]:
-        """All of them, some at a time. The next ones are made in a thread, while the database is given those."""
+        """All of them, some at a time."""
         records = iter(records)
-
-        def make() -> Page | None:
-            some = list(islice(records, AT_ONCE))
-            return self._page(some) if some else None
-
-        with ThreadPoolExecutor(1, thread_name_prefix="rows") as thread:
-            coming = thread.submit(make)
-            while (page := coming.result()) is not None:
-                coming = thread.submit(make)
-                yield page
+        while some := list(islice(records, AT_ONCE)):
+            yield self._page(some)
 
     def _page(self, records: list[tuple[int, list[str]]]) -> Page:
         page = Page()
