@@ -125,12 +125,20 @@ class Started:
         return code
 
     def _look(self, timeout_s: float | None) -> int | None:
-        if self.returncode is None and select.select([self._ending], [], [], timeout_s)[0]:
+        if self.returncode is not None:
+            return self.returncode
+        ending = select.poll()  # select() knows the first 1,024 descriptors alone
+        ending.register(self._ending, select.POLLIN)
+        if ending.poll(None if timeout_s is None else timeout_s * 1000):
             said = os.read(self._ending, 100)
             assert said, "the warm parent has ended"
             os.close(self._ending)
             self.returncode = int(said)
         return self.returncode
+
+    def __del__(self) -> None:
+        if self.returncode is None:
+            os.close(self._ending)
 
     def send_signal(self, sig: int) -> None:
         if self.poll() is None:
