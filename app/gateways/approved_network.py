@@ -11,8 +11,8 @@ from app.domain.sms_parts import flat_parts
 from app.errors import ConfigError
 from app.gateways import approved
 from app.gateways.approved_account import ApprovedAccount
-from app.gateways.base import Answer, Open, Outstanding, Submission, Take, Wording
-from app.gateways.calls import NO_ANSWER, CallLine
+from app.gateways.base import NO_ANSWER, Answer, Open, Outstanding, Submission, Take, Wording
+from app.gateways.calls import CallLine
 from app.gateways.cloud_network import CloudNetwork
 from app.gateways.failures import NotSent, Refusal, Unanswered
 from app.gateways.verdict import Verdict, answer, unsent

@@ -67,6 +67,10 @@ class Submission(NamedTuple):
     """How many SMS it is."""
 
 
+NO_ANSWER = "no_answer"
+"""The error of a message that is in doubt because nothing was said of it in time."""
+
+
 class Answer(NamedTuple):
     """What a submission came to. After `unknown` another one may come, late."""
 

@@ -5,12 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from app.domain.delivery import Delivery
-from app.gateways.base import Answer, Submission
+from app.gateways.base import NO_ANSWER, Answer, Submission
 
 log = logging.getLogger(__name__)
 
-NO_ANSWER = "no_answer"
-"""Why a message is in doubt."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
 """After a call that did not get out: doubled each time, until one does."""

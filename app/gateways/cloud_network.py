@@ -2,39 +2,29 @@
 
 import asyncio
 import logging
-import ssl
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from app.domain.delivery import Delivery
-from app.errors import ConfigError, GatewayAway
+from app.errors import GatewayAway
+from app.gateways.account_network import AccountNetwork, trusting
 from app.gateways.cloud_account import CloudAccount
-from app.sentence import Sentence
 
 log = logging.getLogger(__name__)
 
 
-class CloudNetwork:
+class CloudNetwork(AccountNetwork):
     """Fields of Network, from an account."""
 
     calls: int = 1
 
     def __init__(self, name: str, account: CloudAccount) -> None:
-        self.name = name
-        self.rate = account.rate
-        self.binds = account.binds
-        self.answer_timeout_s = account.answer_timeout_s
-        self.validity_s = account.validity_s
-        self.receipts_for_s = account.receipts_for_s if account.receipts else 0
-        self.doubt = Delivery.RETRY if account.unknown == "resend" else Delivery.UNKNOWN
-        self.max_parts = account.max_parts
-        self.price = account.price_of_part
+        super().__init__(name, account)
         self._cloud = account
 
     def check_account(self) -> None:
         """Raises ConfigError where nothing can even be tried."""
         self._cloud.secret()
-        tls(self._cloud)
+        trusting(self._cloud.tls_ca)
 
     def national(self, number: str) -> int:
         """The number as the ledger has it; 0 for what is none."""
@@ -53,7 +43,7 @@ class CloudNetwork:
         port = found.port or (443 if found.scheme == "https" else 80)
         try:
             async with asyncio.timeout(account.connects_within_s):
-                context = tls(account) if found.scheme == "https" else None
+                context = trusting(account.tls_ca) if found.scheme == "https" else None
                 _, writer = await asyncio.open_connection(found.hostname, port, ssl=context)
         except (OSError, TimeoutError) as error:
             why = "it does not answer" if isinstance(error, TimeoutError) else str(error)
@@ -61,11 +51,3 @@ class CloudNetwork:
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
-
-
-def tls(account: CloudAccount) -> ssl.SSLContext:
-    """By which certificates the provider's is trusted. Raises ConfigError."""
-    try:
-        return ssl.create_default_context(cafile=str(account.tls_ca) if account.tls_ca else None)
-    except OSError as error:
-        raise ConfigError([Sentence("gateways.no_password", path=account.tls_ca, why=error.strerror)]) from None

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -10,9 +9,9 @@ from app.domain.delivery import Delivery
 from app.domain.mobile import normalise
 from app.domain.receipt import Receipt, Reply
 from app.domain.sms_parts import LONG_REFERENCE, parts_of
-from app.errors import ConfigError
+from app.gateways.account_network import AccountNetwork, trusting
 from app.gateways.accounts import SmppAccount
-from app.gateways.base import Answer, Outstanding, Submission, Take, Wording, plain
+from app.gateways.base import NO_ANSWER, Answer, Outstanding, Submission, Take, Wording, plain
 from app.gateways.smpp import receipt, status
 from app.gateways.smpp.account import Account, Bind
 from app.gateways.smpp.away import away
@@ -23,11 +22,8 @@ from app.gateways.smpp.session import Session, probe
 from app.gateways.smpp.submission import Envelope, LongText, Submissions
 from app.gateways.smpp.window import Answer as SmppAnswer
 from app.gateways.smpp.window import Outcome
-from app.sentence import Sentence
 
 CONNECT_WITHIN_S = 10.0
-NO_ANSWER = "no_answer"
-"""Why a message is in doubt."""
 PARTLY = "partly_refused"
 """A part was taken and another one refused: to try again would send the first one twice."""
 
@@ -44,23 +40,15 @@ _STATES = {
 """What a receipt proves. That the centre does not know what became of it still proves that it had it."""
 
 
-class SmppNetwork:
+class SmppNetwork(AccountNetwork):
     """See gateways/base.py."""
 
     def __init__(self, name: str, account: SmppAccount) -> None:
+        super().__init__(name, account)
         self._account = account
-        self.name = name
-        self.rate = account.rate
         self.opt_out_key = account.opt_out_key
-        self.binds = account.binds
-        self.answer_timeout_s = account.answer_timeout_s
-        self.validity_s = account.validity_s
-        self.receipts_for_s = account.receipts_for_s if account.receipts else 0
-        self.doubt = Delivery.RETRY if account.unknown == "resend" else Delivery.UNKNOWN
-        self.max_parts = account.max_parts
         self.calls = 0
         self.templates: Mapping[str, str] = {}
-        self.price = account.price_of_part
 
     def message(self, text: str) -> tuple[str, int]:
         """See Network."""
@@ -99,12 +87,7 @@ class SmppNetwork:
     def _for(self, purpose: Bind) -> Account:
         """For a session that sends or receives; where the account says so each does both."""
         account = self._account
-        tls = None
-        if account.tls:
-            try:
-                tls = ssl.create_default_context(cafile=str(account.tls_ca) if account.tls_ca else None)
-            except OSError as error:
-                raise ConfigError([Sentence("gateways.no_password", path=account.tls_ca, why=error.strerror)]) from None
+        tls = trusting(account.tls_ca) if account.tls else None
         return Account(
             host=account.host,
             port=account.port,

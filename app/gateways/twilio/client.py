@@ -11,7 +11,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from app.gateways.cloud_network import tls
+from app.gateways.account_network import trusting
 from app.gateways.failures import NotSent, Refusal, Unanswered
 from app.gateways.twilio.account import TwilioAccount
 
@@ -41,7 +41,7 @@ class TwilioClient:
         http = AsyncTwilioHttpClient(pool_connections=False, logger=_silent)
         limits = aiohttp.ClientTimeout(total=2 * account.answer_timeout_s, sock_connect=account.connects_within_s)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=tls(account) if account.tls_ca else True)
+            connector=aiohttp.TCPConnector(limit=connections, ssl=trusting(account.tls_ca) if account.tls_ca else True)
         )
         http.session = _Limited(self._session, limits)
         secret = account.secret().get_secret_value()

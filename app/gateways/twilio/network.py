@@ -10,8 +10,8 @@ from typing import Any
 from app.domain.delivery import Delivery
 from app.domain.receipt import Receipt
 from app.domain.sms_parts import parts_of
-from app.gateways.base import Answer, Outstanding, Submission, Take, Wording, plain
-from app.gateways.calls import NO_ANSWER, CallLine
+from app.gateways.base import NO_ANSWER, Answer, Outstanding, Submission, Take, Wording, plain
+from app.gateways.calls import CallLine
 from app.gateways.cloud_network import CloudNetwork
 from app.gateways.failures import NotSent, Refusal, Unanswered
 from app.gateways.told import Told
