@@ -6,9 +6,6 @@ what a crash left in doubt is listed, some hundred messages a shard at most.
 """
 
 import asyncio
-import os
-import secrets
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -55,8 +52,7 @@ class Ledger:
         self._hold: Hold | None = None
         self._slot: int | None = None
         """Which of the gateway's sessions we have."""
-        self.owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
-        """Nobody else's, so that who was killed and who comes after are told apart."""
+        self.owner = accounts.new_holder()
 
     def claim(self) -> Shard:
         """See Strategy. One of the gateway's sessions has to be free, too."""

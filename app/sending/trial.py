@@ -1,9 +1,7 @@
 """Sends one message to see whether a gateway works, and waits for what becomes of it. It is in no campaign."""
 
 import asyncio
-import os
 import secrets
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -44,7 +42,7 @@ class Trial:
         self._submission = Submission(1 + secrets.randbelow(0xFFFF), mobile, text, parts)
         self._template_name = template_name
         self._reference = f"trial-{secrets.token_hex(8)}"
-        self._owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._owner = accounts.new_holder()
 
     def check(self) -> None:
         """Raises NotTried for who wants no messages."""

@@ -4,6 +4,9 @@ The generic cell rate algorithm, with the next free instant as its whole state: 
 what that costs, and may send when the instant comes that was there before. Source: ITU-T I.371 section A.
 """
 
+import os
+import secrets
+import socket
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -45,6 +48,12 @@ def make_sure(connection: Connection, gateway: str) -> None:
     """That an account has its row, before anything of it is reserved."""
     if connection.execute(sa.select(accounts.c.gateway).where(accounts.c.gateway == gateway)).scalar() is None:
         _insert(connection, accounts, gateway=gateway, next_free_us=0)
+
+
+def new_holder() -> str:
+    """A name for who is about to hold something: nobody else's, so that who was killed and who comes after are told
+    apart. 64 letters at most."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def take_bind(connection: Connection, gateway: str, most: int, holder: str) -> int | None:
