@@ -5,25 +5,20 @@ CHAOS_SEED repeats a run. CHAOS_CUSTOMERS and CHAOS_KILLS make it longer: `make 
 
 import os
 import random
-import threading
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from app.domain.campaign import State
 from app.domain.delivery import Delivery
 from tests.acceptance.cloud_sender import CloudSender, sending_by
+from tests.acceptance.storm import send_under_kills
 from tests.acceptance.test_chaos import hang_up, kill_a, kill_everything, kill_the_manager
-from tests.acceptance.test_chaos_smpp import all_are_there
 from tests.integration.app.campaigns import with_tables
-from tests.waiting import until
 
 CUSTOMERS = int(os.environ.get("CHAOS_CUSTOMERS", "3000"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "6"))
 SHARDS = 8
-NAME = "stormy"
 LOST = 0.03
 """Of the answers."""
 
@@ -54,28 +49,11 @@ def test_nobody_gets_it_twice_or_is_forgotten_under_kills_and_lost_answers(
     seed = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
     print(f"{kind}: CHAOS_SEED={seed}, {CUSTOMERS} customers, {KILLS} kills")
     chance = random.Random(seed)
-    killed: Counter[str] = Counter()
     rate = max(200, CUSTOMERS // (KILLS * 2))
     with with_tables(mysql_url), sending_by(kind, mysql_url, tmp_path, CUSTOMERS, rate, SHARDS) as sender:
-        sender.begin(NAME)
-        more = chance.choices(list(WAYS), list(WAYS.values()), k=max(0, KILLS - len(WAYS)))
-        ways = [*WAYS, *more]
-        chance.shuffle(ways)
-        for way in ways[:KILLS]:
-            threading.Event().wait(chance.uniform(0.1, 1.5))
-            until(lambda: all_are_there(sender), what="somebody of each kind to kill")
-            way(sender, chance)
-            killed[way.__name__] += 1
-            sender.counts()
-        state_after_the_last_kill = sender.state(NAME)
-        until(lambda: sender.counts() and sender.state(NAME) != State.RUNNING, within_s=120 + KILLS * 15)
-        over = sender.state(NAME)
-        counts = sender.settled(CUSTOMERS, within_s=60)
+        counts = send_under_kills(sender, chance, WAYS, KILLS, CUSTOMERS)
         numbers = sender.numbers()
 
-    print(f"killed {dict(killed)}; {dict(+counts)}")
-    assert state_after_the_last_kill == State.RUNNING, "it was over before the last kill"
-    assert over == State.FINISHED
     assert max(numbers.values()) == 1
     assert counts[Delivery.DELIVERED] == len(numbers)
     assert counts[Delivery.UNKNOWN] == CUSTOMERS - len(numbers)

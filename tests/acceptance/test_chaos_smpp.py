@@ -5,37 +5,27 @@ CHAOS_SEED repeats a run. CHAOS_CUSTOMERS and CHAOS_KILLS make it longer: `make 
 
 import os
 import random
-import threading
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from app.domain.campaign import State
 from app.domain.delivery import Delivery
 from app.sending.books import MOST_CHUNKS
 from app.sending.ledger import CHUNK_S, SMALLEST_CHUNK
 from tests.acceptance.network_sender import BINDS, Sender, sending
-from tests.acceptance.test_chaos import children, hang_up, kill_a, kill_everything, kill_the_manager
+from tests.acceptance.storm import send_under_kills
+from tests.acceptance.test_chaos import hang_up, kill_a, kill_everything, kill_the_manager
 from tests.integration.app.campaigns import with_tables
-from tests.waiting import until
 
 CUSTOMERS = int(os.environ.get("CHAOS_CUSTOMERS", "6000"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "8"))
 SHARDS = 8
-NAME = "stormy"
 
 
 def kill_the_centre(sender: Sender, chance: random.Random) -> None:
     sender.centre.kill()
     sender.centre.start()
-
-
-def all_are_there(sender: Sender) -> bool:
-    titles = [title for title, _ in children(sender)]
-    kinds = ("sms: task worker", "sms: worker", "sms: receiver")
-    return all(any(title.startswith(kind) for title in titles) for kind in kinds)
 
 
 WAYS: dict[Callable[[Sender, random.Random], None], int] = {
@@ -57,28 +47,11 @@ def test_nobody_is_submitted_to_twice_or_forgotten_under_kills(mysql_url: str, t
     seed = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
     print(f"CHAOS_SEED={seed}, {CUSTOMERS} customers, {KILLS} kills")
     chance = random.Random(seed)
-    killed: Counter[str] = Counter()
     rate = max(200, CUSTOMERS // (KILLS * 2))
     with with_tables(mysql_url), sending(mysql_url, tmp_path, CUSTOMERS, rate, SHARDS) as sender:
-        sender.begin(NAME)
-        more = chance.choices(list(WAYS), list(WAYS.values()), k=max(0, KILLS - len(WAYS)))
-        ways = [*WAYS, *more]
-        chance.shuffle(ways)
-        for way in ways[:KILLS]:
-            threading.Event().wait(chance.uniform(0.1, 1.5))
-            until(lambda: all_are_there(sender), what="somebody of each kind to kill")
-            way(sender, chance)
-            killed[way.__name__] += 1
-            sender.counts()
-        state_after_the_last_kill = sender.state(NAME)
-        until(lambda: sender.counts() and sender.state(NAME) != State.RUNNING, within_s=120 + KILLS * 15)
-        over = sender.state(NAME)
-        counts = sender.settled(CUSTOMERS, within_s=60)
+        counts = send_under_kills(sender, chance, WAYS, KILLS, CUSTOMERS)
         numbers, promised = sender.numbers(), sender.promised()
 
-    print(f"killed {dict(killed)}; {dict(+counts)}")
-    assert state_after_the_last_kill == State.RUNNING, "it was over before the last kill"
-    assert over == State.FINISHED
     assert max(numbers.values()) == 1
     assert counts[Delivery.DELIVERED] == len(promised)
     assert counts[Delivery.UNKNOWN] == CUSTOMERS - len(promised)
