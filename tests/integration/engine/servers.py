@@ -121,9 +121,11 @@ class Running:
     def kill_all(self) -> None:
         """kill -9 of every process at once: nobody clears up."""
         self.was_killed = True
+        family = [pid for _, pid in self.family()]
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
-        wait_until(lambda: not _titled(self.name), "every process is gone")
+        # without a title it may still have its files open, the port among them
+        wait_until(lambda: not _titled(self.name) and not any(map(is_alive, family)), "every process is gone")
 
     def send_signal(self, number: int) -> None:
         self.process.send_signal(number)
