@@ -196,6 +196,7 @@ def _status_of(program: Callable[[], None]) -> int:
 
 
 def main(door: str, *packages: str) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who runs the tests by nohup hands it down ignored
     load(packages)
     request = serve(socket.socket(fileno=int(door)))
     if request:
