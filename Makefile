@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-sending picture clean
+.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-sending bench-providers picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-campaign: .venv/dev ## measure a campaign beside the floor that the README
 
 bench-sending: .venv/dev ## measure sending over a network beside its floors; needs Docker and a C compiler, nine minutes
 	$(BIN)/python benchmarks/sending.py
+
+bench-providers: .venv/dev ## measure sending by cloud providers beside their bare SDKs; needs Docker, five minutes
+	$(BIN)/python benchmarks/sending_providers.py
 
 picture: .venv/dev ## draw docs/demo.svg, the terminal in the README, from a run with 2,000,000 customers on SQLite
 	$(BIN)/python -m benchmarks.picture

@@ -2,9 +2,11 @@
 
 import json
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 import sqlalchemy as sa
@@ -13,7 +15,7 @@ from app.campaigns.control import control
 from app.domain.campaign import State, Verb
 from app.store.database import open_database
 from app.store.tables import campaigns, shards
-from benchmarks.sink import Sink
+from benchmarks.sink import Counts
 from engine import Client
 
 TEMPLATE = "您好{name}{honorific}，您的账单已出，请查收"
@@ -23,14 +25,22 @@ SILENT_S = 0.5
 """So long without a message is silence."""
 
 
+class Counting(Protocol):
+    """What messages are sent to."""
+
+    def counts(self) -> Counts:
+        """What it saw since its start."""
+
+
 @dataclass
 class Campaign:
-    """What sends, and what it sends to."""
+    """What sends, and what it sends to, through the gateway `centre`; `what` is the text, in the trigger's words."""
 
     url: str
     port: int
     server: psutil.Process
-    centre: Sink
+    centre: Counting
+    what: Mapping[str, str] = field(default_factory=lambda: {"template": TEMPLATE})
 
     def __post_init__(self) -> None:
         self._database = open_database(self.url)
@@ -39,7 +49,7 @@ class Campaign:
     def start(self, name: str) -> None:
         """Trigger it."""
         with Client("127.0.0.1", self.port, timeout_s=60) as client:
-            client.send(json.dumps({"campaign": name, "gateway": "centre", "template": TEMPLATE}))
+            client.send(json.dumps({"campaign": name, "gateway": "centre", **self.what}))
             answer = json.loads(client.read_line())
         if answer.get("state") != State.RUNNING:
             raise RuntimeError(f"campaign {name} was not started: {answer}")

@@ -22,12 +22,11 @@ A_COMMIT = 500
 _HEADER = struct.Struct(">IIII")
 
 
-def together(function: str, senders: int, **arguments: Any) -> float:
+def together(function: str, senders: int, module: str = __name__, **arguments: Any) -> float:
     """Seconds that so many processes take, from the first one's begin to the last one's end."""
     with ThreadPoolExecutor(senders) as pool:
         asked = [
-            pool.submit(processes.run, f"benchmarks.sending_floors:{function}", sender=sender, **arguments)
-            for sender in range(senders)
+            pool.submit(processes.run, f"{module}:{function}", sender=sender, **arguments) for sender in range(senders)
         ]
         spans: list[tuple[float, float]] = [each.result() for each in asked]
     return max(end for _, end in spans) - min(begin for begin, _ in spans)
