@@ -1,6 +1,6 @@
 """How fast messages go over a network with a row for each in the ledger, beside the two floors that bound it.
 
-    python benchmarks/sending.py [--customers 200000] [--rounds 3] [--rate-s 60] [--memory-customers 2000000]
+    python benchmarks/sending.py [--customers 200000] [--rounds 3] [--rate-s 60] [--driver mysqldb]
 
 Needs Docker and a C compiler. All of it shares one machine: MySQL, the message centre (sink.c), the server. The floors
 are those of sending_floors.py, with as many senders. Each round runs both floors, a campaign without receipts, and one
@@ -37,14 +37,21 @@ TEXT = "尊敬的用户，您的账单已出，请查收"
 out = Console(width=None if sys.stdout.isatty() else 110)
 
 
-def main(customers: int = 200_000, rounds: int = 3, rate_s: int = 60, memory_customers: int = 2_000_000) -> None:
-    """Print the figures. 0 for `rate_s` or `memory_customers` leaves that part out."""
+def main(
+    customers: int = 200_000,
+    rounds: int = 3,
+    rate_s: int = 60,
+    memory_customers: int = 2_000_000,
+    driver: str = "pymysql",
+) -> None:
+    """Print the figures. 0 for `rate_s` or `memory_customers` leaves that part out; `driver` is ours, that of the floor
+    is PyMySQL."""
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     os.chdir(Path(__file__).parent.parent)
     seconds: dict[str, list[float]] = {}
     with mysql.throw_away() as database:
         seed(database, "sending", customers)
-        url = database.url("pymysql", "sending")
+        url = database.url(driver, "sending")
         for number in range(rounds):
             for name, run in _round(url, customers, f"r{number}"):
                 out.print(f"[dim]round {number + 1}: {name}, {run:.2f} s")
@@ -53,7 +60,7 @@ def main(customers: int = 200_000, rounds: int = 3, rate_s: int = 60, memory_cus
         if rate_s:
             show_rate(url, customers, rate_s)
         if memory_customers:
-            show_memory(database, customers, memory_customers)
+            show_memory(database, driver, customers, memory_customers)
     out.print(f"{machine.describe()}, MySQL in {mysql.IMAGE}\n{machine.command()}", soft_wrap=True)
 
 
@@ -131,12 +138,12 @@ def show_rate(url: str, customers: int, rate_s: int) -> None:
     )
 
 
-def show_memory(database: mysql.Database, small: int, large: int) -> None:
+def show_memory(database: mysql.Database, driver: str, small: int, large: int) -> None:
     """Peak memory of all processes of ours, at two sizes."""
     if large > small:
         seed(database, "large", large)
     for schema, customers in (("sending", small), ("large", large)):
-        with sending(database.url("pymysql", schema), customers, RECEIPTS_AFTER_MS) as under_test:
+        with sending(database.url(driver, schema), customers, RECEIPTS_AFTER_MS) as under_test:
             meter = Meter(under_test.server)
             with meter:
                 seconds = under_test.send(f"memory-{customers}", with_receipts=True)
