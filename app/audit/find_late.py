@@ -50,7 +50,7 @@ def find_late(database: Engine, log_dir: Path, now: Snapshot) -> Found:
     doubtful: list[int] = []
     for shard in originals:
         log = LogReader(log_path(log_dir, now.campaign.name, shard.number))
-        search = LateSearch(database, now.campaign.audience, log, shard, template)
+        search = LateSearch(database, now.campaign, log, shard, template)
         search.run()
         found += search.late
         doubtful += search.doubtful
@@ -75,7 +75,10 @@ def _check(log_dir: Path, now: Snapshot, template: Template) -> None:
 
 
 def _elsewhere(database: Engine, now: Snapshot, template: Template, originals: Sequence[Shard]) -> list[Person]:
-    """Those in ranges in which nobody lived at the trigger, so that no shard has them."""
+    """Those in ranges in which nobody lived at the trigger, so that no shard has them. Of some who were chosen all are
+    in shards."""
+    if now.campaign.chosen:
+        return []
     with database.connect() as connection:
         listed = {*late.of_campaign(connection, now.campaign.id).ids}
     found: list[Person] = []

@@ -16,6 +16,7 @@ from app.domain.greeting import Template
 from app.domain.page import Page, prepare
 from app.gateways.log_file.reader import LogReader
 from app.store import heirs, rejects
+from app.store.campaigns import Campaign
 from app.store.duplicates import Duplicates
 from app.store.shard_pages import pages_of
 from app.store.shards import Shard
@@ -44,7 +45,7 @@ def persons(page: Page) -> list[Person]:
 class LateSearch:
     """Of a shard that is finished, and whose log is as long as it was written."""
 
-    def __init__(self, database: Engine, audience: str, log: LogReader, shard: Shard, template: Template) -> None:
+    def __init__(self, database: Engine, campaign: Campaign, log: LogReader, shard: Shard, template: Template) -> None:
         self._database = database
         self._log = log
         self._shard = shard
@@ -53,7 +54,7 @@ class LateSearch:
         self._before = b""
         """The last line of those pages that are as they would be written now."""
         with database.connect() as connection:
-            self._pages = pages_of(connection, audience, shard, shard.to_id, PAGE_ROWS, template.columns)
+            self._pages = pages_of(connection, campaign, shard, shard.to_id, PAGE_ROWS, template.columns)
             self._duplicates = Duplicates(connection, shard.campaign_id, shard.after_id, shard.to_id)
         self.late: list[Person] = []
         self.doubtful: list[int] = []

@@ -19,7 +19,7 @@ from app.domain.tally import Tally
 from app.sentence import Sentence, Some
 from app.store import intents, messages, rejects, shards
 from app.store.campaigns import Campaign
-from app.store.customers import ids_between
+from app.store.chosen import ids_between
 from app.store.messages import Fate
 from app.store.shards import Shard
 
@@ -111,7 +111,7 @@ class _ShardCheck:
 
     def __init__(self, campaign: Campaign, number: int, took: Durations, centre: "CentreLog | None") -> None:
         self._of = (campaign.id, number)
-        self._audience = campaign.audience
+        self._campaign = campaign
         self._took = took
         self._centre = centre
         self._counted: dict[Delivery, int] = dict.fromkeys(Delivery, 0)
@@ -141,7 +141,7 @@ class _ShardCheck:
         ids = {each.customer_id for each in fates}
         self._twice += sorted(ids & refused)
         if after_id < shard.last_id:
-            people = ids_between(connection, self._audience, after_id, min(to_id, shard.last_id))
+            people = ids_between(connection, self._campaign, after_id, min(to_id, shard.last_id))
             self._without += [each for each in people if each not in ids and each not in refused]
         if self._centre:
             self._centre.expect(fates)

@@ -80,9 +80,7 @@ class Comparison:
         self._template = compile_template(campaign.template, None)
         self._shard = shard
         with database.connect() as connection:
-            self._pages = pages_of(
-                connection, campaign.audience, shard, shard.last_id, page_rows, self._template.columns
-            )
+            self._pages = pages_of(connection, campaign, shard, shard.last_id, page_rows, self._template.columns)
         self._found: FoundLines | None = None
         self._standing = Standing(shard.after_id, 0, Tally())
         self.new_rejects: list[Reject] = []

@@ -93,6 +93,8 @@ def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | Task
 
 def _count_elsewhere(database: Engine, now: Snapshot) -> int:
     audience = now.campaign.audience
+    if now.campaign.chosen:  # all of whom are in shards
+        return 0
     empty = gaps([each for each in now.shards if not each.late])
     with database.connect() as connection:
         ids = late.of_campaign(connection, now.campaign.id).ids
@@ -122,9 +124,7 @@ class _TaskCheck:
         self._differences: list[Sentence] = []
         self._came_late: list[int] = []
         with database.connect() as connection:
-            self._pages = pages_of(
-                connection, campaign.audience, shard, shard.last_id, PAGE_ROWS, self._template.columns
-            )
+            self._pages = pages_of(connection, campaign, shard, shard.last_id, PAGE_ROWS, self._template.columns)
             self._late = late.of_shard(connection, campaign.id, shard.number) if shard.late else None
             self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
         self._rejects = RejectCheck(database, campaign, shard, log_dir)

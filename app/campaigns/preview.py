@@ -1,14 +1,14 @@
 """What a template comes to before anything is sent: some messages, and an estimate for everybody."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
 from app.campaigns.checked_template import check_template
-from app.campaigns.sample import sample
+from app.campaigns.sample import sample, sample_of
 from app.domain.audience import CUSTOMERS
 from app.domain.genders import Genders, count_genders
 from app.domain.greeting import Template
@@ -93,16 +93,18 @@ def preview(
     masked: bool = False,
     by: Outgoing | None = None,
     audience: str = CUSTOMERS,
+    ids: Sequence[int] | None = None,
 ) -> Preview:
     """The first, the middle and the last message of a sample, or that of one customer, and an estimate.
 
     `added_columns`: see checked_template. `masked`: the middle of mobiles is made unreadable. `by`: the gateway, whose
     way to cut a text counts, and what it does not take is not greeted; without one a text is counted as phones join
-    parts most often, with a reference of 8 bits. `audience`: a table or view that is checked.
+    parts most often, with a reference of 8 bits. `audience`: a table or view that is checked. `ids`: of those of it
+    whom the campaign is for, where it is not for all.
     Raises BadRequest for the template and UnknownCustomer.
     """
     template = check_template(database, template_text, added_columns, audience=audience)
-    seen = _look(database, audience, template, by)
+    seen = _look(database, audience, template, by, ids)
     if customer_id is None:
         greeted = list(seen.page.greeted)
         shown = [greeted[at] for at in sorted({0, len(greeted) // 2, len(greeted) - 1})[:EXAMPLES]] if greeted else []
@@ -114,9 +116,11 @@ def preview(
     return Preview([_example(template, each, by, masked=masked) for each in shown], seen.estimate)
 
 
-def estimate(database: Engine, audience: str, template: Template, by: Outgoing) -> Estimate:
-    """What a campaign by this gateway would come to."""
-    return _look(database, audience, template, by).estimate
+def estimate(
+    database: Engine, audience: str, template: Template, by: Outgoing, ids: Sequence[int] | None = None
+) -> Estimate:
+    """What a campaign by this gateway would come to; to some of the audience with `ids`."""
+    return _look(database, audience, template, by, ids).estimate
 
 
 class _Seen(NamedTuple):
@@ -126,11 +130,15 @@ class _Seen(NamedTuple):
     estimate: Estimate
 
 
-def _look(database: Engine, audience: str, template: Template, by: Outgoing | None) -> _Seen:
+def _look(database: Engine, audience: str, template: Template, by: Outgoing | None, ids: Sequence[int] | None) -> _Seen:
     with database.connect() as connection:
-        max_id = customers.max_id(connection, audience)
-        in_all = customers.count(connection, audience, 0, max_id)
-        people = sample(connection, audience, max_id, template.columns)
+        if ids is None:
+            max_id = customers.max_id(connection, audience)
+            in_all = customers.count(connection, audience, 0, max_id)
+            people = sample(connection, audience, max_id, template.columns)
+        else:
+            in_all = len(ids)
+            people = sample_of(connection, audience, ids, template.columns)
     page = prepare(template, People.of(people))
     costs = [each for line in page.text.split("\n")[:-1] if not _is_too_long(each := _outgoing(by, line)[1], by)]
     parts = [each.parts for each in costs]

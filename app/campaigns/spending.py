@@ -1,5 +1,6 @@
 """Whether a campaign may cost what it comes to: above a sum somebody has to agree to it first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -22,11 +23,20 @@ class Spending:
     most: float | None = None
     confirmed_parts: int | None = None
 
-    def check(self, database: Engine, name: str, audience: str, template: Template, by: Outgoing) -> None:
-        """Raises BadRequest where it would be more. Where the gateway has no price nobody can tell."""
+    def check(
+        self,
+        database: Engine,
+        name: str,
+        audience: str,
+        template: Template,
+        by: Outgoing,
+        ids: Sequence[int] | None = None,
+    ) -> None:
+        """Raises BadRequest where it would be more. Where the gateway has no price nobody can tell. `ids`: of whom the
+        campaign is for, where it is not for all."""
         if self.most is None or by.price is None:
             return
-        parts = estimate(database, audience, template, by).total_sms
+        parts = estimate(database, audience, template, by, ids).total_sms
         is_agreed = self.confirmed_parts is not None and parts <= self.confirmed_parts * TOLERANCE
         if by.price.of(parts) > Decimal(str(self.most)) and not is_agreed:
             facts = {"campaign": name, "gateway": by.name, "parts": parts, "sum": by.price.shown(parts)}

@@ -29,7 +29,7 @@ from app.domain.campaign import State
 from app.domain.sharding import spans
 from app.errors import LogUnusable, ShardTaken
 from app.gateways.log_file.folder import make_folder
-from app.store import campaigns, duplicates, shards
+from app.store import campaigns, chosen, duplicates, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write
 
@@ -93,7 +93,7 @@ def find_duplicates(database: Engine, log_dir: Path, campaign_id: int, should_st
         with _place(log_dir, campaign) as folder:
             try:
                 runs = _runs(folder, covered)
-                _read(database, campaign.audience, runs, watch)
+                _read(database, campaign, runs, watch)
                 prepared = _note(database, campaign_id, _merge(database, campaign.audience, runs, watch))
             except _Stopped:
                 prepared = False
@@ -183,7 +183,7 @@ def _runs(folder: Path, covered: Sequence[tuple[int, int]]) -> list[Run]:
     return [Run(folder / f"{number}.run", *each) for number, each in enumerate(ranges)]
 
 
-def _read(database: Engine, audience: str, runs: list[Run], watch: _Watch) -> None:
+def _read(database: Engine, campaign: Campaign, runs: list[Run], watch: _Watch) -> None:
     """Write every run that is not there yet."""
     enough = threading.Event()
 
@@ -191,7 +191,7 @@ def _read(database: Engine, audience: str, runs: list[Run], watch: _Watch) -> No
         if enough.is_set() or run.is_whole():
             return
         pages = []
-        for page in _pages(database, audience, run):
+        for page in (_chosen_pages if campaign.chosen else _pages)(database, campaign, run):
             if enough.is_set():
                 return
             pages.append(page)
@@ -210,15 +210,23 @@ def _read(database: Engine, audience: str, runs: list[Run], watch: _Watch) -> No
             pool.shutdown(cancel_futures=True)
 
 
-def _pages(database: Engine, audience: str, run: Run) -> Iterator[Numbers]:
+def _pages(database: Engine, campaign: Campaign, run: Run) -> Iterator[Numbers]:
     """Everyone of a run, in pages that widen where few live."""
     after_id, width = run.after_id, numbers.PAGE_ROWS
     with database.connect() as connection:
         while after_id < run.to_id:
             to_id = min(after_id + width, run.to_id)
-            page = numbers.page(connection, audience, after_id, to_id)
+            page = numbers.page(connection, campaign.audience, after_id, to_id)
             yield page
             after_id, width = to_id, numbers.PAGE_ROWS if len(page[0]) > numbers.PAGE_ROWS // 4 else width * 4
+
+
+def _chosen_pages(database: Engine, campaign: Campaign, run: Run) -> Iterator[Numbers]:
+    """Those of a run whom the campaign is for."""
+    with database.connect() as connection:
+        ids = np.array(chosen.between(connection, campaign.id, run.after_id, run.to_id), np.uint64)
+        for some in numbers.slices(ids):
+            yield numbers.page(connection, campaign.audience, int(some[0]) - 1, int(some[-1]), some)
 
 
 def _merge(database: Engine, audience: str, runs: list[Run], watch: _Watch) -> Repeats:

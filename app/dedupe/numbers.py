@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from app.dedupe.packed_numbers import END, Numbers, Packing, from_rows, join
+from app.domain.choice import is_most_of_its_range
 from app.store.customers import quoted
 from app.store.database import fetch, fetch_packed
 
@@ -28,13 +29,23 @@ _MAYBE_BLANK = {
 }
 
 
-def page(connection: Connection, audience: str, after_id: int, to_id: int) -> Numbers:
-    """Ids and usable numbers of the customers with `after_id < id <= to_id`, in no order. Everyone else is left out.
+def page(
+    connection: Connection, audience: str, after_id: int, to_id: int, among: NDArray[np.uint64] | None = None
+) -> Numbers:
+    """Ids and usable numbers of the customers with `after_id < id <= to_id`, in no order. Everyone else is left out,
+    and so is who is not `among` these, which ascend, where they are given.
 
     Packed by the server, as in customers.py, but without its LIMIT, which has the server write a table before it packs.
     A range in which more live than a packed page can hold is read by halves.
     """
+    listed = [] if among is None else among.tolist()
+    if among is not None and is_most_of_its_range(listed):
+        ids, digits = page(connection, audience, after_id, to_id)
+        are_among = np.isin(ids, among)
+        return ids[are_among], digits[are_among]
     where = f"FROM {quoted(connection, audience)} WHERE id > {after_id:d} AND id <= {to_id:d}"
+    if listed:
+        where += f" AND id IN ({', '.join(map(str, listed))})"
     packing = Packing(after_id, to_id)
     packed_by_server = _PACKED[_kind(connection)].format(shift=packing.shift)
     row = fetch_packed(connection, f"SELECT COUNT(mobile), {packed_by_server} {where}")
@@ -42,7 +53,8 @@ def page(connection: Connection, audience: str, after_id: int, to_id: int) -> Nu
         return found
     if to_id - after_id > PAGE_ROWS:
         middle = (after_id + to_id) // 2
-        return join([page(connection, audience, after_id, middle), page(connection, audience, middle, to_id)])
+        halves = ((after_id, middle), (middle, to_id))
+        return join([page(connection, audience, *each, *([] if among is None else [among])) for each in halves])
     return from_rows(fetch(connection, f"SELECT id, mobile {where} AND mobile IS NOT NULL"))
 
 

@@ -32,6 +32,14 @@ class People:
         ids, mobiles, names, genders, *values = columns
         return cls(ids, mobiles, names, genders, tuple(values))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """All of them, one part after the other."""
+        parts = [each for each in parts if len(each)]
+        if len(parts) < 2:
+            return parts[0] if parts else cls.of([])
+        return cls.by_column([list(chain(*columns)) for columns in zip(*(each.columns for each in parts), strict=True)])
+
     @property
     def columns(self) -> tuple[Sequence[Any], ...]:
         """All of them, in the order of a Customer's fields."""

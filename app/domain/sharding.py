@@ -1,6 +1,6 @@
 """How ids are cut into shards. Pure."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -38,6 +38,11 @@ def split(next_id: Callable[[int], int | None], max_id: int, shard_size: int) ->
         number = (found - 1) // shard_size
         end = min((number + 1) * shard_size, max_id)
         yield IdRange(number, number * shard_size, end)
+
+
+def count_within(ids: Sequence[int], stretch: Stretch) -> int:
+    """How many of these, which ascend, are in there."""
+    return bisect_right(ids, stretch.to_id) - bisect_right(ids, stretch.after_id)
 
 
 def spans(stretches: Sequence[Stretch]) -> list[tuple[int, int]]:

@@ -14,9 +14,9 @@ from app.domain.reject import Reason, Reject
 from app.gateways.base import Network, Submission
 from app.store import customers, opt_outs
 from app.store.campaigns import Campaign
-from app.store.customers import Pages
 from app.store.duplicates import Duplicates
 from app.store.messages import Message
+from app.store.shard_pages import pages_of
 from app.store.shards import Shard
 
 PAGE_ROWS = 5_000
@@ -81,7 +81,8 @@ class Feed:
         self._chunk_rows = chunk_rows
         with database.connect() as connection:
             self._duplicates = Duplicates(connection, shard.campaign_id, shard.intended_id, shard.to_id)
-        self._pages = Pages(campaign.audience, shard.to_id, max(PAGE_ROWS, chunk_rows), template.columns)
+            rows = max(PAGE_ROWS, chunk_rows)
+            self._pages = pages_of(connection, campaign, shard, shard.to_id, rows, template.columns)
         self._people = People.of([])
         self._reached = self._read_to = shard.intended_id
         """Up to the first one chunks were made; up to the second one people were read."""

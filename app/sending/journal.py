@@ -83,7 +83,7 @@ class Journal:
             of = (shard.campaign_id, shard.number)
             late_turn = Turn(late.of_shard(connection, *of).not_sent) if shard.late else None
             duplicates = Duplicates(connection, shard.campaign_id, shard.last_id, shard.to_id)
-            pages = pages_of(connection, self._campaign.audience, shard, shard.to_id, PAGE_ROWS, self._template.columns)
+            pages = pages_of(connection, self._campaign, shard, shard.to_id, PAGE_ROWS, self._template.columns)
         last_id, rejected, position = shard.last_id, shard.tally.rejected, shard.log_bytes
         while last_id < shard.to_id:
             if self._slice.should_stop():

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row
 
 from app.domain.audience import CUSTOMERS
 from app.domain.campaign import LOG, TRANSITIONS, ShardState, State, Verb
+from app.domain.choice import EVERYBODY
 from app.domain.receipt import RECEIPTS_FOR_S
 from app.domain.sharding import IdRange
 from app.domain.tally import Tally
@@ -48,6 +49,8 @@ class Campaign:
     """When its details began to be removed: whatever is of one customer, and its logs."""
     audience: str
     """The table or view of those whom it greets, fixed at the trigger."""
+    chosen: str
+    """How those of its audience were chosen whom it is for, see app/domain/choice.py; '' where it is for all."""
 
     @property
     def ran_s(self) -> float | None:
@@ -144,8 +147,11 @@ def insert(
     template_name: str = "",
     receipts_for_s: int = RECEIPTS_FOR_S,
     audience: str = CUSTOMERS,
-) -> None:
-    """A new campaign with its shards; one without shards is finished. Raises IntegrityError when the name is taken."""
+    chosen: str = EVERYBODY,
+    audiences: Sequence[int | None] = (),
+) -> int:
+    """A new campaign with its shards; one without shards is finished. Its id. Raises IntegrityError when the name is
+    taken. `audiences`: how many customers each range has, where that is known."""
     now = datetime.now(UTC)
     state = State.RUNNING if ranges else State.FINISHED
     made = connection.execute(
@@ -161,12 +167,15 @@ def insert(
             template_name=template_name,
             receipts_for_s=receipts_for_s,
             audience=audience,
+            chosen=chosen,
         )
     )
-    if not ranges:
-        return
-    campaign_id = made.lastrowid
-    connection.execute(shards.insert(), [_new_shard(campaign_id, each) for each in ranges])
+    campaign_id: int = made.lastrowid
+    if ranges:
+        each_has = audiences or [None] * len(ranges)
+        new = [_new_shard(campaign_id, each) | {"audience": n} for each, n in zip(ranges, each_has, strict=True)]
+        connection.execute(shards.insert(), new)
+    return campaign_id
 
 
 def _new_shard(campaign_id: int, ids: IdRange) -> dict[str, object]:

@@ -4,7 +4,7 @@
 """
 
 import gc
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -14,9 +14,11 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import mysql
 
 from app.domain.audience import CUSTOMERS
+from app.domain.choice import is_most_of_its_range
 from app.domain.greeting import PLACEHOLDERS, is_placeholder
 from app.domain.moments import in_zone
 from app.domain.people import People
+from app.store import literals
 from app.store.database import fetch, fetch_packed, zone_of
 from app.store.tables import Id, customers
 
@@ -133,6 +135,22 @@ def ids_between(connection: Connection, audience: str, after_id: int, to_id: int
     return [row[0] for row in fetch(connection, statement, (after_id, to_id))]
 
 
+def ids_after(connection: Connection, audience: str, after_id: int, limit: int) -> list[int]:
+    """The first `limit` above this one, in order."""
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    there = quoted(connection, audience)
+    statement = f"SELECT id FROM {there} WHERE id > {mark} ORDER BY id LIMIT {mark}"  # noqa: S608
+    return [row[0] for row in fetch(connection, statement, (after_id, limit))]
+
+
+def ids_among(connection: Connection, audience: str, ids: Sequence[int]) -> Iterator[int]:
+    """Those of these, ascending, that are there."""
+    there = quoted(connection, audience)
+    for at in range(0, len(ids), _ASKED_AT_ONCE):
+        listed = literals.numbers(ids[at : at + _ASKED_AT_ONCE])
+        yield from (row[0] for row in fetch(connection, f"SELECT id FROM {there} WHERE id IN ({listed})"))  # noqa: S608
+
+
 def some(connection: Connection, audience: str, ids: Sequence[int]) -> list[tuple[int, str, str]]:
     """Id, mobile and name of each of these who is there."""
     there = table_of(audience)
@@ -165,11 +183,15 @@ def page(
 
 def listed(connection: Connection, audience: str, ids: Sequence[int], columns: Sequence[str] = ()) -> People:
     """Those of these ids, ascending, who are there; see `page`."""
+    if len(ids) > _ASKED_AT_ONCE and is_most_of_its_range(ids):
+        people, wanted = _read(connection, audience, ids[0] - 1, ids[-1], None, columns), {*ids}
+        people = people.without([place for place, number in enumerate(people.ids) if number not in wanted])
+        return _each_once(audience, people)
     read: list[People] = []
     for at in range(0, len(ids), _ASKED_AT_ONCE):
         some = ids[at : at + _ASKED_AT_ONCE]
         read.append(_read(connection, audience, some[0] - 1, some[-1], None, columns, some))
-    return _each_once(audience, People.of([each for people in read for each in people]))
+    return _each_once(audience, People.joined(read))
 
 
 class Pages:

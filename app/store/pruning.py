@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Connection
 
 from app.domain.campaign import State
-from app.store.tables import campaigns, duplicates, heirs, intents, late, message_parts, messages, rejects
+from app.store.tables import campaigns, chosen, duplicates, heirs, intents, late, message_parts, messages, rejects
 
 
 class Detail(NamedTuple):
@@ -25,6 +25,7 @@ DETAILS = (
     Detail(heirs.c.keeper_id, 5_000),
     Detail(duplicates.c.first_id, 20),
     Detail(late.c.first_id, 20),
+    Detail(chosen.c.first_id, 20),
 )
 
 

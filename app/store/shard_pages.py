@@ -1,4 +1,5 @@
-"""Reads the customers of a shard in pages: everybody in a range of ids or, in a late shard, those on a list."""
+"""Reads the customers of a shard in pages: everybody in a range of ids, or those on a list: of whom the campaign is for
+some alone, and in a late shard."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -7,7 +8,8 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from app.domain.people import People
-from app.store import customers, late
+from app.store import chosen, customers, late
+from app.store.campaigns import Campaign
 from app.store.customers import Pages
 from app.store.shards import Shard
 
@@ -20,13 +22,16 @@ class ShardPages(Protocol):
 
 
 def pages_of(
-    connection: Connection, audience: str, shard: Shard, to_id: int, limit: int, columns: Sequence[str]
+    connection: Connection, campaign: Campaign, shard: Shard, to_id: int, limit: int, columns: Sequence[str]
 ) -> ShardPages:
     """The shard's pages up to `to_id`, of at most `limit`; a customer is in one shard of a campaign at most."""
     if shard.late:
         ids = late.of_shard(connection, shard.campaign_id, shard.number).ids
-        return _Listed(audience, ids, to_id, limit, columns)
-    pages = Pages(audience, to_id, limit, columns)
+        return _Listed(campaign.audience, ids, to_id, limit, columns)
+    pages: ShardPages = Pages(campaign.audience, to_id, limit, columns)
+    if campaign.chosen:
+        theirs = chosen.between(connection, campaign.id, shard.after_id, to_id)
+        pages = _Listed(campaign.audience, theirs, to_id, limit, columns)
     late_ids = late.of_campaign(connection, shard.campaign_id).ids
     return _Without(pages, late_ids) if late_ids else pages
 
@@ -52,7 +57,7 @@ class _Listed:
 class _Without:
     """Everybody on the pages but these, who are in another shard."""
 
-    def __init__(self, pages: Pages, ids: Sequence[int]) -> None:
+    def __init__(self, pages: ShardPages, ids: Sequence[int]) -> None:
         self._pages = pages
         self._ids = ids
 

@@ -70,12 +70,15 @@ campaigns = sa.Table(
     sa.Column("receipts_for_s", sa.Integer, nullable=False, server_default="259200"),
     sa.Column("pruned_at", UtcTime),
     sa.Column("audience", ExactName, nullable=False, server_default="customers"),
+    sa.Column("chosen", ExactName, nullable=False, server_default=""),
 )
 """Without `allow_duplicates` nothing is sent before `prepared_at` says that the duplicates are known. `halted_ms` is
 for how long it was paused or failed before it went on or was cancelled; since `halted_since_ms` (Unix time) it is so
 again. `receipts_for_s` is for how long after `finished_at` it goes on learning from receipts, as its gateway had it at
 the trigger. Since `pruned_at` nobody counts on anything of it but this row and those of its shards.
-`audience` is the table or view of those whom it greets: a customer is whoever stands there, by the ids of it alone."""
+`audience` is the table or view of those whom it greets: a customer is whoever stands there, by the ids of it alone.
+`chosen` is '' where it is for all of them; else it is for those in the table `chosen`, and says how they were chosen,
+see app/domain/choice.py."""
 
 
 def _of_campaign() -> sa.Column[int]:
@@ -139,6 +142,28 @@ late = sa.Table(
 )
 """Customers who were not there yet when their turn passed, and are in a shard of their own: up to 8,000 ids in a row,
 ascending from `first_id`, u32 each, little-endian; `not_sent` are those among them whose number has a message."""
+
+chosen = sa.Table(
+    "chosen",
+    metadata,
+    _of_campaign(),
+    sa.Column("first_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("last_id", sa.BigInteger, nullable=False),
+    sa.Column("ids", sa.LargeBinary, nullable=False),
+)
+"""Whom a campaign is for that is not for all of its audience: those of the ids it was given who were there at the
+trigger, or its sample. Up to 8,000 in a row, ascending, from `first_id` to `last_id`; u32 each, little-endian."""
+
+id_lists = sa.Table(
+    "id_lists",
+    metadata,
+    sa.Column("name", ExactName, primary_key=True),
+    sa.Column("first_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("ids", sa.LargeBinary, nullable=False),
+    sa.Column("made_at", UtcTime, nullable=False),
+)
+"""Ids that a command was given, on their way to a trigger that names them; packed as in `chosen`. They are removed when
+the command is done, those of one that was killed a day later."""
 
 rejects = sa.Table(
     "rejects",

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from app.campaigns.start import dispatch
 from app.domain.campaign import LOG
+from app.domain.choice import Choice
 from app.domain.orders import Outcome, ShardOrder
 from app.sending.shard import send_shard
 from app.store import campaigns, shards
@@ -37,6 +38,7 @@ def trigger(
     columns: Collection[str] = (),
     gateway: str = LOG,
     audience: str | None = None,
+    choice: Choice | None = None,
 ) -> Campaign:
     """A campaign; unless told otherwise one that needs no preparation."""
     return dispatch(
@@ -48,6 +50,7 @@ def trigger(
         added_columns=columns,
         gateway=gateway,
         audience=audience,
+        choice=choice,
     ).campaign
 
 
@@ -87,9 +90,10 @@ def run(
     columns: Collection[str] = (),
     gateway: str = LOG,
     audience: str | None = None,
+    choice: Choice | None = None,
 ) -> Campaign:
     """A campaign from its trigger to its end."""
-    campaign = trigger(database, name, shard_size, template, columns=columns, audience=audience)
+    campaign = trigger(database, name, shard_size, template, columns=columns, audience=audience, choice=choice)
     for shard in shards_of(database, campaign):
         assert send(database, logs, campaign, shard.number) is Outcome.COMPLETE
         with writing(database) as connection:
