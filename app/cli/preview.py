@@ -7,11 +7,14 @@ import typer
 from app import config, console
 from app.campaigns.checked_audience import checked_audience
 from app.campaigns.preview import preview as look_ahead
+from app.catalogue import say
+from app.cli.choice import OnlyIds, SampleOf, choice_of, chosen
 from app.cli.preview_view import preview_facts, preview_text
 from app.cli.shared import Audience, Json, Masked, TemplateText, opened
 from app.cli.warnings import warn_of, warn_of_genders
 from app.console import out
 from app.domain.audience import CUSTOMERS
+from app.domain.campaign import check_name
 from app.domain.greeting import DEFAULT_TEMPLATE
 from app.gateways.networks import outgoing
 
@@ -25,6 +28,11 @@ def preview(
         str | None, typer.Option(help="Count as this gateway sends, see `gateways`; SMS_GATEWAY by default.")
     ] = None,
     audience: Audience = CUSTOMERS,
+    only_ids: OnlyIds = None,
+    sample: SampleOf = None,
+    campaign: Annotated[
+        str, typer.Option(help="With --sample: show the one that a campaign of this name would have.")
+    ] = "",
     masked: Masked = False,
     as_json: Json = False,
 ) -> None:
@@ -32,7 +40,10 @@ def preview(
     settings = config.load()
     added = settings.template_columns
     by = outgoing(settings, gateway or settings.sms_gateway)
+    choice = choice_of(only_ids, sample)
     database = opened(settings)
+    audience = checked_audience(database, audience)
+    ids, not_there = chosen(database, audience, choice, check_name(campaign) if campaign else "")
     found = look_ahead(
         database,
         template,
@@ -40,11 +51,14 @@ def preview(
         added_columns=added,
         masked=masked,
         by=by,
-        audience=checked_audience(database, audience),
+        audience=audience,
+        ids=ids,
     )
     warn_of(template)
     warn_of_genders(found.estimate.genders)
     if as_json:
-        console.print_json(preview_facts(found, by.price if by else None))
+        console.print_json(preview_facts(found, by.price if by else None, not_there))
     else:
+        if not_there:
+            out.print(say("chosen.not_there", count=not_there))
         out.print(preview_text(found, by.price if by else None))

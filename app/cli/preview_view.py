@@ -76,8 +76,8 @@ def _genders(estimate: Estimate) -> Text:
     return Text(say("preview.genders", shown=shown or say("preview.nobody")))
 
 
-def preview_facts(preview: Preview, price: Price | None = None) -> dict[str, Any]:
-    """The same for `--json`."""
+def preview_facts(preview: Preview, price: Price | None = None, not_there: int = 0) -> dict[str, Any]:
+    """The same for `--json`; so many ids that were given are `not_there`."""
     estimate = preview.estimate
     return {
         "examples": [
@@ -94,6 +94,7 @@ def preview_facts(preview: Preview, price: Price | None = None) -> dict[str, Any
         ],
         "estimate": {
             "audience": estimate.audience,
+            "not_there": not_there,
             "sampled": estimate.sampled,
             "exact": estimate.is_exact,
             "messages": estimate.messages,

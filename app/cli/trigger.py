@@ -8,6 +8,7 @@ import typer
 from app import catalogue, config, console
 from app.catalogue import say
 from app.cli.asking import asked
+from app.cli.choice import OnlyIds, SampleOf, choice_of, named
 from app.cli.shared import Ca, Name, OptionalAudience, OptionalTemplate, Tls, Yes
 from app.cli.warnings import warn_of
 from app.cli.watch_view import WatchView
@@ -38,12 +39,16 @@ def trigger(
         str | None, typer.Option(help="One of the templates that the gateway's provider approved, by its name here.")
     ] = None,
     audience: OptionalAudience = None,
+    only_ids: OnlyIds = None,
+    sample: SampleOf = None,
     yes: Yes = False,
     tls: Tls = False,
     ca: Ca = None,
 ) -> None:
     """Start a campaign through the running server. The same name again starts nothing and says so."""
-    remote = Remote(config.load(), tls=tls, ca=ca)
+    settings = config.load()
+    remote = Remote(settings, tls=tls, ca=ca)
+    choice = choice_of(only_ids, sample)
     if template and not template.isspace():  # else it is refused
         warn_of(template)
     request = Trigger(
@@ -55,7 +60,13 @@ def trigger(
         template_name=template_name,
         audience=audience,
     )
-    ask = _watch if then_watch else _start
+    with named(settings, choice) as chosen:
+        _ask(remote, replace(request, **chosen), yes=yes)
+
+
+def _ask(remote: Remote, request: Trigger, *, yes: bool) -> None:
+    """And once more, where the server wants to know that somebody agrees to what it costs."""
+    ask = _watch if request.then_watch else _start
     try:
         ask(remote, request)
     except Refused as error:
@@ -85,6 +96,10 @@ def _say_answer(facts: Facts) -> None:
     except (KeyError, TypeError):  # of another version
         answer = None
     out.print(catalogue.ours().word_or(answer, str(facts["message"])))
+    if isinstance(chosen := facts.get("chosen"), int):
+        out.print(say("chosen", count=chosen))
+        if isinstance(not_there := facts.get("not_there"), int) and not_there:
+            out.print(say("chosen.not_there", count=not_there))
 
 
 def _say_state(facts: Facts) -> None:

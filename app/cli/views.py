@@ -172,6 +172,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "gateway": campaign.gateway,
         "template_name": campaign.template_name,
         "audience_name": campaign.audience,
+        "chosen": campaign.chosen,
         "created_at": campaign.created_at.isoformat(),
         "finished_at": campaign.finished_at.isoformat() if campaign.finished_at else None,
         "settled": snapshot.is_settled,

@@ -227,6 +227,8 @@ def _chosen_pages(database: Engine, campaign: Campaign, run: Run) -> Iterator[Nu
         ids = np.array(chosen.between(connection, campaign.id, run.after_id, run.to_id), np.uint64)
         for some in numbers.slices(ids):
             yield numbers.page(connection, campaign.audience, int(some[0]) - 1, int(some[-1]), some)
+    if not len(ids):
+        yield NOBODY
 
 
 def _merge(database: Engine, audience: str, runs: list[Run], watch: _Watch) -> Repeats:

@@ -107,9 +107,13 @@ def read_progress(facts: Facts) -> Progress:
         raise ValueError("not a progress line of this protocol") from error
 
 
-def accepted(campaign: str, shards: Sequence[int], state: str, *, as_json: bool) -> bytes:
-    """A new campaign is on its way. Of very many tasks the first are named, and how many there are."""
-    return _line({"ok": True, "created": True, "campaign": campaign, "state": state, **_tasks(shards)}, as_json)
+def accepted(
+    campaign: str, shards: Sequence[int], state: str, *, as_json: bool, chosen: int | None = None, not_there: int = 0
+) -> bytes:
+    """A new campaign is on its way. Of very many tasks the first are named, and how many there are. `chosen`: for how
+    many of its audience it is, where it is for some; so many ids that were given are `not_there`."""
+    facts = {"ok": True, "created": True, "campaign": campaign, "state": state, **_tasks(shards)}
+    return _line(facts if chosen is None else facts | {"chosen": chosen, "not_there": not_there}, as_json)
 
 
 def _tasks(shards: Sequence[int]) -> Facts:

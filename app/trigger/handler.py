@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from weakref import WeakValueDictionary
 
@@ -15,9 +15,11 @@ from app.campaigns.spending import Spending
 from app.campaigns.start import Dispatched, dispatch, look_up
 from app.config import Config
 from app.domain.campaign import Verb
+from app.domain.choice import Choice, Sample, these
 from app.errors import AppError, BadRequest, Pruned, UnknownCampaign, WrongState
 from app.gateways.base import Network
 from app.sentence import Sentence
+from app.store import id_lists
 from app.store.campaigns import Campaign
 from app.store.database import keep_alive
 from app.store.faults import may_pass, reason
@@ -152,9 +154,14 @@ class Handler:
                 done = await self._asking.run(look_up, self._database, request.campaign)
             else:
                 done = await self._asking.run(self._start, request)
-            answer = answers.accepted if done.created else answers.exists
             campaign = done.campaign
-            self._server.send(fd, answer(campaign.name, done.shards, campaign.state, as_json=as_json))
+            of = (campaign.name, done.shards, campaign.state)
+            answer = (
+                answers.accepted(*of, chosen=done.chosen, not_there=done.not_there, as_json=as_json)
+                if done.created
+                else answers.exists(*of, as_json=as_json)
+            )
+            self._server.send(fd, answer)
         if done.created:
             log.info("campaign triggered", extra={"campaign": campaign.name, "shards": len(done.shards)})
             self._nudge()
@@ -175,7 +182,20 @@ class Handler:
             template_name=request.template_name,
             spending=Spending(self._config.sms_ask_above, request.confirm),
             audience=request.audience,
+            choice=self._choice(request),
         )
+
+    def _choice(self, request: Trigger) -> Choice | None:
+        """Whom of the audience is meant; None: everybody. Raises BadRequest where a list is not there."""
+        if request.sample is not None:
+            return Sample(request.sample)
+        ids: Sequence[int] | None = request.only_ids
+        if request.only_list is not None:
+            with self._database.connect() as connection:
+                ids = id_lists.read(connection, request.only_list)
+            if not ids:
+                raise BadRequest("bad_choice.no_list")
+        return None if ids is None else these(ids)
 
     def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:
         """The request in a body; None where a token is set and it does not bear it, whatever else it says. Raises

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.domain.choice import HIGHEST_ID
 from app.errors import BadRequest
 
 HEADER_BYTES = 4
@@ -18,8 +19,10 @@ _VERBS = ("pause", "resume", "cancel")
 _FIELDS: dict[str, type] = {
     **{"campaign": str, "template": str, "watch": bool, "token": str, "allow_duplicates": bool, "gateway": str},
     **{"template_name": str, "confirm": int, "audience": str},
+    **{"only_ids": list, "only_list": str, "sample": int},
     **dict.fromkeys(_VERBS, str),
 }
+_CHOICES = ("only_ids", "only_list", "sample")
 _TOKEN = re.compile(rb'"token"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
 
 
@@ -31,7 +34,9 @@ class Trigger:
     With `allow_duplicates` a number that several customers have gets a message for each; None is no, for a new one.
     `gateway` is the way out by its name; None is the server's default, for a new one. `template_name` is one of those
     that its provider approved, in place of `template`. `confirm` is how many parts are agreed to, where the server asks
-    for that. `audience` is the table or view of those to greet; None is `customers`, for a new one.
+    for that. `audience` is the table or view of those to greet; None is `customers`, for a new one. It is for
+    all of them, or for some: those with `only_ids`, with the ids that a command put into the database under the name
+    `only_list`, or a `sample` of so many.
     """
 
     campaign: str
@@ -43,6 +48,9 @@ class Trigger:
     template_name: str | None = None
     confirm: int | None = None
     audience: str | None = None
+    only_ids: tuple[int, ...] | None = None
+    only_list: str | None = None
+    sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +109,25 @@ def parse(body: bytes) -> Trigger | Watch | Control:
     if len(verbs) + ("campaign" in fields) != 1:
         raise BadRequest("bad_field.one_of")
     if not verbs:
-        return Trigger(then_watch=fields.pop("watch", False), **fields)
+        return Trigger(then_watch=fields.pop("watch", False), **(fields | _choice(fields)))
     name, token = fields.pop(verbs[0]), fields.pop("token", "")
     if fields:
         raise BadRequest("bad_field.not_with", field=next(iter(fields)), verb=verbs[0])
     return Control(verbs[0], name, token)
+
+
+def _choice(fields: dict[str, Any]) -> dict[str, Any]:
+    """What is to be put right in fields that say whom of the audience is meant. Raises BadRequest."""
+    if sum(name in fields for name in _CHOICES) > 1:
+        raise BadRequest("bad_choice.both", fields=", ".join(_CHOICES))
+    if fields.get("sample", 1) < 1:
+        raise BadRequest("bad_field.not_a_count", field="sample")
+    if "only_ids" not in fields:
+        return {}
+    ids = fields["only_ids"]
+    if not ids or not all(type(each) is int and 1 <= each <= HIGHEST_ID for each in ids):
+        raise BadRequest("bad_field.not_ids", field="only_ids", most=HIGHEST_ID)
+    return {"only_ids": tuple(ids)}
 
 
 def _parse_watch(fields: dict[str, Any]) -> Watch:
@@ -136,6 +158,7 @@ def request(trigger: Trigger | Watch) -> bytes:
         fields["confirm"] = trigger.confirm
     if trigger.audience is not None:
         fields["audience"] = trigger.audience
+    fields |= {name: value for name in _CHOICES if (value := getattr(trigger, name)) is not None}
     if trigger.then_watch:
         fields["watch"] = True
     if trigger.token:

@@ -135,10 +135,12 @@ def test_a_message_of_theirs_is_tried_again(crowded, logs):
     assert {row.state for row in rows_of(crowded, campaign)} == {Delivery.ACCEPTED}
 
 
-@pytest.mark.parametrize("ids", [[2, 3, 4, 9], [2, 3, 30, 40]], ids=["near each other", "far apart"])
+@pytest.mark.parametrize(
+    "ids", [[2, 3, 4, 9], [2, 3, 30, 40], [39, 40]], ids=["near each other", "far apart", "at the end"]
+)
 def test_a_number_is_taken_by_those_alone_who_are_meant(database, logs, ids):
     shared = person(1)[3]
-    people = [(each[0], each[1], each[2], shared if each[0] in {1, 3, 9, 40} else each[3]) for each in CROWD]
+    people = [(each[0], each[1], each[2], shared if each[0] in {1, 3, 9, 39, 40} else each[3]) for each in CROWD]
     move_in(database, people)
     campaign = trigger(database, "a", 100, allow_duplicates=False, choice=these(ids))
 

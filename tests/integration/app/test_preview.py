@@ -141,6 +141,7 @@ def test_the_command_speaks_json(app, sqlite, monkeypatch):
     ]
     assert facts["estimate"] == {
         "audience": 2,
+        "not_there": 0,
         "sampled": 2,
         "exact": True,
         "messages": 1,

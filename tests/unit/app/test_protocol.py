@@ -72,6 +72,16 @@ def test_only_the_name_must_be_there():
         (b'{"pause": "a", "watch": true}', "bad_field"),
         (b'{"cancel": "a", "template": "x"}', "bad_field"),
         (b'{"cancel": true}', "bad_field"),
+        (b'{"campaign": "a", "only_ids": 5}', "bad_field"),
+        (b'{"campaign": "a", "only_ids": []}', "bad_field"),
+        (b'{"campaign": "a", "only_ids": [1, 0]}', "bad_field"),
+        (b'{"campaign": "a", "only_ids": [1, true]}', "bad_field"),
+        (b'{"campaign": "a", "only_ids": [4294967296]}', "bad_field"),
+        (b'{"campaign": "a", "only_ids": ["1"]}', "bad_field"),
+        (b'{"campaign": "a", "sample": 0}', "bad_field"),
+        (b'{"campaign": "a", "sample": 1.5}', "bad_field"),
+        (b'{"campaign": "a", "sample": 5, "only_ids": [1]}', "bad_choice"),
+        (b'{"pause": "a", "sample": 5}', "bad_field"),
         (b'{"finish": "a"}', "unknown_field"),
         (b"{", "bad_json"),
         (b'{"campaign": "a"} x', "bad_json"),
@@ -129,7 +139,22 @@ def test_any_bytes_are_a_request_or_a_refusal_and_the_answer_is_one_line(body):
         assert not as_json or json.loads(answer)["message"]
 
 
-@given(st.builds(Trigger, st.text(), st.text(), st.booleans(), st.text(), audience=st.none() | st.text()))
+choices = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"only_ids": st.lists(st.integers(1, 2**32 - 1), min_size=1).map(tuple)}),
+    st.fixed_dictionaries({"only_list": st.text()}),
+    st.fixed_dictionaries({"sample": st.integers(1)}),
+)
+
+
+@given(
+    st.builds(
+        lambda *of, audience, choice: Trigger(*of, audience=audience, **choice),
+        *(st.text(), st.text(), st.booleans(), st.text()),
+        audience=st.none() | st.text(),
+        choice=choices,
+    )
+)
 def test_a_request_comes_back_as_it_was_made(trigger):
     assert parse(requests.request(trigger)) == trigger
 
