@@ -94,17 +94,20 @@ def preview(
     by: Outgoing | None = None,
     audience: str = CUSTOMERS,
     ids: Sequence[int] | None = None,
+    template_name: str = "",
 ) -> Preview:
     """The first, the middle and the last message of a sample, or that of one customer, and an estimate.
 
     `added_columns`: see checked_template. `masked`: the middle of mobiles is made unreadable. `by`: the gateway, whose
     way to cut a text counts, and what it does not take is not greeted; without one a text is counted as phones join
     parts most often, with a reference of 8 bits. `audience`: a table or view that is checked. `ids`: of those of it
-    whom the campaign is for, where it is not for all.
+    whom the campaign is for, where it is not for all. `template_name`: under which the gateway has the template, see
+    checked_template.text_of; who has a value that its provider refuses is not greeted.
     Raises BadRequest for the template and UnknownCustomer.
     """
     template = check_template(database, template_text, added_columns, audience=audience)
-    seen = _look(database, audience, template, by, ids)
+    way = _Way(by, template_name)
+    seen = _look(database, audience, template, way, ids)
     if customer_id is None:
         greeted = list(seen.page.greeted)
         shown = [greeted[at] for at in sorted({0, len(greeted) // 2, len(greeted) - 1})[:EXAMPLES]] if greeted else []
@@ -113,14 +116,46 @@ def preview(
             shown = [*customers.page(connection, audience, customer_id - 1, customer_id, 1, template.columns)]
         if not shown:
             raise UnknownCustomer(customer_id)
-    return Preview([_example(template, each, by, masked=masked) for each in shown], seen.estimate)
+    return Preview([_example(template, each, way, masked=masked) for each in shown], seen.estimate)
 
 
 def estimate(
-    database: Engine, audience: str, template: Template, by: Outgoing, ids: Sequence[int] | None = None
+    database: Engine,
+    audience: str,
+    template: Template,
+    by: Outgoing,
+    ids: Sequence[int] | None = None,
+    template_name: str = "",
 ) -> Estimate:
     """What a campaign by this gateway would come to; to some of the audience with `ids`."""
-    return _look(database, audience, template, by, ids).estimate
+    return _look(database, audience, template, _Way(by, template_name), ids).estimate
+
+
+class _Way:
+    """How messages go out: by a gateway, under the name that it has for their template, or None by no certain one."""
+
+    def __init__(self, by: Outgoing | None, template_name: str = "") -> None:
+        self._by = by
+        self._name = template_name
+        self._word = by.wording(template_name) if by else None
+
+    def texts(self, page: Page) -> list[str]:
+        """What those who are greeted read."""
+        texts = page.text.split("\n")[:-1]
+        return [self._by.message(each, self._name)[0] for each in texts] if self._by else texts
+
+    def costs(self, page: Page) -> list[Cost | Reason]:
+        """What each of them costs, or why they are not sent."""
+        costs = list(map(cost, self.texts(page)))
+        if self._by is None or self._word is None:
+            return [*costs]
+        _, parts = self._word(page)
+        return [self._sorted(each, count) for each, count in zip(costs, parts, strict=True)]
+
+    def _sorted(self, found: Cost, parts: int) -> Cost | Reason:
+        if not parts:
+            return Reason.BAD_VALUE
+        return Reason.TOO_LONG if self._by and parts > self._by.max_parts else replace(found, parts=parts)
 
 
 class _Seen(NamedTuple):
@@ -130,7 +165,7 @@ class _Seen(NamedTuple):
     estimate: Estimate
 
 
-def _look(database: Engine, audience: str, template: Template, by: Outgoing | None, ids: Sequence[int] | None) -> _Seen:
+def _look(database: Engine, audience: str, template: Template, way: _Way, ids: Sequence[int] | None) -> _Seen:
     with database.connect() as connection:
         if ids is None:
             max_id = customers.max_id(connection, audience)
@@ -140,7 +175,7 @@ def _look(database: Engine, audience: str, template: Template, by: Outgoing | No
             in_all = len(ids)
             people = sample_of(connection, audience, ids, template.columns)
     page = prepare(template, People.of(people))
-    costs = [each for line in page.text.split("\n")[:-1] if not _is_too_long(each := _outgoing(by, line)[1], by)]
+    costs = [each for each in way.costs(page) if isinstance(each, Cost)]
     parts = [each.parts for each in costs]
     found = Estimate(
         # Somebody may have moved in between the count and the sample.
@@ -156,27 +191,16 @@ def _look(database: Engine, audience: str, template: Template, by: Outgoing | No
     return _Seen(page, found)
 
 
-def _outgoing(by: Outgoing | None, text: str) -> tuple[str, Cost]:
-    """The text as it goes out."""
-    if by is None:
-        return text, cost(text)
-    text, parts = by.message(text)
-    return text, replace(cost(text), parts=parts)
-
-
-def _is_too_long(found: Cost, by: Outgoing | None) -> bool:
-    return by is not None and found.parts > by.max_parts
-
-
-def _example(template: Template, customer: Customer, by: Outgoing | None, *, masked: bool) -> Example:
+def _example(template: Template, customer: Customer, way: _Way, *, masked: bool) -> Example:
     page = prepare(template, People.of([customer]))
     if not page.greeted:
         return Example(customer[0], "", None, page.rejects[0].reason)
-    text, how_much = _outgoing(by, page.text.removesuffix("\n"))
-    if _is_too_long(how_much, by):
-        return Example(customer[0], "", None, Reason.TOO_LONG)
+    (how_much,) = way.costs(page)
+    if isinstance(how_much, Reason):
+        return Example(customer[0], "", None, how_much)
+    (text,) = way.texts(page)
     if masked:
         # First where it stands, for in a message a digit may follow it; then wherever else the message has one.
         greeted = replace(page.greeted, mobiles=[*map(mask, page.greeted.mobiles)])
-        text, _ = _outgoing(by, mask(template.fill(greeted).removesuffix("\n")))
+        (text,) = way.texts(replace(page, text=mask(template.fill(greeted))))
     return Example(customer[0], text, how_much, None)

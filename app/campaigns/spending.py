@@ -31,12 +31,13 @@ class Spending:
         template: Template,
         by: Outgoing,
         ids: Sequence[int] | None = None,
+        template_name: str = "",
     ) -> None:
         """Raises BadRequest where it would be more. Where the gateway has no price nobody can tell. `ids`: of whom the
-        campaign is for, where it is not for all."""
+        campaign is for, where it is not for all; `template_name`: see Outgoing."""
         if self.most is None or by.price is None:
             return
-        parts = estimate(database, audience, template, by, ids).total_sms
+        parts = estimate(database, audience, template, by, ids, template_name).total_sms
         is_agreed = self.confirmed_parts is not None and parts <= self.confirmed_parts * TOLERANCE
         if by.price.of(parts) > Decimal(str(self.most)) and not is_agreed:
             facts = {"campaign": name, "gateway": by.name, "parts": parts, "sum": by.price.shown(parts)}

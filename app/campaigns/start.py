@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.campaigns.checked_audience import HIGHEST_ID, check_audience, check_ids
-from app.campaigns.checked_template import check_template
+from app.campaigns.checked_template import check_template, text_of
 from app.campaigns.choosing import choose
 from app.campaigns.spending import ANYTHING, Spending
 from app.domain.audience import CUSTOMERS
@@ -78,7 +78,9 @@ def dispatch(
     text = DEFAULT_TEMPLATE if template is None else template
     compiled = check_template(database, text, added_columns, audience=greeted)
     if networks is not None and chosen != LOG:
-        _check_gateway(database, name, chosen, template, compiled, networks, spending, greeted, ids)
+        _check_gateway(
+            database, name, chosen, template, compiled, networks, spending, greeted, ids, template_name or ""
+        )
     network = (networks or {}).get(chosen)
     receipts_for_s = RECEIPTS_FOR_S if network is None else network.receipts_for_s
     of = (name, text, shard_size, chosen, template_name or "", receipts_for_s, greeted)
@@ -131,22 +133,14 @@ def _named(
     template: str | None,
     template_name: str | None,
 ) -> str | None:
-    """The text under this name of a template; raises BadRequest where text and name do not fit the gateway. A campaign
-    that is there already has its text."""
+    """See text_of. A campaign that is there already has its text."""
     if template is not None and template_name is not None:
         raise BadRequest("template_twice")
     with database.connect() as connection:
         campaign = campaigns.find(connection, name)
     if campaign is not None:
         return template if template_name is None else campaign.template
-    known = network.templates if network else {}
-    if not known:
-        if template_name is not None:
-            raise BadRequest("no_named_templates", gateway=gateway[:64])
-        return template
-    if template_name is None or template_name not in known:
-        raise BadRequest("unknown_template", gateway=gateway, known=", ".join(known))
-    return known[template_name]
+    return text_of(network, gateway, template, template_name)
 
 
 def _check_gateway(
@@ -159,6 +153,7 @@ def _check_gateway(
     spending: Spending,
     audience: str,
     ids: Sequence[int] | None,
+    template_name: str,
 ) -> None:
     """Raises BadRequest where a campaign with this name cannot be made. One that is there already is as it is."""
     with database.connect() as connection:
@@ -170,10 +165,10 @@ def _check_gateway(
         raise BadRequest("no_template", gateway=chosen)
     network = networks[chosen]
     shortest = compiled.fill(People.of([(1, "", "", None, *[""] * len(compiled.columns))])).rstrip("\n")
-    _, parts = network.message(shortest)
+    _, parts = network.message(shortest, template_name)
     if parts > network.max_parts:
         raise BadRequest("text_too_long", gateway=chosen, parts=parts, most=network.max_parts)
-    spending.check(database, name, audience, compiled, network, ids)
+    spending.check(database, name, audience, compiled, network, ids, template_name)
 
 
 def look_up(database: Engine, name: str) -> Dispatched:

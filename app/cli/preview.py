@@ -6,11 +6,12 @@ import typer
 
 from app import config, console
 from app.campaigns.checked_audience import checked_audience
+from app.campaigns.checked_template import text_of
 from app.campaigns.preview import preview as look_ahead
 from app.catalogue import say
 from app.cli.choice import OnlyIds, SampleOf, choice_of, chosen
 from app.cli.preview_view import preview_facts, preview_text
-from app.cli.shared import Audience, Json, Masked, TemplateText, opened
+from app.cli.shared import Audience, Json, Masked, OptionalTemplate, TemplateName, opened
 from app.cli.warnings import warn_of, warn_of_genders
 from app.console import out
 from app.domain.audience import CUSTOMERS
@@ -20,7 +21,8 @@ from app.gateways.networks import outgoing
 
 
 def preview(
-    template: TemplateText = DEFAULT_TEMPLATE,
+    template: OptionalTemplate = None,
+    template_name: TemplateName = None,
     customer: Annotated[
         int | None, typer.Option(min=1, max=2**32 - 1, help="Show the message of the customer with this id.")
     ] = None,
@@ -39,22 +41,27 @@ def preview(
     """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
     settings = config.load()
     added = settings.template_columns
-    by = outgoing(settings, gateway or settings.sms_gateway)
+    gateway = gateway or settings.sms_gateway
+    by = outgoing(settings, gateway)
+    text = text_of(by, gateway, template, template_name)
+    text = DEFAULT_TEMPLATE if text is None else text
     choice = choice_of(only_ids, sample)
     database = opened(settings)
     audience = checked_audience(database, audience)
     ids, not_there = chosen(database, audience, choice, check_name(campaign) if campaign else "")
     found = look_ahead(
         database,
-        template,
+        text,
         customer,
         added_columns=added,
         masked=masked,
         by=by,
         audience=audience,
         ids=ids,
+        template_name=template_name or "",
     )
-    warn_of(template)
+    if template_name is None:
+        warn_of(text)
     warn_of_genders(found.estimate.genders)
     if as_json:
         console.print_json(preview_facts(found, by.price if by else None, not_there))

@@ -28,8 +28,10 @@ Ca = Annotated[
 
 _FILLED_IN = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 _TEMPLATE = typer.Option("--template", help=f"The message; {_FILLED_IN} and columns of the table are filled in.")
-TemplateText = Annotated[str, _TEMPLATE]
 OptionalTemplate = Annotated[str | None, _TEMPLATE]
+TemplateName = Annotated[
+    str | None, typer.Option(help="One of the templates that the gateway's provider approved, by its name here.")
+]
 
 
 def opened(settings: Config) -> Engine:

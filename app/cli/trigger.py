@@ -9,7 +9,7 @@ from app import catalogue, config, console
 from app.catalogue import say
 from app.cli.asking import asked
 from app.cli.choice import OnlyIds, SampleOf, choice_of, named
-from app.cli.shared import Ca, Name, OptionalAudience, OptionalTemplate, Tls, Yes
+from app.cli.shared import Ca, Name, OptionalAudience, OptionalTemplate, TemplateName, Tls, Yes
 from app.cli.warnings import warn_of
 from app.cli.watch_view import WatchView
 from app.cli.watching import Watching
@@ -35,9 +35,7 @@ def trigger(
     gateway: Annotated[
         str | None, typer.Option(help="By which way the messages go out, see `gateways`; SMS_GATEWAY by default.")
     ] = None,
-    template_name: Annotated[
-        str | None, typer.Option(help="One of the templates that the gateway's provider approved, by its name here.")
-    ] = None,
+    template_name: TemplateName = None,
     audience: OptionalAudience = None,
     only_ids: OnlyIds = None,
     sample: SampleOf = None,

@@ -30,9 +30,10 @@ class ApprovedNetwork(CloudNetwork):
         self.opt_out_key = account.opt_out_key
         self.templates: Mapping[str, str] = {name: each.text for name, each in account.templates.items()}
 
-    def message(self, text: str) -> tuple[str, int]:
+    def message(self, text: str, template_name: str = "") -> tuple[str, int]:
         """See Network. What a phone shows: the provider puts the signature before it."""
-        whole = f"【{self._account.signature}】{text}"
+        template = self._account.templates.get(template_name)
+        whole = f"【{(template and template.signature) or self._account.signature}】{text}"
         return whole, flat_parts(len(whole))
 
     def wording(self, template_name: str) -> Wording:

@@ -171,12 +171,20 @@ class Outgoing(Protocol):
     price: Price | None
     """Of one part; None where nobody said."""
 
-    def message(self, text: str) -> tuple[str, int]:
-        """The text as it is read, and in how many parts. Parts above the account's most are not sent."""
+    templates: Mapping[str, str]
+    """Texts that the provider approved, by the operator's name for each; nothing else can be sent then. Empty: any text
+    can."""
+
+    def message(self, text: str, template_name: str = "") -> tuple[str, int]:
+        """The text as it is read, and in how many parts. Parts above the account's most are not sent.
+        `template_name`: of one of `templates`, where there are any."""
 
     @property
     def max_parts(self) -> int:
         """Longest message that it takes."""
+
+    def wording(self, template_name: str) -> Wording:
+        """For one of `templates`, or '' where there are none. Raises ConfigError for one that is not there."""
 
 
 class Network(Outgoing, Protocol):
@@ -196,13 +204,6 @@ class Network(Outgoing, Protocol):
     calls: int
     """Messages in one call, where it is called: a lost answer leaves all of them in doubt. 0 where it takes one after
     the other over a link, and counts their parts."""
-
-    templates: Mapping[str, str]
-    """Texts that the provider approved, by the operator's name for each; nothing else can be sent then. Empty: any text
-    can."""
-
-    def wording(self, template_name: str) -> Wording:
-        """For one of `templates`, or '' where there are none. Raises ConfigError for one that is not there."""
 
     def check_account(self) -> None:
         """Raises ConfigError where nothing can even be tried: without a secret, as a rule."""

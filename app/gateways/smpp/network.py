@@ -50,7 +50,7 @@ class SmppNetwork(AccountNetwork):
         self.calls = 0
         self.templates: Mapping[str, str] = {}
 
-    def message(self, text: str) -> tuple[str, int]:
+    def message(self, text: str, template_name: str = "") -> tuple[str, int]:
         """See Network."""
         signature = self._account.signature
         text = text if text.startswith(signature) else signature + text

@@ -41,7 +41,7 @@ class TwilioNetwork(CloudNetwork):
         """See Network."""
         return plain(self.message)
 
-    def message(self, text: str) -> tuple[str, int]:
+    def message(self, text: str, template_name: str = "") -> tuple[str, int]:
         """See Network."""
         signature = self._account.signature
         text = text if text.startswith(signature) else signature + text

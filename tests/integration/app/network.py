@@ -52,7 +52,7 @@ class Network:
     def wording(self, template_name: str) -> Wording:
         return plain(self.message)
 
-    def message(self, text: str) -> tuple[str, int]:
+    def message(self, text: str, template_name: str = "") -> tuple[str, int]:
         return text, cost(text).parts
 
     def check_account(self) -> None:
