@@ -61,6 +61,6 @@ def _loss(connection: Connection, log_dir: Path, name: str, folder: str, *, to_c
     if len(found) != 1 or not folder or campaign.gateway != LOG:
         raise UnknownFolder(name, folder)
     ((owner, some),) = found.items()
-    if any(shards.may_be_alive(each) for each in some):
+    if any(each.is_held for each in some):
         raise FolderAlive(owner[:SHOWN])
     return Loss(owner, [each.number for each in some], sum(each.tally.sent for each in some))

@@ -48,7 +48,7 @@ def let_go_of_all(database: Engine, log_dir: Path, campaign: Campaign) -> list[i
             if each.lease_until_ms and each.state is not ShardState.FINISHED
         ]
     if campaign.gateway != LOG:  # nothing can be taken back: who is at it ends by itself
-        return [each.number for each in held if shards.may_be_alive(each)]
+        return [each.number for each in held if each.is_held]
     if not held or not log_dir.exists():
         return [each.number for each in held]
     left = []

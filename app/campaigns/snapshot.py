@@ -1,6 +1,5 @@
 """How far campaigns got, from the database."""
 
-import time
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -65,11 +64,10 @@ class Snapshot:
         return left / ids_per_s if ids_per_s else None
 
     def _under_way(self) -> list[Shard]:
-        now_ms = time.time_ns() // 1_000_000
         return [
             each
             for each in self.shards
-            if each.state is ShardState.OPEN and each.owner and each.lease_until_ms > now_ms and each.work_ms
+            if each.state is ShardState.OPEN and each.owner and each.is_held and each.work_ms
         ]
 
     @property

@@ -172,7 +172,7 @@ class Scheduler:
                 shard = shards.get(connection, order.campaign_id, order.number)
         except NoResultFound:  # somebody removed the campaign
             return False
-        return shard.lease_until_ms > time.time_ns() // 1_000_000
+        return shard.is_held
 
     async def _count_audiences(self) -> None:
         """Beside the sweeps: twenty million customers take some seconds, and shards are given out meanwhile."""

@@ -1,7 +1,7 @@
 """Rows of `shards`: who works on which, and how far it got."""
 
-import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
@@ -14,8 +14,7 @@ from app.store.clock import now_ms
 from app.store.tables import campaigns, shards
 
 LEASE_S = 30.0
-"""How long after its last checkpoint an owner is taken to be alive. Its shard stays its own after that, too."""
-
+"""How long after its last sign of life an owner is taken to be alive. Its shard stays its own after that, too."""
 
 _COUNTS = {
     "sent": shards.c.sent,
@@ -54,13 +53,14 @@ class Shard:
     epoch: int
     intended_id: int
     due_ms: int
+    late: bool
+    is_held: bool
+    """Whether somebody's lease was not over when this was read, by the database's clock."""
 
     @property
     def reached_id(self) -> int:
         """Everybody up to here is in `tally`."""
         return max(self.last_id, self.intended_id)
-
-    late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,6 @@ def added(tally: Tally) -> dict[str, ColumnElement[int]]:
     return {column.name: column + by for each, column in _COUNTS.items() if (by := getattr(tally, each))}
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def is_shard(campaign_id: int, number: int) -> ColumnElement[bool]:
     """The row of this shard."""
     return sa.and_(shards.c.campaign_id == campaign_id, shards.c.number == number)
@@ -107,8 +103,8 @@ def _is_unfinished() -> ColumnElement[bool]:
     return shards.c.state.in_([ShardState.OPEN, ShardState.SUSPECT])
 
 
-def _lease_from_now() -> int:
-    return _now_ms() + int(LEASE_S * 1000)
+def _lease(connection: Connection) -> ColumnElement[int]:
+    return now_ms(connection) + int(LEASE_S * 1000)
 
 
 def _may_be_taken_by(owner: str) -> ColumnElement[bool]:
@@ -117,19 +113,21 @@ def _may_be_taken_by(owner: str) -> ColumnElement[bool]:
     return shards.c.owner.in_(["", owner])
 
 
-def _waits_for_its_owner() -> ColumnElement[bool]:
+def _waits_for_its_owner(connection: Connection) -> ColumnElement[bool]:
     """Somebody has its log, and shows no sign of life."""
-    return sa.and_(shards.c.state != ShardState.FINISHED, shards.c.owner != "", shards.c.lease_until_ms < _now_ms())
+    is_silent = shards.c.lease_until_ms < now_ms(connection)
+    return sa.and_(shards.c.state != ShardState.FINISHED, shards.c.owner != "", is_silent)
 
 
-def may_be_alive(shard: Shard) -> bool:
-    """Whether some process may be writing its log."""
-    return shard.lease_until_ms >= _now_ms()
+def _rows(connection: Connection) -> sa.Select[Any]:
+    is_held = sa.case((shards.c.lease_until_ms >= now_ms(connection), 1), else_=0)
+    return sa.select(shards, is_held.label("is_held"))
 
 
-def _from_row(row: Row[tuple[object, ...]]) -> Shard:
+def _from_row(row: Row[Any]) -> Shard:
     fields = dict(row._mapping)
     state, audience = ShardState(fields.pop("state")), fields.pop("audience")
+    fields["is_held"] = bool(fields["is_held"])
     tally = Tally(**{each: fields.pop(column.name) for each, column in _COUNTS.items()}, audience=audience)
     if state is ShardState.FINISHED and tally.audience is not None:
         tally = replace(tally, gone=tally.audience - tally.met)
@@ -138,20 +136,20 @@ def _from_row(row: Row[tuple[object, ...]]) -> Shard:
 
 def of_campaign(connection: Connection, campaign_id: int) -> list[Shard]:
     """A campaign's shards, in order."""
-    rows = connection.execute(sa.select(shards).where(shards.c.campaign_id == campaign_id).order_by(shards.c.number))
+    rows = connection.execute(_rows(connection).where(shards.c.campaign_id == campaign_id).order_by(shards.c.number))
     return [_from_row(row) for row in rows]
 
 
 def between(connection: Connection, first_campaign_id: int, last_campaign_id: int) -> list[Shard]:
     """The shards of all campaigns from the first to the last id, in order."""
     in_range = shards.c.campaign_id.between(first_campaign_id, last_campaign_id)
-    rows = connection.execute(sa.select(shards).where(in_range).order_by(shards.c.campaign_id, shards.c.number))
+    rows = connection.execute(_rows(connection).where(in_range).order_by(shards.c.campaign_id, shards.c.number))
     return [_from_row(row) for row in rows]
 
 
 def get(connection: Connection, campaign_id: int, number: int) -> Shard:
     """The shard with this number, which is there."""
-    return _from_row(connection.execute(sa.select(shards).where(is_shard(campaign_id, number))).one())
+    return _from_row(connection.execute(_rows(connection).where(is_shard(campaign_id, number))).one())
 
 
 def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
@@ -192,7 +190,7 @@ def elsewhere(connection: Connection, owner: str) -> dict[tuple[int, str], list[
             campaigns.c.state == State.RUNNING,
             campaigns.c.gateway == LOG,
             shards.c.owner != owner,
-            _waits_for_its_owner(),
+            _waits_for_its_owner(connection),
         )
         .order_by(shards.c.campaign_id, shards.c.number)
     )
@@ -207,7 +205,7 @@ def abandon(connection: Connection, campaign_id: int, owner: str) -> None:
     have with the database first. Where there are signs of life nothing is changed."""
     connection.execute(
         shards.update()
-        .where(shards.c.campaign_id == campaign_id, shards.c.owner == owner, _waits_for_its_owner())
+        .where(shards.c.campaign_id == campaign_id, shards.c.owner == owner, _waits_for_its_owner(connection))
         .values(owner="", lease_until_ms=0, state=ShardState.SUSPECT)
     )
 
@@ -216,7 +214,7 @@ def uncounted(connection: Connection) -> list[Shard]:
     """Every shard that is under way and of which nobody knows how many customers it had. Where every id is done it is
     too late: who was deleted meanwhile would be taken for never there."""
     rows = connection.execute(
-        sa.select(shards)
+        _rows(connection)
         .where(shards.c.audience.is_(None), _is_unfinished(), shards.c.last_id < shards.c.to_id)
         .order_by(shards.c.campaign_id, shards.c.number)
     )
@@ -237,7 +235,7 @@ def claim(connection: Connection, campaign_id: int, number: int, owner: str) -> 
     changed = connection.execute(
         shards.update()
         .where(is_shard(campaign_id, number), shards.c.state != ShardState.FINISHED, _may_be_taken_by(owner), runs())
-        .values(owner=owner, lease_until_ms=_lease_from_now())
+        .values(owner=owner, lease_until_ms=_lease(connection))
     )
     if changed.rowcount != 1:
         raise ShardTaken("shard_taken", shard=number, campaign_id=campaign_id)
@@ -275,7 +273,7 @@ def _update_ours(connection: Connection, of: tuple[int, int, str, ShardState], *
     campaign_id, number, owner, state = of
     is_ours = sa.and_(is_shard(campaign_id, number), shards.c.owner == owner, shards.c.state == state)
     changed = connection.execute(
-        shards.update().where(is_ours, runs()).values(lease_until_ms=_lease_from_now(), **values)
+        shards.update().where(is_ours, runs()).values(lease_until_ms=_lease(connection), **values)
     )
     if changed.rowcount != 1:
         raise LeaseLost("lease_lost", shard=number, campaign_id=campaign_id)

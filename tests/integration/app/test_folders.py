@@ -1,8 +1,10 @@
 """Two folders of logs on one database: what was sent from one is never sent again from the other. In this process."""
 
 import io
+import time
 
 import pytest
+import sqlalchemy as sa
 
 from app.campaigns import abandon as module
 from app.campaigns import control as controlling
@@ -104,6 +106,27 @@ def test_a_folder_that_shows_signs_of_life_is_not_given_up(sqlite, logs, other):
         module.abandon(sqlite, logs, "a", str(other))
 
     assert shards_of(sqlite, campaign)[0].owner == owner_of(other)
+
+
+@pytest.mark.parametrize("apart_s", [-3600, 3600])
+def test_a_host_whose_clock_is_wrong_robs_nobody_and_is_taken_for_alive(mysql, logs, other, monkeypatch, apart_s):
+    campaign = begun_in(other, mysql)
+    now_ns = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + apart_s * 10**9)
+
+    with pytest.raises(FolderAlive):
+        module.abandon(mysql, logs, "a", str(other))
+    with mysql.connect() as connection:
+        assert shards.elsewhere(connection, owner_of(logs)) == {}
+    send(mysql, other, campaign, should_stop=after(1))
+    monkeypatch.undo()
+    with mysql.connect() as connection:
+        left_ms = connection.execute(
+            sa.select(shards.shards.c.lease_until_ms - sa.func.unix_timestamp() * 1000)
+        ).scalar_one()
+
+    assert shards_of(mysql, campaign)[0].is_held
+    assert left_ms <= (shards.LEASE_S + 2) * 1000
 
 
 def test_a_finished_shard_of_another_folder_is_not_waited_for(sqlite, logs, other, monkeypatch):
