@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.domain.campaign import State, Verb
+from app.domain.campaign import LOG, State, Verb
 from app.gateways.log_file.folder import log_path
 from app.sentence import Sentence
 from app.store import campaigns, shards
@@ -17,11 +17,13 @@ def close_shard(database: Engine, campaign_id: int, number: int) -> bool:
     return write(database, lambda connection: shards.finish(connection, campaign_id, number))
 
 
-def close_complete(database: Engine, log_dir: Path, owner: str) -> list[tuple[int, State]]:
-    """Finish every running campaign of which no shard is open, and give its id and new state. It fails instead when a
-    log in our folder is not as long as was written to it. Raises what the database raises."""
+def close_complete(
+    database: Engine, log_dir: Path, owner: str, campaign_id: int | None = None
+) -> list[tuple[int, State]]:
+    """Finish every running campaign, or this one, of which no shard is open, and give its id and new state. It fails
+    instead when a log in our folder is not as long as was written to it. Raises what the database raises."""
     with database.connect() as connection:
-        complete = campaigns.complete(connection)
+        complete = campaigns.complete(connection, campaign_id)
     states = [(campaign.id, _close(database, log_dir, owner, campaign)) for campaign in complete]
     return [(campaign_id, state) for campaign_id, state in states if state]
 
@@ -38,6 +40,8 @@ def _close(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> S
 
 def _find_damage(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> Sentence | None:
     """About the first log that is too short or too long."""
+    if campaign.gateway != LOG or not owner:  # no log was ever made in our folder
+        return None
     with database.connect() as connection:
         ours = [each for each in shards.of_campaign(connection, campaign.id) if each.owner == owner]
     for shard in ours:

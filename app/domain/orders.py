@@ -56,6 +56,21 @@ class PrepareReport:
 
 
 @dataclass(frozen=True, slots=True)
+class CensusOrder:
+    """To count every audience that is not counted yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class CensusReport:
+    """How that ended."""
+
+    order: CensusOrder
+    outcome: Outcome
+    reason: str = ""
+    """Why it is blocked: a text of the database."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """News of a shard that is done: how many were not greeted, for each reason, never who."""
 

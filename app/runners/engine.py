@@ -9,18 +9,21 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from app.config import Config
+from app.domain.orders import CensusOrder
 from app.domain.reject import Reason
 from app.errors import UnknownDocument
 from app.gateways.base import Network
 from app.gateways.log_file.folder import make_folder
 from app.gateways.networks import load_networks
 from app.runners import orders
+from app.runners.orders import Order
 from app.runners.receivers import add_receivers, stops_within_s
 from app.runners.scheduler import Scheduler
-from app.runners.work import Work
+from app.runners.work import Context, carry_out, count
 from app.store.customers import collect_rarely
 from app.store.database import LONG_S, open_configured
 from app.store.patience import Patience
+from app.threads import Threads
 from app.trigger import requests
 from app.trigger.exposure import check_protected
 from app.trigger.handler import Handler
@@ -41,6 +44,47 @@ FRAME_WITHIN_S = 10.0
 """How long a request may take from its first byte to its last."""
 
 
+class EngineRunner:
+    """Carries orders to the server's own task workers; the scheduler's own process counts customers, in a thread, so
+    that no task worker is kept from sending. To be made where the event loop runs."""
+
+    def __init__(self, server: Server, config: Config) -> None:
+        self._server = server
+        self._out: dict[int, Order] = {}
+        """By the task that carries it."""
+        self._patient = open_patiently(config)
+        self._threads = Threads("census", 1)
+        self._counting: asyncio.Task[None] | None = None
+        self.scheduler: Scheduler
+
+    def post(self, order: Order) -> None:
+        """See Runner."""
+        if isinstance(order, CensusOrder):
+            self._counting = asyncio.create_task(self._count(order))
+        else:
+            self._out[self._server.task(orders.write(order))] = order
+
+    def close(self) -> None:
+        """See Runner."""
+        if self._counting:
+            self._counting.cancel()
+        self._threads.close()
+        self._patient.dispose()
+
+    def back(self, task_id: int) -> Order | None:
+        """What the task carried, which is over."""
+        return self._out.pop(task_id, None)
+
+    async def _count(self, order: CensusOrder) -> None:
+        try:
+            report = await self._threads.run(count, order, self._patient)
+        except Exception as error:
+            log.exception("audience not counted")
+            self.scheduler.on_error(order, error)
+        else:
+            await self.scheduler.on_report(report)
+
+
 class Application:
     """What one process of the server holds. Made before the first fork, at work from `worker_start` on."""
 
@@ -52,6 +96,7 @@ class Application:
         self._token = token
         self._database = database
         self._handler: Handler
+        self._runner: EngineRunner | None = None
         self._scheduler: Scheduler | None = None
         self._scheduling: asyncio.Task[None] | None = None
 
@@ -72,13 +117,13 @@ class Application:
         )
         if worker_id == SCHEDULER:
             owner = make_folder(self._config.sms_log_dir)
-            self._scheduler = Scheduler(
+            self._runner = EngineRunner(server, self._config)
+            self._scheduler = self._runner.scheduler = Scheduler(
                 self._database,
                 self._config.sms_log_dir,
                 owner,
                 task_workers=self._config.sms_task_worker_num,
-                patient=open_patiently(self._config),
-                post=lambda order: server.task(orders.write(order)),
+                runner=self._runner,
                 changed=lambda campaign_id: self._changed(server, campaign_id),
                 is_stopping=lambda: server.stopping,
             )
@@ -116,7 +161,7 @@ class Application:
             for worker_id in range(self._config.sms_worker_num):
                 server.send_message(campaign_id, worker_id)
 
-        return Work(
+        context = Context(
             self._database,
             self._config.sms_log_dir,
             self._config.sms_slice_s,
@@ -124,23 +169,27 @@ class Application:
             tell=tell,
             on_rejected=lambda news: server.send_message(orders.write(news), self._listener_of_rejects),
             networks=self._networks,
-        ).carry_out(text)
+            open_patiently=lambda: open_patiently(self._config),
+        )
+        return carry_out(text, context)
 
     async def finish(self, server: Server, task_id: int, text: object) -> None:
-        if not self._scheduler:
+        if not (self._runner and self._scheduler):
             return
+        order = self._runner.back(task_id)
         try:
             report = orders.read_report(text)
         except UnknownDocument as error:  # of a task of a former life, which nobody here waits for
             if text:
                 log.warning("report is not known here, dropped", extra={"kind": error.kind, "version": error.version})
-            self._scheduler.on_error(task_id, error)
+            if order:
+                self._scheduler.on_error(order, error)
         else:
             await self._scheduler.on_report(report)
 
     def task_error(self, server: Server, task_id: int, error: TaskError) -> None:
-        if self._scheduler:
-            self._scheduler.on_error(task_id, error)
+        if self._runner and self._scheduler and (order := self._runner.back(task_id)):
+            self._scheduler.on_error(order, error)
 
     # ── news between processes ──────────────────────────────────────────────────────────────────
 

@@ -10,17 +10,29 @@ from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.domain.orders import PrepareOrder, PrepareReport, Rejected, ShardOrder, ShardReport
+from app.domain.orders import (
+    CensusOrder,
+    CensusReport,
+    PrepareOrder,
+    PrepareReport,
+    Rejected,
+    ShardOrder,
+    ShardReport,
+)
 from app.errors import UnknownDocument
 
 VERSION = 1
 """Of every kind. It goes up when this release would misread a document of the one before, or that one ours."""
 
-Order = ShardOrder | PrepareOrder
-Report = ShardReport | PrepareReport
+Order = ShardOrder | PrepareOrder | CensusOrder
+Report = ShardReport | PrepareReport | CensusReport
 
-_ORDERS: Mapping[str, type] = {"shard": ShardOrder, "prepare": PrepareOrder}
-_REPORTS: Mapping[str, type] = {"shard_report": ShardReport, "prepare_report": PrepareReport}
+_ORDERS: Mapping[str, type] = {"shard": ShardOrder, "prepare": PrepareOrder, "census": CensusOrder}
+_REPORTS: Mapping[str, type] = {
+    "shard_report": ShardReport,
+    "prepare_report": PrepareReport,
+    "census_report": CensusReport,
+}
 _NEWS: Mapping[str, type] = {"rejected": Rejected}
 _KINDS = {each: kind for kinds in (_ORDERS, _REPORTS, _NEWS) for kind, each in kinds.items()}
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {each: TypeAdapter(each) for each in _KINDS}

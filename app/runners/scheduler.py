@@ -15,13 +15,13 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 
-from app.campaigns.census import count_audiences
-from app.campaigns.finish import close_complete, close_shard
+from app.campaigns.finish import close_complete
 from app.catalogue import english
-from app.domain.campaign import State
-from app.domain.orders import Outcome, PrepareOrder, ShardOrder
+from app.domain.orders import CensusOrder, CensusReport, Outcome, PrepareOrder, ShardOrder
+from app.runners.base import Runner
 from app.runners.orders import Order, Report
 from app.runners.turns import Turns
+from app.runners.work import note_closed
 from app.sentence import read
 from app.store import campaigns, shards
 from app.store.faults import reason
@@ -37,8 +37,10 @@ TAKEN_PAUSE_S = 2.0
 LOST_AFTER_S = 600.0
 """An order that is out for so long, and at whose shard nobody is seen to work, is given out anew. One too many does no
 harm: a shard is claimed."""
-THREADS = 3
-"""One for the sweeps, one for the census, one for reports of tasks."""
+COUNT_EVERY_S = 1.0
+"""A shard that is new may be counted again so soon."""
+THREADS = 2
+"""One for the sweeps, one for reports of tasks."""
 
 
 @dataclass(slots=True)
@@ -58,9 +60,8 @@ def pause_after(failures: int) -> float:
 
 
 class Scheduler:
-    """`owner` is the name of the folder of logs, `task_workers` how many there are. `patient` is the database where it
-    may take its time, ours from now on: all customers are counted there. `post(order)` makes a task and returns its id;
-    `changed(campaign_id)` tells who watches. While `is_stopping()` no shard is given out."""
+    """`owner` is the name of the folder of logs, `task_workers` how many there are. `changed(campaign_id)` tells who
+    watches. While `is_stopping()` nothing is given out."""
 
     def __init__(
         self,
@@ -69,26 +70,23 @@ class Scheduler:
         owner: str,
         *,
         task_workers: int,
-        patient: Engine | None = None,
-        post: Callable[[Order], int],
+        runner: Runner,
         changed: Callable[[int], None],
         is_stopping: Callable[[], bool],
     ) -> None:
         self._database = database
-        self._patient = patient or database
         self._log_dir = log_dir
         self._owner = owner
-        self._post = post
+        self._runner = runner
         self._changed = changed
         self._is_stopping = is_stopping
-        self._turns = Turns[Order](task_workers)
-        self._posted: dict[Order, int] = {}
-        self._looked_for: dict[Order, float] = {}
+        self._turns = Turns[PrepareOrder | ShardOrder](task_workers)
+        self._posted: dict[PrepareOrder | ShardOrder, float] = {}
         """When it was posted, or seen to be worked on after that; monotonic seconds."""
+        self._is_counting = False
         self._pauses: dict[Order, _Pause] = {}
         self._nudge = asyncio.Event()
         self._threads = Threads("scheduler", THREADS)
-        self._census: asyncio.Task[None] | None = None
         self._said_elsewhere: dict[tuple[int, str], list[int]] = {}
 
     def nudge(self) -> None:
@@ -100,10 +98,8 @@ class Scheduler:
         try:
             await self._run()
         finally:
-            if self._census:
-                self._census.cancel()
+            self._runner.close()
             self._threads.close()
-            self._patient.dispose()
 
     async def _run(self) -> None:
         failures = 0
@@ -133,11 +129,11 @@ class Scheduler:
         await self._close_complete()
         for order in [*self._posted]:
             await self._look_for(order)
-        found = await self._threads.run(self._waiting)
+        found, has_uncounted = await self._threads.run(self._waiting)
         self._turns.renew([each for each in found if self._may_go_out(each)], self._posted)
         self._give_out()
-        if self._census is None or self._census.done():
-            self._census = asyncio.create_task(self._count_audiences())
+        if has_uncounted:
+            self._have_counted()
 
     def _may_go_out(self, order: Order) -> bool:
         pause = self._pauses.get(order)
@@ -146,25 +142,29 @@ class Scheduler:
     def _give_out(self) -> None:
         """As many as there is room for."""
         while not self._is_stopping() and (order := self._turns.take(self._posted)):
-            self._posted[order] = self._post(order)
-            self._looked_for[order] = time.monotonic()
+            self._runner.post(order)
+            self._posted[order] = time.monotonic()
+
+    def _have_counted(self) -> None:
+        """Beside the others: a campaign need not wait for it."""
+        census = CensusOrder()
+        if self._is_counting or self._is_stopping() or not self._may_go_out(census):
+            return
+        self._runner.post(census)
+        self._is_counting = True
 
     async def _look_for(self, order: Order) -> None:
         """Forget an order that does not come back, as when somebody removed the queue that it was in."""
-        if order not in self._posted or time.monotonic() < self._looked_for[order] + LOST_AFTER_S:
+        if order not in self._posted or time.monotonic() < self._posted[order] + LOST_AFTER_S:
             return
         is_at_work = isinstance(order, ShardOrder) and await self._threads.run(self._is_at_work, order)
         if order not in self._posted:  # it came back just now
             return
         if is_at_work:
-            self._looked_for[order] = time.monotonic()
+            self._posted[order] = time.monotonic()
         else:
-            self._forget(order)
+            self._posted.pop(order, None)
             log.warning("task did not come back, it is given out anew", extra=_facts(order))
-
-    def _forget(self, order: Order) -> None:
-        self._posted.pop(order, None)
-        self._looked_for.pop(order, None)
 
     def _is_at_work(self, order: ShardOrder) -> bool:
         try:
@@ -174,22 +174,14 @@ class Scheduler:
             return False
         return shard.is_held
 
-    async def _count_audiences(self) -> None:
-        """Beside the sweeps: twenty million customers take some seconds, and shards are given out meanwhile."""
-        try:
-            await self._threads.run(count_audiences, self._patient)
-        except SQLAlchemyError as error:
-            log.warning("audience not counted, trying again", extra={"error": reason(error)})
-        except Exception:
-            log.exception("audience not counted, trying again")
-
-    def _waiting(self) -> list[Order]:
+    def _waiting(self) -> tuple[list[PrepareOrder | ShardOrder], bool]:
+        """What waits, and whether some are not counted."""
         with self._database.connect() as connection:
             self._say_elsewhere(shards.elsewhere(connection, self._owner))
             return [
                 *(PrepareOrder(campaign_id) for campaign_id in campaigns.unprepared(connection)),
                 *(ShardOrder(*each) for each in shards.waiting(connection, self._owner)),
-            ]
+            ], shards.has_uncounted(connection)
 
     def _say_elsewhere(self, found: dict[tuple[int, str], list[int]]) -> None:
         for (campaign_id, owner), numbers in found.items():
@@ -199,26 +191,21 @@ class Scheduler:
         self._said_elsewhere = found
 
     async def on_report(self, report: Report) -> None:
-        """A task is over: close its shard, and the campaign with the last one; or give out those of a campaign that is
-        prepared now."""
+        """A task is over, and closed what it finished."""
+        if isinstance(report, CensusReport):
+            self._on_counted(report)
+            return
         order = report.order
         facts = {**_facts(order), "outcome": report.outcome}
-        try:
-            if isinstance(order, PrepareOrder):
-                if report.outcome is Outcome.COMPLETE:
-                    log.info("campaign prepared", extra=facts)
-                    self.nudge()
-            elif report.outcome is Outcome.COMPLETE:
-                if await self._threads.run(close_shard, self._database, order.campaign_id, order.number):
-                    log.info("shard finished", extra=facts)
-                await self._close_complete()
-            elif report.outcome is Outcome.FAILED:
-                log.error("campaign failed, its state says why", extra=facts)
-            elif report.outcome is Outcome.HALTED:
-                log.info("shard halted, its campaign does not run", extra=facts)
-        except SQLAlchemyError as error:  # the sweep finds the shard open, and its next task finds nothing left to send
-            log.warning("shard could not be closed, trying again", extra={**facts, "error": reason(error)})
-        self._forget(order)
+        if isinstance(order, PrepareOrder):
+            if report.outcome is Outcome.COMPLETE:
+                log.info("campaign prepared", extra=facts)
+                self.nudge()
+        elif report.outcome is Outcome.FAILED:
+            log.error("campaign failed, its state says why", extra=facts)
+        elif report.outcome is Outcome.HALTED:
+            log.info("shard halted, its campaign does not run", extra=facts)
+        self._posted.pop(order, None)
         if report.outcome is Outcome.BLOCKED:
             self._pause(order, report.reason)
         else:
@@ -232,6 +219,13 @@ class Scheduler:
             self._changed(order.campaign_id)
         self._fill_up()
 
+    def _on_counted(self, report: CensusReport) -> None:
+        self._is_counting = False
+        if report.outcome is Outcome.BLOCKED:
+            self._pause(report.order, report.reason)
+        else:
+            self._pauses[report.order] = _Pause(0, time.monotonic() + COUNT_EVERY_S)
+
     def _fill_up(self) -> None:
         """A task is over, and there is room for another."""
         try:
@@ -240,19 +234,18 @@ class Scheduler:
             log.exception("shards could not be given out, trying again")
 
     async def _close_complete(self) -> None:
-        for campaign_id, state in await self._threads.run(close_complete, self._database, self._log_dir, self._owner):
-            if state is State.FINISHED:
-                log.info("campaign finished", extra={"campaign_id": campaign_id})
-            else:
-                log.error("campaign failed, its state says why", extra={"campaign_id": campaign_id})
+        """Those whose last task died between the end of its shard and theirs."""
+        closed = await self._threads.run(close_complete, self._database, self._log_dir, self._owner)
+        note_closed(closed)
+        for campaign_id, _ in closed:
             self._changed(campaign_id)
 
-    def on_error(self, task_id: int, error: Exception) -> None:
-        """A task broke down: its shard gets another one after a pause that grows from 1 s to 30 s."""
-        order = next((each for each, posted in self._posted.items() if posted == task_id), None)
-        if order is None:
+    def on_error(self, order: Order, error: Exception) -> None:
+        """A task broke down, or could not be carried: there is another one after a pause that grows from 1 s to 30."""
+        if isinstance(order, CensusOrder):
+            self._is_counting = False
+        elif self._posted.pop(order, None) is None:
             return
-        self._forget(order)
         self._pause(order, str(error))
         self._fill_up()
 
@@ -265,12 +258,16 @@ class Scheduler:
             return
         error = english().word_or(read(why), why)
         facts = {**_facts(order), "times": failures, "pause_s": pause_s, "error": error}
-        if isinstance(order, PrepareOrder):
+        if isinstance(order, CensusOrder):
+            log.warning("audience not counted, trying again", extra=facts)
+        elif isinstance(order, PrepareOrder):
             log.warning("preparation broke down, trying again", extra=facts)
         else:
             log.warning("shard broke down, trying again", extra=facts)
 
 
 def _facts(order: Order) -> dict[str, object]:
+    if isinstance(order, CensusOrder):
+        return {}
     shard = {} if isinstance(order, PrepareOrder) else {"shard": order.number}
     return {"campaign_id": order.campaign_id, **shard}

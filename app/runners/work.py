@@ -1,18 +1,26 @@
-"""What a task worker does with an order, whoever carried it there."""
+"""What a worker does with an order, whoever carried it there."""
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.campaigns.census import count_audiences
+from app.campaigns.finish import close_complete, close_shard
 from app.dedupe.prepare_campaign import prepare_campaign
-from app.domain.orders import Rejected, ShardOrder, ShardReport
+from app.domain.campaign import State
+from app.domain.orders import CensusOrder, CensusReport, Outcome, PrepareOrder, Rejected, ShardOrder, ShardReport
 from app.errors import UnknownDocument
 from app.gateways.base import Network
+from app.gateways.log_file.folder import owner_of
 from app.runners import orders
+from app.runners.orders import Order, Report
 from app.sending.shard import send_shard
+from app.store.faults import may_pass, reason
 
 log = logging.getLogger(__name__)
 
@@ -20,58 +28,98 @@ TELL_EVERY_S = 0.2
 """A task tells of its progress at most this often."""
 
 
-class Work:
-    """`should_stop` ends an order early. `tell(campaign_id)` is called while a campaign gets on, `on_rejected` at most
-    once for a shard."""
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a worker has at hand. `should_stop` ends an order early. `tell(campaign_id)` is called while a campaign gets
+    on, `on_rejected` at most once for a shard; all customers are counted on what `open_patiently` gives."""
 
-    def __init__(
-        self,
-        database: Engine,
-        log_dir: Path,
-        slice_s: float,
-        *,
-        should_stop: Callable[[], bool],
-        tell: Callable[[int], None],
-        on_rejected: Callable[[Rejected], None],
-        networks: Mapping[str, Network],
-    ) -> None:
-        self._database = database
-        self._log_dir = log_dir
-        self._slice_s = slice_s
-        self._should_stop = should_stop
-        self._tell = tell
-        self._on_rejected = on_rejected
-        self._networks = networks
+    database: Engine
+    log_dir: Path
+    slice_s: float
+    should_stop: Callable[[], bool]
+    tell: Callable[[int], None]
+    on_rejected: Callable[[Rejected], None]
+    networks: Mapping[str, Network]
+    open_patiently: Callable[[], Engine]
 
-    def carry_out(self, text: object) -> str:
-        """The report, as text; '' for an order that is not known here, as one that another release left in the
-        queue. Raises what the database raises that does not pass by itself."""
-        try:
-            order = orders.read_order(text)
-        except UnknownDocument as error:
-            log.warning("order is not known here, dropped", extra={"kind": error.kind, "version": error.version})
-            return ""
-        if isinstance(order, ShardOrder):
-            return orders.write(self._send(order))
-        return orders.write(prepare_campaign(self._database, self._log_dir, order, should_stop=self._should_stop))
 
-    def _send(self, order: ShardOrder) -> ShardReport:
-        told_at = 0.0
+def carry_out(text: object, context: Context) -> str:
+    """The report, as text; '' for an order that is not known here, as one that another release left in the queue.
+    Raises as `perform` does."""
+    try:
+        order = orders.read_order(text)
+    except UnknownDocument as error:
+        log.warning("order is not known here, dropped", extra={"kind": error.kind, "version": error.version})
+        return ""
+    return orders.write(perform(order, context))
 
-        def tell() -> None:
-            nonlocal told_at
-            now = time.monotonic()
-            if now - told_at >= TELL_EVERY_S:
-                told_at = now
-                self._tell(order.campaign_id)
 
-        return send_shard(
-            self._database,
-            self._log_dir,
-            order,
-            slice_s=self._slice_s,
-            should_stop=self._should_stop,
-            on_progress=tell,
-            on_rejected=self._on_rejected,
-            networks=self._networks,
-        )
+def perform(order: Order, context: Context) -> Report:
+    """Do what is ordered, as far as it goes now. Raises what the database raises that does not pass by itself."""
+    if isinstance(order, ShardOrder):
+        report = _send(order, context)
+        if report.outcome is Outcome.COMPLETE:
+            _close(order, context)
+        return report
+    if isinstance(order, PrepareOrder):
+        return prepare_campaign(context.database, context.log_dir, order, should_stop=context.should_stop)
+    patient = context.open_patiently()
+    try:
+        return count(order, patient)
+    finally:
+        patient.dispose()
+
+
+def _send(order: ShardOrder, context: Context) -> ShardReport:
+    told_at = 0.0
+
+    def tell() -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if now - told_at >= TELL_EVERY_S:
+            told_at = now
+            context.tell(order.campaign_id)
+
+    return send_shard(
+        context.database,
+        context.log_dir,
+        order,
+        slice_s=context.slice_s,
+        should_stop=context.should_stop,
+        on_progress=tell,
+        on_rejected=context.on_rejected,
+        networks=context.networks,
+    )
+
+
+def _close(order: ShardOrder, context: Context) -> None:
+    """The shard, and with the last one its campaign; whoever is first does it. What fails here the next task does: it
+    finds nothing left to send."""
+    of = {"campaign_id": order.campaign_id}
+    try:
+        if close_shard(context.database, order.campaign_id, order.number):
+            log.info("shard finished", extra={**of, "shard": order.number})
+        owner = owner_of(context.log_dir)
+        note_closed(close_complete(context.database, context.log_dir, owner, order.campaign_id))
+    except SQLAlchemyError as error:
+        log.warning("shard could not be closed, trying again", extra={**of, "error": reason(error)})
+
+
+def note_closed(closed: Iterable[tuple[int, State]]) -> None:
+    """Say which campaigns are over."""
+    for campaign_id, state in closed:
+        if state is State.FINISHED:
+            log.info("campaign finished", extra={"campaign_id": campaign_id})
+        else:
+            log.error("campaign failed, its state says why", extra={"campaign_id": campaign_id})
+
+
+def count(order: CensusOrder, patient: Engine) -> CensusReport:
+    """Count every audience that is not counted yet, on a database that may take its time."""
+    try:
+        count_audiences(patient)
+    except DBAPIError as error:
+        if not may_pass(error):
+            raise
+        return CensusReport(order, Outcome.BLOCKED, reason(error))
+    return CensusReport(order, Outcome.COMPLETE)

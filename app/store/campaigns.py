@@ -231,10 +231,12 @@ def reopen(connection: Connection, campaign: Campaign) -> bool:
     return connection.execute(again).rowcount == 1
 
 
-def complete(connection: Connection) -> list[Campaign]:
-    """Running campaigns of which no shard is open."""
-    found = connection.execute(sa.select(campaigns).where(campaigns.c.state == State.RUNNING, ~_has_open_shards()))
-    return [_from_row(row) for row in found]
+def complete(connection: Connection, campaign_id: int | None = None) -> list[Campaign]:
+    """Running campaigns of which no shard is open; of all, or this one if it is one of them."""
+    query = sa.select(campaigns).where(campaigns.c.state == State.RUNNING, ~_has_open_shards())
+    if campaign_id is not None:
+        query = query.where(campaigns.c.id == campaign_id)
+    return [_from_row(row) for row in connection.execute(query)]
 
 
 def _has_open_shards() -> ColumnElement[bool]:

@@ -213,12 +213,17 @@ def abandon(connection: Connection, campaign_id: int, owner: str) -> None:
 def uncounted(connection: Connection) -> list[Shard]:
     """Every shard that is under way and of which nobody knows how many customers it had. Where every id is done it is
     too late: who was deleted meanwhile would be taken for never there."""
-    rows = connection.execute(
-        _rows(connection)
-        .where(shards.c.audience.is_(None), _is_unfinished(), shards.c.last_id < shards.c.to_id)
-        .order_by(shards.c.campaign_id, shards.c.number)
-    )
-    return [_from_row(row) for row in rows]
+    query = _rows(connection).where(_is_uncounted()).order_by(shards.c.campaign_id, shards.c.number)
+    return [_from_row(row) for row in connection.execute(query)]
+
+
+def has_uncounted(connection: Connection) -> bool:
+    """Whether there is one."""
+    return connection.execute(sa.select(shards.c.number).where(_is_uncounted()).limit(1)).first() is not None
+
+
+def _is_uncounted() -> ColumnElement[bool]:
+    return sa.and_(shards.c.audience.is_(None), _is_unfinished(), shards.c.last_id < shards.c.to_id)
 
 
 def note_audience(connection: Connection, shard: Shard, audience: int) -> None:

@@ -13,10 +13,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from app.campaigns.census import count_audiences
-from app.domain.campaign import State, Verb
-from app.domain.orders import Outcome, ShardOrder, ShardReport
+from app.domain.campaign import ShardState, State, Verb
+from app.domain.orders import CensusOrder, Outcome, ShardOrder, ShardReport
 from app.runners import scheduler as module
+from app.runners import work
+from app.runners.orders import Order
 from app.runners.scheduler import Scheduler
+from app.runners.work import Context
 from app.store import campaigns, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import as_stored, change_shard, shards_of, trigger
@@ -41,6 +44,8 @@ class Stage:
     stopping: bool = False
     post_fails: int = 0
     looks: int = 0
+    closed: bool = False
+    monkeypatch: pytest.MonkeyPatch = field(kw_only=True)
 
     def __post_init__(self) -> None:
         sa.event.listen(self.database, "before_cursor_execute", self.look)
@@ -49,7 +54,7 @@ class Stage:
             Path("nowhere"),
             "here",
             task_workers=TASK_WORKERS,
-            post=self.post,
+            runner=self,
             changed=self.changed.append,
             is_stopping=lambda: self.stopping,
         )
@@ -57,12 +62,42 @@ class Stage:
     def look(self, *_: object) -> None:
         self.looks += 1
 
-    def post(self, order: ShardOrder) -> int:
+    def post(self, order: Order) -> None:
+        """See Runner."""
+        if isinstance(order, CensusOrder):
+            self.counting = asyncio.create_task(self.count(order))
+            return
         if self.post_fails:
             self.post_fails -= 1
             raise RuntimeError("no room")
+        assert isinstance(order, ShardOrder)
         self.posted.append(order)
-        return len(self.posted) - 1
+
+    async def count(self, order: CensusOrder) -> None:
+        try:
+            await self.scheduler.on_report(work.count(order, self.database))
+        except RuntimeError as error:
+            self.scheduler.on_error(order, error)
+
+    def close(self) -> None:
+        """See Runner."""
+        self.closed = True
+
+    async def send_all_of(self, order: ShardOrder) -> None:
+        """What a task does that finds nothing left to send."""
+        set_done(self.database, order)
+        context = Context(
+            self.database,
+            Path("nowhere"),
+            slice_s=1,
+            should_stop=lambda: False,
+            tell=lambda _: None,
+            on_rejected=lambda _: None,
+            networks={},
+            open_patiently=lambda: self.database,
+        )
+        self.monkeypatch.setattr(work, "send_shard", lambda *_, **__: ShardReport(order, Outcome.COMPLETE))
+        await self.scheduler.on_report(work.perform(order, context))
 
     def play(self, scene: Callable[[], Awaitable[None]]) -> None:
         """Run the scene while the scheduler is at work."""
@@ -87,9 +122,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(sqlite):
+def stage(sqlite, monkeypatch):
     move_in(sqlite, [person(5), person(15), person(25)])
-    return Stage(sqlite)
+    return Stage(sqlite, monkeypatch=monkeypatch)
 
 
 @pytest.fixture
@@ -183,14 +218,12 @@ def test_orders_that_do_not_come_back_give_their_places_to_others_whatever_becam
 
 def test_the_last_shard_to_be_closed_finishes_the_campaign(stage):
     campaign = trigger(stage.database, "a", 20)
-    change_shard(stage.database, campaign, last_id=25)
     seen = []
 
     async def scene():
         await stage.until(lambda: len(stage.posted) == 2)
-        for number, to_id in ((0, 20), (1, 25)):
-            change_shard(stage.database, campaign, last_id=to_id)
-            await stage.scheduler.on_report(ShardReport(ShardOrder(campaign.id, number), Outcome.COMPLETE))
+        for number in (0, 1):
+            await stage.send_all_of(ShardOrder(campaign.id, number))
             seen.append(as_stored(stage.database, campaign).state)
 
     stage.play(scene)
@@ -198,6 +231,38 @@ def test_the_last_shard_to_be_closed_finishes_the_campaign(stage):
     assert seen == [State.RUNNING, State.FINISHED]
     assert set(stage.changed) == {campaign.id}
     assert as_stored(stage.database, campaign).finished_at is not None
+
+
+def test_a_campaign_whose_last_task_died_before_it_could_close_it_is_closed_by_a_sweep(stage):
+    campaign = trigger(stage.database, "a", 100)
+    change_shard(stage.database, campaign, state=ShardState.FINISHED)
+
+    async def scene():
+        await stage.until(lambda: as_stored(stage.database, campaign).state is State.FINISHED)
+
+    stage.play(scene)
+
+    assert stage.closed
+
+
+def test_a_shard_that_could_not_be_closed_is_closed_by_its_next_task(stage, monkeypatch, caplog):
+    campaign = trigger(stage.database, "a", 100)
+
+    def away(*_: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("gone away"))
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(work, "close_shard", away)
+            await stage.send_all_of(stage.posted[0])
+        await stage.until(lambda: len(stage.posted) == 2)
+        await stage.send_all_of(stage.posted[1])
+
+    stage.play(scene)
+
+    assert "shard could not be closed, trying again" in caplog.messages
+    assert as_stored(stage.database, campaign).state is State.FINISHED
 
 
 def test_a_shard_that_is_not_done_is_not_closed_whatever_the_task_says(stage):
@@ -258,9 +323,8 @@ def test_no_more_than_twice_as_many_orders_are_out_as_there_are_task_workers(cro
             await crowded.some_sweeps()
             most_out.append(len(crowded.posted) - len(back))
             order = crowded.posted[len(back)]
-            set_done(crowded.database, order)
             back.append(order)
-            await crowded.scheduler.on_report(ShardReport(order, Outcome.COMPLETE))
+            await crowded.send_all_of(order)
 
     crowded.play(scene)
 
@@ -289,7 +353,7 @@ def test_a_shard_that_broke_down_is_posted_again_after_a_pause(stage):
 
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
-        stage.scheduler.on_error(0, RuntimeError("disk full"))
+        stage.scheduler.on_error(stage.posted[0], RuntimeError("disk full"))
         await stage.some_sweeps()
         assert len(stage.posted) == 1
         await stage.until(lambda: len(stage.posted) == 2)
@@ -439,5 +503,5 @@ def test_an_audience_that_could_not_be_counted_is_counted_at_a_later_sweep(stage
     async def scene():
         await stage.until(lambda: shards_of(stage.database, campaign)[0].tally.audience == 3)
 
-    monkeypatch.setattr(module, "count_audiences", count)
+    monkeypatch.setattr(work, "count_audiences", count)
     stage.play(scene)

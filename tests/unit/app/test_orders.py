@@ -4,7 +4,16 @@ from collections import Counter
 
 import pytest
 
-from app.domain.orders import Outcome, PrepareOrder, PrepareReport, Rejected, ShardOrder, ShardReport
+from app.domain.orders import (
+    CensusOrder,
+    CensusReport,
+    Outcome,
+    PrepareOrder,
+    PrepareReport,
+    Rejected,
+    ShardOrder,
+    ShardReport,
+)
 from app.domain.reject import Reason
 from app.errors import UnknownDocument
 from app.runners import orders
@@ -18,6 +27,8 @@ SHARD_REPORT = (
 PREPARE_REPORT = (
     '{"kind": "prepare_report", "version": 1, "order": {"campaign_id": 7}, "outcome": "complete", "reason": ""}'
 )
+CENSUS = '{"kind": "census", "version": 1}'
+CENSUS_REPORT = '{"kind": "census_report", "version": 1, "order": {}, "outcome": "complete", "reason": ""}'
 REJECTED = (
     '{"kind": "rejected", "version": 1, "order": {"campaign_id": 7, "number": 3}, '
     '"counts": {"no_mobile": 2, "duplicate": 1}}'
@@ -27,6 +38,8 @@ DOCUMENTS = [
     (orders.read_order, PREPARE, PrepareOrder(7)),
     (orders.read_report, SHARD_REPORT, ShardReport(ShardOrder(7, 3), Outcome.BLOCKED, "磁盘已满")),
     (orders.read_report, PREPARE_REPORT, PrepareReport(PrepareOrder(7), Outcome.COMPLETE)),
+    (orders.read_order, CENSUS, CensusOrder()),
+    (orders.read_report, CENSUS_REPORT, CensusReport(CensusOrder(), Outcome.COMPLETE)),
     (
         orders.read_news,
         REJECTED,
