@@ -63,6 +63,9 @@ class Config(BaseSettings):
     """Ids in one shard. Fixed for a campaign when it is triggered."""
     sms_slice_s: int = Field(default=20, ge=1, le=3600)
     """Seconds that a task sends at a stretch before another campaign may have its turn."""
+    sms_lease_s: int = Field(default=10, ge=3, le=600)
+    """Seconds without a sign of life, by the database's clock, after which what somebody had in hand goes to another.
+    The same for all who share the database."""
     sms_template_columns: str = ""
     """Columns of `customers`, between commas, that messages may show besides those that our own schema has."""
     sms_time_zone: str = "UTC"

@@ -46,10 +46,12 @@ FRAME_WITHIN_S = 10.0
 
 class EngineRunner:
     """Carries orders to the server's own task workers; the scheduler's own process counts customers, in a thread, so
-    that no task worker is kept from sending. To be made where the event loop runs."""
+    that no task worker is kept from sending. `owner` is the name of the folder of logs. To be made where the event loop
+    runs."""
 
-    def __init__(self, server: Server, config: Config) -> None:
+    def __init__(self, server: Server, config: Config, owner: str) -> None:
         self._server = server
+        self._owner = owner
         self._out: dict[int, Order] = {}
         """By the task that carries it."""
         self._patient = open_patiently(config)
@@ -77,7 +79,7 @@ class EngineRunner:
 
     async def _count(self, order: CensusOrder) -> None:
         try:
-            report = await self._threads.run(count, order, self._patient)
+            report = await self._threads.run(count, order, self._patient, self._owner)
         except Exception as error:
             log.exception("audience not counted")
             self.scheduler.on_error(order, error)
@@ -117,7 +119,7 @@ class Application:
         )
         if worker_id == SCHEDULER:
             owner = make_folder(self._config.sms_log_dir)
-            self._runner = EngineRunner(server, self._config)
+            self._runner = EngineRunner(server, self._config, owner)
             self._scheduler = self._runner.scheduler = Scheduler(
                 self._database,
                 self._config.sms_log_dir,

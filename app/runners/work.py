@@ -11,15 +11,26 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.campaigns.census import count_audiences
 from app.campaigns.finish import close_complete, close_shard
+from app.campaigns.leased import leased
 from app.dedupe.prepare_campaign import prepare_campaign
 from app.domain.campaign import State
-from app.domain.orders import CensusOrder, CensusReport, Outcome, PrepareOrder, Rejected, ShardOrder, ShardReport
-from app.errors import UnknownDocument
+from app.domain.orders import (
+    CensusOrder,
+    CensusReport,
+    Outcome,
+    PrepareOrder,
+    PrepareReport,
+    Rejected,
+    ShardOrder,
+    ShardReport,
+)
+from app.errors import ShardTaken, UnknownDocument
 from app.gateways.base import Network
 from app.gateways.log_file.folder import owner_of
 from app.runners import orders
 from app.runners.orders import Order, Report
 from app.sending.shard import send_shard
+from app.store.accounts import new_holder
 from app.store.faults import may_pass, reason
 
 log = logging.getLogger(__name__)
@@ -62,10 +73,10 @@ def perform(order: Order, context: Context) -> Report:
             _close(order, context)
         return report
     if isinstance(order, PrepareOrder):
-        return prepare_campaign(context.database, context.log_dir, order, should_stop=context.should_stop)
+        return _prepare(order, context)
     patient = context.open_patiently()
     try:
-        return count(order, patient)
+        return count(order, patient, _holder(context.log_dir))
     finally:
         patient.dispose()
 
@@ -114,10 +125,36 @@ def note_closed(closed: Iterable[tuple[int, State]]) -> None:
             log.error("campaign failed, its state says why", extra={"campaign_id": campaign_id})
 
 
-def count(order: CensusOrder, patient: Engine) -> CensusReport:
-    """Count every audience that is not counted yet, on a database that may take its time."""
+def _prepare(order: PrepareOrder, context: Context) -> PrepareReport:
+    """One host does it; within a host, as another server of the same folder may, who has its files."""
     try:
-        count_audiences(patient)
+        with leased(context.database, f"prepare {order.campaign_id}", _holder(context.log_dir)) as lease:
+            return prepare_campaign(
+                context.database,
+                context.log_dir,
+                order,
+                should_stop=lambda: context.should_stop() or not lease.is_ours,
+            )
+    except ShardTaken:
+        return PrepareReport(order, Outcome.TAKEN)
+    except DBAPIError as error:
+        if not may_pass(error):
+            raise
+        return PrepareReport(order, Outcome.BLOCKED, reason(error))
+
+
+def _holder(log_dir: Path) -> str:
+    """The name of the folder of logs where there is one: who comes back to it after a crash need not wait."""
+    return owner_of(log_dir) or new_holder()
+
+
+def count(order: CensusOrder, patient: Engine, holder: str) -> CensusReport:
+    """Count every audience that is not counted yet, on a database that may take its time; one process does it."""
+    try:
+        with leased(patient, "census", holder):
+            count_audiences(patient)
+    except ShardTaken:
+        return CensusReport(order, Outcome.TAKEN)
     except DBAPIError as error:
         if not may_pass(error):
             raise

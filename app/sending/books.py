@@ -21,8 +21,9 @@ from app.sending.strategy import Slice
 from app.sending.submitter import Submitter
 from app.sending.underway import Record, Underway
 from app.store import ledger, messages, opt_outs, shards
+from app.store.clock import lease_s
 from app.store.faults import may_pass, reason, write
-from app.store.ledger import LEASE_S, Hold
+from app.store.ledger import Hold
 from app.store.shards import Shard
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Books:
     ) -> None:
         self._keep_bind = keep_bind
         self._database = database
+        self._lease_s = lease_s(database)
         self._shard = shard
         self._hold = hold
         self._feed = feed
@@ -116,7 +118,7 @@ class Books:
 
     async def _look(self) -> None:
         """Whether the shard is ours and to be sent; and show a sign of life now and then."""
-        hold, is_due = self._hold, time.monotonic() >= self._renewed_at + LEASE_S / 3
+        hold, is_due = self._hold, time.monotonic() >= self._renewed_at + self._lease_s / 3
 
         def look(connection: Connection) -> bool:
             if is_due and not self._keep_bind(connection):
@@ -308,7 +310,7 @@ class Books:
 
     def _extend(self, asked_at: float) -> None:
         """Our lease was renewed by a statement that began then."""
-        self._submitter.deadline = asked_at + LEASE_S - LEASE_MARGIN_S
+        self._submitter.deadline = asked_at + self._lease_s - LEASE_MARGIN_S
         self._submitter.wake()
 
     async def _in_thread(self, job: Callable[[], Result]) -> Result:

@@ -13,10 +13,12 @@ from app.errors import ConfigError, GatewayAway, GatewayFault, LogDamaged, LogUn
 from app.gateways.base import Network
 from app.sending.journal import Journal
 from app.sending.ledger import Ledger
+from app.sending.renewing import renewing
 from app.sending.strategy import Slice, Strategy
 from app.sentence import stored
 from app.store import campaigns, customers, shards
 from app.store.campaigns import Campaign
+from app.store.clock import lease_s
 from app.store.faults import may_pass, reason, write
 from app.store.shards import Shard
 
@@ -67,7 +69,11 @@ def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Str
     try:
         shard = strategy.claim()
         _count_if_small(database, campaign.audience, shard)
-        return strategy.send(shard)
+        if campaign.gateway != LOG:  # which keeps its own lease, for what it may submit depends on that
+            return strategy.send(shard)
+        of = (campaign.id, order.number, shard.owner)
+        with renewing(lambda: write(database, lambda connection: shards.keep(connection, *of)), lease_s(database) / 3):
+            return strategy.send(shard)
     except ShardTaken:
         # Halted in the middle, or nobody lived to see the halt: what the record does not know goes.
         return Outcome.HALTED if strategy.let_go() else Outcome.TAKEN

@@ -19,7 +19,7 @@ from app.gateways.base import Answer, Line, Network, Open, Submission
 from app.receiving.incoming import Incoming
 from app.sending.limiter import of_account as limiter_of
 from app.store import accounts, opt_outs, trials
-from app.store.accounts import BIND_LEASE_S
+from app.store.clock import lease_s
 from app.store.faults import write
 
 LOOK_EVERY_S = 0.1
@@ -134,7 +134,7 @@ class Trial:
     async def _keep_bind(self, slot: int) -> None:
         keep = partial(accounts.keep_bind, gateway=self._network.name, slot=slot, holder=self._owner)
         while True:
-            await asyncio.sleep(BIND_LEASE_S / 3)
+            await asyncio.sleep(lease_s(self._database) / 3)
             await self._write(keep)
 
     def _give_back(self, slot: int, connection: Connection) -> None:

@@ -14,10 +14,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from app.store.clock import now_ms, now_us
+from app.store.clock import lease_until_ms, now_ms, now_us
+from app.store.database import insert_new
 from app.store.tables import accounts, binds
-
-BIND_LEASE_S = 10.0
 
 
 class Reserved(NamedTuple):
@@ -47,7 +46,7 @@ def reserve(connection: Connection, gateway: str, cost_us: Callable[[int], int])
 def make_sure(connection: Connection, gateway: str) -> None:
     """That an account has its row, before anything of it is reserved."""
     if connection.execute(sa.select(accounts.c.gateway).where(accounts.c.gateway == gateway)).scalar() is None:
-        _insert(connection, accounts, gateway=gateway, next_free_us=0)
+        insert_new(connection, accounts, gateway=gateway, next_free_us=0)
 
 
 def new_holder() -> str:
@@ -61,12 +60,12 @@ def take_bind(connection: Connection, gateway: str, most: int, holder: str) -> i
     is_taken = binds.c.lease_until_ms >= now_ms(connection)
     query = sa.select(binds.c.slot, sa.case((is_taken, 1), else_=0)).where(binds.c.gateway == gateway)
     known: dict[int, int] = {row[0]: row[1] for row in connection.execute(query)}
-    until = now_ms(connection) + int(BIND_LEASE_S * 1000)
+    until = lease_until_ms(connection)
     for slot in range(most):
         if known.get(slot):
             continue
         if slot not in known:  # an update of what is not there would lock whatever may come there
-            if _insert(connection, binds, gateway=gateway, slot=slot, holder=holder, lease_until_ms=until):
+            if insert_new(connection, binds, gateway=gateway, slot=slot, holder=holder, lease_until_ms=until):
                 return slot
             continue
         changed = connection.execute(
@@ -79,14 +78,6 @@ def take_bind(connection: Connection, gateway: str, most: int, holder: str) -> i
     return None
 
 
-def _insert(connection: Connection, table: sa.Table, **values: object) -> bool:
-    """Whether it is new; somebody else may have been quicker. No savepoint is needed, which a deadlock would take away
-    together with the reason to begin again."""
-    statement = table.insert().values(**values)
-    statement = statement.prefix_with("IGNORE", dialect="mysql").prefix_with("IGNORE", dialect="mariadb")
-    return connection.execute(statement.prefix_with("OR IGNORE", dialect="sqlite")).rowcount == 1
-
-
 def binds_in_use(connection: Connection) -> dict[str, int]:
     """How many sessions of each gateway send now; those without any are not there."""
     query = sa.select(binds.c.gateway, sa.func.count()).where(binds.c.lease_until_ms >= now_ms(connection))
@@ -95,7 +86,7 @@ def binds_in_use(connection: Connection) -> dict[str, int]:
 
 def keep_bind(connection: Connection, gateway: str, slot: int, holder: str) -> bool:
     """Show a sign of life; False where somebody else has it."""
-    until = now_ms(connection) + int(BIND_LEASE_S * 1000)
+    until = lease_until_ms(connection)
     is_ours = sa.and_(binds.c.gateway == gateway, binds.c.slot == slot, binds.c.holder == holder)
     return connection.execute(binds.update().where(is_ours).values(lease_until_ms=until)).rowcount == 1
 

@@ -1,10 +1,14 @@
-"""What time it is by the database, the one clock that all who share it have."""
+"""What time it is by the database, the one clock that all who share it have, and how long a lease is."""
 
 import time
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, Engine
+
+LEASE_S = 10.0
+"""How long after its last sign of life a holder is taken to be alive, where SMS_LEASE_S says nothing else. It shows one
+three times as often."""
 
 
 def now_us(connection: Connection) -> ColumnElement[Any]:
@@ -20,6 +24,16 @@ def now_ms(connection: Connection) -> ColumnElement[Any]:
     if connection.dialect.name == "sqlite":
         return sa.literal(time.time_ns() // 1_000_000, sa.BigInteger)
     return sa.cast(sa.func.unix_timestamp(sa.func.now(3)) * 1_000, _SIGNED)
+
+
+def lease_s(of: Connection | Engine) -> float:
+    """What `open_database` was told, as long as the database is open."""
+    return float(of.get_execution_options().get("lease_s", LEASE_S))
+
+
+def lease_until_ms(connection: Connection) -> ColumnElement[Any]:
+    """When a lease ends that begins now, as a part of a statement."""
+    return now_ms(connection) + int(lease_s(connection) * 1000)
 
 
 _SIGNED = sa.BigInteger()

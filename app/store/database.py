@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakSet
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import NoSuchModuleError
@@ -17,6 +18,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from app.config import Config, DatabaseTls
 from app.errors import DatabaseUnavailable
+from app.store.clock import LEASE_S
 from app.store.database_tls import refuse_plain, tls_options
 from app.store.patience import Patience, apply
 
@@ -49,6 +51,7 @@ def open_configured(settings: Config, *, local_infile: bool = False, patience: P
         tls=settings.tls_of_database,
         tls_ca=settings.database_tls_ca,
         time_zone=settings.sms_time_zone,
+        lease_s=settings.sms_lease_s,
         local_infile=local_infile,
         patience=patience,
     )
@@ -60,14 +63,15 @@ def open_database(
     tls: DatabaseTls = "preferred",
     tls_ca: Path | None = None,
     time_zone: str = "UTC",
+    lease_s: float = LEASE_S,
     local_infile: bool = False,
     patience: Patience | None = None,
 ) -> Engine:
     """An engine for `url`; connects at first use. A process that is forked from ours gets none of its connections.
 
-    `time_zone` is the one in which customers.py shows moments; see `zone_of`. `local_infile` lets the server ask for a
-    file of ours, which LOAD DATA LOCAL needs. This and `tls` are for MySQL. `patience` is how long a server may say
-    nothing, an hour by default; for SQLite it is SQLITE_WAIT_S.
+    `time_zone` is the one in which customers.py shows moments; see `zone_of`. `lease_s`: see clock.py. `local_infile`
+    lets the server ask for a file of ours, which LOAD DATA LOCAL needs. This and `tls` are for MySQL. `patience` is how
+    long a server may say nothing, an hour by default; for SQLite it is SQLITE_WAIT_S.
     """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
@@ -76,7 +80,7 @@ def open_database(
         database = _open_mysql(
             address, tls, tls_ca, local_infile=local_infile, patience=patience or Patience(LONG_S, LONG_S)
         )
-    database.update_execution_options(time_zone=ZoneInfo(time_zone))
+    database.update_execution_options(time_zone=ZoneInfo(time_zone), lease_s=lease_s)
     _opened.add(database)
     return database
 
@@ -220,6 +224,14 @@ def by_index(connection: Connection, index: str) -> str:
     """Behind a table's name: look rows up by this index. A table that grows by thousands of rows a second is known to
     MySQL as it was some seconds ago, so that it rather reads all of it than look up some hundreds."""
     return "" if connection.dialect.name == "sqlite" else f" FORCE INDEX ({index})"
+
+
+def insert_new(connection: Connection, table: sa.Table, **values: object) -> bool:
+    """Whether it is new; somebody else may have been quicker. No savepoint is needed, which a deadlock would take away
+    together with the reason to begin again."""
+    statement = table.insert().values(**values)
+    statement = statement.prefix_with("IGNORE", dialect="mysql").prefix_with("IGNORE", dialect="mariadb")
+    return connection.execute(statement.prefix_with("OR IGNORE", dialect="sqlite")).rowcount == 1
 
 
 def read_committed(connection: Connection) -> None:

@@ -19,14 +19,10 @@ from app.domain.chunk import Chunk, Counts, Entry, News
 from app.domain.delivery import Delivery, after_refusal, may_follow_answer
 from app.errors import LeaseLost, ShardTaken
 from app.store import intents, messages, parts, rejects
-from app.store.clock import now_ms
+from app.store.clock import lease_until_ms, now_ms
 from app.store.parts import Attempt
 from app.store.shards import Shard, added, get, is_shard, runs
 from app.store.tables import shards
-
-LEASE_S = 10.0
-"""How long after its last sign of life a holder is taken to be alive. It renews its lease three times as often. Who
-takes a shard up before it is over harms nobody, for the epoch decides; it only makes doubt where there need be none."""
 
 COLUMNS = {each: shards.c["in_doubt" if each is Delivery.UNKNOWN else each.value] for each in Delivery}
 """Where the number of messages in each state stands."""
@@ -47,7 +43,9 @@ class Hold:
 
 def claim(connection: Connection, campaign_id: int, number: int, owner: str, *, doubt: Delivery) -> tuple[Shard, Hold]:
     """Make the shard ours under a new epoch. What its former holder had under way becomes `doubt`: unknown, or retry
-    where the gateway's policy is to send again. Raises ShardTaken where somebody has it, and shows signs of life."""
+    where the gateway's policy is to send again. Raises ShardTaken where somebody has it, and shows signs of life: to
+    take it before its lease is over would harm nobody, for the epoch decides, and make doubt where there need be none.
+    """
     changed = connection.execute(
         shards.update()
         .where(
@@ -59,7 +57,7 @@ def claim(connection: Connection, campaign_id: int, number: int, owner: str, *, 
         .values(
             owner=owner,
             epoch=shards.c.epoch + 1,
-            lease_until_ms=_lease(connection),
+            lease_until_ms=lease_until_ms(connection),
             intended_id=sa.case(
                 (shards.c.intended_id < shards.c.last_id, shards.c.last_id), else_=shards.c.intended_id
             ),
@@ -111,7 +109,7 @@ def intend(connection: Connection, hold: Hold, chunk: Chunk) -> None:
         .values(
             intended_id=chunk.to_id,
             **added(chunk.tally),
-            lease_until_ms=_lease(connection),
+            lease_until_ms=lease_until_ms(connection),
             **_moved(counts),
         )
     )
@@ -143,7 +141,7 @@ def record(
         .where(hold.is_here, shards.c.last_id == after_id, shards.c.intended_id >= to_id)
         .values(
             last_id=to_id,
-            lease_until_ms=_lease(connection),
+            lease_until_ms=lease_until_ms(connection),
             work_ms=shards.c.work_ms + work_ms,
             **_moved(counts),
         )
@@ -182,7 +180,7 @@ def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]
             shards.c.lease_until_ms >= now_ms(connection),
             runs(),
         )
-        .values(lease_until_ms=_lease(connection), **_moved(counts))
+        .values(lease_until_ms=lease_until_ms(connection), **_moved(counts))
     )
     if changed.rowcount != 1:
         raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
@@ -236,7 +234,7 @@ def add(connection: Connection, campaign_id: int, number: int, counts: Counts) -
 def is_to_be_sent(connection: Connection, hold: Hold, *, renew: bool = False) -> bool:
     """Whether the shard is ours, and its campaign runs; and `renew` the lease, if so."""
     if renew:
-        query = shards.update().where(hold.is_here, runs()).values(lease_until_ms=_lease(connection))
+        query = shards.update().where(hold.is_here, runs()).values(lease_until_ms=lease_until_ms(connection))
         return connection.execute(query).rowcount == 1
     return connection.execute(sa.select(shards.c.number).where(hold.is_here, runs())).scalar() is not None
 
@@ -246,10 +244,6 @@ def release(connection: Connection, hold: Hold, due: datetime | None = None) -> 
     due_ms = int(due.timestamp() * 1000) if due else 0
     is_held = sa.and_(hold.is_here, shards.c.lease_until_ms > 0)
     connection.execute(shards.update().where(is_held).values(owner="", lease_until_ms=0, due_ms=due_ms))
-
-
-def _lease(connection: Connection) -> ColumnElement[int]:
-    return now_ms(connection) + int(LEASE_S * 1000)
 
 
 def _moved(counts: Counts) -> dict[str, ColumnElement[int]]:

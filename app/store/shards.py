@@ -10,11 +10,8 @@ from app.domain.campaign import LOG, ShardState, State
 from app.domain.tally import Tally
 from app.errors import LeaseLost, ShardTaken
 from app.store.campaigns import is_prepared
-from app.store.clock import now_ms
+from app.store.clock import lease_until_ms, now_ms
 from app.store.tables import campaigns, shards
-
-LEASE_S = 30.0
-"""How long after its last sign of life an owner is taken to be alive. Its shard stays its own after that, too."""
 
 _COUNTS = {
     "sent": shards.c.sent,
@@ -101,10 +98,6 @@ def runs() -> ColumnElement[bool]:
 def _is_unfinished() -> ColumnElement[bool]:
     """Said so that the index finds the few among all that were ever sent."""
     return shards.c.state.in_([ShardState.OPEN, ShardState.SUSPECT])
-
-
-def _lease(connection: Connection) -> ColumnElement[int]:
-    return now_ms(connection) + int(LEASE_S * 1000)
 
 
 def _may_be_taken_by(owner: str) -> ColumnElement[bool]:
@@ -240,7 +233,7 @@ def claim(connection: Connection, campaign_id: int, number: int, owner: str) -> 
     changed = connection.execute(
         shards.update()
         .where(is_shard(campaign_id, number), shards.c.state != ShardState.FINISHED, _may_be_taken_by(owner), runs())
-        .values(owner=owner, lease_until_ms=_lease(connection))
+        .values(owner=owner, lease_until_ms=lease_until_ms(connection))
     )
     if changed.rowcount != 1:
         raise ShardTaken("shard_taken", shard=number, campaign_id=campaign_id)
@@ -278,10 +271,16 @@ def _update_ours(connection: Connection, of: tuple[int, int, str, ShardState], *
     campaign_id, number, owner, state = of
     is_ours = sa.and_(is_shard(campaign_id, number), shards.c.owner == owner, shards.c.state == state)
     changed = connection.execute(
-        shards.update().where(is_ours, runs()).values(lease_until_ms=_lease(connection), **values)
+        shards.update().where(is_ours, runs()).values(lease_until_ms=lease_until_ms(connection), **values)
     )
     if changed.rowcount != 1:
         raise LeaseLost("lease_lost", shard=number, campaign_id=campaign_id)
+
+
+def keep(connection: Connection, campaign_id: int, number: int, owner: str) -> None:
+    """Show a sign of life, as long as the shard is `owner`'s and somebody is at it."""
+    is_at_it = sa.and_(is_shard(campaign_id, number), shards.c.owner == owner, shards.c.lease_until_ms > 0)
+    connection.execute(shards.update().where(is_at_it, runs()).values(lease_until_ms=lease_until_ms(connection)))
 
 
 def let_go(connection: Connection, campaign_id: int, number: int, owner: str) -> None:

@@ -308,6 +308,16 @@ accounts = sa.Table(
 )
 """Of each gateway with a rate: up to when it is spoken for, Unix time in microseconds, by the database's clock."""
 
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", ExactName, primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("until_ms", sa.BigInteger, nullable=False),
+)
+"""What one process of all hosts does at a time, and until when it is taken to be alive (Unix time); see
+app/campaigns/leased.py."""
+
 binds = sa.Table(
     "binds",
     metadata,

@@ -43,8 +43,8 @@ def test_who_come_at_one_moment_to_a_new_account_speak_for_its_rate_one_after_th
     assert [round(each - begins[0]) for each in begins] == [60 * each for each in range(HOLDERS)]
 
 
-def test_a_session_whose_holder_shows_no_life_is_given_to_another(database, monkeypatch):
-    monkeypatch.setattr(accounts, "BIND_LEASE_S", -1.0)
+def test_a_session_whose_holder_shows_no_life_is_given_to_another(database):
+    database.update_execution_options(lease_s=-1.0)
     write(database, lambda connection: accounts.take_bind(connection, "new", 1, "one"))
 
     assert write(database, lambda connection: accounts.take_bind(connection, "new", 1, "other")) == 0

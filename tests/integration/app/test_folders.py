@@ -14,6 +14,7 @@ from app.domain.orders import Outcome
 from app.errors import FolderAlive, UnknownFolder
 from app.gateways.log_file.folder import owner_of
 from app.store import campaigns, shards
+from app.store.clock import LEASE_S
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
@@ -126,7 +127,7 @@ def test_a_host_whose_clock_is_wrong_robs_nobody_and_is_taken_for_alive(mysql, l
         ).scalar_one()
 
     assert shards_of(mysql, campaign)[0].is_held
-    assert left_ms <= (shards.LEASE_S + 2) * 1000
+    assert left_ms <= (LEASE_S + 2) * 1000
 
 
 def test_a_finished_shard_of_another_folder_is_not_waited_for(sqlite, logs, other, monkeypatch):

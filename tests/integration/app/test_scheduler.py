@@ -75,7 +75,7 @@ class Stage:
 
     async def count(self, order: CensusOrder) -> None:
         try:
-            await self.scheduler.on_report(work.count(order, self.database))
+            await self.scheduler.on_report(work.count(order, self.database, "here"))
         except RuntimeError as error:
             self.scheduler.on_error(order, error)
 
