@@ -44,6 +44,11 @@ class PrepareOrder:
 
     campaign_id: int
 
+    @property
+    def lease(self) -> str:
+        """What who carries it out has."""
+        return f"prepare {self.campaign_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class PrepareReport:
@@ -58,6 +63,11 @@ class PrepareReport:
 @dataclass(frozen=True, slots=True)
 class CensusOrder:
     """To count every audience that is not counted yet."""
+
+    @property
+    def lease(self) -> str:
+        """What who carries it out has."""
+        return "census"
 
 
 @dataclass(frozen=True, slots=True)

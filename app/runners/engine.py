@@ -125,6 +125,7 @@ class Application:
                 self._config.sms_log_dir,
                 owner,
                 task_workers=self._config.sms_task_worker_num,
+                slice_s=self._config.sms_slice_s,
                 runner=self._runner,
                 changed=lambda campaign_id: self._changed(server, campaign_id),
                 is_stopping=lambda: server.stopping,

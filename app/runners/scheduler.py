@@ -9,11 +9,11 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import NoResultFound, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.campaigns.finish import close_complete
 from app.catalogue import english
@@ -23,7 +23,7 @@ from app.runners.orders import Order, Report
 from app.runners.turns import Turns
 from app.runners.work import note_closed
 from app.sentence import read
-from app.store import campaigns, shards
+from app.store import campaigns, leases, shards
 from app.store.faults import reason
 from app.threads import Threads
 
@@ -34,9 +34,11 @@ LONGEST_PAUSE_S = 30.0
 LONGEST_AWAY_S = 1.5
 """Between looks for a database that is away; one process looks."""
 TAKEN_PAUSE_S = 2.0
-LOST_AFTER_S = 600.0
-"""An order that is out for so long, and at whose shard nobody is seen to work, is given out anew. One too many does no
-harm: a shard is claimed."""
+CLAIMED_WITHIN_S = 30.0
+"""An order is taken up as soon as those before it had their slice. One that is out for so much longer, with nobody seen
+to be at it, is given out anew. One too many does no harm: what it is about has to be claimed."""
+LET_GO_S = 0.5
+"""Who was seen to be at it, and is no more, has reported by then, or is dead."""
 COUNT_EVERY_S = 1.0
 """A shard that is new may be counted again so soon."""
 THREADS = 2
@@ -59,8 +61,42 @@ def pause_after(failures: int) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  nobody has to be unable to guess it
 
 
+@dataclass(slots=True)
+class _Out:
+    """An order that is out; `since` then, in monotonic seconds, nobody was seen to be at it."""
+
+    since: float = field(default_factory=time.monotonic)
+    was_claimed: bool = False
+
+    def is_lost(self, *, is_claimed: bool, within_s: float) -> bool:
+        """Whether it will not come back. `is_claimed`: somebody is at it now."""
+        now = time.monotonic()
+        if is_claimed:
+            self.since, self.was_claimed = now, True
+            return False
+        return now >= self.since + (LET_GO_S if self.was_claimed else within_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a sweep finds in the database."""
+
+    waiting: list[PrepareOrder | ShardOrder]
+    has_uncounted: bool
+    held: set[tuple[int, int]]
+    """Shards at which somebody is."""
+    leases: set[str]
+    """What one process of all hosts does at this moment."""
+
+    def is_claimed(self, order: Order) -> bool:
+        if isinstance(order, ShardOrder):
+            return (order.campaign_id, order.number) in self.held
+        return order.lease in self.leases
+
+
 class Scheduler:
-    """`owner` is the name of the folder of logs, `task_workers` how many there are. `changed(campaign_id)` tells who
+    """`owner` is the name of the folder of logs, `task_workers` how many there are, `slice_s` how long
+    a task sends at a stretch. `changed(campaign_id)` tells who
     watches. While `is_stopping()` nothing is given out."""
 
     def __init__(
@@ -70,6 +106,7 @@ class Scheduler:
         owner: str,
         *,
         task_workers: int,
+        slice_s: float,
         runner: Runner,
         changed: Callable[[int], None],
         is_stopping: Callable[[], bool],
@@ -81,9 +118,9 @@ class Scheduler:
         self._changed = changed
         self._is_stopping = is_stopping
         self._turns = Turns[PrepareOrder | ShardOrder](task_workers)
-        self._posted: dict[PrepareOrder | ShardOrder, float] = {}
-        """When it was posted, or seen to be worked on after that; monotonic seconds."""
-        self._is_counting = False
+        self._slice_s = slice_s
+        self._posted: dict[PrepareOrder | ShardOrder, _Out] = {}
+        self._counting: _Out | None = None
         self._pauses: dict[Order, _Pause] = {}
         self._nudge = asyncio.Event()
         self._threads = Threads("scheduler", THREADS)
@@ -127,12 +164,11 @@ class Scheduler:
 
     async def _sweep(self) -> None:
         await self._close_complete()
-        for order in [*self._posted]:
-            await self._look_for(order)
-        found, has_uncounted = await self._threads.run(self._waiting)
-        self._turns.renew([each for each in found if self._may_go_out(each)], self._posted)
+        found = await self._threads.run(self._look)
+        self._forget_lost(found)
+        self._turns.renew([each for each in found.waiting if self._may_go_out(each)], self._posted)
         self._give_out()
-        if has_uncounted:
+        if found.has_uncounted:
             self._have_counted()
 
     def _may_go_out(self, order: Order) -> bool:
@@ -143,45 +179,39 @@ class Scheduler:
         """As many as there is room for."""
         while not self._is_stopping() and (order := self._turns.take(self._posted)):
             self._runner.post(order)
-            self._posted[order] = time.monotonic()
+            self._posted[order] = _Out()
 
     def _have_counted(self) -> None:
         """Beside the others: a campaign need not wait for it."""
         census = CensusOrder()
-        if self._is_counting or self._is_stopping() or not self._may_go_out(census):
+        if self._counting or self._is_stopping() or not self._may_go_out(census):
             return
         self._runner.post(census)
-        self._is_counting = True
+        self._counting = _Out()
 
-    async def _look_for(self, order: Order) -> None:
-        """Forget an order that does not come back, as when somebody removed the queue that it was in."""
-        if order not in self._posted or time.monotonic() < self._posted[order] + LOST_AFTER_S:
-            return
-        is_at_work = isinstance(order, ShardOrder) and await self._threads.run(self._is_at_work, order)
-        if order not in self._posted:  # it came back just now
-            return
-        if is_at_work:
-            self._posted[order] = time.monotonic()
-        else:
-            self._posted.pop(order, None)
-            log.warning("task did not come back, it is given out anew", extra=_facts(order))
+    def _forget_lost(self, found: _Found) -> None:
+        """Orders that do not come back: of a worker that died far from here, or because somebody removed the queue that
+        they were in. What is to be done is given out anew."""
+        within_s = self._slice_s + CLAIMED_WITHIN_S
+        for order, out in [*self._posted.items()]:
+            if out.is_lost(is_claimed=found.is_claimed(order), within_s=within_s):
+                del self._posted[order]
+                log.warning("task did not come back, it is given out anew", extra=_facts(order))
+        if self._counting and self._counting.is_lost(is_claimed=found.is_claimed(CensusOrder()), within_s=within_s):
+            self._counting = None
 
-    def _is_at_work(self, order: ShardOrder) -> bool:
-        try:
-            with self._database.connect() as connection:
-                shard = shards.get(connection, order.campaign_id, order.number)
-        except NoResultFound:  # somebody removed the campaign
-            return False
-        return shard.is_held
-
-    def _waiting(self) -> tuple[list[PrepareOrder | ShardOrder], bool]:
-        """What waits, and whether some are not counted."""
+    def _look(self) -> _Found:
         with self._database.connect() as connection:
             self._say_elsewhere(shards.elsewhere(connection, self._owner))
-            return [
-                *(PrepareOrder(campaign_id) for campaign_id in campaigns.unprepared(connection)),
-                *(ShardOrder(*each) for each in shards.waiting(connection, self._owner)),
-            ], shards.has_uncounted(connection)
+            return _Found(
+                [
+                    *(PrepareOrder(campaign_id) for campaign_id in campaigns.unprepared(connection)),
+                    *(ShardOrder(*each) for each in shards.waiting(connection, self._owner)),
+                ],
+                shards.has_uncounted(connection),
+                shards.held(connection) if self._posted else set(),
+                leases.held(connection),
+            )
 
     def _say_elsewhere(self, found: dict[tuple[int, str], list[int]]) -> None:
         for (campaign_id, owner), numbers in found.items():
@@ -220,7 +250,7 @@ class Scheduler:
         self._fill_up()
 
     def _on_counted(self, report: CensusReport) -> None:
-        self._is_counting = False
+        self._counting = None
         if report.outcome is Outcome.BLOCKED:
             self._pause(report.order, report.reason)
         else:
@@ -243,7 +273,7 @@ class Scheduler:
     def on_error(self, order: Order, error: Exception) -> None:
         """A task broke down, or could not be carried: there is another one after a pause that grows from 1 s to 30."""
         if isinstance(order, CensusOrder):
-            self._is_counting = False
+            self._counting = None
         elif self._posted.pop(order, None) is None:
             return
         self._pause(order, str(error))

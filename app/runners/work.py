@@ -128,7 +128,7 @@ def note_closed(closed: Iterable[tuple[int, State]]) -> None:
 def _prepare(order: PrepareOrder, context: Context) -> PrepareReport:
     """One host does it; within a host, as another server of the same folder may, who has its files."""
     try:
-        with leased(context.database, f"prepare {order.campaign_id}", _holder(context.log_dir)) as lease:
+        with leased(context.database, order.lease, _holder(context.log_dir)) as lease:
             return prepare_campaign(
                 context.database,
                 context.log_dir,
@@ -151,7 +151,7 @@ def _holder(log_dir: Path) -> str:
 def count(order: CensusOrder, patient: Engine, holder: str) -> CensusReport:
     """Count every audience that is not counted yet, on a database that may take its time; one process does it."""
     try:
-        with leased(patient, "census", holder):
+        with leased(patient, order.lease, holder):
             count_audiences(patient)
     except ShardTaken:
         return CensusReport(order, Outcome.TAKEN)

@@ -31,6 +31,11 @@ def renew(connection: Connection, name: str, holder: str) -> bool:
     return connection.execute(leases.update().where(is_ours).values(until_ms=until_ms)).rowcount == 1
 
 
+def held(connection: Connection) -> set[str]:
+    """Those that somebody has."""
+    return set(connection.execute(sa.select(leases.c.name).where(leases.c.until_ms >= now_ms(connection))).scalars())
+
+
 def give_back(connection: Connection, name: str, holder: str) -> None:
     """The next one need not wait."""
     connection.execute(leases.delete().where(leases.c.name == name, leases.c.holder == holder))

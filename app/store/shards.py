@@ -173,6 +173,13 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
     ]
 
 
+def held(connection: Connection) -> set[tuple[int, int]]:
+    """Campaign id and number of every unfinished shard at which somebody is seen to be."""
+    query = sa.select(shards.c.campaign_id, shards.c.number)
+    rows = connection.execute(query.where(_is_unfinished(), shards.c.lease_until_ms >= now_ms(connection)))
+    return {(row.campaign_id, row.number) for row in rows}
+
+
 def elsewhere(connection: Connection, owner: str) -> dict[tuple[int, str], list[int]]:
     """Shards of running campaigns whose logs are in folders other than `owner`, of which no sign of life comes: their
     numbers, by campaign id and folder."""

@@ -14,13 +14,13 @@ from sqlalchemy.exc import OperationalError
 
 from app.campaigns.census import count_audiences
 from app.domain.campaign import ShardState, State, Verb
-from app.domain.orders import CensusOrder, Outcome, ShardOrder, ShardReport
+from app.domain.orders import CensusOrder, Outcome, PrepareOrder, ShardOrder, ShardReport
 from app.runners import scheduler as module
 from app.runners import work
 from app.runners.orders import Order
 from app.runners.scheduler import Scheduler
 from app.runners.work import Context
-from app.store import campaigns, tables
+from app.store import campaigns, leases, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import as_stored, change_shard, shards_of, trigger
 from tests.integration.app.people import move_in, person
@@ -40,6 +40,7 @@ class Stage:
 
     database: Engine
     posted: list[ShardOrder] = field(default_factory=list)
+    prepared: list[PrepareOrder] = field(default_factory=list)
     changed: list[int] = field(default_factory=list)
     stopping: bool = False
     post_fails: int = 0
@@ -54,6 +55,7 @@ class Stage:
             Path("nowhere"),
             "here",
             task_workers=TASK_WORKERS,
+            slice_s=0.0,
             runner=self,
             changed=self.changed.append,
             is_stopping=lambda: self.stopping,
@@ -70,7 +72,9 @@ class Stage:
         if self.post_fails:
             self.post_fails -= 1
             raise RuntimeError("no room")
-        assert isinstance(order, ShardOrder)
+        if isinstance(order, PrepareOrder):
+            self.prepared.append(order)
+            return
         self.posted.append(order)
 
     async def count(self, order: CensusOrder) -> None:
@@ -118,7 +122,7 @@ class Stage:
 
     async def some_sweeps(self) -> None:
         before = self.looks
-        await self.until(lambda: self.looks > before + 10)
+        await self.until(lambda: self.looks > before + 40)
 
 
 @pytest.fixture
@@ -175,7 +179,7 @@ def test_shards_are_given_out_however_many_wait_for_a_thread(stage):
 
 
 def test_an_order_that_does_not_come_back_is_given_out_anew_unless_somebody_works_on_it(stage, monkeypatch, caplog):
-    monkeypatch.setattr(module, "LOST_AFTER_S", 0.02)
+    monkeypatch.setattr(module, "CLAIMED_WITHIN_S", 0.02)
     campaign = trigger(stage.database, "a", 20)
     at_work = time.time_ns() // 1_000_000 + 60_000
 
@@ -195,11 +199,46 @@ def test_an_order_that_does_not_come_back_is_given_out_anew_unless_somebody_work
     assert "task did not come back, it is given out anew" in caplog.messages
 
 
+def test_an_order_whose_worker_shows_no_life_any_more_is_given_out_anew_as_soon_as_its_lease_is_over(stage):
+    campaign = trigger(stage.database, "a", 100)
+    at_work = time.time_ns() // 1_000_000 + 60_000
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+        change_shard(stage.database, campaign, lease_until_ms=at_work)
+        await stage.some_sweeps()
+        assert len(stage.posted) == 1
+        change_shard(stage.database, campaign, lease_until_ms=1)
+        await stage.until(lambda: len(stage.posted) == 2)
+
+    stage.play(scene)
+
+    assert module.CLAIMED_WITHIN_S > WITHIN_S
+
+
+def test_a_preparation_is_not_lost_as_long_as_somebody_has_its_lease(stage, monkeypatch):
+    monkeypatch.setattr(module, "CLAIMED_WITHIN_S", 0.02)
+    campaign = trigger(stage.database, "a", 100, allow_duplicates=False)
+
+    async def scene():
+        await stage.until(lambda: len(stage.prepared) == 1)
+        with writing(stage.database) as connection:
+            leases.take(connection, PrepareOrder(campaign.id).lease, "elsewhere")
+        before = len(stage.prepared)
+        await stage.some_sweeps()
+        assert len(stage.prepared) <= before + 1
+        with writing(stage.database) as connection:
+            leases.give_back(connection, PrepareOrder(campaign.id).lease, "elsewhere")
+        await stage.until(lambda: len(stage.prepared) >= before + 2)
+
+    stage.play(scene)
+
+
 @pytest.mark.parametrize("is_removed", [False, True])
 def test_orders_that_do_not_come_back_give_their_places_to_others_whatever_became_of_their_campaign(
     crowded, monkeypatch, is_removed
 ):
-    monkeypatch.setattr(module, "LOST_AFTER_S", 0.02)
+    monkeypatch.setattr(module, "CLAIMED_WITHIN_S", 0.02)
     lost = trigger(crowded.database, "a", 5)
     small = []
 
