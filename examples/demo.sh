@@ -41,6 +41,7 @@ until_says() {
 gateway=${GATEWAY:-log}
 if [ "$gateway" = smpp ]; then
     centre_log=$folder/$name.centre.log
+    rm -f "$folder/centre.out" # what an earlier demo said is not to be taken for this one's
     python -m examples.smsc --port 0 --log "$centre_log" >"$folder/centre.out" 2>&1 &
     centre=$!
     until_says 'listening on' "$folder/centre.out" "$centre"
@@ -54,6 +55,7 @@ python -m migrations
 python -m seed --customers "$customers"
 
 echo "the server listens on 127.0.0.1:$SMS_PORT"
+rm -f "$server_log"
 python -m app serve 2>"$server_log" &
 server=$!
 until_says 'server ready' "$server_log" "$server"
