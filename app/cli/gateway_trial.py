@@ -1,15 +1,17 @@
-"""`python -m app gateways test`."""
+"""What `gateways test` and `test` share: a message to a few numbers, after a question, and what becomes of it."""
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import typer
+from sqlalchemy import Engine
 
 from app import console
+from app.campaigns.trial_message import TrialMessage, message_of
 from app.catalogue import say
 from app.cli.asking import asked
 from app.cli.shared import opened
@@ -21,17 +23,44 @@ from app.domain.mobile import mask_all, normalise
 from app.domain.page import prepare
 from app.domain.people import People
 from app.domain.sms_parts import cost
-from app.errors import BadNumber, BadRequest, NotTried
-from app.gateways.accounts import SmppAccount
+from app.errors import BadNumber, BadRequest
+from app.gateways.accounts import Account, SmppAccount
 from app.gateways.base import Answer, Network
 from app.gateways.networks import accounts_of, network_of
-from app.sending.trial import Trial
+from app.sending.trial import Fate, Trial
 from app.wording import harmless
 
 WAIT_S = 10.0
 SOMEBODY = "测试"
 """Stands for every value in a template that a provider approved."""
 _WELL = frozenset({Delivery.ACCEPTED, Delivery.DELIVERED})
+
+
+class Tried:
+    """One account of the gateways file, to be tried. To make one raises BadRequest and ConfigError."""
+
+    def __init__(self, settings: Config, name: str) -> None:
+        accounts = accounts_of(settings)
+        if name not in accounts:
+            raise BadRequest("unknown_gateway", gateway=name[:64], known=", ".join(accounts) or "-")
+        self.account: Account = accounts[name]
+        self.network: Network = network_of(name, self.account)
+
+    def waits_s(self, wait_s: float | None) -> float:
+        """How long receipts are waited for: as somebody says, or as long as they take as a rule."""
+        if not self.account.receipts:
+            return 0.0
+        if wait_s is not None:
+            return wait_s
+        return WAIT_S if isinstance(self.account, SmppAccount) else WAIT_S + 2 * self.account.receipts_every_s
+
+
+def number_of(text: str) -> int:
+    """Raises BadNumber."""
+    mobile = normalise(text)
+    if mobile is None:
+        raise BadNumber("bad_number", number=mask_all(text[:40]))
+    return int(mobile)
 
 
 def try_out(
@@ -45,82 +74,115 @@ def try_out(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Exit status 1 when the message is not taken, or not delivered; 130 when it is not waited for."""
-    accounts = accounts_of(settings)
-    if name not in accounts:
-        raise BadRequest("unknown_gateway", gateway=name[:64], known=", ".join(accounts) or "-")
-    account = accounts[name]
-    network = network_of(name, account)
-    mobile = normalise(to)
-    if mobile is None:
-        raise BadNumber("bad_number", number=mask_all(to[:40]))
-    made = _made(network, mobile, text, template_name)
-    if made.parts > network.max_parts:
-        raise BadRequest("text_too_long", gateway=name, parts=made.parts, most=network.max_parts)
-    message, parts = made.shown, made.parts
-    trial = Trial(opened(settings), network, int(mobile), made.text, parts, made.template_name)
+    """`gateways test`. Exit status 1 when the message is not taken, or not delivered; 130 when it is not waited for."""
+    tried = Tried(settings, name)
+    number = number_of(to)
+    made = _made(tried.network, number, text, template_name)
+    facts, fates = carry_out(tried, opened(settings), [number], made, wait_s=wait_s, yes=yes, as_json=as_json)
+    if as_json:
+        (message,) = facts.pop("messages")
+        console.print_json(facts | {key: value for key, value in message.items() if key != "number"})
+    raise typer.Exit(0 if all(each.state in _WELL for each in fates) else 1)
+
+
+def carry_out(
+    tried: Tried,
+    database: Engine,
+    numbers: Sequence[int],
+    made: TrialMessage,
+    *,
+    wait_s: float | None,
+    yes: bool,
+    as_json: bool,
+) -> tuple[dict[str, Any], list[Fate]]:
+    """Show the message, ask, send it, and say what becomes of it; the same for `--json`, and by number. Raises
+    NotTried and GatewayAway, and Exit where nobody agrees."""
+    network, parts = tried.network, made.parts
+    trial = Trial(database, network, numbers, made.text, parts, made.template_name)
     trial.check()
     if not as_json:
-        out.print(say("trial", gateway=name, number=mask_all(mobile), count=parts, encoding=cost(message).encoding))
-        out.print(f"  {harmless(message)}")
-    if not (yes or asked(name, say("trial.question"))):
+        shown = ", ".join(mask_all(str(each)) for each in numbers)
+        encoding = cost(made.shown).encoding
+        out.print(say("trial", gateway=network.name, number=shown, count=parts, encoding=encoding))
+        out.print(f"  {harmless(made.shown)}")
+        if network.price is not None:
+            out.print(say("trial.cost", sum=network.price.shown(parts * len(numbers))))
+    if not (yes or asked(network.name, say("trial.question"))):
         raise typer.Exit(1)
-    facts: dict[str, Any] = {"gateway": name, "text": message, "parts": parts}
-
-    def on_answer(answer: Answer, took_s: float) -> None:
-        ids = list(answer.part_ids) or ([answer.provider_id] if answer.provider_id else [])
-        facts.update(answer=answer.state.value, answer_s=round(took_s, 3), provider_ids=ids, error=answer.error)
-        if not as_json:
-            what = say("trial.not_now" if answer.state is Delivery.RETRY else f"delivery.{answer.state}")
-            out.print(say("trial.answer", what=what, ids=", ".join(ids), error=answer.error, took=took_s).strip(" ,"))
-
-    if wait_s is None:
-        wait_s = WAIT_S if isinstance(account, SmppAccount) else WAIT_S + 2 * account.receipts_every_s
-    waits = account.receipts and wait_s > 0
+    wait_s = tried.waits_s(wait_s)
+    telling = _Telling(tried, numbers, wait_s, as_json=as_json)
     try:
         with _quiet():
-            state, error, took_s = asyncio.run(trial.run(on_answer, wait_s if waits else 0.0))
+            fates = asyncio.run(trial.run(telling.on_answer, wait_s))
     except KeyboardInterrupt:
         console.err.print(say("trial.stopped"))
         raise typer.Exit(130) from None
-    has_receipt = facts["answer"] == Delivery.ACCEPTED and state is not Delivery.ACCEPTED
-    awaited = len(facts["provider_ids"])
-    facts |= {"state": state.value, "error": error, "receipt_s": round(took_s, 3) if has_receipt else None}
-    if as_json:
-        console.print_json(facts)
-    elif has_receipt:
-        out.print(say("trial.receipt", what=say(f"delivery.{state}"), error=error, took=took_s).strip(" ,"))
-    elif state is Delivery.ACCEPTED:
-        out.print(say("trial.no_receipt", wait=wait_s, count=awaited) if waits else say("trial.not_waited"))
-        if waits and isinstance(account, SmppAccount) and account.bind == "separate":
-            out.print(say("trial.separate", gateway=name))
-    raise typer.Exit(0 if state in _WELL else 1)
+    telling.end(fates)
+    facts = {"gateway": network.name, "text": made.shown, "parts": parts, "messages": telling.facts}
+    return facts, fates
 
 
-class _Message(NamedTuple):
-    """What goes out; `shown` is what it is read as."""
+class _Telling:
+    """Says what becomes of each message, with its number where there are several."""
 
-    text: str
-    shown: str
-    parts: int
-    template_name: str = ""
+    def __init__(self, tried: Tried, numbers: Sequence[int], wait_s: float, *, as_json: bool) -> None:
+        self._tried = tried
+        self._numbers = numbers
+        self._wait_s = wait_s
+        self._as_json = as_json
+        self.facts: list[dict[str, Any]] = []
+
+    def on_answer(self, number: int, answer: Answer, took_s: float) -> None:
+        ids = list(answer.part_ids) or ([answer.provider_id] if answer.provider_id else [])
+        shown = mask_all(str(number))
+        told = {"answer": answer.state.value, "answer_s": round(took_s, 3), "provider_ids": ids, "error": answer.error}
+        self.facts.append({"number": shown, **told})
+        what = say("trial.not_now" if answer.state is Delivery.RETRY else f"delivery.{answer.state}")
+        self._say(shown, say("trial.answer", what=what, ids=", ".join(ids), error=answer.error, took=took_s))
+        if answer.fault and not self._as_json:
+            out.print(harmless(answer.fault))
+
+    def end(self, fates: Sequence[Fate]) -> None:
+        for facts, (state, error, took_s) in zip(self.facts, fates, strict=True):
+            has_receipt = facts["answer"] == Delivery.ACCEPTED and state is not Delivery.ACCEPTED
+            awaited = len(facts["provider_ids"])
+            facts |= {"state": state.value, "error": error, "receipt_s": round(took_s, 3) if has_receipt else None}
+            if has_receipt:
+                self._say(
+                    facts["number"], say("trial.receipt", what=say(f"delivery.{state}"), error=error, took=took_s)
+                )
+            elif state is Delivery.ACCEPTED:
+                none_came = say("trial.no_receipt", wait=self._wait_s, count=awaited)
+                self._say(facts["number"], none_came if self._wait_s else say("trial.not_waited"))
+        if self._as_json:
+            return
+        account = self._tried.account
+        waits_in_vain = self._wait_s and any(each.state is Delivery.ACCEPTED for each in fates)
+        if waits_in_vain and isinstance(account, SmppAccount) and account.bind == "separate":
+            out.print(say("trial.separate", gateway=self._tried.network.name))
+        if left := len(self._numbers) - len(fates):
+            out.print(say("trial.left", count=left))
+
+    def _say(self, number: str, what: str) -> None:
+        if not self._as_json:
+            what = what.strip(" ,")
+            out.print(f"{number}: {what}" if len(self._numbers) > 1 else what)
 
 
-def _made(network: Network, mobile: str, text: str | None, template_name: str | None) -> _Message:
+def _made(network: Network, number: int, text: str | None, template_name: str | None) -> TrialMessage:
     if not network.templates:
         if template_name is not None:
             raise BadRequest("no_named_templates", gateway=network.name)
         message, parts = network.message(text or say("trial.text", at=f"{datetime.now(UTC):%H:%M:%S}"))
-        return _Message(message, message, parts)
+        if parts > network.max_parts:
+            raise BadRequest("text_too_long", gateway=network.name, parts=parts, most=network.max_parts)
+        return TrialMessage(message, message, parts)
     chosen = template_name or next(iter(network.templates))
     if text is not None or chosen not in network.templates:
         raise BadRequest("unknown_template", gateway=network.name, known=", ".join(network.templates))
     template = compile_template(network.templates[chosen], None)
-    page = prepare(template, People.of([(1, mobile, SOMEBODY, 1, *[SOMEBODY] * len(template.columns))]))
-    (value,), (parts,) = network.wording(chosen)(page)
-    if not parts:
-        raise NotTried("not_tried.value", gateway=network.name, template=chosen)
-    return _Message(value, network.message(page.text.rstrip("\n"))[0], parts, chosen)
+    page = prepare(template, People.of([(1, str(number), SOMEBODY, 1, *[SOMEBODY] * len(template.columns))]))
+    return message_of(network, page, chosen)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ COMMANDS = {
     "trigger": "trigger",
     "watch": "trigger",
     "preview": "preview",
+    "test": "to_own_numbers",
     "import": "import_people",
     "status": "status",
     "logs": "logs",

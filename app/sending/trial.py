@@ -1,4 +1,4 @@
-"""Sends one message to see whether a gateway works, and waits for what becomes of it. It is in no campaign."""
+"""Sends a message to a few numbers to see what they get, and waits for what becomes of it. It is in no campaign."""
 
 import asyncio
 import secrets
@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from app.domain.delivery import Delivery
+from app.domain.mobile import mask
 from app.domain.receipt import Receipt, Reply
 from app.errors import NotTried
 from app.gateways.base import Answer, Line, Network, Open, Submission
@@ -25,21 +26,49 @@ from app.store.faults import write
 LOOK_EVERY_S = 0.1
 Result = TypeVar("Result")
 
-OnAnswer = Callable[[Answer, float], None]
-"""Is told the gateway's answer, and how many seconds it took."""
+MOST_NUMBERS = 10
+
+OnAnswer = Callable[[int, Answer, float], None]
+"""Is told the gateway's answer to the message to a number, and how many seconds it took."""
+
+
+class Fate(NamedTuple):
+    """What a message came to: with the gateway's word for why not, so many seconds after the submission; `accepted`
+    where no receipt came."""
+
+    state: Delivery
+    error: str
+    took_s: float
+
+
+class _Sent(NamedTuple):
+    answer: Answer
+    began: float
+    """When it was submitted, time.monotonic."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return self.answer.part_ids or (self.answer.provider_id,)
 
 
 class Trial:
-    """One message. `mobile`: the number to dial. `text` goes out as it is, in so many parts: see Network.message; of a
-    template that a provider approved it is what Network.wording gave."""
+    """One message, to MOST_NUMBERS at most. `mobiles`: the numbers to dial. `text` goes out as it is, in so many parts:
+    see Network.message; of a template that a provider approved it is what Network.wording gave."""
 
     def __init__(
-        self, database: Engine, network: Network, mobile: int, text: str, parts: int, template_name: str = ""
+        self,
+        database: Engine,
+        network: Network,
+        mobiles: Sequence[int],
+        text: str,
+        parts: int,
+        template_name: str = "",
     ) -> None:
         self._database = database
         self._network = network
         # By chance, for phones tell parts of one message from those of another by it.
-        self._submission = Submission(1 + secrets.randbelow(0xFFFF), mobile, text, parts)
+        first = 1 + secrets.randbelow(0xFFFF - MOST_NUMBERS)
+        self._submissions = [Submission(first + at, mobile, text, parts) for at, mobile in enumerate(mobiles)]
         self._template_name = template_name
         self._reference = f"trial-{secrets.token_hex(8)}"
         self._owner = accounts.new_holder()
@@ -47,17 +76,19 @@ class Trial:
     def check(self) -> None:
         """Raises NotTried for who wants no messages."""
         with self._database.connect() as connection:
-            mobile = self._submission.mobile
-            if opt_outs.among(connection, self._network.opt_out_key, [mobile]):
-                raise NotTried("not_tried.opted_out", gateway=self._network.name)
+            mobiles = [each.mobile for each in self._submissions]
+            if found := opt_outs.among(connection, self._network.opt_out_key, mobiles):
+                number = mask(str(min(found)))
+                raise NotTried("not_tried.opted_out", gateway=self._network.name, number=number)
 
-    async def run(self, on_answer: OnAnswer, wait_s: float) -> tuple[Delivery, str, float]:
-        """Send it, and wait for its receipt no longer than `wait_s`. What it came to, with the gateway's word for why
-        not, and how many seconds after the submission; `accepted` where no receipt came. Raises NotTried where all of
-        the account's sessions send, and GatewayAway.
+    async def run(self, on_answer: OnAnswer, wait_s: float) -> list[Fate]:
+        """Send it to one number after the other, and wait for the receipts no longer than `wait_s`. What became of
+        each, in the order of the numbers; once the gateway says that it takes nothing from us, nobody after that gets
+        one. Raises NotTried where all of the account's sessions send, and GatewayAway.
 
         Receipts and replies for others that come meanwhile are recorded as they always are.
         """
+        self.check()
         slot = await self._write(self._take_bind)
         jobs = [asyncio.create_task(self._keep_bind(slot))]
         try:
@@ -66,12 +97,17 @@ class Trial:
             jobs.append(asyncio.create_task(incoming.run(looks_at_early=True)))
             line = await self._network.open(incoming.take, self._reference, self._template_name)
             try:
-                await self._wait_for_turn()
-                answer, began = await self._submit(line, on_answer)
-                if self._network.calls and answer.state is Delivery.ACCEPTED:  # it tells nothing by itself
-                    this = _This(self._open(answer))
-                    jobs.append(asyncio.create_task(self._network.receive(partial(_take, incoming), this)))
-                return await self._wait(answer, began, wait_s)
+                sent: list[_Sent] = []
+                for submission in self._submissions:
+                    await self._wait_for_turn(submission.parts)
+                    sent.append(await self._submit(line, submission, on_answer))
+                    if sent[-1].answer.fault:
+                        break
+                accepted = [each for each in sent if each.answer.state is Delivery.ACCEPTED]
+                if self._network.calls and accepted:  # it tells nothing by itself
+                    these = _These([self._open(each.answer) for each in accepted])
+                    jobs.append(asyncio.create_task(self._network.receive(partial(_take, incoming), these)))
+                return await self._wait(sent, wait_s if accepted else 0.0)
             finally:
                 await line.close()
         finally:
@@ -80,50 +116,47 @@ class Trial:
             await asyncio.gather(*jobs, return_exceptions=True)
             await self._write(partial(self._give_back, slot))
 
-    async def _submit(self, line: Line, on_answer: OnAnswer) -> tuple[Answer, float]:
-        """The answer, and when it was submitted, time.monotonic."""
+    async def _submit(self, line: Line, submission: Submission, on_answer: OnAnswer) -> _Sent:
         began = time.monotonic()
-        line.submit([self._submission])
-        while not (answers := await line.answers()):
-            continue
-        answer = answers[0]
-        ids = answer.part_ids or (answer.provider_id,)
-        if any(ids):
-            await self._write(partial(trials.note, gateway=self._network.name, provider_ids=[*filter(None, ids)]))
-        on_answer(answer, time.monotonic() - began)
-        return answer, began
+        line.submit([submission])
+        found: list[Answer] = []
+        while not found:  # a late one to the message before may come as well
+            found = [each for each in await line.answers() if each.token == submission.token]
+        answer = found[0]
+        sent = _Sent(answer, began)
+        if any(sent.ids):
+            await self._write(partial(trials.note, gateway=self._network.name, provider_ids=[*filter(None, sent.ids)]))
+        on_answer(submission.mobile, answer, time.monotonic() - began)
+        return sent
 
     def _open(self, answer: Answer) -> Open:
-        of_nobody = (0, self._submission.token)
-        mobile, now = self._submission.mobile, datetime.now(UTC)
-        return Open(*of_nobody, mobile, answer.provider_id, self._reference, 0, now)
+        mobile = next(each.mobile for each in self._submissions if each.token == answer.token)
+        return Open(0, answer.token, mobile, answer.provider_id, self._reference, 0, datetime.now(UTC))
 
-    async def _wait(self, answer: Answer, began: float, wait_s: float) -> tuple[Delivery, str, float]:
-        ids = answer.part_ids or (answer.provider_id,)
-        found = (answer.state, answer.error)
-        if answer.state is Delivery.ACCEPTED and wait_s > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    found = await self._receipt(ids)
-        return *found, time.monotonic() - began
+    async def _wait(self, sent: Sequence[_Sent], wait_s: float) -> list[Fate]:
+        fates = [Fate(each.answer.state, each.answer.error, time.monotonic() - each.began) for each in sent]
+        if wait_s <= 0:
+            return fates
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while any(each.state is Delivery.ACCEPTED for each in fates):
+                    for at, each in enumerate(sent):
+                        if fates[at].state is Delivery.ACCEPTED:
+                            of = partial(trials.fate, gateway=self._network.name, provider_ids=each.ids)
+                            fates[at] = Fate(*await self._write(of), time.monotonic() - each.began)
+                    await asyncio.sleep(LOOK_EVERY_S)
+        return fates
 
-    async def _receipt(self, ids: tuple[str, ...]) -> tuple[Delivery, str]:
-        while True:
-            found = await self._write(partial(trials.fate, gateway=self._network.name, provider_ids=ids))
-            if found[0] is not Delivery.ACCEPTED:
-                return found
-            await asyncio.sleep(LOOK_EVERY_S)
-
-    async def _wait_for_turn(self) -> None:
+    async def _wait_for_turn(self, parts: int) -> None:
         """Its parts are as many of the account's rate as those of any other message."""
         if (limiter := limiter_of(self._database, self._network)) is None:
             return
         free = 0
         while not free:
-            await limiter.buy(self._submission.parts)
+            await limiter.buy(parts)
             free, wait_s = limiter.free()
             await asyncio.sleep(wait_s)
-        limiter.spend(self._submission.parts)
+        limiter.spend(parts)
 
     def _take_bind(self, connection: Connection) -> int:
         slot = accounts.take_bind(connection, self._network.name, self._network.binds, self._owner)
@@ -144,19 +177,19 @@ class Trial:
         return await asyncio.to_thread(write, self._database, unit)
 
 
-class _This:
-    """See gateways/base.Outstanding: one message is open, ours."""
+class _These:
+    """See gateways/base.Outstanding: ours are open."""
 
-    def __init__(self, message: Open) -> None:
-        self._message = message
+    def __init__(self, messages: Sequence[Open]) -> None:
+        self._messages = messages
 
     async def since(self) -> datetime | None:
         """See Outstanding."""
-        return self._message.submitted_at
+        return min(each.submitted_at for each in self._messages)
 
     async def page(self, after: tuple[int, int] = (0, 0)) -> Sequence[Open]:
         """See Outstanding."""
-        return [self._message] if after == (0, 0) else []
+        return [each for each in self._messages if (each.campaign_id, each.customer_id) > after]
 
 
 async def _take(incoming: Incoming, news: Sequence[Receipt | Reply]) -> None:

@@ -102,7 +102,7 @@ def test_nothing_is_sent_where_nobody_agrees_or_the_number_wants_nothing(app, sq
     refused = app("gateways", "test", "smpp-a", "--to", NUMBER, "--yes")
 
     assert (asked.code, "pass --yes" in asked.err) == (1, True)
-    refused.assert_refused("this number wants no messages of smpp-a")
+    refused.assert_refused("138****0001 wants no messages of smpp-a")
     app("gateways", "test", "other", "--to", NUMBER, "--yes").assert_refused("no gateway is named other", "smpp-a")
     app("gateways", "test", "smpp-a", "--to", "12345", "--yes").assert_refused("12345 is no mobile number")
     assert centre.submissions() == []
