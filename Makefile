@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-sending bench-providers picture clean
+.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-importing bench-sending bench-providers picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: .venv/dev ## measure the engine beside its floors, three minutes; writes 
 
 bench-duplicates: .venv/dev ## measure what it costs to send each number once; needs Docker, four minutes
 	$(BIN)/python benchmarks/duplicates.py
+
+bench-importing: .venv/dev ## measure an import beside a bare LOAD DATA of the same file; needs Docker, two minutes
+	$(BIN)/python benchmarks/importing.py
 
 bench-campaign: .venv/dev ## measure a campaign beside the floor that the README names; needs Docker, four minutes
 	$(BIN)/python benchmarks/campaign.py

@@ -47,7 +47,7 @@ def import_people(
                 shown = bar.add_task("", total=people.size)
 
                 def pages(first_id: int) -> Iterator[list[Row]]:
-                    for page in Rows(people.columns, first_id).pages(people.records()):
+                    for page in Rows(people.columns, first_id).pages(people.parts()):
                         bad.note(page.bad)
                         yield page.rows
                         bar.update(shown, completed=people.read_bytes)

@@ -2,11 +2,13 @@
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from app.errors import FileUnusable
 from app.importing.columns import Columns, read_header
@@ -14,8 +16,29 @@ from app.importing.columns import Columns, read_header
 _MARKS = {codecs.BOM_UTF8: "utf-8", b"\x84\x31\x95\x33": "gb18030"}
 _OTHER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE_BYTES = 1 << 20
+AT_ONCE = 50_000
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 UNREADABLE = "\ufffd"
 """What stands for bytes that are no letter."""
+
+
+class Part(NamedTuple):
+    """Records in a row, empty ones for empty lines, and how many lines come before them and are theirs."""
+
+    records: list[list[str]]
+    lines_before: int
+    lines: int
+
+    def numbered(self) -> Iterator[tuple[int, list[str]]]:
+        """Those that are not empty, each with the number of its last line."""
+        number = self.lines_before
+        has_breaks = self.lines != len(self.records)
+        for fields in self.records:
+            number += 1
+            if has_breaks:
+                number += sum(len(_LINE_BREAK.findall(each)) for each in fields)
+            if fields:
+                yield number, fields
 
 
 class PeopleFile:
@@ -52,14 +75,14 @@ class PeopleFile:
         """How much of it is read, some KB more than `records` gave."""
         return self._bytes.tell()
 
-    def records(self) -> Iterator[tuple[int, list[str]]]:
-        """What stands below the header, each with the number of its last line; empty lines are none. Raises
-        FileUnusable."""
+    def parts(self, at_once: int = AT_ONCE) -> Iterator[Part]:
+        """What stands below the header, some records at a time. Raises FileUnusable."""
         reader = self._reader
         try:
-            for fields in reader:
-                if fields:
-                    yield reader.line_num, fields
+            before = reader.line_num
+            while records := list(islice(reader, at_once)):
+                yield Part(records, before, reader.line_num - before)
+                before = reader.line_num
         except csv.Error as error:
             raise FileUnusable("import.bad_csv", path=self.path, line=reader.line_num, why=error) from error
         except OSError as error:
