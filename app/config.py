@@ -2,6 +2,7 @@
 
 import functools
 import os
+import socket
 from pathlib import Path
 from typing import Literal, Self, get_args, get_origin
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ _DRIVERS = frozenset(
 """Without a driver, SQLAlchemy's default one is meant. An asynchronous one would fail at its first statement."""
 
 Language = Literal["en", "zh"]
+Runner = Literal["engine", "celery"]
 DatabaseTls = Literal["preferred", "required", "verify_ca", "verify_identity"]
 """MySQL's own names for it."""
 _OURS = "setting."
@@ -63,6 +65,13 @@ class Config(BaseSettings):
     """Ids in one shard. Fixed for a campaign when it is triggered."""
     sms_slice_s: int = Field(default=20, ge=1, le=3600)
     """Seconds that a task sends at a stretch before another campaign may have its turn."""
+    sms_runner: Runner = "engine"
+    """Who sends: `engine`, the server's own task workers on this machine, or `celery`, workers on as many hosts as
+    wanted, see docs/fleet.md."""
+    sms_broker_url: SecretStr = SecretStr("")
+    """RabbitMQ's address for `celery`: `amqp://user:password@host:5672/vhost`."""
+    sms_host_id: str = Field(default="", max_length=64)
+    """This host's name in `python -m app hosts`. Default: the one that the machine has."""
     sms_lease_s: int = Field(default=10, ge=3, le=600)
     """Seconds without a sign of life, by the database's clock, after which what somebody had in hand goes to another.
     The same for all who share the database."""
@@ -110,6 +119,18 @@ class Config(BaseSettings):
     def tls_of_database(self) -> DatabaseTls:
         """DATABASE_TLS, or what it is by default."""
         return self.database_tls or ("verify_identity" if self.database_tls_ca else "preferred")
+
+    @property
+    def host_id(self) -> str:
+        """SMS_HOST_ID, or what it is by default."""
+        return self.sms_host_id or socket.gethostname()[:64]
+
+    @property
+    def broker_url(self) -> str:
+        """SMS_BROKER_URL. Raises ConfigError where it is missing, which only `celery` needs."""
+        if not self.sms_broker_url.get_secret_value():
+            raise ConfigError([Sentence("setting.no_broker")])
+        return self.sms_broker_url.get_secret_value()
 
     @property
     def template_columns(self) -> list[str]:

@@ -35,7 +35,7 @@ def mysql_server(shared_folder: Path) -> Iterator[Server]:
         try:
             server = stack.enter_context(kept("mysql", shared_folder))
         except NoServer as reason:
-            _missing(f"no MySQL ({reason}): set TEST_DATABASE_URL, start Docker, or install mysqld")
+            missing(f"no MySQL ({reason}): set TEST_DATABASE_URL, start Docker, or install mysqld")
         yield server
 
 
@@ -127,7 +127,7 @@ def migrated_mariadb_url(reused_mariadb: Reused) -> Iterator[str]:
         yield url
 
 
-def _missing(what: str) -> NoReturn:
+def missing(what: str) -> NoReturn:
     """A developer may be without it; CI may not."""
     if os.environ.get("CI"):
         pytest.fail(what)

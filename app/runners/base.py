@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from app.campaigns.leased import Lease
 from app.runners.orders import Order
 
 
@@ -14,3 +15,17 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Nothing more is carried."""
+
+
+class Fleet(Protocol):
+    """Workers that a scheduler shares with others, of which one at a time gives out the orders."""
+
+    @property
+    def lease(self) -> Lease:
+        """Who has it gives them out."""
+
+    def places(self) -> int:
+        """How many orders all workers can carry out at once. Raises what the database raises."""
+
+    def reports(self) -> list[str]:
+        """What they reported since the last call. Raises what the database raises."""

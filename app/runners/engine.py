@@ -10,19 +10,22 @@ from sqlalchemy import Engine
 
 from app.config import Config
 from app.domain.orders import CensusOrder
-from app.domain.reject import Reason
 from app.errors import UnknownDocument
 from app.gateways.base import Network
 from app.gateways.log_file.folder import make_folder
 from app.gateways.networks import load_networks
 from app.runners import orders
+from app.runners.fleet import SWEEP_EVERY_S, BrokerRunner, Publish, SharedWorkers
+from app.runners.heart import Heart
 from app.runners.orders import Order
 from app.runners.receivers import add_receivers, stops_within_s
 from app.runners.scheduler import Scheduler
 from app.runners.work import Context, carry_out, count
+from app.runners.worker import say_rejected
 from app.store.customers import collect_rarely
 from app.store.database import LONG_S, open_configured
-from app.store.patience import Patience
+from app.store.hosts import SERVER
+from app.store.patience import SERVER_SILENT_S, Patience
 from app.threads import Threads
 from app.trigger import requests
 from app.trigger.exposure import check_protected
@@ -88,11 +91,18 @@ class EngineRunner:
 
 
 class Application:
-    """What one process of the server holds. Made before the first fork, at work from `worker_start` on."""
+    """What one process of the server holds. Made before the first fork, at work from `worker_start` on. `publish`,
+    where workers of other hosts send, by way of a broker."""
 
     def __init__(
-        self, config: Config, token: SecretStr, database: Engine, networks: Mapping[str, Network] | None = None
+        self,
+        config: Config,
+        token: SecretStr,
+        database: Engine,
+        networks: Mapping[str, Network] | None = None,
+        publish: Publish | None = None,
     ) -> None:
+        self._publish = publish
         self._config = config
         self._networks = networks or {}
         self._token = token
@@ -100,6 +110,7 @@ class Application:
         self._handler: Handler
         self._runner: EngineRunner | None = None
         self._scheduler: Scheduler | None = None
+        self._heart: Heart | None = None
         self._scheduling: asyncio.Task[None] | None = None
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
@@ -118,19 +129,40 @@ class Application:
             nudge=lambda: self._nudge(server),
         )
         if worker_id == SCHEDULER:
-            owner = make_folder(self._config.sms_log_dir)
-            self._runner = EngineRunner(server, self._config, owner)
-            self._scheduler = self._runner.scheduler = Scheduler(
-                self._database,
-                self._config.sms_log_dir,
-                owner,
-                task_workers=self._config.sms_task_worker_num,
-                slice_s=self._config.sms_slice_s,
-                runner=self._runner,
-                changed=lambda campaign_id: self._changed(server, campaign_id),
-                is_stopping=lambda: server.stopping,
-            )
+            self._scheduler = self._schedule(server, make_folder(self._config.sms_log_dir))
             self._scheduling = asyncio.get_running_loop().create_task(self._scheduler.run())
+            self._heart = self._beat(self._scheduler)
+
+    def _schedule(self, server: Server, owner: str) -> Scheduler:
+        runner: EngineRunner | BrokerRunner
+        fleet, every_s = None, None
+        if self._publish:
+            fleet, every_s = SharedWorkers(self._database, owner), SWEEP_EVERY_S
+            runner = BrokerRunner(self._database, self._publish, owner)
+        else:
+            runner = self._runner = EngineRunner(server, self._config, owner)
+        scheduler = Scheduler(
+            self._database,
+            self._config.sms_log_dir,
+            owner,
+            task_workers=self._config.sms_task_worker_num,
+            slice_s=self._config.sms_slice_s,
+            runner=runner,
+            fleet=fleet,
+            sweep_every_s=every_s,
+            changed=lambda campaign_id: self._changed(server, campaign_id),
+            is_stopping=lambda: server.stopping,
+        )
+        runner.scheduler = scheduler
+        return scheduler
+
+    def _beat(self, scheduler: Scheduler) -> Heart:
+        """This server is there, with what its own task workers have in hand."""
+        most = 0 if self._publish else self._config.sms_task_worker_num
+        database = open_configured(self._config, patience=Patience(SERVER_SILENT_S, SERVER_SILENT_S))
+        heart = Heart(database, self._config.host_id, SERVER, most, lambda: min(scheduler.out, most))
+        heart.start()
+        return heart
 
     def worker_exit(self, server: Server, worker_id: int) -> None:
         if not server.taskworker:
@@ -139,6 +171,8 @@ class Application:
     def worker_stop(self, server: Server, worker_id: int) -> None:
         if self._scheduling:
             self._scheduling.cancel()
+        if self._heart:
+            self._heart.stop()
         if not server.taskworker:
             self._handler.stop()
         self._database.dispose()
@@ -206,10 +240,7 @@ class Application:
         if isinstance(message, int):
             self._handler.tell(message)
         elif message != NUDGE:
-            news = orders.read_news(message)
-            counts = {reason.value: news.counts[reason] for reason in Reason if news.counts[reason]}
-            facts = {"campaign_id": news.order.campaign_id, "shard": news.order.number}
-            log.info("customers were not greeted", extra=facts | counts)  # one line for a shard, however many people
+            say_rejected(orders.read_news(message))
         elif self._scheduler:
             self._scheduler.nudge()
 
@@ -235,9 +266,10 @@ def _path(file: Path | None) -> str:
     return str(file or "")
 
 
-def build(config: Config, database: Engine) -> Server:
+def build(config: Config, database: Engine, publish: Publish | None = None) -> Server:
     """The server, ready to start. The folder of logs is there: the tasks' queue is named after it. Each worker gets
-    connections of its own to the database, and what the driver made ready before the first fork.
+    connections of its own to the database, and what the driver made ready before the first fork. `publish`: see
+    Application; then there are no task workers here.
 
     Raises TokenUnusable, Unprotected, and ConfigError for the gateways file.
     """
@@ -249,7 +281,7 @@ def build(config: Config, database: Engine) -> Server:
         config.sms_port,
         Settings(
             worker_num=config.sms_worker_num,
-            task_worker_num=config.sms_task_worker_num,
+            task_worker_num=0 if publish else config.sms_task_worker_num,
             task_ipc_mode=IpcMode.QUEUE,
             message_queue_key=ftok(str(config.sms_log_dir), 1),
             open_length_check=True,
@@ -269,7 +301,7 @@ def build(config: Config, database: Engine) -> Server:
             max_wait_time=stops_within_s(networks),
         ),
     )
-    application = Application(config, token, database, networks)
+    application = Application(config, token, database, networks, publish)
     for event in (
         "worker_start",
         "worker_exit",

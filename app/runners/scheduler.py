@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.campaigns.finish import close_complete
 from app.catalogue import english
 from app.domain.orders import CensusOrder, CensusReport, Outcome, PrepareOrder, ShardOrder
-from app.runners.base import Runner
-from app.runners.orders import Order, Report
+from app.errors import UnknownDocument
+from app.runners.base import Fleet, Runner
+from app.runners.orders import Order, Report, read_report
 from app.runners.turns import Turns
 from app.runners.work import note_closed
 from app.sentence import read
@@ -97,7 +99,8 @@ class _Found:
 class Scheduler:
     """`owner` is the name of the folder of logs, `task_workers` how many there are, `slice_s` how long
     a task sends at a stretch. `changed(campaign_id)` tells who
-    watches. While `is_stopping()` nothing is given out."""
+    watches. While `is_stopping()` nothing is given out. `fleet`, where the workers are not the server's own: it says
+    how many there are, and of its schedulers one at a time gives out orders, closes and counts."""
 
     def __init__(
         self,
@@ -108,6 +111,8 @@ class Scheduler:
         task_workers: int,
         slice_s: float,
         runner: Runner,
+        fleet: Fleet | None = None,
+        sweep_every_s: float | None = None,
         changed: Callable[[int], None],
         is_stopping: Callable[[], bool],
     ) -> None:
@@ -115,6 +120,9 @@ class Scheduler:
         self._log_dir = log_dir
         self._owner = owner
         self._runner = runner
+        self._fleet = fleet
+        self._is_chosen = fleet is None
+        self._sweep_every_s = sweep_every_s
         self._changed = changed
         self._is_stopping = is_stopping
         self._turns = Turns[PrepareOrder | ShardOrder](task_workers)
@@ -126,6 +134,11 @@ class Scheduler:
         self._threads = Threads("scheduler", THREADS)
         self._said_elsewhere: dict[tuple[int, str], list[int]] = {}
 
+    @property
+    def out(self) -> int:
+        """How many orders are out."""
+        return len(self._posted)
+
     def nudge(self) -> None:
         """There may be something new: look now."""
         self._nudge.set()
@@ -136,6 +149,7 @@ class Scheduler:
             await self._run()
         finally:
             self._runner.close()
+            self._retire()
             self._threads.close()
 
     async def _run(self) -> None:
@@ -155,7 +169,8 @@ class Scheduler:
             except Exception:  # a scheduler that is gone would leave every campaign lying, and nobody would hear of it
                 failures += 1
                 log.exception("shards could not be given out, trying again")
-            pause_s = min(LONGEST_AWAY_S, SWEEP_EVERY_S * pause_after(failures)) if failures else SWEEP_EVERY_S
+            every_s = self._sweep_every_s or SWEEP_EVERY_S
+            pause_s = min(LONGEST_AWAY_S, SWEEP_EVERY_S * pause_after(failures)) if failures else every_s
             try:
                 async with asyncio.timeout(pause_s):
                     await self._nudge.wait()
@@ -163,6 +178,8 @@ class Scheduler:
                 continue
 
     async def _sweep(self) -> None:
+        if self._fleet and not await self._is_our_turn(self._fleet):
+            return
         await self._close_complete()
         found = await self._threads.run(self._look)
         self._forget_lost(found)
@@ -171,20 +188,55 @@ class Scheduler:
         if found.has_uncounted:
             self._have_counted()
 
+    async def _is_our_turn(self, fleet: Fleet) -> bool:
+        """Whether this is the scheduler that gives out orders; and hear what became of those that are out."""
+        lease, was_chosen = fleet.lease, self._is_chosen
+        if not lease.is_ours or lease.is_due:
+            await self._threads.run(lease.take)
+        self._is_chosen = lease.is_ours
+        if self._is_chosen != was_chosen:  # whatever another one gave out is given out anew, which does no harm
+            self._posted.clear()
+            self._counting = None
+            said = "this server gives out the orders now" if self._is_chosen else "another server gives out the orders"
+            log.info(said)
+        if self._is_chosen:
+            for text in await self._threads.run(fleet.reports):
+                await self._hear(text)
+            self._turns.task_workers = await self._threads.run(fleet.places)
+        return self._is_chosen
+
+    async def _hear(self, text: str) -> None:
+        try:
+            report = read_report(text)
+        except UnknownDocument as error:
+            log.warning("report is not known here, dropped", extra={"kind": error.kind, "version": error.version})
+        else:
+            await self.on_report(report)
+
+    def _retire(self) -> None:
+        """Another one need not wait for our lease to end."""
+        if self._fleet and self._fleet.lease.is_ours:
+            with suppress(SQLAlchemyError):  # it ends by itself
+                self._fleet.lease.give_back()
+
     def _may_go_out(self, order: Order) -> bool:
         pause = self._pauses.get(order)
         return order not in self._posted and not (pause and time.monotonic() < pause.until)
 
     def _give_out(self) -> None:
         """As many as there is room for."""
-        while not self._is_stopping() and (order := self._turns.take(self._posted)):
+        while self._may_give_out and (order := self._turns.take(self._posted)):
             self._runner.post(order)
             self._posted[order] = _Out()
+
+    @property
+    def _may_give_out(self) -> bool:
+        return not self._is_stopping() and (self._fleet is None or self._fleet.lease.is_ours)
 
     def _have_counted(self) -> None:
         """Beside the others: a campaign need not wait for it."""
         census = CensusOrder()
-        if self._counting or self._is_stopping() or not self._may_go_out(census):
+        if self._counting or not self._may_give_out or not self._may_go_out(census):
             return
         self._runner.post(census)
         self._counting = _Out()
@@ -278,6 +330,13 @@ class Scheduler:
             return
         self._pause(order, str(error))
         self._fill_up()
+
+    def on_unsent(self, order: Order) -> None:
+        """It could not be carried, for nothing that it is about: the next sweep gives it out again."""
+        if isinstance(order, CensusOrder):
+            self._counting = None
+        else:
+            self._posted.pop(order, None)
 
     def _pause(self, order: Order, why: str) -> None:
         before = self._pauses.get(order) or _Pause(0, 0.0)

@@ -23,7 +23,8 @@ class Turns(Generic[Order]):
     """
 
     def __init__(self, task_workers: int) -> None:
-        self._task_workers = task_workers
+        self.task_workers = task_workers
+        """How many there are now."""
         self._waiting: dict[int, deque[Order]] = {}
         """By campaign."""
         self._had_turn_at: dict[int, int] = {}
@@ -52,11 +53,11 @@ class Turns(Generic[Order]):
         The campaign with the fewest orders out comes first, among equals the one whose turn was longest ago, then the
         oldest.
         """
-        room = 2 * self._task_workers - len(out)
+        room = 2 * self.task_workers - len(out)
         if room <= 0:
             return None
         held = Counter(each.campaign_id for each in out)
-        may = [each for each in self._waiting if room > self._task_workers or each not in self._slow]
+        may = [each for each in self._waiting if room > self.task_workers or each not in self._slow]
         if not may:
             return None
         chosen = min(may, key=lambda each: (held[each], self._had_turn_at.get(each, 0), each))

@@ -15,6 +15,9 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
+SERVER_SILENT_S, SERVER_MOST_SILENT_S = 3, 96
+"""How long the database may say nothing to a server or a worker. Its statements take milliseconds, those for a page of
+customers some 50; so that work goes on within 5 s when a way that led nowhere leads there again."""
 CONNECT_WITHIN_S = 3
 """To open a connection: no statement is long in this."""
 FORGET_AFTER_S = 600.0

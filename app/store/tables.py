@@ -318,6 +318,28 @@ leases = sa.Table(
 """What one process of all hosts does at a time, and until when it is taken to be alive (Unix time); see
 app/campaigns/leased.py."""
 
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("id", RowId, primary_key=True, autoincrement=True),
+    sa.Column("text", sa.Text, nullable=False),
+)
+"""What workers on other hosts have to say to the scheduler, as app/runners/orders.py writes it; read once."""
+
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    sa.Column("host", ExactName, primary_key=True),
+    sa.Column("process", ExactName, primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("places", sa.Integer, nullable=False),
+    sa.Column("in_hand", sa.Integer, nullable=False),
+    sa.Column("clock_ms", sa.BigInteger, nullable=False),
+    sa.Column("seen_ms", sa.BigInteger, nullable=False),
+)
+"""Processes that said at `seen_ms` (Unix time, by the database) that they are there; their host's clock was `clock_ms`
+ahead of the database's then."""
+
 binds = sa.Table(
     "binds",
     metadata,

@@ -112,13 +112,13 @@ class Sender(Product):
 
 
 @contextmanager
-def sending(url: str, folder: Path, customers: int, rate: int, shards: int = 4) -> Iterator[Sender]:
-    """Started, with so many customers, and nothing sent."""
+def sending(url: str, folder: Path, customers: int, rate: int, shards: int = 4, **settings: object) -> Iterator[Sender]:
+    """Started, with so many customers, and nothing sent; `settings` as of Product."""
     home = folder / "centre"
     home.mkdir()
     with (
         running(home, "--receipts-after", "0.3") as centre,
-        Sender(url, folder, task_worker_num=4, shard_size=-(-customers // shards)) as sender,
+        Sender(url, folder, task_worker_num=4, shard_size=-(-customers // shards), **settings) as sender,
     ):
         sender.use(centre, folder, rate)
         move_in(sender.database, crowd(customers))

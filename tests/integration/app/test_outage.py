@@ -13,7 +13,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from app.cli.serve import SILENT_S
+from app.store.patience import SERVER_SILENT_S
 from tests.conftest import MYSQL
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
@@ -161,7 +161,11 @@ def test_event_workers_keep_their_connections_over_a_silence(server_url, tmp_pat
             product.ask(json.dumps({"watch": "nobody"}))
         before, since = connections_of(product), clock_of(product)
 
-        until(lambda: clock_of(product) > since + 2 * SILENT_S, within_s=WITHIN_S, what="nobody asked for some time")
+        until(
+            lambda: clock_of(product) > since + 2 * SERVER_SILENT_S,
+            within_s=WITHIN_S,
+            what="nobody asked for some time",
+        )
 
         assert len(before) > 1
         assert set(connections_of(product)) >= set(before)

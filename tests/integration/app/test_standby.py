@@ -1,0 +1,191 @@
+"""Of servers that share their workers one gives out the orders; those that a broker does not take come back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.domain.orders import Outcome, ShardOrder, ShardReport
+from app.runners import fleet as module
+from app.runners import orders
+from app.runners.fleet import BrokerRunner, SharedWorkers
+from app.runners.orders import Order
+from app.runners.scheduler import Scheduler
+from app.store import hosts, reports, tables
+from app.store.database import writing
+from tests.integration.app.campaigns import change_shard, trigger
+from tests.integration.app.people import crowd, move_in
+
+WITHIN_S = 20.0
+
+
+class Server:
+    """One that shares its workers with others."""
+
+    def __init__(self, database: sa.Engine, name: str) -> None:
+        self.posted: list[tuple[Order, str]] = []
+        self.is_away = False
+        runner = BrokerRunner(database, self.publish, name)
+        self.scheduler = runner.scheduler = Scheduler(
+            database,
+            Path("nowhere"),
+            name,
+            task_workers=1,
+            slice_s=0.0,
+            runner=runner,
+            fleet=SharedWorkers(database, name),
+            sweep_every_s=0.01,
+            changed=lambda _: None,
+            is_stopping=lambda: False,
+        )
+
+    def publish(self, order: Order, text: str, folder: str) -> None:
+        if self.is_away:
+            raise ConnectionError("refused")
+        assert orders.read_order(text) == order
+        self.posted.append((order, folder))
+
+    def numbers(self) -> list[int]:
+        return [order.number for order, _ in self.posted if isinstance(order, ShardOrder)]
+
+
+def play(scene: Callable[[], Awaitable[None]]) -> None:
+    async def within() -> None:
+        async with asyncio.timeout(WITHIN_S):
+            await scene()
+
+    asyncio.run(within())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def campaign(sqlite):
+    move_in(sqlite, crowd(20))
+    return trigger(sqlite, "a", 10)
+
+
+def lease(database: sa.Engine) -> str | None:
+    with database.connect() as connection:
+        return connection.execute(sa.select(tables.leases.c.holder).where(tables.leases.c.name == "scheduler")).scalar()
+
+
+def test_one_server_gives_out_and_another_one_takes_over_once_its_lease_is_over(sqlite, campaign):
+    async def scene():
+        one, other = Server(sqlite, "one"), Server(sqlite, "other")
+        first = asyncio.create_task(one.scheduler.run())
+        await until(one.numbers)
+        second = asyncio.create_task(other.scheduler.run())
+        await asyncio.sleep(0.1)
+        assert not other.posted
+        with writing(sqlite) as connection:  # as if one had been silent for so long, and will be
+            connection.execute(tables.leases.update().values(until_ms=1))
+        one.scheduler._fleet.lease.take = lambda: False
+        await until(lambda: set(other.numbers()) == {0, 1})
+        for each in first, second:
+            each.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+
+    play(scene)
+
+
+def test_a_server_that_stops_need_not_be_waited_for(sqlite, campaign):
+    async def scene():
+        one, other = Server(sqlite, "one"), Server(sqlite, "other")
+        first = asyncio.create_task(one.scheduler.run())
+        await until(one.numbers)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert lease(sqlite) is None
+        second = asyncio.create_task(other.scheduler.run())
+        await until(other.numbers)
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+
+    play(scene)
+
+
+def test_what_workers_report_by_the_database_is_heard_once_and_by_who_gives_out(sqlite, campaign):
+    async def scene():
+        server = Server(sqlite, "one")
+        running = asyncio.create_task(server.scheduler.run())
+        await until(server.numbers)
+        order = ShardOrder(campaign.id, server.numbers()[0])
+        with writing(sqlite) as connection:
+            reports.insert(connection, orders.write(ShardReport(order, Outcome.STOPPED)))
+            reports.insert(connection, "of another release")
+        await until(lambda: server.numbers().count(order.number) == 2)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        with sqlite.connect() as connection:
+            assert reports.take(connection) == []
+
+    play(scene)
+
+
+def test_no_more_orders_are_out_than_twice_the_workers_that_are_alive(sqlite):
+    move_in(sqlite, crowd(20))
+    trigger(sqlite, "a", 1)
+    with writing(sqlite) as connection:
+        hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 3, 0)
+        hosts.beat(connection, "w2", "worker:2", hosts.WORKER, 2, 1)
+        hosts.beat(connection, "s1", "server:1", hosts.SERVER, 4, 0)
+        hosts.beat(connection, "dead", "worker:9", hosts.WORKER, 50, 0)
+        connection.execute(tables.hosts.update().where(tables.hosts.c.host == "dead").values(seen_ms=1))
+
+    async def scene():
+        server = Server(sqlite, "one")
+        running = asyncio.create_task(server.scheduler.run())
+        await until(lambda: len(server.numbers()) >= 10)
+        await asyncio.sleep(0.1)
+        assert len(server.numbers()) == 10
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    play(scene)
+
+
+def test_an_order_that_the_broker_does_not_take_is_given_out_again_once_it_does(sqlite, campaign, monkeypatch, caplog):
+    monkeypatch.setattr(module, "AGAIN_AFTER_S", 0.02)
+    caplog.set_level("INFO")
+
+    async def scene():
+        server = Server(sqlite, "one")
+        server.is_away = True
+        running = asyncio.create_task(server.scheduler.run())
+        await until(lambda: "broker cannot be reached, trying again" in caplog.messages)
+        server.is_away = False
+        await until(lambda: set(server.numbers()) == {0, 1})
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    play(scene)
+
+    assert caplog.messages.count("broker cannot be reached, trying again") == 1
+    assert caplog.messages.count("broker is reached again") == 1
+
+
+def test_a_log_goes_on_where_it_began_and_everybody_may_send_to_a_network(sqlite, campaign):
+    network = trigger(sqlite, "b", 100)
+    with writing(sqlite) as connection:
+        connection.execute(tables.campaigns.update().where(tables.campaigns.c.id == network.id).values(gateway="net"))
+        hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 9, 0)
+    change_shard(sqlite, network, owner="")
+
+    async def scene():
+        server = Server(sqlite, "one")
+        running = asyncio.create_task(server.scheduler.run())
+        await until(lambda: len(server.numbers()) >= 3)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert {(order.campaign_id, folder) for order, folder in server.posted if isinstance(order, ShardOrder)} == {
+            (campaign.id, "one"),
+            (network.id, ""),
+        }
+
+    play(scene)

@@ -1,0 +1,66 @@
+"""What Celery is told, and why is beside each: a setting that is lost loses messages only when something dies."""
+
+import pytest
+
+from app import config
+from app.domain.orders import CensusOrder, PrepareOrder, ShardOrder
+from app.errors import ConfigError
+from app.runners import celery
+from app.runners.celery import app, queue_of
+
+URL = "amqp://sms:s3cret-word@127.0.0.1:5672/sms"
+
+
+def test_an_order_whose_worker_dies_goes_back_and_no_worker_hoards_any():
+    assert app.conf.task_acks_late
+    assert app.conf.task_reject_on_worker_lost
+    assert app.conf.worker_prefetch_multiplier == 1
+    assert not app.conf.worker_cancel_long_running_tasks_on_connection_loss
+
+
+def test_messages_are_confirmed_and_queues_outlive_a_crash_without_a_limit_of_deliveries():
+    assert app.conf.broker_transport_options == {"confirm_publish": True}
+    for queue in (*app.conf.task_queues, queue_of("folder")):
+        assert queue.queue_arguments == {"x-queue-type": "quorum", "x-delivery-limit": -1}
+    assert [each.name for each in app.conf.task_queues] == ["sms.shards"]
+    assert queue_of("folder").name == queue_of("folder").routing_key == "sms.logs.folder"
+
+
+def test_a_broker_that_is_away_is_tried_for_ever_and_a_host_that_is_cut_off_is_noticed_soon():
+    assert app.conf.broker_connection_max_retries is None
+    assert app.conf.broker_connection_retry_on_startup
+    assert app.conf.broker_channel_error_retry
+    assert app.conf.broker_heartbeat == 10
+
+
+def test_nothing_is_kept_or_read_but_json():
+    assert app.conf.task_ignore_result
+    assert app.conf.accept_content == ["json"]
+
+
+def test_every_kind_of_order_has_its_task():
+    assert {ShardOrder: "sms.slice", PrepareOrder: "sms.prepare", CensusOrder: "sms.census"} == celery.TASKS
+    assert set(celery.TASKS.values()) <= set(app.tasks)
+
+
+def test_the_brokers_password_is_never_shown(monkeypatch):
+    monkeypatch.setenv("SMS_BROKER_URL", URL)
+    settings = config.load()
+    before = app.conf.broker_url
+    celery.connect(settings)
+    said = (
+        f"{settings!r} {settings} {app.conf.humanize(with_defaults=True, censored=True)} {app.connection_for_write()}"
+    )
+    app.conf.broker_url = before
+
+    assert "s3cret-word" not in said
+    assert settings.broker_url == URL
+
+
+def test_without_a_broker_it_says_which_setting_is_missing(monkeypatch):
+    monkeypatch.setenv("SMS_BROKER_URL", "")
+
+    with pytest.raises(ConfigError) as raised:
+        celery.connect(config.load())
+
+    assert [each.code for each in raised.value.problems] == ["setting.no_broker"]
