@@ -38,7 +38,7 @@ LOOK_EVERY_S = 0.2
 LEASE_MARGIN_S = 1.0
 AGAIN_EVERY_S = 5.0
 """Between looks for messages that are due again, while there are others."""
-NEWS_AT_ONCE = 500
+NEWS_AT_ONCE = AGAIN_AT_ONCE = 500
 NEWS_EVERY_S = 0.5
 AWAY_FOR_S = 60.0
 """How long a database that is away is waited for, with what is to go on record in hand."""
@@ -249,7 +249,7 @@ class Books:
             with self._database.connect() as connection:
                 if not shards.get(connection, hold.campaign_id, hold.number).tally.retry:
                     return []
-                return messages.due(connection, hold.campaign_id, shard.after_id, shard.to_id, NEWS_AT_ONCE)
+                return messages.due(connection, hold.campaign_id, shard.after_id, shard.to_id, AGAIN_AT_ONCE)
 
         rows = await self._in_thread(find)
         if not rows:

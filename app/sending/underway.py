@@ -48,6 +48,8 @@ class Underway:
         self._chunks: deque[_Open] = deque()
         self._place: dict[int, tuple[_Open, int]] = {}
         self._queue: deque[Submission] = deque()
+        self._again: set[int] = set()
+        """Customers who are tried again, until what became of it is on record."""
         self._in_ledger: dict[int, Submission | None] = {}
         """Those who have a row that says submitting, and no answer yet; the message of those that are sent again."""
         self._news: list[News] = []
@@ -56,8 +58,8 @@ class Underway:
 
     @property
     def chunks(self) -> int:
-        """How many are not on record."""
-        return len(self._chunks)
+        """How many are intended and not on record; those that are tried again count as one."""
+        return len(self._chunks) + self.has_resubmitted
 
     @property
     def queued(self) -> int:
@@ -71,8 +73,8 @@ class Underway:
 
     @property
     def has_resubmitted(self) -> bool:
-        """Whether some that were tried again have no answer yet."""
-        return any(each is not None for each in self._in_ledger.values())
+        """Whether what became of some that were tried again is not on record yet."""
+        return bool(self._again)
 
     def add(self, chunk: Chunk, texts: Sequence[str]) -> None:
         """A chunk that was intended, with the message for each of its ids."""
@@ -87,6 +89,7 @@ class Underway:
         for each in submissions:
             self._in_ledger[each.token] = each
             self._queue.append(each)
+        self._again.update(each.token for each in submissions)
 
     def take(
         self, room: int, parts: int, *, goes_alone: bool = False, counts_messages: bool = False
@@ -188,6 +191,8 @@ class Underway:
 
     def told(self, count: int) -> None:
         """So many of the news, the first ones, are on record."""
+        if self._again:
+            self._again.difference_update(each.customer_id for each in self._news[:count])
         del self._news[:count]
 
     def _entries(self, opened: _Open) -> list[Entry]:

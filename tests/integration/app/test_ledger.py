@@ -21,7 +21,7 @@ from app.gateways.networks import load_networks
 from app.sending.shard import send_shard
 from app.store import accounts, campaigns, ledger, opt_outs, rejects, tables
 from app.store.database import writing
-from tests.integration.app.campaigns import after, trigger
+from tests.integration.app.campaigns import after, shards_of, trigger
 from tests.integration.app.ledgers import check, rows_of
 from tests.integration.app.network import Network, taken
 from tests.integration.app.people import crowd, move_in, person
@@ -177,6 +177,32 @@ def test_what_was_not_submitted_or_was_throttled_when_told_to_stop_is_due_at_onc
 
     assert check(database, campaign).tally.accepted == 300
     assert {row.attempts for row in rows_of(database, campaign)} == {1}
+
+
+def test_no_more_than_two_chunks_are_under_way_those_that_are_tried_again_among_them(database, logs, monkeypatch):
+    monkeypatch.setattr("app.sending.ledger.LARGEST_CHUNK", 50)
+    monkeypatch.setattr("app.sending.books.AGAIN_AT_ONCE", 50)
+    monkeypatch.setattr("app.sending.underway.RIPE_AFTER_S", 60.0)  # nobody is on record without an answer
+    move_in(database, crowd(600))
+    campaign, network = trigger(database, "a", SIZE, gateway="net"), Network(window=10)
+    network.fate = lambda number, each: (
+        Answer(each.token, Delivery.RETRY, error="ESME_RTHROTTLED", is_throttled=True)
+        if number > 20
+        else taken(number, each)
+    )
+    send(database, logs, campaign, network, should_stop=lambda: len(network.log) > 30)
+    tried_again = check(database, campaign).tally.retry
+    under_way: list[int] = []
+
+    def look(number, each):
+        under_way.append(shards_of(database, campaign)[0].tally.submitting)  # and no answer comes
+
+    network.fate, network.window = look, 1000
+    assert send(database, logs, campaign, network) is Outcome.COMPLETE
+
+    assert tried_again > 50
+    assert 50 < max(under_way) <= 100
+    assert check(database, campaign).tally.unknown == len(under_way)
 
 
 @pytest.mark.parametrize("looks", [1, 2, 5])
