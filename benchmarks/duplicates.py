@@ -50,7 +50,7 @@ def fill(url: str, customers: int, shared: int) -> None:
                     {insert} WITH RECURSIVE ids (id) AS (
                         SELECT {first} UNION ALL SELECT id + 1 FROM ids WHERE id < {last}
                     )
-                    SELECT id, {name}, id % 3, 13000000000 + {number} * 2654435761 % 6999999977 FROM ids
+                    SELECT id, {name}, NULLIF(id % 3, 2), 13000000000 + {number} * 2654435761 % 6999999977 FROM ids
                 """)
             )
     database.dispose()

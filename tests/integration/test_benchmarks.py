@@ -8,8 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import sqlalchemy as sa
 
+from app.store.database import open_database
 from benchmarks import compiled, plan, report
+from benchmarks.duplicates import fill
 from benchmarks.measuring import Found, steps
 from benchmarks.processes import Unavailable
 from engine import IpcMode
@@ -73,3 +76,14 @@ def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
 
     assert benchmark.wait(20) == 130
     until(lambda: not any(each.is_running() for each in family), what="its processes are gone", within_s=5)
+
+
+def test_customers_for_measuring_duplicates_are_some_that_the_table_takes(sqlite_url: str) -> None:
+    fill(sqlite_url, 10, 5)
+
+    database = open_database(sqlite_url)
+    with database.connect() as connection:
+        rows = connection.execute(sa.text("SELECT gender, COUNT(DISTINCT mobile) FROM customers GROUP BY gender")).all()
+    database.dispose()
+    assert {gender for gender, _ in rows} == {0, 1, None}
+    assert sum(count for _, count in rows) == 9
