@@ -213,7 +213,7 @@ def _create(
         if highest > HIGHEST_ID:
             raise BadRequest("bad_audience.high_ids", audience=audience, highest=highest, most=HIGHEST_ID)
         next_id = partial(customers.next_id, connection, audience) if ids is None else partial(next_of, ids)
-        found = split(next_id, highest if ids is None else max(ids, default=0), shard_size)
+        found = split(next_id, highest if ids is None else max(ids[-1:], default=0), shard_size)
         ranges = list(islice(found, MOST_SHARDS + 1))
         if len(ranges) > MOST_SHARDS:
             raise BadRequest("too_many_shards", most=MOST_SHARDS)

@@ -30,7 +30,7 @@ def status(
                 out.print(word(one.campaign.reason))
             owner = owner_of(settings.sms_log_dir)
             learning, pruned = views.learning(one.campaign, one.tally), views.pruned(one.campaign)
-            for sentence in learning + pruned + views.elsewhere(one, owner):
+            for sentence in views.chosen(one.campaign) + learning + pruned + views.elsewhere(one, owner):
                 out.print(sentence)
         return
     every = every_snapshot(database)

@@ -61,6 +61,16 @@ def pruned(campaign: Campaign) -> list[str]:
     return [say("pruned.counts", at=f"{at:%Y-%m-%d}", campaign=campaign.name)] if at else []
 
 
+def chosen(campaign: Campaign) -> list[str]:
+    """A sentence where it is for some of its audience."""
+    kind, _, count = campaign.chosen.partition(" ")
+    if not kind:
+        return []
+    if kind == "sample":
+        return [say("status.sample", count=int(count), audience=campaign.audience)]
+    return [say("status.only_ids", audience=campaign.audience)]
+
+
 def learning(campaign: Campaign, tally: Tally) -> list[str]:
     """A sentence where a campaign is over and receipts may change it yet."""
     until = campaign.learns_until

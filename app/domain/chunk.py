@@ -2,7 +2,7 @@
 
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -83,8 +83,14 @@ def pack(values: Sequence[int], kind: str) -> bytes:
 
 def unpack(packed: bytes, kind: str) -> list[int]:
     """What `pack` packed."""
+    return unpacked([packed], kind).tolist()
+
+
+def unpacked(pieces: Iterable[bytes], kind: str) -> "array[int]":
+    """The same of several, one after the other, each number in its few octets still."""
     values = array(kind)
-    values.frombytes(packed)
+    for each in pieces:
+        values.frombytes(each)
     if sys.byteorder == "big":
         values.byteswap()
-    return values.tolist()
+    return values

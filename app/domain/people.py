@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, Self, cast
 
 Customer = tuple[int, str, str, int | None, *tuple[str, ...]]
@@ -58,6 +58,10 @@ class People:
     def after(self, count: int) -> Self:
         """All but those with the lowest ids, so many."""
         return self.by_column([column[count:] for column in self.columns])
+
+    def where(self, holds: Sequence[bool]) -> Self:
+        """Those at whose places it holds."""
+        return self.by_column([list(compress(column, holds)) for column in self.columns])
 
     def without(self, places: Sequence[int]) -> Self:
         """All but those at these places, which are in ascending order."""

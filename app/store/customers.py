@@ -185,8 +185,7 @@ def listed(connection: Connection, audience: str, ids: Sequence[int], columns: S
     """Those of these ids, ascending, who are there; see `page`."""
     if len(ids) > _ASKED_AT_ONCE and is_most_of_its_range(ids):
         people, wanted = _read(connection, audience, ids[0] - 1, ids[-1], None, columns), {*ids}
-        people = people.without([place for place, number in enumerate(people.ids) if number not in wanted])
-        return _each_once(audience, people)
+        return _each_once(audience, people.where([each in wanted for each in people.ids]))
     read: list[People] = []
     for at in range(0, len(ids), _ASKED_AT_ONCE):
         some = ids[at : at + _ASKED_AT_ONCE]

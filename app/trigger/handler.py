@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from weakref import WeakValueDictionary
 
@@ -15,7 +15,7 @@ from app.campaigns.spending import Spending
 from app.campaigns.start import Dispatched, dispatch, look_up
 from app.config import Config
 from app.domain.campaign import Verb
-from app.domain.choice import Choice, Sample, these
+from app.domain.choice import Choice, Sample, These, these
 from app.errors import AppError, BadRequest, Pruned, UnknownCampaign, WrongState
 from app.gateways.base import Network
 from app.sentence import Sentence
@@ -189,13 +189,13 @@ class Handler:
         """Whom of the audience is meant; None: everybody. Raises BadRequest where a list is not there."""
         if request.sample is not None:
             return Sample(request.sample)
-        ids: Sequence[int] | None = request.only_ids
-        if request.only_list is not None:
-            with self._database.connect() as connection:
-                ids = id_lists.read(connection, request.only_list)
-            if not ids:
-                raise BadRequest("bad_choice.no_list")
-        return None if ids is None else these(ids)
+        if request.only_list is None:
+            return None if request.only_ids is None else these(request.only_ids)
+        with self._database.connect() as connection:
+            ids = id_lists.read(connection, request.only_list)
+        if not len(ids):
+            raise BadRequest("bad_choice.no_list")
+        return These(ids)
 
     def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:
         """The request in a body; None where a token is set and it does not bear it, whatever else it says. Raises

@@ -189,8 +189,29 @@ def test_a_second_run_is_for_those_of_them_who_were_not_met(crowded, logs):
     number = send_late(crowded, logs, snapshot(crowded, "a"), found.late)
     send(crowded, logs, as_stored(crowded, campaign), number)
 
+    with writing(crowded) as connection:
+        shards.finish(connection, campaign.id, number)
+
     assert list(found.late.ids) == [13]
     assert lines_of(logs, "a").count("\n") == len(IDS)
+    assert whole(report(crowded, logs, "a"), Report).agrees
+    assert not find_again(crowded, logs)
+
+
+def find_again(database, logs):
+    close_complete(database, logs, owner_of(logs))
+    return find_late(database, logs, snapshot(database, "a")).late.ids
+
+
+def test_who_is_sent_to_all_pays_nothing_for_it(sqlite, logs):
+    move_in(sqlite, CROWD)
+    statements: list[str] = []
+    sa.event.listen(sqlite, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    run(sqlite, logs, "a", 10)
+    whole(report(sqlite, logs, "a"), Report)
+
+    assert not any("FROM chosen" in each or "INTO chosen" in each for each in statements)
 
 
 def test_a_sample_has_so_many_and_the_same_ones_for_the_same_name(crowded, logs):
@@ -299,9 +320,9 @@ def test_ids_are_stored_as_they_are_in_rows_of_many(database, monkeypatch):
 
     with writing(database) as connection:
         name, other = id_lists.insert(connection, ids), id_lists.insert(connection, [9])
-        assert id_lists.read(connection, name) == ids
+        assert list(id_lists.read(connection, name)) == ids
         id_lists.remove(connection, name)
-        assert (id_lists.read(connection, name), id_lists.read(connection, other)) == ([], [9])
+        assert [list(id_lists.read(connection, each)) for each in (name, other)] == [[], [9]]
 
 
 def test_a_list_that_a_killed_command_left_is_removed_by_a_later_one(database):
@@ -321,4 +342,4 @@ def test_those_of_a_stretch_are_read_by_their_place(crowded):
     with crowded.connect() as connection:
         for stretch in (IdRange(0, 0, 40), IdRange(0, 2, 8), IdRange(0, 4, 4), IdRange(0, 13, 33)):
             found = chosen.between(connection, campaign.id, stretch.after_id, stretch.to_id)
-            assert found == [each for each in IDS if stretch.after_id < each <= stretch.to_id]
+            assert list(found) == [each for each in IDS if stretch.after_id < each <= stretch.to_id]

@@ -84,6 +84,8 @@ def test_a_program_names_ids_or_a_sample(server):
     assert (nobody["error"], unknown["error"]) == ("bad_choice", "bad_choice")
     status = json.loads(server.run("status", "json-sample", "--json").stdout)
     assert (status["chosen"], status["audience"]) == ("sample 3", 3)
+    assert "it is for a sample of 3 of customers\n" in server.run("status", "json-sample").stdout
+    assert "it is for those of customers whose ids were given\n" in server.run("status", "json-ids").stdout
 
 
 def test_a_bad_line_in_the_file_is_named_and_nothing_is_started(server, tmp_path):
