@@ -10,7 +10,8 @@ from app.cli import choice as commands
 from app.domain.choice import Sample
 from app.store.tables import id_lists
 from tests.integration.app.conftest import CROWD
-from tests.integration.app.people import greeting, logs_of, move_in
+from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in
+from tests.integration.app.serving import IN_SMALL_PAGES, ON_SQLITE
 
 IDS = [3, 40, 7, 7, 12]
 MEANT = [CROWD[each - 1] for each in sorted({*IDS})]
@@ -128,3 +129,24 @@ def test_ids_and_a_sample_exclude_each_other(app, ids_file, command):
     assert ended.code == 2
     assert "exclude each other" in ended.err
     assert app(*command, "--sample", "0").code == 2
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("far_apart", [1, 3])
+def test_killed_in_the_middle_it_goes_on_with_those_who_were_chosen(product, tmp_path, far_apart):
+    people = crowd(60_000)
+    ids = tmp_path / "ids.txt"
+    ids.write_text("".join(f"{row[0]}\n" for row in people[::far_apart]))
+    product.program = IN_SMALL_PAGES
+    product.environment |= {"SMS_SHARD_SIZE": "30000", "SMS_TASK_WORKER_NUM": "2"}
+    move_in(product.database, people)
+    product.start()
+    product.run("trigger", "some", "--only-ids", str(ids))
+    for _ in range(2):
+        with product.frozen_halfway():
+            product.kill_everything()
+        product.start()
+
+    assert product.wait_until_over("some") == "finished"
+    assert logs_of(product.logs, "some") == expected_logs(people[::far_apart], 30_000)
+    assert product.run("report", "some").returncode == 0
