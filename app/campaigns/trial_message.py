@@ -17,23 +17,26 @@ LOOKED_AT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class TrialMessage:
-    """`text` is what goes out, `shown` what it is read as."""
+    """`text` is what goes out, `shown` what it is read as, by the customer of this id; 0 where it is none's."""
 
     text: str
     shown: str
     parts: int
     template_name: str = ""
+    customer_id: int = 0
 
 
 def message_of(network: Network, page: Page, template_name: str = "") -> TrialMessage:
-    """That of the first on the page. Raises NotTried where the network does not take it."""
-    (text, *_), (parts, *_) = network.wording(template_name)(page)
-    shown, _ = network.message(page.text.split("\n")[0], template_name)
+    """That of the first on the page whose message the network takes. Raises NotTried where it takes none."""
+    texts, counts = network.wording(template_name)(page)
+    at = next((at for at, count in enumerate(counts) if 0 < count <= network.max_parts), 0)
+    shown, _ = network.message(page.text.split("\n")[at], template_name)
+    parts = counts[at]
     if not parts:
         raise NotTried("not_tried.value", gateway=network.name, template=template_name)
     if parts > network.max_parts:
         raise NotTried("not_tried.too_long", gateway=network.name, parts=parts, most=network.max_parts)
-    return TrialMessage(text, shown, parts, template_name)
+    return TrialMessage(texts[at], shown, parts, template_name, page.greeted.ids[at])
 
 
 def page_of(database: Engine, template: Template, audience: str, customer_id: int | None) -> Page:

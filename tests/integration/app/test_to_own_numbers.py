@@ -171,11 +171,13 @@ def test_by_each_provider_every_number_gets_it_and_its_receipt_is_told(app, sqli
 def test_a_value_that_the_provider_refuses_is_found_before(app, sqlite, gateways):
     _, fields, options, _ = PROVIDERS["aliyun"]
     gateways(f"{SMALL.format(kind='aliyun')}{fields}")
-    move_in(sqlite, [person(1, "www.a.com")])
+    move_in(sqlite, [person(1, "www.a.com"), person(2, "张伟")])
 
-    app("test", "--gateway", "net", *options, *numbers(), "--yes").assert_refused(
-        "cannot send expiry with these values"
-    )
+    theirs = app("test", "--gateway", "net", *options, *numbers(), "--yes", "--customer", "1")
+    of_the_first_who_can_be_sent_to = app("test", "--gateway", "net", *options, *numbers())
+
+    theirs.assert_refused("cannot send expiry with these values")
+    assert "尊敬的张伟，" in of_the_first_who_can_be_sent_to.out
 
 
 def test_once_the_account_is_at_fault_nobody_else_is_tried(app, gateways, tmp_path):
