@@ -114,6 +114,10 @@ class Config(BaseSettings):
     """Certificate that the commands show to a server with SMS_TLS_CLIENT_CA, PEM."""
     sms_tls_client_key: Path | None = None
     """Private key to SMS_TLS_CLIENT_CERT, PEM, without a passphrase."""
+    sms_web_host: str = "127.0.0.1"
+    """Address that `python -m app web` listens on; one of this machine alone."""
+    sms_web_port: int = Field(default=8000, ge=1, le=65535)
+    """TCP port of the pages, metrics and health."""
 
     @property
     def tls_of_database(self) -> DatabaseTls:

@@ -84,6 +84,10 @@ class LogDamaged(AppError):
     """A log is not what was written to it: somebody shortened, removed or replaced it."""
 
 
+class NotInstalled(AppError):
+    """A package that only some need is not there; names the extra that brings it."""
+
+
 class GatewayAway(AppError):
     """A gateway cannot be reached now, or does not let us in; says why."""
 

@@ -12,6 +12,7 @@ from app import console
 
 COMMANDS = {
     "serve": "serve",
+    "web": "web",
     "trigger": "trigger",
     "watch": "trigger",
     "preview": "preview",

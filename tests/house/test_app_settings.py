@@ -9,7 +9,7 @@ from app import config
 from app.config import Config
 from tests.house.app_settings import COMPOSE, EXAMPLE, README, example, of_compose, renewed, settings
 
-HOST_ALONE = {"SMS_TLS_CA", "SMS_TLS_CLIENT_CERT", "SMS_TLS_CLIENT_KEY"}
+HOST_ALONE = {"SMS_WEB_HOST", "SMS_WEB_PORT", "SMS_TLS_CA", "SMS_TLS_CLIENT_CERT", "SMS_TLS_CLIENT_KEY"}
 """What only the commands use."""
 
 

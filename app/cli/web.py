@@ -1,0 +1,25 @@
+"""`python -m app web`."""
+
+from app import config, log_lines
+from app.errors import NotInstalled
+from app.store.database import open_configured
+from app.store.patience import Patience
+from app.store.readiness import check_ready
+
+SILENT_S, MOST_SILENT_S = 3, 30
+"""How long the database may say nothing to a page."""
+
+
+def web() -> None:
+    """Serve the pages, metrics and health over HTTP until Ctrl-C or SIGTERM; the server need not run."""
+    try:
+        from app.web.application import make_application  # noqa: PLC0415
+        from app.web.server import check_loopback, serve  # noqa: PLC0415
+    except ImportError as error:
+        raise NotInstalled("no_extra", package=error.name, extra="web", why=error) from None
+    settings = config.load()
+    check_loopback(settings.sms_web_host)
+    database = open_configured(settings, patience=Patience(SILENT_S, MOST_SILENT_S))
+    check_ready(database)
+    log_lines.set_up(settings.sms_log_format)
+    serve(make_application(settings, database), settings)

@@ -1,0 +1,91 @@
+"""What holds for every answer: who may be asked for, and what a browser must not do with it."""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.sentence import Sentence
+from app.web.problems import problem
+
+MOST_BODY_BYTES = 2**20
+"""Of a request; a template has 24 KB at most where JSON escapes each letter."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Guard:
+    """Around the whole application. `hosts` are the names that it is asked for by: a page of somebody else's whose name
+    was made to lead here, which a browser would take for one of theirs, gets nothing."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        headers = Headers(scope=scope)
+        if host_name(headers.get("host", "")) not in self._hosts:
+            await problem(scope, 421, Sentence("http.wrong_host"))(scope, receive, send_guarded)
+        elif _announced_bytes(headers) > MOST_BODY_BYTES:
+            refusal = problem(scope, 413, Sentence("http.too_large", most=MOST_BODY_BYTES))
+            refusal.headers["connection"] = "close"
+            await refusal(scope, receive, send_guarded)
+        else:
+            await self._app(scope, _limited(receive), send_guarded)
+
+
+class TooLarge(Exception):
+    """A body grew longer than it may be; who reads it raises this."""
+
+
+def _limited(receive: Receive) -> Receive:
+    """For a body whose length is not announced."""
+    taken = 0
+
+    async def receive_some() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MOST_BODY_BYTES:
+            raise TooLarge
+        return message
+
+    return receive_some
+
+
+def _announced_bytes(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def host_name(host: str) -> str:
+    """Of `name:port` the name, in lower case; an IPv6 address keeps its brackets. Pure."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()
+
+
+def hosts_of(address: str) -> frozenset[str]:
+    """Names for a server that listens on this address, which is one of this machine alone."""
+    own = f"[{address}]" if ":" in address else address
+    return frozenset([*LOOPBACK_NAMES, own.lower()])

@@ -1,0 +1,78 @@
+"""What goes wrong, as application/problem+json (RFC 9457): a status, a code for programs, a sentence for people."""
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from app import errors
+from app.errors import AppError
+from app.sentence import Sentence
+from app.store.faults import reason
+from app.store.trouble import trouble
+from app.web.house import house_of
+from app.web.languages import catalogue_of
+
+log = logging.getLogger(__name__)
+
+_STATUS: dict[int, tuple[type[AppError], ...]] = {
+    404: (errors.UnknownCampaign, errors.UnknownTask, errors.UnknownCustomer),
+    400: (errors.BadRequest, errors.BadNumber),
+    409: (errors.WrongState, errors.NotFinished, errors.NotRetriable),
+    410: (errors.Pruned,),
+    503: (errors.DatabaseUnavailable, errors.SchemaOutdated, errors.ServerUnreachable),
+}
+
+
+def status_of(error: AppError) -> int:
+    """The status of an error of ours; 500 for one that nobody expects here."""
+    return next((status for status, kinds in _STATUS.items() if isinstance(error, kinds)), 500)
+
+
+def problem(scope: Scope, status: int, why: Sentence, headers: dict[str, str] | None = None) -> Response:
+    """The answer, in the language of who asked."""
+    words = catalogue_of(HTTPConnection(scope)).word(why)
+    facts = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": words}
+    return JSONResponse({**facts, "code": _code(why)}, status, headers, media_type="application/problem+json")
+
+
+def _code(why: Sentence) -> str:
+    return why.code.removeprefix("http.") if why.kind == "http" else why.kind
+
+
+def see_to_errors(app: FastAPI) -> None:
+    """Whatever is raised while a request is answered becomes a problem. What nobody expected is logged by who serves,
+    with its traceback."""
+    for kind in (AppError, DBAPIError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    if isinstance(error, AppError):
+        return problem(request.scope, status_of(error), error.sentence)
+    if isinstance(error, DBAPIError):
+        log.warning("request not answered, the database is away", extra={"error": reason(error)})
+        url = house_of(request).settings.database_url.get_secret_value()
+        return problem(request.scope, 503, trouble(error, url).said)
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"][1:]))
+        return problem(request.scope, 422, Sentence("http.invalid", field=where, why=first["msg"]))
+    if isinstance(error, HTTPException):
+        return problem(request.scope, error.status_code, _refusal(error.status_code), dict(error.headers or {}))
+    return problem(request.scope, 500, Sentence("http.broken"))
+
+
+def _refusal(status: int) -> Sentence:
+    """What the framework means by a status."""
+    if status == 404:
+        return Sentence("http.not_found")
+    if status == 405:
+        return Sentence("http.wrong_method")
+    return Sentence("http.refused", why=HTTPStatus(status).phrase)

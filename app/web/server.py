@@ -1,0 +1,93 @@
+"""Runs the application until it is told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.config import Config
+from app.errors import ServerUnreachable, Unprotected
+from app.trigger.exposure import is_beyond_loopback
+from app.web.house import House
+
+log = logging.getLogger(__name__)
+
+MOST_CONNECTIONS = 900
+"""At once, below the 1,024 descriptors that a process may have; whoever comes then gets 503."""
+STOPS_WITHIN_S = 5
+"""Answers under way may take so long once the server is told to stop."""
+WAITING = 128
+"""Connections that the kernel holds until they are accepted."""
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn's, but for its end: streams are ended before it waits for them, and a stop that was asked for is none
+    that a signal caused."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=MOST_CONNECTIONS,
+                timeout_graceful_shutdown=STOPS_WITHIN_S,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        house = getattr(self._app.state, "house", None)
+        if isinstance(house, House):
+            house.leaving.set()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
+def check_loopback(host: str) -> None:
+    """Raises Unprotected: as long as there are no accounts, nobody but this machine may look."""
+    if is_beyond_loopback(host):
+        raise Unprotected("web.beyond_loopback", host=host)
+
+
+def listening(settings: Config) -> socket.socket:
+    """A socket where the settings want it. Raises Unprotected and ServerUnreachable."""
+    host, port = settings.sms_web_host, settings.sms_web_port
+    check_loopback(host)
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=WAITING)
+    except OSError as error:
+        raise ServerUnreachable("web.cannot_listen", where=f"{host}:{port}", why=error.strerror or error) from error
+
+
+def serve(app: FastAPI, settings: Config) -> None:
+    """Until SIGTERM or Ctrl-C."""
+    with contextlib.closing(listening(settings)) as door:
+        log.info("web ready", extra={"url": f"http://{_shown(settings.sms_web_host)}:{settings.sms_web_port}"})
+        WebServer(app).run(sockets=[door])
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,1 @@
+"""The web process, without a server."""

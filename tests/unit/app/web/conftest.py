@@ -1,0 +1,34 @@
+"""The application as a client meets it, on a database in a file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app import config
+from app.config import Config
+from app.store.database import open_database
+from app.web.application import make_application
+from tests.tables import give_tables
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """Those of a web process with an empty database, whatever the environment says."""
+    for name in Config.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'sms.db'}")
+    return config.load()
+
+
+@pytest.fixture
+def client(settings: Config) -> Iterator[TestClient]:
+    """Asks the application; what breaks in it becomes an answer, as it does for anybody."""
+    database = open_database(settings.database_url.get_secret_value())
+    give_tables(database)
+    with TestClient(
+        make_application(settings, database), "http://127.0.0.1:8000", raise_server_exceptions=False
+    ) as one:
+        yield one
