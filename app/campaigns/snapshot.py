@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from app.domain.campaign import ShardState, State
+from app.campaigns.shown import Shown
+from app.domain.campaign import ShardState
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
 from app.errors import UnknownCampaign
 from app.store import campaigns, shards
-from app.store.campaigns import Campaign
 from app.store.shards import Shard
 
 CAMPAIGNS_AT_ONCE = 1_000
@@ -17,51 +17,38 @@ CAMPAIGNS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class _Pace:
+    """See shown.Pace."""
+
+    messages_per_s: float
+    ids_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Shown):
     """A campaign and its shards at one moment."""
 
-    campaign: Campaign
     shards: list[Shard]
 
     @property
     def tally(self) -> Tally:
-        """Of all shards together. They are counted some moments after the trigger."""
         return sum((each.tally for each in self.shards), Tally())
 
     @property
-    def sent(self) -> int:
-        """See Tally.shown_as_sent."""
-        return self.tally.shown_as_sent
+    def done_ids(self) -> int:
+        return sum(each.last_id - each.after_id for each in self.shards)
 
     @property
-    def is_settled(self) -> bool:
-        """See Campaign.is_settled."""
-        return self.campaign.is_settled(self.tally)
+    def all_ids(self) -> int:
+        return sum(each.to_id - each.after_id for each in self.shards)
 
     @property
-    def done(self) -> float:
-        """The share of the ids that is done, 0 to 1; a campaign without shards is done."""
-        total = sum(each.to_id - each.after_id for each in self.shards)
-        return sum(each.last_id - each.after_id for each in self.shards) / total if total else 1.0
-
-    @property
-    def messages_per_s(self) -> float:
-        """While it runs, what the tasks under way do together, each over the time it worked so far; 0 where none is
-        seen to work. Once it has finished, all messages over the time from the trigger to the end, without
-        pauses."""
-        campaign = self.campaign
-        if campaign.state is State.RUNNING:
-            return sum(each.tally.sent / each.work_ms * 1000 for each in self._under_way())
-        return self.sent / campaign.ran_s if campaign.ran_s else 0.0
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds until the end, at the pace of the tasks under way; None where that cannot be told."""
-        if self.campaign.state is not State.RUNNING:
-            return None
-        ids_per_s = sum((each.last_id - each.after_id) / each.work_ms * 1000 for each in self._under_way())
-        left = sum(each.to_id - each.last_id for each in self.shards)
-        return left / ids_per_s if ids_per_s else None
+    def pace(self) -> _Pace:
+        under_way = self._under_way()
+        return _Pace(
+            messages_per_s=sum(each.tally.sent / each.work_ms * 1000 for each in under_way),
+            ids_per_s=sum((each.last_id - each.after_id) / each.work_ms * 1000 for each in under_way),
+        )
 
     def _under_way(self) -> list[Shard]:
         return [

@@ -136,6 +136,36 @@ def newest_first(connection: Connection) -> list[Campaign]:
     return [_from_row(row) for row in connection.execute(sa.select(campaigns).order_by(campaigns.c.id.desc()))]
 
 
+def page(
+    connection: Connection, *, state: State | None, before: int | None, after: int | None, limit: int
+) -> list[Campaign]:
+    """Campaigns of this state, or of all, with `after < id < before`, newest first: of those after an id the oldest
+    `limit`, else the newest."""
+    ids = campaigns.c.id
+    query = sa.select(campaigns).limit(limit).order_by(ids.desc() if after is None else ids)
+    if state is not None:
+        query = query.where(campaigns.c.state == state)
+    if before is not None:
+        query = query.where(ids < before)
+    if after is not None:
+        query = query.where(ids > after)
+    found = [_from_row(row) for row in connection.execute(query)]
+    return found if after is None else found[::-1]
+
+
+def in_state(connection: Connection, state: State) -> list[int]:
+    """Ids of the campaigns in this state, oldest first."""
+    return list(
+        connection.scalars(sa.select(campaigns.c.id).where(campaigns.c.state == state).order_by(campaigns.c.id))
+    )
+
+
+def count_by_state(connection: Connection) -> dict[State, int]:
+    """How many campaigns are in each state, by the index; a state without any is left out."""
+    query = sa.select(campaigns.c.state, sa.func.count()).group_by(campaigns.c.state)
+    return {State(state): found for state, found in connection.execute(query)}
+
+
 def insert(
     connection: Connection,
     name: str,

@@ -13,7 +13,7 @@ from app.store.campaigns import is_prepared
 from app.store.clock import lease_until_ms, now_ms
 from app.store.tables import campaigns, shards
 
-_COUNTS = {
+COUNTS = {
     "sent": shards.c.sent,
     "male": shards.c.male,
     "female": shards.c.female,
@@ -81,7 +81,7 @@ class Standing:
 
 def added(tally: Tally) -> dict[str, ColumnElement[int]]:
     """What a shard's counts become with these."""
-    return {column.name: column + by for each, column in _COUNTS.items() if (by := getattr(tally, each))}
+    return {column.name: column + by for each, column in COUNTS.items() if (by := getattr(tally, each))}
 
 
 def is_shard(campaign_id: int, number: int) -> ColumnElement[bool]:
@@ -121,7 +121,7 @@ def _from_row(row: Row[Any]) -> Shard:
     fields = dict(row._mapping)
     state, audience = ShardState(fields.pop("state")), fields.pop("audience")
     fields["is_held"] = bool(fields["is_held"])
-    tally = Tally(**{each: fields.pop(column.name) for each, column in _COUNTS.items()}, audience=audience)
+    tally = Tally(**{each: fields.pop(column.name) for each, column in COUNTS.items()}, audience=audience)
     if state is ShardState.FINISHED and tally.audience is not None:
         tally = replace(tally, gone=tally.audience - tally.met)
     return Shard(**fields, state=state, tally=tally)
@@ -268,7 +268,7 @@ def renew(connection: Connection, campaign_id: int, number: int, owner: str) -> 
 def settle(connection: Connection, campaign_id: int, number: int, owner: str, standing: Standing) -> None:
     """A suspect shard is open again, and stands there. Raises LeaseLost as `checkpoint` does."""
     of = (campaign_id, number, owner, ShardState.SUSPECT)
-    counts = {column.name: getattr(standing.tally, each) for each, column in _COUNTS.items()}
+    counts = {column.name: getattr(standing.tally, each) for each, column in COUNTS.items()}
     _update_ours(
         connection, of, state=ShardState.OPEN, last_id=standing.last_id, log_bytes=standing.log_bytes, **counts
     )
