@@ -349,3 +349,17 @@ binds = sa.Table(
     sa.Column("lease_until_ms", sa.BigInteger, nullable=False),
 )
 """Who has which of a gateway's sending sessions, for an operator allows so many and no more."""
+
+progress_samples = sa.Table(
+    "progress_samples",
+    metadata,
+    _of_campaign(),
+    sa.Column("at_s", sa.BigInteger, primary_key=True, autoincrement=False, index=True),
+    sa.Column("done_ids", sa.BigInteger, nullable=False),
+    sa.Column("sent", sa.Integer, nullable=False),
+    sa.Column("rejected", sa.Integer, nullable=False),
+    sa.Column("delivered", sa.Integer, nullable=False),
+    sa.Column("moved_at_s", sa.BigInteger, nullable=False),
+)
+"""How far a campaign was while it ran, every ten seconds (`at_s`, Unix time by the database's clock), thinned out later:
+what charts are drawn from. `sent` is Tally.shown_as_sent; since `moved_at_s` nothing of it has changed."""

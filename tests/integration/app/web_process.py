@@ -1,0 +1,66 @@
+"""The web process as an operator has it: `python -m app web`, beside a Product or without one."""
+
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from pathlib import Path
+from urllib.error import URLError
+
+from tests import starting
+from tests.integration.app.serving import Product
+from tests.ports import free_port
+from tests.waiting import until
+
+WITHIN_S = 30.0
+
+
+@dataclass
+class WebProcess:
+    """One that runs; `url` is where."""
+
+    process: starting.Process
+    url: str
+    log: Path
+
+    def get(self, path: str, **headers: str) -> HTTPResponse:
+        """The answer, which is not an error."""
+        request = urllib.request.Request(self.url + path, headers=headers)
+        answer = urllib.request.urlopen(request, timeout=WITHIN_S)
+        assert isinstance(answer, HTTPResponse)
+        return answer
+
+    def stop(self) -> int:
+        """SIGTERM; its exit status."""
+        self.process.terminate()
+        return self.process.wait(WITHIN_S)
+
+
+@contextmanager
+def web_process(product: Product, home: Path) -> Iterator[WebProcess]:
+    """On the database of this product; ready, and gone at the end."""
+    port = free_port()
+    log = home / "web.log"
+    environment = {**product.environment, "SMS_WEB_PORT": str(port)}
+    with log.open("ab") as file:
+        process = starting.start(
+            ("-m", "app", "web"), environment, stdout=file.fileno(), stderr=file.fileno(), new_session=True
+        )
+    web = WebProcess(process, f"http://127.0.0.1:{port}", log)
+    try:
+        until(lambda: process.poll() is not None or _answers(web), within_s=WITHIN_S, what="the web process answers")
+        assert process.poll() is None, log.read_text()
+        yield web
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(WITHIN_S)
+
+
+def _answers(web: WebProcess) -> bool:
+    try:
+        with web.get("/health/live"):
+            return True
+    except (URLError, ConnectionError):
+        return False
