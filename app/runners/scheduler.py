@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.campaigns.finish import close_complete
+from app.campaigns.sampling import SAMPLE_EVERY_S, Sampler
 from app.catalogue import english
 from app.domain.orders import CensusOrder, CensusReport, Outcome, PrepareOrder, ShardOrder
 from app.errors import UnknownDocument
@@ -43,8 +44,8 @@ LET_GO_S = 0.5
 """Who was seen to be at it, and is no more, has reported by then, or is dead."""
 COUNT_EVERY_S = 1.0
 """A shard that is new may be counted again so soon."""
-THREADS = 2
-"""One for the sweeps, one for reports of tasks."""
+THREADS = 3
+"""One for the sweeps, one for samples of progress, one for reports of tasks."""
 
 
 @dataclass(slots=True)
@@ -132,6 +133,9 @@ class Scheduler:
         self._pauses: dict[Order, _Pause] = {}
         self._nudge = asyncio.Event()
         self._threads = Threads("scheduler", THREADS)
+        self._sampler = Sampler(database)
+        self._sampling: asyncio.Task[None] | None = None
+        self._sample_at = time.monotonic() + SAMPLE_EVERY_S
         self._said_elsewhere: dict[tuple[int, str], list[int]] = {}
 
     @property
@@ -148,6 +152,8 @@ class Scheduler:
         try:
             await self._run()
         finally:
+            if self._sampling:
+                self._sampling.cancel()
             self._runner.close()
             self._retire()
             self._threads.close()
@@ -187,6 +193,18 @@ class Scheduler:
         self._give_out()
         if found.has_uncounted:
             self._have_counted()
+        if time.monotonic() >= self._sample_at and (self._sampling is None or self._sampling.done()):
+            self._sample_at = time.monotonic() + SAMPLE_EVERY_S
+            self._sampling = asyncio.create_task(self._sample())
+
+    async def _sample(self) -> None:
+        """Beside the sweeps, which are not to wait for it."""
+        try:
+            await self._threads.run(self._sampler.sample)
+        except SQLAlchemyError as error:
+            log.warning("progress not sampled, trying again", extra={"error": reason(error)})
+        except Exception:
+            log.exception("progress not sampled, trying again")
 
     async def _is_our_turn(self, fleet: Fleet) -> bool:
         """Whether this is the scheduler that gives out orders; and hear what became of those that are out."""

@@ -1,4 +1,5 @@
-"""Removes the details of campaigns that are over, batch by batch: rows of customers, never the counts of shards."""
+"""Removes the details of campaigns that are over, batch by batch: rows of customers and of its
+course, never the counts of shards."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -7,7 +8,18 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Connection
 
 from app.domain.campaign import State
-from app.store.tables import campaigns, chosen, duplicates, heirs, intents, late, message_parts, messages, rejects
+from app.store.tables import (
+    campaigns,
+    chosen,
+    duplicates,
+    heirs,
+    intents,
+    late,
+    message_parts,
+    messages,
+    progress_samples,
+    rejects,
+)
 
 
 class Detail(NamedTuple):
@@ -26,6 +38,7 @@ DETAILS = (
     Detail(duplicates.c.first_id, 20),
     Detail(late.c.first_id, 20),
     Detail(chosen.c.first_id, 20),
+    Detail(progress_samples.c.at_s, 5_000),
 )
 
 

@@ -361,5 +361,5 @@ progress_samples = sa.Table(
     sa.Column("delivered", sa.Integer, nullable=False),
     sa.Column("moved_at_s", sa.BigInteger, nullable=False),
 )
-"""How far a campaign was while it ran, every ten seconds (`at_s`, Unix time by the database's clock), thinned out later:
-what charts are drawn from. `sent` is Tally.shown_as_sent; since `moved_at_s` nothing of it has changed."""
+"""How far a campaign was while it ran, every ten seconds (`at_s`, Unix time by the database's clock), thinned out
+later: what charts are drawn from. `sent` is Tally.shown_as_sent; since `moved_at_s` nothing of it has changed."""

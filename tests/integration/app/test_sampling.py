@@ -1,0 +1,115 @@
+"""How far campaigns were from time to time, on record."""
+
+import pytest
+import sqlalchemy as sa
+
+from app.campaigns import sampling
+from app.campaigns.prune import prune
+from app.campaigns.sampling import SAMPLE_EVERY_S, Sampler
+from app.domain.campaign import Verb
+from app.store import campaigns as rows
+from app.store import samples
+from app.store.database import writing
+from app.store.samples import Sample
+from tests.integration.app.campaigns import as_stored, change_shard, trigger
+from tests.integration.app.people import move_in, person
+
+NOON = 1_700_006_400
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What the database takes for now; `clock[0]` may be moved."""
+    now = [NOON]
+    monkeypatch.setattr(sampling, "_now_s", lambda _: now[0])
+    return now
+
+
+@pytest.fixture
+def campaign(database):
+    move_in(database, [person(5)])
+    return trigger(database, "spring", 10)
+
+
+def of(database, campaign):
+    with database.connect() as connection:
+        return samples.of_campaign(connection, campaign.id)
+
+
+def test_a_campaign_that_runs_has_a_sample_of_each_moment(database, campaign, clock):
+    sampler = Sampler(database)
+    change_shard(database, campaign, sent=3, rejected=1, last_id=4, accepted=1, delivered=2)
+
+    sampler.sample()
+    sampler.sample()  # of the same moment
+    clock[0] += SAMPLE_EVERY_S + 3
+    change_shard(database, campaign, sent=4, last_id=5, delivered=3)
+    sampler.sample()
+
+    assert of(database, campaign) == [
+        Sample(campaign.id, NOON, 4, 3, 1, 2, moved_at_s=NOON),
+        Sample(campaign.id, NOON + 10, 5, 4, 1, 3, moved_at_s=NOON + 10),
+    ]
+
+
+def test_while_nothing_happens_the_moment_of_the_last_step_is_kept_over_restarts_too(database, campaign, clock):
+    for _ in range(3):
+        Sampler(database).sample()
+        clock[0] += SAMPLE_EVERY_S
+
+    assert {each.moved_at_s for each in of(database, campaign)} == {NOON}
+
+
+def test_one_that_does_not_run_has_none(database, campaign, clock):
+    with writing(database) as connection:
+        rows.change(connection, campaign.id, Verb.PAUSE)
+
+    Sampler(database).sample()
+
+    assert of(database, campaign) == []
+
+
+def fill(database, campaign, from_s, to_s):
+    with writing(database) as connection:
+        every = [Sample(campaign.id, at_s, 0, 0, 0, 0, 0) for at_s in range(from_s, to_s, SAMPLE_EVERY_S)]
+        samples.insert(connection, every)
+
+
+def test_older_ones_are_thinned_out_and_the_last_hour_is_whole(database, campaign, clock):
+    fill(database, campaign, NOON - 90_000, NOON)
+
+    Sampler(database).sample()
+
+    kept = [each.at_s for each in of(database, campaign)]
+    assert kept == [
+        *range(NOON - 90_000, NOON - 86_400, 600),
+        *range(NOON - 86_400, NOON - 3_600, 60),
+        *range(NOON - 3_600, NOON + 1, SAMPLE_EVERY_S),
+    ]
+
+
+def test_what_was_thinned_out_is_not_read_again(database, campaign, clock):
+    sampler = Sampler(database)
+    sampler.sample()
+    clock[0] += 60
+    asked = []
+    sa.event.listen(database, "before_cursor_execute", lambda *facts: asked.append((facts[2], facts[3])))
+
+    sampler.sample()
+
+    (deleted,) = [values for statement, values in asked if statement.startswith("DELETE")]
+    assert NOON - 3_600 in (deleted.values() if isinstance(deleted, dict) else deleted)
+
+
+def test_samples_go_when_the_details_of_their_campaign_do(database, campaign, clock, logs):
+    from app.campaigns.prune import find
+
+    Sampler(database).sample()
+    with writing(database) as connection:
+        rows.change(connection, campaign.id, Verb.CANCEL)
+    ended = as_stored(database, campaign).finished_at
+    soon = ended.replace(year=ended.year + 1)
+
+    list(prune(database, logs, find(database, logs, soon), soon))
+
+    assert of(database, campaign) == []
