@@ -136,6 +136,14 @@ def controlled(
     return _line(facts, as_json, done)
 
 
+def stats(server: Facts) -> bytes:
+    """The server in numbers, those of the engine's Stats; who asks for them speaks JSON."""
+    busy = sum(each["state"] == "busy" for each in server["task_workers"])
+    workers, waiting = len(server["task_workers"]), server["tasks_waiting"]
+    said = Sentence("stats", busy=busy, workers=workers, waiting=waiting)
+    return _line({"ok": True, "stats": server}, True, said)
+
+
 def refused(why: Sentence, *, as_json: bool) -> bytes:
     """The request was not obeyed. `error` and `why` are for programs, `message` is for people; `why` is there when it
     says more than `error`."""

@@ -11,7 +11,7 @@ from app.config import Config
 from app.errors import BadRequest, CertificateUnusable, ServerGone, ServerUnreachable
 from app.sentence import Sentence
 from app.trigger import answers, requests
-from app.trigger.requests import Trigger, Watch
+from app.trigger.requests import AskStats, Trigger, Watch
 from app.trigger.token import read_token
 from engine import Client
 
@@ -31,7 +31,9 @@ class Remote:
         self._tls = _context(ca, settings.sms_tls_client_cert, settings.sms_tls_client_key) if wanted else None
 
     @contextmanager
-    def ask(self, request: Trigger | Watch, *, timeout_s: float | None, lost: Sentence) -> Iterator[Iterator[Facts]]:
+    def ask(
+        self, request: Trigger | Watch | AskStats, *, timeout_s: float | None, lost: Sentence
+    ) -> Iterator[Iterator[Facts]]:
         """Send a request, with the token; the lines that answer it, as long as the connection stands.
 
         To read one raises Refused for one that refuses, ServerGone when the server is not there, or closes: `lost`

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
+from dataclasses import asdict
 from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
@@ -27,7 +28,7 @@ from app.threads import Threads
 from app.trigger import answers, requests
 from app.trigger.idle import LOOK_EVERY_S, IdleConnections
 from app.trigger.refusals import Refusals
-from app.trigger.requests import Control, Trigger, Watch
+from app.trigger.requests import AskStats, Control, Trigger, Watch
 from app.trigger.token import is_right
 from app.trigger.watchers import Watchers
 from engine import SendBufferFull, Server
@@ -150,6 +151,9 @@ class Handler:
             if isinstance(request, Control):
                 await self._control(fd, request, as_json)
                 return
+            if isinstance(request, AskStats):
+                self._server.send(fd, answers.stats(asdict(self._server.stats())))
+                return
             if isinstance(request, Watch):
                 done = await self._asking.run(look_up, self._database, request.campaign)
             else:
@@ -197,7 +201,7 @@ class Handler:
             raise BadRequest("bad_choice.no_list")
         return These(ids)
 
-    def _admitted(self, body: bytes) -> Trigger | Watch | Control | None:
+    def _admitted(self, body: bytes) -> Trigger | Watch | AskStats | Control | None:
         """The request in a body; None where a token is set and it does not bear it, whatever else it says. Raises
         BadRequest for one that cannot be understood."""
         if not self._token.get_secret_value():

@@ -62,6 +62,13 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class AskStats:
+    """A request for the server in numbers: `{"stats": true}`."""
+
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """A request to do to a campaign what `verb` says: pause, resume or cancel."""
 
@@ -85,7 +92,7 @@ def token_of(body: bytes) -> str:
         return ""
 
 
-def parse(body: bytes) -> Trigger | Watch | Control:
+def parse(body: bytes) -> Trigger | Watch | AskStats | Control:
     """The request in a frame's body, header removed. Raises BadRequest with one sentence for the client."""
     try:
         text = body.decode("utf-8")
@@ -99,6 +106,8 @@ def parse(body: bytes) -> Trigger | Watch | Control:
         raise BadRequest("bad_json") from None
     if isinstance(fields.get("watch"), str) and "campaign" not in fields:
         return _parse_watch(fields)
+    if "stats" in fields:
+        return _parse_stats(fields)
     unknown = [name for name in fields if name not in _FIELDS]
     if unknown:
         raise BadRequest("unknown_field", field=json.dumps(unknown[0][:64]), known=", ".join(_FIELDS))
@@ -139,11 +148,22 @@ def _parse_watch(fields: dict[str, Any]) -> Watch:
     return Watch(fields["watch"], fields.get("token", ""))
 
 
-def request(trigger: Trigger | Watch) -> bytes:
+def _parse_stats(fields: dict[str, Any]) -> AskStats:
+    if others := [name for name in fields if name not in ("stats", "token")]:
+        raise BadRequest("unknown_field", field=json.dumps(others[0][:64]), known="stats, token")
+    if fields["stats"] is not True:
+        raise BadRequest("bad_field.not_bool", field="stats")
+    if not isinstance(fields.get("token", ""), str):
+        raise BadRequest("bad_field.not_str", field="token")
+    return AskStats(fields.get("token", ""))
+
+
+def request(trigger: Trigger | Watch | AskStats) -> bytes:
     """The JSON body of a request; what is not set is left out. In ASCII, so that what is no Unicode gets there and is
     refused."""
-    if isinstance(trigger, Watch):
-        asked = {"watch": trigger.campaign} | ({"token": trigger.token} if trigger.token else {})
+    if not isinstance(trigger, Trigger):
+        what = {"watch": trigger.campaign} if isinstance(trigger, Watch) else {"stats": True}
+        asked = what | ({"token": trigger.token} if trigger.token else {})
         return json.dumps(asked).encode()
     fields: dict[str, Any] = {"campaign": trigger.campaign}
     if trigger.template is not None:
