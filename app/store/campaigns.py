@@ -153,6 +153,13 @@ def page(
     return found if after is None else found[::-1]
 
 
+def not_long_over(connection: Connection, since: datetime) -> list[Campaign]:
+    """Campaigns that are not over, or were not then, oldest first."""
+    is_over = campaigns.c.state.in_([State.FINISHED, State.CANCELLED])
+    query = sa.select(campaigns).where(~is_over | (campaigns.c.finished_at >= since)).order_by(campaigns.c.id)
+    return [_from_row(row) for row in connection.execute(query)]
+
+
 def in_state(connection: Connection, state: State) -> list[int]:
     """Ids of the campaigns in this state, oldest first."""
     return list(

@@ -55,6 +55,12 @@ def count(connection: Connection, campaign_id: int, shard: int, after_id: int, t
     return Counter({Reason(reason): found for reason, found in connection.execute(query.group_by(rejects.c.reason))})
 
 
+def count_all(connection: Connection, campaign_id: int) -> dict[Reason, int]:
+    """How many there are in a whole campaign for each reason; every row is read."""
+    query = sa.select(rejects.c.reason, sa.func.count()).where(rejects.c.campaign_id == campaign_id)
+    return {Reason(reason): found for reason, found in connection.execute(query.group_by(rejects.c.reason))}
+
+
 def remove(connection: Connection, campaign_id: int, shard: int, after_id: int, to_id: int) -> None:
     """Forget those of a shard with `after_id < customer_id <= to_id`: they are looked at again."""
     connection.execute(rejects.delete().where(_in(campaign_id, shard, after_id, to_id)))

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from app.config import Config
-from app.web import health
+from app.web import health, metrics
 from app.web.guard import Guard, hosts_of
 from app.web.house import House
 from app.web.problems import see_to_errors
@@ -27,5 +27,6 @@ def make_application(settings: Config, database: Engine) -> FastAPI:
     app = FastAPI(title="SMS campaigns", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     see_to_errors(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.add_middleware(Guard, hosts=hosts_of(settings.sms_web_host))
     return app

@@ -1,12 +1,17 @@
 """What every request of the web process has in common."""
 
 import asyncio
+from functools import partial
 
 from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 
+from app.campaigns.reasons import CountedReasons
 from app.config import Config
 from app.threads import Threads
+from app.trigger.server_stats import ask_stats
+from app.web.facts import FactsView
+from app.web.looks import Looks
 
 THREADS = 4
 """For statements, and for all else that blocks."""
@@ -20,6 +25,11 @@ class House:
         self.settings = settings
         self.database = database
         self.threads = Threads("web", THREADS)
+        self.looks = Looks(database, self.threads)
+        self.reasons = CountedReasons()
+        self.facts = FactsView(self.reasons)
+        self.ask_server = partial(ask_stats, settings)
+        """Of the running server, where it runs."""
         self.leaving = asyncio.Event()
 
     def close(self) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from app import config
 from app.config import Config
 from app.store.database import open_database
 from app.web.application import make_application
+from tests.ports import free_port
 from tests.tables import give_tables
 
 
@@ -19,15 +21,23 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     for name in Config.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SMS_PORT", str(free_port()))
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'sms.db'}")
     return config.load()
 
 
 @pytest.fixture
-def client(settings: Config) -> Iterator[TestClient]:
-    """Asks the application; what breaks in it becomes an answer, as it does for anybody."""
+def database(settings: Config) -> Iterator[Engine]:
+    """Its tables are empty."""
     database = open_database(settings.database_url.get_secret_value())
     give_tables(database)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def client(settings: Config, database: Engine) -> Iterator[TestClient]:
+    """Asks the application; what breaks in it becomes an answer, as it does for anybody."""
     with TestClient(
         make_application(settings, database), "http://127.0.0.1:8000", raise_server_exceptions=False
     ) as one:

@@ -1,0 +1,53 @@
+"""What the metrics say, read by one look."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from app.campaigns.reasons import CountedReasons, Reasons
+from app.campaigns.summary import Summary, summaries
+from app.domain.campaign import State
+from app.store import accounts, campaigns, samples
+
+FOR_LONGER = timedelta(days=1)
+"""A campaign is there as long as it is not over, and so much longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """One campaign that is not over, or not for long."""
+
+    summary: Summary
+    reasons: Reasons
+    moved_at_s: float
+    """Unix time since when nothing of it has changed, to ten seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of the whole database."""
+
+    followed: list[Followed]
+    by_state: dict[State, int]
+    binds: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FactsView:
+    """See looks.View."""
+
+    counted: CountedReasons
+
+    def read(self, connection: Connection) -> Facts:
+        found = summaries(connection, campaigns.not_long_over(connection, datetime.now(UTC) - FOR_LONGER))
+        last = samples.latest(connection, [each.campaign.id for each in found])
+        followed = [
+            Followed(
+                each,
+                self.counted.of(connection, each),
+                last[each.campaign.id].moved_at_s if each.campaign.id in last else each.campaign.created_at.timestamp(),
+            )
+            for each in found
+        ]
+        return Facts(followed, campaigns.count_by_state(connection), accounts.binds_in_use(connection))

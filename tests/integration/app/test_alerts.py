@@ -1,0 +1,77 @@
+"""The alerts fire in a real Prometheus that asks a real web process."""
+
+import json
+import shutil
+import subprocess
+import urllib.request
+
+import pytest
+
+from app.domain.campaign import Verb
+from app.sentence import Sentence
+from app.store import campaigns, samples
+from app.store.database import writing
+from app.store.samples import Sample
+from tests.integration.app.campaigns import change_shard, trigger
+from tests.integration.app.people import move_in, person
+from tests.integration.app.serving import ON_SQLITE, ROOT
+from tests.integration.app.web_process import web_process
+from tests.ports import free_port
+from tests.waiting import until
+
+CONFIG = """
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [{rules}]
+scrape_configs: [{{job_name: sms, static_configs: [{{targets: ["{target}"]}}]}}]
+"""
+
+
+@pytest.fixture
+def prometheus(tmp_path):
+    """`prometheus(url)` asks there; gives what tells which alerts fire. It is Debian's package."""
+    program = shutil.which("prometheus")
+    if not program:
+        pytest.skip("no prometheus on the PATH: apt-get install prometheus")
+    running = []
+
+    def start(url):
+        port = free_port()
+        config = tmp_path / "prometheus.yml"
+        config.write_text(CONFIG.format(rules=ROOT / "ops" / "alerts.yml", target=url.removeprefix("http://")))
+        command = [program, f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"]
+        with (tmp_path / "prometheus.log").open("wb") as log:
+            running.append(
+                subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+            )
+
+        def firing():
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/alerts", timeout=5) as answer:
+                    alerts = json.load(answer)["data"]["alerts"]
+            except OSError:
+                return set()
+            return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
+
+        return firing
+
+    yield start
+    for each in running:
+        each.terminate()
+        each.wait(30)
+
+
+@ON_SQLITE
+@pytest.mark.long
+def test_a_campaign_that_is_stuck_and_one_that_failed_are_told(product, prometheus, tmp_path):
+    move_in(product.database, [person(5)])
+    stuck, failed = trigger(product.database, "stuck", 10), trigger(product.database, "failed", 10)
+    change_shard(product.database, stuck, audience=1)
+    with writing(product.database) as connection:
+        samples.insert(connection, [Sample(stuck.id, 1_700_000_000, 0, 0, 0, 0, moved_at_s=1_700_000_000)])
+        campaigns.change(connection, failed.id, Verb.FAIL, Sentence("plain", text="for a test"))
+
+    with web_process(product, tmp_path) as web:
+        firing = prometheus(web.url)
+
+        until(lambda: {"CampaignStuck", "CampaignFailed"} <= firing(), within_s=60, what="both alerts fire")
+        assert firing() == {"CampaignStuck", "CampaignFailed"}
