@@ -15,7 +15,7 @@ from app.cli.asking import agrees, asked
 from app.cli.shared import Name, opened
 from app.config import Config
 from app.console import out
-from app.domain.campaign import ShardState, State, Verb, check_name
+from app.domain.campaign import LOG, ShardState, State, Verb, check_name
 from app.gateways.log_file.folder import SHOWN
 from app.store.customers import collect_rarely
 
@@ -36,7 +36,7 @@ def resume(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Go on with a campaign that is paused or failed; a failed one has its logs compared with the database first."""
+    """Go on with a campaign that is paused or failed; logs of a failed one are compared with the database first."""
     if late and abandon is not None:
         raise typer.BadParameter("--late is for a finished campaign, --abandon for one that is not")
     settings, database = _opened()
@@ -45,7 +45,8 @@ def resume(
         return
     if abandon is None:
         now = snapshot(database, check_name(name))
-        if now.campaign.state is State.FAILED and not _agrees_to_differences(database, settings, now, yes=yes):
+        is_compared = now.campaign.state is State.FAILED and now.campaign.gateway == LOG
+        if is_compared and not _agrees_to_differences(database, settings, now, yes=yes):
             raise typer.Exit(1)
         _control(settings, database, name, Verb.RESUME)
         return

@@ -21,8 +21,9 @@ from app.sending.trial import MOST_NUMBERS
 def test(
     to: Annotated[
         list[str],
-        typer.Option("--to", metavar="NUMBER", help="Ten at most: --to again for each, or commas."),
+        typer.Option("--to", metavar="NUMBER…", help="Ten at most, with blanks or commas between them."),
     ],
+    more: Annotated[list[str] | None, typer.Argument(metavar="NUMBER", hidden=True)] = None,
     gateway: Annotated[
         str | None, typer.Option(help="By which way it goes out, see `gateways`; SMS_GATEWAY by default.")
     ] = None,
@@ -45,7 +46,7 @@ def test(
     name = gateway or settings.sms_gateway
     if name == LOG:
         raise NotTried("not_tried.log")
-    numbers = sorted({number_of(each) for given in to for each in given.split(",") if each.strip()})
+    numbers = sorted({number_of(each) for given in [*to, *(more or [])] for each in given.split(",") if each.strip()})
     if not 1 <= len(numbers) <= MOST_NUMBERS:
         raise typer.BadParameter(f"--to takes 1 to {MOST_NUMBERS} numbers")
     tried = Tried(settings, name)

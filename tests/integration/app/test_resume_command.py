@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from app.cli import asking
 from app.domain.campaign import State, Verb
 from app.gateways.log_file.folder import log_path
+from app.sentence import Sentence
 from app.store import campaigns
 from app.store.database import writing
 from app.store.tables import customers
@@ -93,3 +94,15 @@ def test_a_paused_campaign_goes_on_without_a_question(app, sqlite):
 
     assert app("resume", "a").code == 0
     assert as_stored(sqlite, campaign).state is State.RUNNING
+
+
+def test_a_failed_campaign_over_a_network_has_no_logs_to_compare(app, sqlite):
+    move_in(sqlite, CROWD)
+    campaign = trigger(sqlite, "a", 100, gateway="net")
+    with writing(sqlite) as connection:
+        campaigns.change(connection, campaign.id, Verb.FAIL, Sentence("plain", text="our signature is wrong"))
+
+    ended = app("resume", "a")
+
+    assert (ended.code, as_stored(sqlite, campaign).state) == (0, State.RUNNING)
+    assert "logs" not in ended.out

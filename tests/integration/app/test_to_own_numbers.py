@@ -114,11 +114,12 @@ def test_what_cannot_be_sent_is_refused_with_the_reason(app, gateways, options, 
     app("test", *options, *numbers(1), "--yes").assert_refused(said)
 
 
-def test_ten_numbers_are_the_most(app, gateways):
+@pytest.mark.parametrize("between", [",", " "])
+def test_ten_numbers_are_the_most(app, gateways, between):
     gateways(centre_at(1))
-    eleven = ",".join(f"139000000{number:02}" for number in range(11))
+    eleven = between.join(f"139000000{number:02}" for number in range(11)).split()
 
-    ended = app("test", "--gateway", "smpp-a", "--template", "x", "--to", eleven)
+    ended = app("test", "--gateway", "smpp-a", "--template", "x", "--to", *eleven)
 
     assert (ended.code, "1 to 10 numbers" in ended.err) == (2, True)
     app("test", "--gateway", "smpp-a", "--template", "x", "--to", "12345").assert_refused("12345 is no mobile number")
