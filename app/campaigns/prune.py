@@ -17,7 +17,7 @@ from app.campaigns.snapshot import Snapshot, every_snapshot
 from app.domain.campaign import LOG
 from app.gateways.log_file.folder import owner_of
 from app.gateways.log_file.removal import LogFile, is_empty, logs_of, remove_logs
-from app.store import pruning
+from app.store import id_lists, pruning
 from app.store.campaigns import Campaign
 from app.store.faults import write
 
@@ -82,7 +82,9 @@ def _rows(now: Snapshot) -> int:
 
 
 def prune(database: Engine, log_dir: Path, found: Sequence[Prunable], before: datetime) -> Iterator[Removed]:
-    """Each step once it is done. One that was opened again since it was found is left alone. Raises LogUnusable."""
+    """Each step once it is done. One that was opened again since it was found is left alone. Lists of ids that a killed
+    command left go as well. Raises LogUnusable."""
+    write(database, id_lists.remove_old)
     for each in found:
         campaign = each.campaign
         marked = campaign.pruned_at is not None or write(

@@ -17,15 +17,19 @@ KEPT_FOR = timedelta(days=1)
 
 def insert(connection: Connection, ids: Sequence[int]) -> str:
     """A name for these ids, which ascend. One transaction, so that nobody finds half of them."""
-    now = datetime.now(UTC)
-    connection.execute(id_lists.delete().where(id_lists.c.made_at < now - KEPT_FOR))
-    name = secrets.token_hex(16)
+    remove_old(connection)
+    now, name = datetime.now(UTC), secrets.token_hex(16)
     for at in range(0, len(ids), IDS_IN_A_ROW):
         some = ids[at : at + IDS_IN_A_ROW]
         connection.execute(
             id_lists.insert(), {"name": name, "first_id": some[0], "ids": pack(some, "I"), "made_at": now}
         )
     return name
+
+
+def remove_old(connection: Connection) -> None:
+    """Lists of commands that were killed."""
+    connection.execute(id_lists.delete().where(id_lists.c.made_at < datetime.now(UTC) - KEPT_FOR))
 
 
 def read(connection: Connection, name: str) -> Sequence[int]:

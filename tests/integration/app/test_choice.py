@@ -301,11 +301,14 @@ def test_whom_it_was_for_is_pruned_with_the_rest(crowded, logs):
     end(crowded, campaign)
     found = prune.find(crowded, logs, campaign.finished_at)
     before = count(crowded, chosen_table)
+    with writing(crowded) as connection:
+        id_lists.insert(connection, IDS)
+    execute(crowded, "UPDATE id_lists SET made_at = '2020-01-01'")
 
     list(prune.prune(crowded, logs, found, campaign.finished_at))
 
     assert before == 3
-    assert count(crowded, chosen_table) == 0
+    assert count(crowded, chosen_table) == count(crowded, lists_table) == 0
     assert snapshot(crowded, "a").tally.audience == len(IDS)
 
 

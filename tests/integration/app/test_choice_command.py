@@ -9,9 +9,11 @@ from app.campaigns.choosing import choose
 from app.cli import choice as commands
 from app.domain.choice import Sample
 from app.store.tables import id_lists
+from tests.integration.app.campaigns import with_tables
 from tests.integration.app.conftest import CROWD
 from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in
-from tests.integration.app.serving import IN_SMALL_PAGES, ON_SQLITE
+from tests.integration.app.serving import IN_SMALL_PAGES, ON_SQLITE, Product
+from tests.integration.app.test_cost import FILE as PRICED
 
 IDS = [3, 40, 7, 7, 12]
 MEANT = [CROWD[each - 1] for each in sorted({*IDS})]
@@ -150,3 +152,24 @@ def test_killed_in_the_middle_it_goes_on_with_those_who_were_chosen(product, tmp
     assert product.wait_until_over("some") == "finished"
     assert logs_of(product.logs, "some") == expected_logs(people[::far_apart], 30_000)
     assert product.run("report", "some").returncode == 0
+
+
+def test_a_list_is_still_there_when_somebody_agreed_to_what_it_costs(sqlite_url, tmp_path, gateways):
+    ids = tmp_path / "ids.txt"
+    ids.write_text("".join(f"{each}\n" for each in range(2, 5_000)))
+    with (
+        with_tables(sqlite_url) as database,
+        Product(sqlite_url, tmp_path, gateways=gateways(PRICED), gateway="net", ask_above=0.1) as product,
+    ):
+        product.expects_tracebacks = True  # nobody listens where the gateway is
+        product.environment |= {"SMPP_A_PASSWORD": "s3cret"}
+        move_in(database, CROWD)
+        product.start()
+        command = ("trigger", "b", "--template", "{name}", "--only-ids", str(ids))
+        asked, agreed = product.run(*command), product.run(*command, "--yes")
+        product.run("cancel", "b")
+
+    assert (asked.returncode, "pass --yes" in asked.stderr) == (1, True)
+    assert "b comes to about 39 SMS" in agreed.stdout
+    assert "for 39 customers who were chosen" in agreed.stdout
+    assert lists(database) == 0
