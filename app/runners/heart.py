@@ -1,6 +1,5 @@
 """A process of the fleet says now and then that it is there: who it is, and what it has in hand."""
 
-import logging
 import os
 import secrets
 import threading
@@ -14,7 +13,8 @@ from app.store import hosts
 from app.store.clock import lease_s
 from app.store.faults import write
 
-log = logging.getLogger(__name__)
+LONGEST_S = 2.0
+"""Between two signs of life: a connection of which the database hears nothing for 3 s is closed."""
 
 _beating = threading.Lock()
 """Held while something is written, and while this process forks: a child would inherit what the thread holds."""
@@ -52,5 +52,5 @@ class Heart:
                     self._database,
                     lambda connection: hosts.beat(connection, *self._of, self._kind, self._places, self._in_hand()),
                 )
-            if self._over.wait(lease_s(self._database) / 3):
+            if self._over.wait(min(LONGEST_S, lease_s(self._database) / 3)):
                 return

@@ -11,7 +11,7 @@ from app.domain.campaign import Verb
 from app.errors import BadRequest
 from app.store import campaigns as store
 from app.store.database import writing
-from app.store.tables import campaigns, rejects
+from app.store.tables import rejects
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.conftest import SHARD_SIZE
 from tests.integration.app.people import expected_logs, logs_of, move_in, person
@@ -86,13 +86,34 @@ def test_with_duplicates_allowed_everybody_is_sent(product, people):
     assert rejected(product) == [(NAMELESS, "no_name")]
 
 
+WAITS = """
+import os
+import time
+from app import console
+from app.cli.main import cli
+from app.dedupe import find_duplicates
+
+note = find_duplicates._note
+
+def wait(*arguments):
+    while os.path.exists(os.environ["HELD_UP"]):
+        time.sleep(0.02)
+    return note(*arguments)
+
+find_duplicates._note = wait
+console.run(cli)
+"""
+
+
 @contextmanager
-def held_up(database):
-    """No campaign is noted as prepared."""
-    with writing(database) as connection:
-        if connection.dialect.name != "sqlite":
-            connection.execute(sa.select(campaigns).with_for_update())
-        yield
+def held_up(product):
+    """No campaign is noted as prepared; the server is to be started meanwhile."""
+    marker = product.logs.parent / "held_up"
+    marker.touch()
+    product.program = ("-c", WAITS, "serve")
+    product.environment["HELD_UP"] = str(marker)
+    yield
+    marker.unlink()
 
 
 def is_read(product):
@@ -101,7 +122,7 @@ def is_read(product):
 
 def test_a_server_killed_while_it_prepares_begins_again_at_the_next_start(product, people):
     trigger(product.database, "a", SHARD_SIZE, allow_duplicates=False)
-    with held_up(product.database):
+    with held_up(product):
         product.start()
         until(lambda: is_read(product), what="numbers are read")
         product.kill_everything()
@@ -115,7 +136,7 @@ def test_a_server_killed_while_it_prepares_begins_again_at_the_next_start(produc
 
 def test_a_task_worker_killed_while_it_prepares_is_made_good_without_a_restart(product, people):
     trigger(product.database, "a", SHARD_SIZE, allow_duplicates=False)
-    with held_up(product.database):
+    with held_up(product):
         product.start()
         until(lambda: is_read(product), what="numbers are read")
         for number in range(4):
@@ -142,7 +163,7 @@ def test_a_campaign_that_is_paused_before_it_is_prepared_waits_for_its_resume(pr
 @ON_SQLITE
 def test_who_watches_and_who_asks_sees_that_it_is_being_prepared(product, people):
     trigger(product.database, "a", SHARD_SIZE, allow_duplicates=False)
-    with held_up(product.database):
+    with held_up(product):
         product.start()
         until(lambda: is_read(product), what="numbers are read")
         status = product.run("status", "a", "--json")
