@@ -5,6 +5,7 @@ import os
 import socket
 from pathlib import Path
 from typing import Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
@@ -157,6 +158,18 @@ class Config(BaseSettings):
             raise _wrong("port_of_database", port=address.port)
         if not address.database:
             raise _wrong("no_database")
+        return value
+
+    @field_validator("sms_broker_url")
+    @classmethod
+    def _is_a_brokers_address(cls, value: SecretStr) -> SecretStr:
+        try:
+            address = urlsplit(value.get_secret_value())
+            has_port = address.port != 0
+        except ValueError:  # its text may hold the password
+            raise _wrong("no_broker_url") from None
+        if value.get_secret_value() and not (address.scheme in {"amqp", "amqps"} and address.hostname and has_port):
+            raise _wrong("no_broker_url")
         return value
 
     @field_validator("sms_time_zone")

@@ -12,6 +12,7 @@ from app.store.database import open_database
 from tests import databases
 from tests.databases import NoServer, Server
 from tests.keeper import kept
+from tests.rabbit import Broker, rabbit
 from tests.reused import Reused
 from tests.tables import give_tables
 
@@ -73,6 +74,17 @@ def mariadb_url(mariadb_server: Server) -> Iterator[str]:
     """A new, empty schema."""
     with mariadb_server.schema() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """A private RabbitMQ, for all tests of a process; whoever stops it starts it again."""
+    with ExitStack() as stack:
+        try:
+            broker = stack.enter_context(rabbit())
+        except NoServer as reason:
+            missing(str(reason))
+        yield broker
 
 
 @pytest.fixture(params=["sqlite", MYSQL, "mariadb"])

@@ -8,8 +8,10 @@ from sqlalchemy import Connection
 from app import config, console
 from app.catalogue import say, word
 from app.cli.shared import Json
+from app.config import Config
 from app.console import out
 from app.doctor import Finding, Verdict, examine
+from app.doctor.fleet import Broker
 from migrations import schema
 
 
@@ -21,13 +23,20 @@ def doctor(as_json: Json = False) -> None:
         return now.current, now.head
 
     findings = []
-    for finding in examine(config.load(), schema_status):
+    for finding in examine(config.load(), schema_status, look_at_broker):
         findings.append(finding)
         if not as_json:
             out.print(finding_line(finding))
     if as_json:
         console.print_json([finding_facts(each) for each in findings])
     raise typer.Exit(1 if any(each.verdict is Verdict.PROBLEM for each in findings) else 0)
+
+
+def look_at_broker(settings: Config) -> Broker:
+    """See LookAtBroker; what it needs is loaded where it is needed."""
+    from app.runners.celery import look  # noqa: PLC0415
+
+    return Broker(*look(settings))
 
 
 def finding_facts(finding: Finding) -> dict[str, str]:

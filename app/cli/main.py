@@ -29,6 +29,7 @@ COMMANDS = {
     "find": "find",
     "opt-outs": "opt_outs",
     "gateways": "gateways",
+    "hosts": "hosts",
     "prune": "prune",
     "doctor": "doctor",
     "token": "token",

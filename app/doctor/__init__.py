@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 
 from app.config import Config
-from app.doctor import certificates, gateways, kernel, log_folder, names, port, token
+from app.doctor import certificates, fleet, gateways, kernel, log_folder, names, port, token
 from app.doctor.database import Database, SchemaStatus
 from app.doctor.finding import Finding, Verdict
+from app.doctor.fleet import LookAtBroker
 
 __all__ = ["Finding", "Verdict", "examine"]
 
 
-def examine(settings: Config, schema_status: SchemaStatus) -> Iterator[Finding]:
+def examine(
+    settings: Config, schema_status: SchemaStatus, look_at_broker: LookAtBroker | None = None
+) -> Iterator[Finding]:
     """One finding after the other, as they are made. `schema_status` tells the revision of a database and the newest
-    one. Nothing is made or changed."""
+    one, `look_at_broker` what RabbitMQ says, where workers are ordered by it. Nothing is made or changed."""
     database = Database(settings)
     yield from database.examine(schema_status)
     yield from kernel.examine()
@@ -21,4 +24,6 @@ def examine(settings: Config, schema_status: SchemaStatus) -> Iterator[Finding]:
     yield from certificates.examine(settings)
     yield from port.examine(settings)
     yield from gateways.examine(settings)
+    if look_at_broker:
+        yield from fleet.examine(settings, look_at_broker)
     yield from names.examine()

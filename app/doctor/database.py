@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from app.config import Config
-from app.doctor import audiences, genders
+from app.doctor import audiences, fleet, genders
 from app.doctor.finding import Finding, Verdict, ok, problem, warning
 from app.domain.audience import CUSTOMERS
 from app.errors import AppError
@@ -72,6 +72,8 @@ class Database:
                         self.size = _size(connection)
                         yield genders.examine(connection)
                         yield from audiences.examine(connection)
+                        if self._settings.sms_runner == "celery":
+                            yield from fleet.examine_hosts(connection)
             finally:
                 database.dispose()
         except DBAPIError as error:

@@ -114,6 +114,28 @@ class Publisher:
         return self._connection
 
 
+def look(config: settings.Config) -> tuple[str, str, str, bool, str]:
+    """The broker's product and version, the name of the queue, whether it is there, and what is different in it from
+    what we would make; '' where nothing is. Nothing is made. Raises what the library raises."""
+    connect(config)
+    queue = queue_of()
+    limits = {"read_timeout": BROKER_WITHIN_S, "write_timeout": BROKER_WITHIN_S}
+    with app.connection_for_write(transport_options=limits) as connection:
+        facts = connection.connect().server_properties
+        of = (str(facts.get("product", "")), str(facts.get("version", "")), queue.name)
+        try:
+            connection.channel().queue_declare(queue.name, passive=True)
+        except connection.channel_errors:
+            return *of, False, ""
+        try:  # which changes nothing where it is there, and is refused where it is another one
+            connection.channel().queue_declare(
+                queue.name, durable=True, auto_delete=False, arguments=queue.queue_arguments
+            )
+        except connection.channel_errors as error:
+            return *of, True, str(getattr(error, "reply_text", error))
+    return *of, True, ""
+
+
 # ── what a worker does ──────────────────────────────────────────────────────────────────────────────
 
 _worker: "Worker | None" = None

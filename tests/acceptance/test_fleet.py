@@ -9,10 +9,8 @@ from app.domain.campaign import State
 from app.domain.delivery import Delivery
 from app.domain.orders import ShardOrder
 from tests.acceptance.fleet import Fleet, fleet
-from tests.conftest import missing
-from tests.databases import NoServer
 from tests.integration.app.campaigns import with_tables
-from tests.rabbit import Broker, rabbit
+from tests.rabbit import Broker
 from tests.waiting import until
 
 CUSTOMERS = 4_000
@@ -20,15 +18,6 @@ RATE = 400
 NAME = "spring"
 SHARDS = 4
 pytestmark = [pytest.mark.long, pytest.mark.mysql, pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    try:
-        with rabbit() as broker:
-            yield broker
-    except NoServer as reason:
-        missing(str(reason))
 
 
 @pytest.fixture
