@@ -11,7 +11,8 @@ COPY pyproject.toml LICENSE ./
 # The dependencies alone first: they change seldom, and the layer is kept while they do not.
 RUN python3 -m venv /opt/venv \
     && python3 -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-print("\n".join(p["dependencies"] + p["optional-dependencies"]["fast"]))' > requirements.txt \
+extras = p["optional-dependencies"]; \
+print("\n".join(p["dependencies"] + extras["fast"] + extras["celery"] + extras["flower"]))' > requirements.txt \
     && /opt/venv/bin/pip install --no-cache-dir -r requirements.txt
 # Then the engine, compiled. The README of the whole, which changes often, would be in the wheel's metadata alone.
 COPY setup.py ./

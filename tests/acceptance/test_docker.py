@@ -18,6 +18,15 @@ ROOT = Path(__file__).parent.parent.parent
 CUSTOMERS = 3_000
 PROJECT = f"sms-test-{os.getpid()}"
 
+BROKER = """
+FROM python:3.13-slim
+RUN apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends rabbitmq-server
+CMD ["sh", "-c", "printf 'default_user = %s\\ndefault_pass = %s\\nloopback_users = none\\n' \
+$RABBITMQ_DEFAULT_USER $RABBITMQ_DEFAULT_PASS > /etc/rabbitmq/rabbitmq.conf \
+&& chown -R rabbitmq /var/lib/rabbitmq && exec rabbitmq-server"]
+"""
+"""What our compose file counts on in RabbitMQ's image, made of Debian's package."""
+
 pytestmark = [pytest.mark.docker, pytest.mark.long, pytest.mark.timeout(600)]
 
 
@@ -33,6 +42,8 @@ class Stack:
             "SMS_LOG_DIR": str(log_dir),
             "SMS_SHARD_SIZE": "1000",
             "CUSTOMERS": str(CUSTOMERS),
+            "RABBITMQ_IMAGE": f"{PROJECT}-rabbitmq",
+            "FLOWER_PORT": str(free_port()),
             # the logs are checked by whoever runs the tests
             "SMS_UID": str(os.getuid() or 1000),
             "SMS_GID": str(os.getgid() or 1000),
@@ -46,16 +57,25 @@ class Stack:
         url = f"mysql+pymysql://sms:sms@127.0.0.1:{self.mysql_port}/sms"
         return self._run(sys.executable, "-m", "app", *arguments, DATABASE_URL=url)
 
+    def make_broker(self) -> None:
+        """The image that RABBITMQ_IMAGE names."""
+        self._run("docker", "build", "--quiet", "--tag", self._settings["RABBITMQ_IMAGE"], "-", said=BROKER)
+
+    def remove_broker(self) -> None:
+        """It, if it is there."""
+        self._run("docker", "image", "rm", "--force", self._settings["RABBITMQ_IMAGE"])
+
     def is_healthy(self) -> bool:
         lines = self.compose("ps", "--format", "json", "server").splitlines()
         return any(json.loads(line)["Health"] == "healthy" for line in lines)
 
-    def _run(self, *command: str, **more: str) -> str:
+    def _run(self, *command: str, said: str = "", **more: str) -> str:
         done = subprocess.run(
             command,
             check=False,
             cwd=ROOT,
             env=os.environ | self._settings | more,
+            input=said,
             capture_output=True,
             text=True,
             timeout=500,
@@ -76,7 +96,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         until(running.is_healthy, within_s=60)
         yield running
     finally:
-        running.compose("--profile", "smpp", "down", "--volumes", "--timeout", "5")
+        running.compose("--profile", "smpp", "--profile", "celery", "down", "--volumes", "--timeout", "5")
+        running.remove_broker()
 
 
 def test_a_campaign_triggered_from_the_host_greets_every_customer(stack: Stack) -> None:
@@ -144,3 +165,26 @@ def test_with_its_profile_a_campaign_goes_out_over_the_message_centre_beside_the
     assert report["agrees"]
     assert len(numbers) == len({*numbers}) == CUSTOMERS
     assert "smpp-a" in stack.compose(*command, "gateways")
+
+
+def test_with_its_profile_workers_of_celery_send_and_one_that_is_killed_is_made_good(stack: Stack) -> None:
+    stack.make_broker()
+    profiles = ("--profile", "smpp", "--profile", "celery")
+    stack.compose(*profiles, "up", "--detach", "--scale", "worker=2")
+    stack.compose("restart", "server")  # it sees at its start whether RabbitMQ is there
+    until(stack.is_healthy, within_s=60)
+    command = ("exec", "-T", "server", "python", "-m", "app")
+    until(lambda: stack.compose(*command, "hosts").count("worker") == 2, within_s=60, what="both workers are there")
+    before = stack.compose(*profiles, "exec", "-T", "smsc", "cat", "/tmp/smsc.log")
+
+    stack.compose(*command, "trigger", "autumn", "--gateway", "smpp-a", "--template", "{name}，您好")
+    stack.compose(*profiles, "kill", "--signal", "KILL", "worker")
+    stack.compose(*profiles, "up", "--detach", "--scale", "worker=2")
+    stack.compose(*command, "watch", "autumn")
+
+    report = json.loads(stack.app("report", "autumn", "--json"))
+    said = stack.compose(*profiles, "exec", "-T", "smsc", "cat", "/tmp/smsc.log").removeprefix(before)
+    numbers = [line.split("\t")[2] for line in said.splitlines()]
+    assert report["agrees"]
+    assert len(numbers) == len({*numbers})
+    assert "this server gives out the orders now" in stack.compose("logs", "server")
