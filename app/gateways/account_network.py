@@ -30,4 +30,4 @@ def trusting(tls_ca: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(tls_ca) if tls_ca else None)
     except OSError as error:
-        raise ConfigError([Sentence("gateways.no_password", path=tls_ca, why=error.strerror)]) from None
+        raise ConfigError([Sentence("gateways.cannot_read", path=tls_ca, why=error.strerror)]) from None

@@ -27,4 +27,4 @@ def secret(name: str, path: Path | None) -> SecretStr:
     try:
         return SecretStr(Path(path or "").read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Sentence("gateways.no_password", path=path, why=error)]) from None
+        raise ConfigError([Sentence("gateways.cannot_read", path=path, why=error)]) from None

@@ -98,10 +98,10 @@ class _Found:
 
 
 class Scheduler:
-    """`owner` is the name of the folder of logs, `task_workers` how many there are, `slice_s` how long
-    a task sends at a stretch. `changed(campaign_id)` tells who
-    watches. While `is_stopping()` nothing is given out. `fleet`, where the workers are not the server's own: it says
-    how many there are, and of its schedulers one at a time gives out orders, closes and counts."""
+    """`owner` is the name of the folder of logs, `task_workers` how many there are, `slice_s` how long a task sends at
+    a stretch. `changed(campaign_id)` tells who watches. While `is_stopping()` nothing is given out. `fleet`, where the
+    workers are not the server's own: it says how many there are, and of its schedulers one at a time gives out orders,
+    closes and counts."""
 
     def __init__(
         self,
