@@ -4,7 +4,7 @@ A table that is new is filled beside, under a name that no audience can have, an
 rows are one transaction. Killed at any moment, the table is as it was; the next import removes what is left beside.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
@@ -18,6 +18,8 @@ from app.importing.rows import Row
 from app.store import audiences, bulk_load, campaigns, customers
 from app.store.customers import quoted
 
+WRITTEN_AT_ONCE = 50_000
+"""Rows in one LOAD DATA."""
 LONGEST_NAME = 60
 """Four letters are for what stands beside."""
 
@@ -54,7 +56,7 @@ class Target:
         """Write all rows; how many there were. Raises ImportRefused, and nothing is changed then."""
         beside = self._begin()
         try:
-            for rows in pages:
+            for rows in _joined(pages):
                 self._write(beside, rows)
             if not self._count:
                 raise ImportRefused("import_refused.empty", audience=self._name)
@@ -167,6 +169,17 @@ class Target:
 
     def _execute(self, statement: str) -> None:
         self._connection.exec_driver_sql(statement)
+
+
+def _joined(pages: Iterable[list[Row]]) -> Iterator[list[Row]]:
+    """The same rows, as many at a time as the database is to get."""
+    rows: list[Row] = []
+    for page in pages:
+        rows += page
+        if len(rows) >= WRITTEN_AT_ONCE:
+            yield rows
+            rows = []
+    yield rows
 
 
 def fill(database: Engine, name: str, how: How, columns: Columns, pages: Callable[[int], Iterable[list[Row]]]) -> int:

@@ -16,7 +16,8 @@ from app.importing.columns import Columns, read_header
 _MARKS = {codecs.BOM_UTF8: "utf-8", b"\x84\x31\x95\x33": "gb18030"}
 _OTHER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE_BYTES = 1 << 20
-AT_ONCE = 50_000
+AT_ONCE = 5_000
+"""Records that are looked at together: so many stay in a processor's cache, and 50,000 take twice as long each."""
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 UNREADABLE = "\ufffd"
 """What stands for bytes that are no letter."""
