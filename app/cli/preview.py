@@ -39,6 +39,8 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show messages as they would be sent, what they cost, and an estimate for everybody. Sends nothing."""
+    if campaign and sample is None:
+        raise typer.BadParameter("--campaign goes with --sample")
     settings = config.load()
     added = settings.template_columns
     gateway = gateway or settings.sms_gateway

@@ -46,7 +46,9 @@ def test(
     name = gateway or settings.sms_gateway
     if name == LOG:
         raise NotTried("not_tried.log")
-    numbers = sorted({number_of(each) for given in [*to, *(more or [])] for each in given.split(",") if each.strip()})
+    numbers = list(
+        dict.fromkeys(number_of(each) for given in [*to, *(more or [])] for each in given.split(",") if each.strip())
+    )
     if not 1 <= len(numbers) <= MOST_NUMBERS:
         raise typer.BadParameter(f"--to takes 1 to {MOST_NUMBERS} numbers")
     tried = Tried(settings, name)

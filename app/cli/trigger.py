@@ -23,6 +23,8 @@ from app.trigger.requests import Trigger, Watch
 
 ANSWER_WITHIN_S = 30.0
 """Longest wait for the server's answer to a trigger."""
+CHOOSING_WITHIN_S = 600.0
+"""The same where the server looks for those whom it is for; of twenty million it takes a sample in some ten seconds."""
 
 
 def trigger(
@@ -79,7 +81,9 @@ def _ask(remote: Remote, request: Trigger, *, yes: bool) -> None:
 
 def _start(remote: Remote, request: Trigger) -> None:
     lost = Sentence("lost.may_have_started", campaign=request.campaign)
-    with remote.ask(request, timeout_s=ANSWER_WITHIN_S, lost=lost) as answers:
+    is_for_some = request.only_ids or request.only_list or request.sample
+    timeout_s = CHOOSING_WITHIN_S if is_for_some else ANSWER_WITHIN_S
+    with remote.ask(request, timeout_s=timeout_s, lost=lost) as answers:
         _say_answer(next(answers))
 
 

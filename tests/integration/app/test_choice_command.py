@@ -131,6 +131,7 @@ def test_ids_and_a_sample_exclude_each_other(app, ids_file, command):
     assert ended.code == 2
     assert "exclude each other" in ended.err
     assert app(*command, "--sample", "0").code == 2
+    assert "--campaign goes with --sample" in app("preview", "--campaign", "a").err
 
 
 @ON_SQLITE
