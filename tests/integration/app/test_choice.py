@@ -36,9 +36,10 @@ from app.store.tables import id_lists as lists_table
 from tests.integration.app.audiences import execute, settle
 from tests.integration.app.campaigns import after, as_stored, run, send, shards_of, trigger
 from tests.integration.app.ledgers import check, rows_of
-from tests.integration.app.network import Network
+from tests.integration.app.network import Network, taken
 from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in, person
 from tests.integration.app.test_audience import refuse_the_fifth
+from tests.integration.app.test_ledger import Killed, die_at
 from tests.integration.app.test_ledger import send as send_to_network
 from tests.integration.app.test_prune import end
 from tests.words import refused
@@ -133,6 +134,27 @@ def test_a_message_of_theirs_is_tried_again(crowded, logs):
 
     assert [number for _, number, _ in again.log] == [13800000005]
     assert {row.state for row in rows_of(crowded, campaign)} == {Delivery.ACCEPTED}
+
+
+@pytest.mark.parametrize("which", [0, 499, 500, 699])
+@pytest.mark.parametrize("far_apart", [1, 3])
+def test_killed_while_a_network_is_handed_them_nobody_gets_it_twice_and_nobody_else_does(
+    database, logs, which, far_apart
+):
+    move_in(database, crowd(700 * far_apart + 100))
+    ids = list(range(1, 700 * far_apart + 1, far_apart))
+    campaign, network = trigger(database, "a", 10_000, gateway="net", choice=these(ids)), Network(fate=die_at(which))
+
+    with pytest.raises(Killed):
+        send_to_network(database, logs, campaign, network)
+    network.fate = taken
+    assert send_to_network(database, logs, campaign, network) is Outcome.COMPLETE
+
+    tally = check(database, campaign).tally
+    assert max(network.numbers.values()) == 1
+    assert [row.customer_id for row in rows_of(database, campaign)] == ids
+    assert (tally.audience, tally.accepted + tally.unknown) == (700, 700)
+    assert whole(ledger_report(database, "a"), LedgerReport).agrees_so_far
 
 
 @pytest.mark.parametrize(
