@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help demo serve test unit quick test-compiled check chaos chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-importing bench-sending bench-providers picture clean
+.PHONY: fuzz help demo serve web pictures test unit quick test-compiled check chaos chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-importing bench-sending bench-providers picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ demo: .venv/runtime ## seed 2,000,000 customers into SQLite, greet them all, che
 
 serve: .venv/runtime ## run the server on DATABASE_URL until Ctrl-C
 	@exec $(BIN)/python -m app serve
+
+web: .venv/web ## serve the pages on DATABASE_URL, else on the demo's data, at http://127.0.0.1:8000 until Ctrl-C
+	@DATABASE_URL="$${DATABASE_URL:-sqlite:///var/demo/customers-$(CUSTOMERS).db}" \
+	    SMS_LOG_DIR="$${SMS_LOG_DIR:-var/demo/logs}" exec $(BIN)/python -m app web
 
 test: .venv/dev ## run every test, several at once; MySQL ones need Docker, TEST_DATABASE_URL or a mysqld
 	$(BIN)/python -m pytest -n $(PROCESSES)
@@ -72,6 +76,9 @@ bench-sending: .venv/dev ## measure sending over a network beside its floors; ne
 bench-providers: .venv/dev ## measure sending by cloud providers beside their bare SDKs; needs Docker, five minutes
 	$(BIN)/python benchmarks/sending_providers.py
 
+pictures: .venv/dev ## take docs/pages-*.png, the pages in a browser, of made-up campaigns; needs Debian's chromium
+	$(BIN)/python -m benchmarks.pictures
+
 picture: .venv/dev ## draw docs/demo.svg, the terminal in the README, from a run with 2,000,000 customers on SQLite
 	$(BIN)/python -m benchmarks.picture
 
@@ -91,6 +98,10 @@ clean: ## remove the environment and what tools leave behind; var/ stays
 .venv/dev: .venv/base pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/runtime
+
+.venv/web: .venv/runtime pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[web]'
+	@touch $@
 
 .venv/fuzz: .venv/dev pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev,fuzz]'

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.domain.campaign import State
+from app.domain.campaign import LOG, State
 from app.domain.tally import Tally
 from app.store.campaigns import Campaign
 
@@ -50,6 +50,15 @@ class Shown(ABC):
     def is_settled(self) -> bool:
         """See Campaign.is_settled."""
         return self.campaign.is_settled(self.tally)
+
+    @property
+    def state_word(self) -> str:
+        """A word more than the states that a campaign is stored with."""
+        campaign = self.campaign
+        if campaign.is_preparing:
+            return "preparing"
+        is_settled = campaign.state is State.FINISHED and campaign.gateway != LOG and self.is_settled
+        return "settled" if is_settled else campaign.state.value
 
     @property
     def done(self) -> float:

@@ -10,7 +10,7 @@ from app.campaigns.snapshot import Snapshot
 from app.catalogue import say, word
 from app.console import out
 from app.domain.audience import CUSTOMERS
-from app.domain.campaign import LOG, ShardState, State
+from app.domain.campaign import LOG, ShardState
 from app.domain.delivery import Delivery
 from app.domain.differences import Differences
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
@@ -30,7 +30,7 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     rows = [
         {
             "campaign": each.campaign.name,
-            "state": say(f"state.{state_of(each)}"),
+            "state": say(f"state.{each.state_word}"),
             **({"audience_name": each.campaign.audience} if has_others else {}),
             "tasks": str(len(each.shards)),
             "sent": f"{each.sent:,}",
@@ -44,15 +44,6 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
         for each in snapshots
     ]
     return table(rows, ("triggered", "tasks", "rate", "gone", "rejected", "audience", "left", *EXPENDABLE_STATES))
-
-
-def state_of(snapshot: Snapshot) -> str:
-    """A word more than the states that a campaign is stored with."""
-    campaign = snapshot.campaign
-    if campaign.is_preparing:
-        return "preparing"
-    is_settled = campaign.state is State.FINISHED and campaign.gateway != LOG and snapshot.is_settled
-    return "settled" if is_settled else campaign.state.value
 
 
 def pruned(campaign: Campaign) -> list[str]:

@@ -25,6 +25,12 @@ def among(connection: Connection, signature: str, mobiles: Collection[int]) -> s
     return set(connection.execute(query, execution_options=literals.UNCACHED).scalars())
 
 
+def of_number(connection: Connection, mobile: int) -> list[tuple[str, datetime]]:
+    """Under which signatures the number wants nothing, and since when."""
+    query = sa.select(opt_outs.c.signature, opt_outs.c.since).where(opt_outs.c.mobile == mobile)
+    return [(signature, since) for signature, since in connection.execute(query.order_by(opt_outs.c.signature))]
+
+
 def add(connection: Connection, signature: str, mobiles: Collection[int], source: str) -> int:
     """Note them; how many are new. Who is noted already stays as they are."""
     query = sa.select(opt_outs.c.mobile).where(opt_outs.c.signature == signature, opt_outs.c.mobile.in_(mobiles))

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from app.config import Config
-from app.web import health, metrics
+from app.web import health, metrics, pages, static_files
 from app.web.guard import Guard, hosts_of
 from app.web.house import House
 from app.web.problems import see_to_errors
@@ -28,5 +28,7 @@ def make_application(settings: Config, database: Engine) -> FastAPI:
     see_to_errors(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    app.include_router(static_files.router)
+    app.include_router(pages.router)
     app.add_middleware(Guard, hosts=hosts_of(settings.sms_web_host))
     return app

@@ -4,10 +4,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.sentence import Sentence
-from app.web.problems import problem
+from app.web.problems import MOST_BODY_BYTES, TooLarge, problem
 
-MOST_BODY_BYTES = 2**20
-"""Of a request; a template has 24 KB at most where JSON escapes each letter."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -53,10 +51,6 @@ class Guard:
             await refusal(scope, receive, send_guarded)
         else:
             await self._app(scope, _limited(receive), send_guarded)
-
-
-class TooLarge(Exception):
-    """A body grew longer than it may be; who reads it raises this."""
 
 
 def _limited(receive: Receive) -> Receive:

@@ -3,12 +3,13 @@ watch costs no more than what one does."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from app.errors import AppError
 from app.threads import Threads
 
 FRESH_S = 1.0
@@ -29,7 +30,7 @@ class View(Protocol[Seen_co]):
 @dataclass(frozen=True, slots=True)
 class _Look:
     at: float
-    seen: asyncio.Task[Any]
+    seen: asyncio.Future[Any]
 
 
 class Looks:
@@ -49,9 +50,17 @@ class Looks:
         """The same for what is no look at the database; who asks again has to give the same function."""
         return await self._once(call, call)
 
-    def forget(self) -> None:
-        """What was seen may be otherwise now."""
-        self._looks.clear()
+    async def see_all(self, views: Collection[View[Any]]) -> dict[View[Any], Any]:
+        """Of each view what is to be seen now, or the error of ours that it raises; one look for all of them, and for
+        who asks for one within the next second. Raises what the database raises."""
+        now, views = self._clock(), list(views)
+        seen = await self._threads.run(self._read_all, views)
+        for view, found in seen.items():
+            if not isinstance(found, AppError):
+                done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+                done.set_result(found)
+                self._looks[view] = _Look(now, done)
+        return seen
 
     async def _once(self, key: Any, call: Callable[[], Seen]) -> Seen:
         now = self._clock()
@@ -60,6 +69,16 @@ class Looks:
             look = self._looks[key] = _Look(now, asyncio.create_task(self._threads.run(call)))
             self._drop_old(now)
         seen: Seen = await asyncio.shield(look.seen)
+        return seen
+
+    def _read_all(self, views: Collection[View[Any]]) -> dict[View[Any], Any]:
+        seen: dict[View[Any], Any] = {}
+        with self._database.connect() as connection:
+            for view in views:
+                try:
+                    seen[view] = view.read(connection)
+                except AppError as error:  # as of a campaign that somebody removed
+                    seen[view] = error
         return seen
 
     def _read(self, view: View[Seen]) -> Seen:

@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.campaign import LOG, ShardState, State
 from app.domain.delivery import Delivery
-from app.errors import AppError
 from app.trigger.server_stats import ServerStats
 from app.web.facts import Facts, Followed
 from app.web.house import house_of
@@ -28,15 +27,11 @@ async def metrics(request: Request) -> Response:
     """What is known now; without a database that there is none."""
     house = house_of(request)
     facts: Facts | None = None
-    stats: ServerStats | None = None
     try:
         facts = await house.looks.see(house.facts)
     except DBAPIError:  # sms_database_up says so
         facts = None
-    try:
-        stats = await house.looks.ask(house.ask_server)
-    except AppError:  # sms_server_up says so
-        stats = None
+    stats = await house.server()
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Once([*of_database(facts), *of_server(stats)]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
 from app import errors
@@ -17,7 +17,8 @@ from app.sentence import Sentence
 from app.store.faults import reason
 from app.store.trouble import trouble
 from app.web.house import house_of
-from app.web.languages import catalogue_of
+from app.web.languages import catalogue_of, language_of
+from app.web.rendering import render
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,22 @@ def status_of(error: AppError) -> int:
     return next((status for status, kinds in _STATUS.items() if isinstance(error, kinds)), 500)
 
 
+class TooLarge(Exception):
+    """A body grew longer than it may be; who reads it raises this."""
+
+
+MOST_BODY_BYTES = 2**20
+"""Of a request; a template has 24 KB at most where JSON escapes each letter."""
+FOR_PROGRAMS = ("/api/", "/health/", "/metrics")
+
+
 def problem(scope: Scope, status: int, why: Sentence, headers: dict[str, str] | None = None) -> Response:
-    """The answer, in the language of who asked."""
-    words = catalogue_of(HTTPConnection(scope)).word(why)
+    """The answer, in the language of who asked; a page to who asked for one."""
+    connection = HTTPConnection(scope)
+    words = catalogue_of(connection).word(why)
+    if "text/html" in connection.headers.get("accept", "") and not scope["path"].startswith(FOR_PROGRAMS):
+        text = render("error.html", language_of(connection), here="/", title=str(status), why=words)
+        return HTMLResponse(text, status, headers)
     facts = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": words}
     return JSONResponse({**facts, "code": _code(why)}, status, headers, media_type="application/problem+json")
 
@@ -49,7 +63,7 @@ def _code(why: Sentence) -> str:
 def see_to_errors(app: FastAPI) -> None:
     """Whatever is raised while a request is answered becomes a problem. What nobody expected is logged by who serves,
     with its traceback."""
-    for kind in (AppError, DBAPIError, RequestValidationError, HTTPException, Exception):
+    for kind in (AppError, DBAPIError, RequestValidationError, HTTPException, TooLarge, Exception):
         app.add_exception_handler(kind, _answer)
 
 
@@ -66,6 +80,8 @@ async def _answer(request: Request, error: Exception) -> Response:
         return problem(request.scope, 422, Sentence("http.invalid", field=where, why=first["msg"]))
     if isinstance(error, HTTPException):
         return problem(request.scope, error.status_code, _refusal(error.status_code), dict(error.headers or {}))
+    if isinstance(error, TooLarge):
+        return problem(request.scope, 413, Sentence("http.too_large", most=MOST_BODY_BYTES), {"connection": "close"})
     return problem(request.scope, 500, Sentence("http.broken"))
 
 

@@ -50,7 +50,7 @@ class WebServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         house = getattr(self._app.state, "house", None)
         if isinstance(house, House):
-            house.leaving.set()
+            house.leave()
         await super().shutdown(sockets)
 
     @contextmanager
@@ -86,6 +86,7 @@ def serve(app: FastAPI, settings: Config) -> None:
     """Until SIGTERM or Ctrl-C."""
     with contextlib.closing(listening(settings)) as door:
         log.info("web ready", extra={"url": f"http://{_shown(settings.sms_web_host)}:{settings.sms_web_port}"})
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # we have said it
         WebServer(app).run(sockets=[door])
 
 

@@ -1,10 +1,11 @@
 """Where the code says something: every sentence by its code, and the facts that it is given there."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.house.sources import Source, sources
+from tests.house.sources import ROOT, Source, sources
 
 ROOMS = ("app", "seed", "migrations")
 MAKERS = {"say", "Sentence", "_differ", "Wrong"}
@@ -26,7 +27,16 @@ def uses() -> list[Use]:
     """All of them."""
     files = sources(*ROOMS)
     errors = _errors(files)
-    return [use for source in files for use in _uses(source, errors)]
+    return [use for source in files for use in _uses(source, errors)] + _in_templates()
+
+
+def _in_templates() -> list[Use]:
+    """Of pages; `say("state." ~ it)` has the rest of a code at run time."""
+    return [
+        Use(file.name, said[1] + ("*" if said[2] else ""), None)
+        for file in sorted((ROOT / "app" / "web" / "templates").glob("*.html"))
+        for said in re.finditer(r'\bsay\("([^"]+)"( ~)?', file.read_text())
+    ]
 
 
 def _errors(files: list[Source]) -> set[str]:

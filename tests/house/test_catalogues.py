@@ -12,6 +12,7 @@ from app.domain.campaign import ShardState, State
 from app.domain.delivery import Delivery
 from app.domain.template_doubts import Doubt
 from app.store import trouble
+from app.web.scenes import RECEIPTS
 from tests.house.catalogues import LANGUAGES, compiled, entries, sentences, source
 from tests.house.sentences import uses
 from tests.house.sources import ROOT
@@ -29,6 +30,9 @@ AT_RUN_TIME = {
     *(f"trouble.{each}" for each in [*trouble._OF_SERVER.values(), *trouble._OF_SQLITE.values(), "slow", "other"]),
     *(f"trouble_advice.{each}" for each in [*trouble._OF_SERVER.values(), *trouble._OF_SQLITE.values(), "slow"]),
     *("bad_field.not_str", "bad_field.not_bool"),
+    *(f"receipts.{each}" for each in RECEIPTS),
+    *("page.campaigns", "page.people", "page.system"),
+    *(f"page.process_{each}" for each in ("host", "kind", "busy", "seen")),
     *("differences.kept", "differences.missing", "differences.left_over"),
 }
 """What is put together from a word that is known then. Columns: see tests/integration/app/test_language.py."""

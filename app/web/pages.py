@@ -1,0 +1,146 @@
+"""The pages: what stands under which path. What moves on one is a scene, which is sent by itself as well."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, RedirectResponse, StreamingResponse
+
+from app.domain.campaign import State, check_name
+from app.errors import AppError
+from app.web.forms import check_same_origin, fields_of, path_within
+from app.web.house import house_of
+from app.web.languages import COOKIE, catalogue_of, known, language_of
+from app.web.live import Scene
+from app.web.person import look_up
+from app.web.problems import status_of
+from app.web.rendering import render
+from app.web.scenes import CampaignScene, CampaignsScene, SystemScene
+from app.web.views import CampaignsView, CampaignView, SystemView
+
+router = APIRouter(include_in_schema=False)
+A_YEAR_S = 365 * 86_400
+STREAM = {"cache-control": "no-store", "x-accel-buffering": "no"}
+Id = Annotated[int | None, Query(ge=0, le=2**31)]
+
+
+async def campaigns_scene(
+    request: Request, state: State | None = None, before: Id = None, after: Id = None
+) -> CampaignsScene:
+    """A dependency: the list that is asked for."""
+    return CampaignsScene(house_of(request), CampaignsView(state, before, None if before is not None else after))
+
+
+async def campaign_scene(request: Request, name: str) -> CampaignScene:
+    """The campaign that is asked for."""
+    house = house_of(request)
+    return CampaignScene(house, CampaignView(check_name(name), house.reasons))
+
+
+async def system_scene(request: Request) -> SystemScene:
+    """The only one."""
+    return SystemScene(house_of(request), SystemView())
+
+
+async def fragment(request: Request, scene: Scene) -> str:
+    """What the scene shows now."""
+    seen = await house_of(request).looks.see(scene.view)
+    return await scene.show(seen, language_of(request))
+
+
+async def live_page(request: Request, scene: Scene, title: str) -> Response:
+    """The page around a scene, whole."""
+    return page(request, "live.html", title=title, fragment=Markup(await fragment(request, scene)))  # noqa: S704  escaped
+
+
+def page(request: Request, template: str, status: int = 200, **context: object) -> Response:
+    """One without anything that moves."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    here = request.scope["raw_path"].decode("ascii", "replace") + query
+    return HTMLResponse(render(template, language_of(request), here=here, **context), status)
+
+
+async def stream(request: Request, scene: Scene) -> Response:
+    """The scene from now on, as server-sent events. What cannot be looked at now is a problem at once."""
+    house = house_of(request)
+    await house.looks.see(scene.view)
+    events = house.live.follow(scene, language_of(request))
+    return StreamingResponse(events, media_type="text/event-stream", headers=STREAM)
+
+
+List, One, Machines = Depends(campaigns_scene), Depends(campaign_scene), Depends(system_scene)
+
+
+@router.get("/")
+async def campaigns(request: Request, scene: CampaignsScene = List) -> Response:
+    return await live_page(request, scene, catalogue_of(request).say("page.campaigns"))
+
+
+@router.get("/campaigns/{name}")
+async def campaign(request: Request, scene: CampaignScene = One) -> Response:
+    return await live_page(request, scene, scene.view.name)
+
+
+@router.get("/system")
+async def system(request: Request, scene: SystemScene = Machines) -> Response:
+    return await live_page(request, scene, catalogue_of(request).say("page.system"))
+
+
+@router.get("/part/")
+async def campaigns_part(request: Request, scene: CampaignsScene = List) -> Response:
+    return HTMLResponse(await fragment(request, scene))
+
+
+@router.get("/part/campaigns/{name}")
+async def campaign_part(request: Request, scene: CampaignScene = One) -> Response:
+    return HTMLResponse(await fragment(request, scene))
+
+
+@router.get("/part/system")
+async def system_part(request: Request, scene: SystemScene = Machines) -> Response:
+    return HTMLResponse(await fragment(request, scene))
+
+
+@router.get("/live/")
+async def campaigns_live(request: Request, scene: CampaignsScene = List) -> Response:
+    return await stream(request, scene)
+
+
+@router.get("/live/campaigns/{name}")
+async def campaign_live(request: Request, scene: CampaignScene = One) -> Response:
+    return await stream(request, scene)
+
+
+@router.get("/live/system")
+async def system_live(request: Request, scene: SystemScene = Machines) -> Response:
+    return await stream(request, scene)
+
+
+@router.get("/people")
+async def people(request: Request) -> Response:
+    return page(request, "people.html", title=catalogue_of(request).say("page.people"), person=None, why="")
+
+
+@router.post("/people", dependencies=[Depends(check_same_origin)])
+async def find_person(request: Request) -> Response:
+    house, words, fields = house_of(request), catalogue_of(request), await fields_of(request)
+    title = words.say("page.people")
+    try:
+        async with house.searching:
+            person = await house.threads.run(
+                lambda: look_up(
+                    house.database, house.settings.sms_log_dir, fields.get("who", ""), in_logs="logs" in fields
+                )
+            )
+    except AppError as error:
+        return page(request, "people.html", status_of(error), title=title, person=None, why=words.word_error(error))
+    return page(request, "people.html", title=title, person=person, why="")
+
+
+@router.post("/language", dependencies=[Depends(check_same_origin)])
+async def choose_language(request: Request) -> Response:
+    fields = await fields_of(request)
+    answer = RedirectResponse(path_within(fields.get("here", "/")), 303)
+    if chosen := known(fields.get("language", "")):
+        answer.set_cookie(COOKIE, chosen, max_age=A_YEAR_S, httponly=True, samesite="lax")
+    return answer

@@ -1,0 +1,72 @@
+"use strict";
+// Keeps the part of a page that moves up to date: by a stream while it works, by asking where it does not.
+(() => {
+  const live = document.getElementById("live");
+  const state = document.getElementById("state");
+  const connection = document.getElementById("connection");
+  if (!live) return;
+  const here = location.pathname + location.search;
+  let stream = null, timer = null, failures = 0;
+
+  function say(what) {
+    const text = what ? connection.dataset[what] : "";
+    if (connection.textContent !== text) connection.textContent = text;
+  }
+
+  // Focus and what somebody opened survive: elements are told by their ids.
+  function show(html) {
+    const focused = live.contains(document.activeElement) ? document.activeElement.id : "";
+    const open = [...live.querySelectorAll("details[open]")].map((each) => each.id);
+    live.innerHTML = html;
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    announce();
+    say("");
+  }
+
+  function announce() {
+    const now = live.querySelector("[data-state]")?.dataset.state ?? "";
+    if (state && state.textContent !== now) state.textContent = now;
+  }
+
+  async function ask() {
+    try {
+      const answer = await fetch("/part" + here, { cache: "no-store" });
+      if (answer.ok) show(await answer.text());
+      else say(answer.status === 503 ? "away" : "lost");
+    } catch {
+      say("lost");
+    }
+    timer = setTimeout(ask, 3000);
+  }
+
+  function stop() {
+    stream?.close();
+    clearTimeout(timer);
+    stream = timer = null;
+  }
+
+  function follow() {
+    stop();
+    if (failures >= 3) return void ask();
+    stream = new EventSource("/live" + here);
+    stream.onmessage = (event) => { failures = 0; show(event.data); };
+    stream.addEventListener("away", () => say("away"));
+    stream.onerror = () => {
+      failures += 1;
+      say("lost");
+      if (failures >= 3 || stream.readyState === EventSource.CLOSED) {
+        stop();
+        timer = setTimeout(follow, 2000);
+      }
+    };
+  }
+
+  // A hidden page asks for nothing.
+  document.addEventListener("visibilitychange", () => {
+    failures = 0;
+    if (document.hidden) stop(); else follow();
+  });
+  announce();
+  if (!document.hidden) follow();
+})();

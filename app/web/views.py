@@ -1,0 +1,84 @@
+"""What the pages look at, each with one look."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.campaigns.reasons import CountedReasons, Reasons
+from app.campaigns.snapshot import Snapshot, read_snapshot
+from app.campaigns.summary import Page, page
+from app.domain.campaign import State
+from app.store import accounts, campaigns, hosts, samples
+from app.store.hosts import Process
+from app.store.samples import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Campaigns:
+    """Of the list, a page."""
+
+    page: Page
+    by_state: dict[State, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignsView:
+    """See looks.View."""
+
+    state: State | None = None
+    before: int | None = None
+    after: int | None = None
+
+    def read(self, connection: Connection) -> Campaigns:
+        found = page(connection, state=self.state, before=self.before, after=self.after)
+        return Campaigns(found, campaigns.count_by_state(connection))
+
+
+@dataclass(frozen=True, slots=True)
+class OneCampaign:
+    """All that its page shows."""
+
+    snapshot: Snapshot
+    reasons: Reasons
+    samples: list[Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """See looks.View."""
+
+    name: str
+    counted: CountedReasons
+
+    def read(self, connection: Connection) -> OneCampaign:
+        """Raises UnknownCampaign."""
+        found = read_snapshot(connection, self.name)
+        return OneCampaign(
+            found, self.counted.of(connection, found), samples.of_campaign(connection, found.campaign.id)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What the database knows of who works with it."""
+
+    binds: dict[str, int]
+    processes: list[Process]
+    database: str
+
+
+_KINDS = {"mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
+
+
+@dataclass(frozen=True, slots=True)
+class SystemView:
+    """See looks.View."""
+
+    def read(self, connection: Connection) -> System:
+        dialect: Any = connection.dialect
+        kind = (
+            "MariaDB" if getattr(dialect, "is_mariadb", False) else {"mysql": "MySQL", "sqlite": "SQLite"}[dialect.name]
+        )
+        version = ".".join(map(str, dialect.server_version_info[:3]))
+        return System(accounts.binds_in_use(connection), hosts.known(connection), f"{kind} {version}")

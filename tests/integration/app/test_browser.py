@@ -1,0 +1,214 @@
+"""The pages in a real browser."""
+
+import pytest
+from playwright.sync_api import expect
+
+from app.domain.campaign import Verb
+from app.domain.delivery import Delivery
+from app.sentence import Sentence
+from app.store import campaigns as rows
+from app.store.database import writing
+from tests.integration.app.browser import axe_source, chromium, violations
+from tests.integration.app.campaigns import change_shard, run, trigger, with_tables
+from tests.integration.app.people import crowd, move_in
+from tests.integration.app.serving import Product
+from tests.integration.app.test_receipts import recorded
+from tests.integration.app.web_process import web_process
+from tests.waiting import until
+
+pytestmark = pytest.mark.long
+
+WITHIN_MS = 20_000
+PAGES = ("/", "/?state=failed", "/campaigns/spring", "/campaigns/net", "/campaigns/may", "/people", "/system", "/no")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("web")
+
+
+@pytest.fixture(scope="module")
+def product(home):
+    """A database with a campaign of each kind; no server runs."""
+    url = f"sqlite:///{home / 'sms.db'}"
+    with with_tables(url) as database, Product(url, home) as product:
+        move_in(database, crowd(30))
+        recorded(database, "net", [Delivery.ACCEPTED, Delivery.DELIVERED, Delivery.UNKNOWN, Delivery.REFUSED])
+        run(database, home / "logs", "may", 10)
+        failed = trigger(database, "april", 10)
+        with writing(database) as connection:
+            why = Sentence("log_damaged.missing", path="task_2.log", why="gone")
+            rows.change(connection, failed.id, Verb.FAIL, why)
+        trigger(database, "spring", 100)
+        yield product
+
+
+@pytest.fixture(scope="module")
+def web(product, home):
+    with web_process(product, home) as web:
+        yield web
+
+
+@pytest.fixture
+def spring(product):
+    with product.database.connect() as connection:
+        return rows.find(connection, "spring")
+
+
+@pytest.fixture
+def open_page(browser, web):
+    """`open_page(path)`, with what a context may be told; at the end nothing was complained of in the console."""
+    contexts, said = [], []
+
+    def open_one(path, script="", **context):
+        made = browser.new_context(**context)
+        contexts.append(made)
+        if script:
+            made.add_init_script(script)
+        page = made.new_page()
+        page.set_default_timeout(WITHIN_MS)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda line: said.append(line.text))
+        page.goto(web.url + path)
+        return page
+
+    yield open_one
+    for each in contexts:
+        each.close()
+    assert [line for line in said if "404" not in line] == []
+
+
+def cell(page, text):
+    return page.get_by_role("cell", name=text, exact=True)
+
+
+def test_counts_move_by_themselves_and_focus_stays_where_it_is(open_page, product, spring):
+    page = open_page("/")
+    page.get_by_role("link", name="spring").focus()
+
+    change_shard(product.database, spring, sent=17, audience=30, last_id=17)
+
+    expect(cell(page, "17")).to_be_visible(timeout=WITHIN_MS)
+    expect(page.get_by_role("link", name="spring")).to_be_focused()
+
+
+def test_what_one_opened_stays_open_while_counts_move(open_page, product, spring):
+    page = open_page("/campaigns/spring")
+    page.get_by_text("The message").click()
+
+    change_shard(product.database, spring, sent=18, audience=30, last_id=18)
+
+    expect(page.locator(".sum").first).to_contain_text("18 sent", timeout=WITHIN_MS)
+    expect(page.locator(".template")).to_be_visible()
+
+
+def test_where_a_stream_does_not_get_through_the_page_asks_instead(open_page, product, spring, browser, web):
+    context = browser.new_context()
+    context.route("**/live/**", lambda route: route.abort())
+    page = context.new_page()
+    page.goto(f"{web.url}/campaigns/spring")
+
+    change_shard(product.database, spring, sent=19, audience=30, last_id=19)
+
+    expect(page.locator(".sum").first).to_contain_text("19 sent", timeout=WITHIN_MS)
+    context.close()
+
+
+def test_without_scripts_a_reload_shows_what_is_new(open_page, product, spring):
+    page = open_page("/campaigns/spring", java_script_enabled=False)
+
+    change_shard(product.database, spring, sent=20, audience=30, last_id=20)
+
+    def shows():
+        page.reload()
+        return "20 sent" in page.locator(".sum").first.inner_text()
+
+    until(shows, within_s=WITHIN_MS / 1000, what="a reload shows what is new")  # a look is good for a second
+
+
+def test_a_state_is_announced_and_numbers_are_not(open_page, product, spring):
+    page = open_page("/campaigns/spring")
+    expect(page.get_by_role("status")).to_have_text("running")
+
+    with writing(product.database) as connection:
+        rows.change(connection, spring.id, Verb.PAUSE)
+    try:
+        expect(page.get_by_role("status")).to_have_text("paused", timeout=WITHIN_MS)
+    finally:
+        with writing(product.database) as connection:
+            rows.change(connection, spring.id, Verb.RESUME)
+
+
+def test_a_hidden_page_asks_for_nothing(open_page):
+    page = open_page("/")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    hide = "Object.defineProperty(document, 'hidden', {configurable: true, value: %s});"
+    told = "document.dispatchEvent(new Event('visibilitychange'))"
+
+    page.evaluate(hide % "true" + told)
+    page.evaluate(hide % "false" + told)
+    expect(page.get_by_role("link", name="spring")).to_be_visible()
+
+    assert [each.endswith("/live/") for each in asked] == [True]
+
+
+def test_the_language_is_changed_with_a_button_and_stays(open_page):
+    page = open_page("/campaigns/spring", locale="en")
+
+    page.get_by_role("button", name="中文").click()
+
+    expect(page.locator("nav").first).to_contain_text("活动")
+    expect(page).to_have_url(page.url.split("/campaigns")[0] + "/campaigns/spring")
+
+
+def test_somebody_is_found_without_their_number_in_an_address(open_page):
+    page = open_page("/people")
+
+    page.get_by_label("Number, or id of a customer").fill("13800000002")
+    page.get_by_role("button", name="Find").click()
+
+    expect(page.get_by_role("heading", name="138****0002")).to_be_visible()
+    assert "138" not in page.url
+
+
+@pytest.mark.parametrize(("scheme", "locale"), [("light", "en"), ("dark", "zh-CN")])
+def test_nobody_is_kept_out(open_page, web, scheme, locale):
+    source = axe_source()
+
+    found = {
+        path: violations(
+            open_page(path, source, color_scheme=scheme, locale=locale, viewport={"width": 1280, "height": 900})
+        )
+        for path in PAGES
+    }
+
+    assert {path: each for path, each in found.items() if each} == {}
+
+
+def test_a_phone_shows_every_page_without_moving_it_sideways(open_page, web):
+    page = open_page("/", viewport={"width": 390, "height": 844})
+    for path in PAGES:
+        page.goto(web.url + path)
+
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+def test_a_server_that_is_told_to_stop_does_not_wait_for_those_who_look(browser, product, tmp_path):
+    with web_process(product, tmp_path) as web:
+        page = browser.new_context().new_page()
+        with page.expect_request("**/live/"):
+            page.goto(web.url)
+
+        assert web.stop() == 0
+
+        expect(page.locator("#connection")).to_contain_text("connection is lost", timeout=WITHIN_MS)
+        page.context.close()
+    assert "Traceback" not in web.log.read_text()
+    assert "Cancel" not in web.log.read_text()
