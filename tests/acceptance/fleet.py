@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from kombu import Connection
 from app.domain.delivery import Delivery
 from app.runners import orders
 from app.runners.orders import Order
+from app.store import shards
 from app.store.tables import messages
 from tests.acceptance.network_sender import Sender, sending
 from tests.integration.app.serving import ROOT
@@ -70,6 +72,11 @@ class CeleryWorker:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(WITHIN_S)
 
+    def signal(self, number: int) -> None:
+        """To all of it at once, as when a host stands still."""
+        assert self._process
+        os.killpg(self._process.pid, number)
+
     def kill(self) -> None:
         """`kill -9` of all of it."""
         if self._process and self._process.poll() is None:
@@ -92,6 +99,22 @@ class Fleet:
         with Connection(self.broker.url) as connection:
             for _ in range(times):
                 app.send_task(TASKS[type(order)], [orders.write(order)], queue="sms.shards", connection=connection)
+
+    def epochs(self) -> dict[int, int]:
+        """Of each shard that somebody has in hand: who has it under which one."""
+        with self.sender.database.connect() as connection:
+            return {each.number: each.epoch for each in shards.of_campaign(connection, 1) if each.is_held}
+
+    def wait_for_takeover(self, before: dict[int, int]) -> float:
+        """Until somebody else has one of these shards; how long that took."""
+        began = time.monotonic()
+
+        def is_taken() -> bool:
+            now = self.epochs()
+            return any(now.get(number, 0) > epoch for number, epoch in before.items())
+
+        until(is_taken, within_s=WITHIN_S, what="a shard is taken over")
+        return time.monotonic() - began
 
     def purge(self) -> int:
         """Remove what waits in the queue; how many there were."""

@@ -1,5 +1,7 @@
 """A campaign on Celery workers of two hosts: whatever dies, nobody gets a message twice, and nobody is forgotten."""
 
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import pytest
 from app.domain.campaign import State
 from app.domain.delivery import Delivery
 from app.domain.orders import ShardOrder
-from tests.acceptance.fleet import Fleet, fleet
+from tests.acceptance.fleet import LEASE_S, Fleet, fleet
+from tests.acceptance.network_sender import Sender
 from tests.integration.app.campaigns import with_tables
 from tests.rabbit import Broker
 from tests.waiting import until
@@ -69,3 +72,35 @@ def test_nobody_gets_two_messages_whatever_dies(two_hosts: Fleet) -> None:
 
     counts = two_hosts.assert_nobody_twice_and_all_add_up(CUSTOMERS)
     print(f"counts {dict(+counts)}")
+
+
+def test_a_host_that_stands_still_loses_its_shards_and_another_server_takes_over_from_one_that_dies(
+    two_hosts: Fleet, mysql_url: str, tmp_path: Path
+) -> None:
+    sender, (one, other) = two_hosts.sender, two_hosts.workers
+    home = tmp_path / "standby"
+    home.mkdir()
+    with Sender(mysql_url, home) as standby:
+        of_sender = {name: value for name, value in sender.environment.items() if name not in {"SMS_PORT", "TMPDIR"}}
+        standby.environment |= of_sender | {"SMS_LOG_DIR": str(standby.logs)}
+        standby.start()
+        sender.begin(NAME)
+        sender.wait_for_submissions(200)
+        other.stop()
+        held = until(two_hosts.epochs, what="a shard is in hand")
+        one.signal(signal.SIGSTOP)
+        other.start()
+        took_s = two_hosts.wait_for_takeover(held)
+        one.signal(signal.SIGCONT)
+        sender.wait_for_submissions(1_200)
+        assert "this server gives out the orders now" not in standby.said()
+        sender.kill_everything()
+        began = time.monotonic()
+        until(lambda: "this server gives out the orders now" in standby.said(), within_s=LEASE_S + 10)
+        stood_in_s = time.monotonic() - began
+
+        assert sender.wait_until_over(NAME) == State.FINISHED
+
+        counts = two_hosts.assert_nobody_twice_and_all_add_up(CUSTOMERS)
+        sender.start()  # it stands by now, and stops in good order
+    print(f"shard {took_s:.1f} s, scheduler {stood_in_s:.1f} s, lease {LEASE_S} s, {dict(+counts)}")
