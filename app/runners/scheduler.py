@@ -40,8 +40,8 @@ TAKEN_PAUSE_S = 2.0
 CLAIMED_WITHIN_S = 30.0
 """An order is taken up as soon as those before it had their slice. One that is out for so much longer, with nobody seen
 to be at it, is given out anew. One too many does no harm: what it is about has to be claimed."""
-LET_GO_S = 0.5
-"""Who was seen to be at it, and is no more, has reported by then, or is dead."""
+LET_GO_S = 5.0
+"""Who was seen to be at it, and let go of it in order, reports by then: a task over a network ends a session before."""
 COUNT_EVERY_S = 1.0
 """A shard that is new may be counted again so soon."""
 THREADS = 3
@@ -71,13 +71,15 @@ class _Out:
     since: float = field(default_factory=time.monotonic)
     was_claimed: bool = False
 
-    def is_lost(self, *, is_claimed: bool, within_s: float) -> bool:
-        """Whether it will not come back. `is_claimed`: somebody is at it now."""
+    def is_lost(self, is_alive: bool | None, within_s: float) -> bool:
+        """Whether it will not come back. `is_alive`: whether somebody at it shows signs of life; None: nobody is."""
         now = time.monotonic()
-        if is_claimed:
+        if is_alive:
             self.since, self.was_claimed = now, True
             return False
-        return now >= self.since + (LET_GO_S if self.was_claimed else within_s)
+        if self.was_claimed:
+            return is_alive is False or now >= self.since + LET_GO_S
+        return now >= self.since + within_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +88,15 @@ class _Found:
 
     waiting: list[PrepareOrder | ShardOrder]
     has_uncounted: bool
-    held: set[tuple[int, int]]
-    """Shards at which somebody is."""
-    leases: set[str]
-    """What one process of all hosts does at this moment."""
+    held: dict[tuple[int, int], bool]
+    leases: dict[str, bool]
+    """Of shards and of others: who did not let go of them, and whether they show signs of life."""
 
-    def is_claimed(self, order: Order) -> bool:
+    def is_alive(self, order: Order) -> bool | None:
+        """See _Out."""
         if isinstance(order, ShardOrder):
-            return (order.campaign_id, order.number) in self.held
-        return order.lease in self.leases
+            return self.held.get((order.campaign_id, order.number))
+        return self.leases.get(order.lease)
 
 
 class Scheduler:
@@ -264,10 +266,10 @@ class Scheduler:
         they were in. What is to be done is given out anew."""
         within_s = self._slice_s + CLAIMED_WITHIN_S
         for order, out in [*self._posted.items()]:
-            if out.is_lost(is_claimed=found.is_claimed(order), within_s=within_s):
+            if out.is_lost(found.is_alive(order), within_s):
                 del self._posted[order]
                 log.warning("task did not come back, it is given out anew", extra=_facts(order))
-        if self._counting and self._counting.is_lost(is_claimed=found.is_claimed(CensusOrder()), within_s=within_s):
+        if self._counting and self._counting.is_lost(found.is_alive(CensusOrder()), within_s):
             self._counting = None
 
     def _look(self) -> _Found:
@@ -279,7 +281,7 @@ class Scheduler:
                     *(ShardOrder(*each) for each in shards.waiting(connection, self._owner)),
                 ],
                 shards.has_uncounted(connection),
-                shards.held(connection) if self._posted else set(),
+                shards.held(connection) if self._posted else {},
                 leases.held(connection),
             )
 

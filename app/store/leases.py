@@ -31,9 +31,10 @@ def renew(connection: Connection, name: str, holder: str) -> bool:
     return connection.execute(leases.update().where(is_ours).values(until_ms=until_ms)).rowcount == 1
 
 
-def held(connection: Connection) -> set[str]:
-    """Those that somebody has."""
-    return set(connection.execute(sa.select(leases.c.name).where(leases.c.until_ms >= now_ms(connection))).scalars())
+def held(connection: Connection) -> dict[str, bool]:
+    """Those that somebody has and did not give back: whether they show signs of life."""
+    is_held = sa.case((leases.c.until_ms >= now_ms(connection), 1), else_=0)
+    return {row[0]: bool(row[1]) for row in connection.execute(sa.select(leases.c.name, is_held))}
 
 
 def give_back(connection: Connection, name: str, holder: str) -> None:

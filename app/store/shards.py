@@ -173,11 +173,13 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
     ]
 
 
-def held(connection: Connection) -> set[tuple[int, int]]:
-    """Campaign id and number of every unfinished shard at which somebody is seen to be."""
-    query = sa.select(shards.c.campaign_id, shards.c.number)
-    rows = connection.execute(query.where(_is_unfinished(), shards.c.lease_until_ms >= now_ms(connection)))
-    return {(row.campaign_id, row.number) for row in rows}
+def held(connection: Connection) -> dict[tuple[int, int], bool]:
+    """By campaign id and number every unfinished shard that somebody took up and did not let go of: whether they show
+    signs of life."""
+    is_held = sa.case((shards.c.lease_until_ms >= now_ms(connection), 1), else_=0)
+    query = sa.select(shards.c.campaign_id, shards.c.number, is_held)
+    rows = connection.execute(query.where(_is_unfinished(), shards.c.lease_until_ms > 0))
+    return {(row[0], row[1]): bool(row[2]) for row in rows}
 
 
 def elsewhere(connection: Connection, owner: str) -> dict[tuple[int, str], list[int]]:

@@ -120,9 +120,9 @@ class Stage:
         while not condition():  # noqa: ASYNC110  the conditions are many and none of them is an event
             await asyncio.sleep(0.005)
 
-    async def some_sweeps(self) -> None:
+    async def some_sweeps(self, looks: int = 10) -> None:
         before = self.looks
-        await self.until(lambda: self.looks > before + 40)
+        await self.until(lambda: self.looks > before + looks)
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_an_order_whose_worker_shows_no_life_any_more_is_given_out_anew_as_soon_
     async def scene():
         await stage.until(lambda: len(stage.posted) == 1)
         change_shard(stage.database, campaign, lease_until_ms=at_work)
-        await stage.some_sweeps()
+        await stage.some_sweeps(60)
         assert len(stage.posted) == 1
         change_shard(stage.database, campaign, lease_until_ms=1)
         await stage.until(lambda: len(stage.posted) == 2)
@@ -216,8 +216,28 @@ def test_an_order_whose_worker_shows_no_life_any_more_is_given_out_anew_as_soon_
     assert module.CLAIMED_WITHIN_S > WITHIN_S
 
 
+def test_an_order_whose_worker_let_go_in_order_is_waited_for_a_moment_longer(stage, monkeypatch, caplog):
+    campaign = trigger(stage.database, "a", 100)
+    at_work = time.time_ns() // 1_000_000 + 60_000
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) == 1)
+        change_shard(stage.database, campaign, lease_until_ms=at_work)
+        await stage.some_sweeps(60)
+        change_shard(stage.database, campaign, lease_until_ms=0)
+        await stage.some_sweeps(60)
+        assert len(stage.posted) == 1
+        monkeypatch.setattr(module, "LET_GO_S", 0.02)
+        await stage.until(lambda: len(stage.posted) == 2)
+
+    stage.play(scene)
+
+    assert caplog.messages == ["task did not come back, it is given out anew"]
+
+
 def test_a_preparation_is_not_lost_as_long_as_somebody_has_its_lease(stage, monkeypatch):
     monkeypatch.setattr(module, "CLAIMED_WITHIN_S", 0.02)
+    monkeypatch.setattr(module, "LET_GO_S", 0.02)
     campaign = trigger(stage.database, "a", 100, allow_duplicates=False)
 
     async def scene():
@@ -225,7 +245,7 @@ def test_a_preparation_is_not_lost_as_long_as_somebody_has_its_lease(stage, monk
         with writing(stage.database) as connection:
             leases.take(connection, PrepareOrder(campaign.id).lease, "elsewhere")
         before = len(stage.prepared)
-        await stage.some_sweeps()
+        await stage.some_sweeps(60)
         assert len(stage.prepared) <= before + 1
         with writing(stage.database) as connection:
             leases.give_back(connection, PrepareOrder(campaign.id).lease, "elsewhere")
