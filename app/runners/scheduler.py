@@ -37,9 +37,10 @@ LONGEST_PAUSE_S = 30.0
 LONGEST_AWAY_S = 1.5
 """Between looks for a database that is away; one process looks."""
 TAKEN_PAUSE_S = 2.0
-CLAIMED_WITHIN_S = 30.0
-"""An order is taken up as soon as those before it had their slice. One that is out for so much longer, with nobody seen
-to be at it, is given out anew. One too many does no harm: what it is about has to be claimed."""
+CLAIMED_WITHIN_S = 15.0
+"""An order is taken up as soon as those before it had their slice and their last answers. One that is out for so much
+longer, with nobody seen to be at it, is given out anew. One too many does no harm: what it is about has to be claimed.
+"""
 LET_GO_S = 5.0
 """Who was seen to be at it, and let go of it in order, reports by then: a task over a network ends a session before."""
 COUNT_EVERY_S = 1.0

@@ -85,9 +85,9 @@ class Sender(Product):
         answer = json.loads(self.ask(json.dumps({"campaign": name, "template": "{name}, hello"})))
         assert "tasks" in answer, answer
 
-    def wait_for_submissions(self, count: int) -> None:
+    def wait_for_submissions(self, count: int, within_s: float = 20) -> None:
         """In the centre's own log."""
-        until(lambda: len(self.numbers()) >= count, within_s=20, what=f"{count} submissions")
+        until(lambda: len(self.numbers()) >= count, within_s=within_s, what=f"{count} submissions")
 
     def numbers(self) -> Counter[int]:
         """How often each number was submitted to, by the centre's log, as far as its lines are whole."""

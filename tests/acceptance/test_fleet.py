@@ -10,7 +10,7 @@ import pytest
 from app.domain.campaign import State
 from app.domain.delivery import Delivery
 from app.domain.orders import ShardOrder
-from tests.acceptance.fleet import LEASE_S, Fleet, fleet
+from tests.acceptance.fleet import LEASE_S, WITHIN_S, Fleet, fleet
 from tests.acceptance.network_sender import Sender
 from tests.integration.app.campaigns import with_tables
 from tests.rabbit import Broker
@@ -32,7 +32,7 @@ def two_hosts(mysql_url: str, tmp_path: Path, broker: Broker) -> Iterator[Fleet]
 def test_a_campaign_goes_out_by_two_hosts_and_a_stop_leaves_nothing_in_doubt(two_hosts: Fleet) -> None:
     sender = two_hosts.sender
     sender.begin(NAME)
-    sender.wait_for_submissions(CUSTOMERS // 4)
+    sender.wait_for_submissions(CUSTOMERS // 4, WITHIN_S)
     assert [each.stop() for each in two_hosts.workers] == [0, 0]
     until(lambda: not sender.counts()[Delivery.SUBMITTING], what="nothing is under way")
     stopped_at = len(sender.numbers())
@@ -49,21 +49,21 @@ def test_a_campaign_goes_out_by_two_hosts_and_a_stop_leaves_nothing_in_doubt(two
 def test_nobody_gets_two_messages_whatever_dies(two_hosts: Fleet) -> None:
     sender, (one, other) = two_hosts.sender, two_hosts.workers
     sender.begin(NAME)
-    sender.wait_for_submissions(200)
+    sender.wait_for_submissions(200, WITHIN_S)
     one.pool()[0].kill()
-    sender.wait_for_submissions(600)
+    sender.wait_for_submissions(600, WITHIN_S)
     one.kill()
     for number in range(SHARDS):
         two_hosts.post(ShardOrder(1, number), times=50)
-    sender.wait_for_submissions(1_000)
+    sender.wait_for_submissions(1_000, WITHIN_S)
     two_hosts.purge()
-    sender.wait_for_submissions(1_400)
+    sender.wait_for_submissions(1_400, WITHIN_S)
     two_hosts.broker.kill()
     two_hosts.broker.wipe()
     sender.counts()
     one.start_without_broker()
     two_hosts.broker.start()
-    sender.wait_for_submissions(2_200)
+    sender.wait_for_submissions(2_200, WITHIN_S)
     sender.kill_everything()
     sender.start()
     other.pool()[0].kill()
@@ -85,14 +85,14 @@ def test_a_host_that_stands_still_loses_its_shards_and_another_server_takes_over
         standby.environment |= of_sender | {"SMS_LOG_DIR": str(standby.logs)}
         standby.start()
         sender.begin(NAME)
-        sender.wait_for_submissions(200)
+        sender.wait_for_submissions(200, WITHIN_S)
         other.stop()
         held = until(two_hosts.epochs, what="a shard is in hand")
         one.signal(signal.SIGSTOP)
         other.start()
         took_s = two_hosts.wait_for_takeover(held)
         one.signal(signal.SIGCONT)
-        sender.wait_for_submissions(1_200)
+        sender.wait_for_submissions(1_200, WITHIN_S)
         assert "this server gives out the orders now" not in standby.said()
         sender.kill_everything()
         began = time.monotonic()
