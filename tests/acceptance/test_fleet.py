@@ -29,10 +29,16 @@ def two_hosts(mysql_url: str, tmp_path: Path, broker: Broker) -> Iterator[Fleet]
         yield two_hosts
 
 
-def test_a_campaign_goes_out_by_two_hosts_and_a_stop_leaves_nothing_in_doubt(two_hosts: Fleet) -> None:
+def test_a_campaign_goes_out_by_two_hosts_and_a_pause_and_a_stop_leave_nothing_in_doubt(two_hosts: Fleet) -> None:
     sender = two_hosts.sender
     sender.begin(NAME)
     sender.wait_for_submissions(CUSTOMERS // 4, WITHIN_S)
+    paused = sender.run("pause", NAME)
+    until(lambda: not sender.counts()[Delivery.SUBMITTING], what="nothing is under way")
+    paused_at = len(sender.numbers())
+    assert (paused.returncode, sender.counts()[Delivery.UNKNOWN]) == (0, 0)
+    assert sender.run("resume", NAME).returncode == 0
+    sender.wait_for_submissions(paused_at + CUSTOMERS // 8, WITHIN_S)
     assert [each.stop() for each in two_hosts.workers] == [0, 0]
     until(lambda: not sender.counts()[Delivery.SUBMITTING], what="nothing is under way")
     stopped_at = len(sender.numbers())
