@@ -15,6 +15,7 @@ from app.config import Config
 from app.errors import ServerUnreachable, Unprotected
 from app.trigger.exposure import is_beyond_loopback
 from app.web.house import House
+from app.web.patience import PatientProtocol
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class WebServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=PatientProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,

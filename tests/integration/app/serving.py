@@ -30,7 +30,7 @@ WITHIN_S = 60.0
 """How long any one thing may take before the test fails."""
 
 
-def changed(module: str, **values: object) -> Sequence[str]:
+def changed(module: str, *, command: str = "serve", **values: object) -> Sequence[str]:
     """A `program` of Product that has other values in a module of ours, such as less patience."""
     changes = "\n".join(f"changed.{name} = {value!r}" for name, value in values.items())
     code = f"""
@@ -43,7 +43,7 @@ from app.cli.main import cli
 
 console.run(cli)
 """
-    return "-c", code, "serve"
+    return "-c", code, command
 
 
 ON_SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from app.runners import work
 from app.runners.orders import Order
 from app.runners.scheduler import Scheduler
 from app.runners.work import Context
-from app.store import campaigns, leases, tables
+from app.store import campaigns, leases, samples, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import as_stored, change_shard, shards_of, trigger
 from tests.integration.app.people import move_in, person
@@ -148,6 +149,31 @@ def test_every_open_shard_is_posted_once(stage):
     stage.play(scene)
 
     assert stage.posted == [ShardOrder(campaign.id, number) for number in range(3)]
+
+
+def test_the_progress_of_what_runs_is_sampled(stage, monkeypatch):
+    monkeypatch.setattr(module, "SAMPLE_EVERY_S", 0.05)
+    stage = Stage(stage.database, monkeypatch=monkeypatch)
+    campaign = trigger(stage.database, "a", 10)
+
+    def is_sampled():
+        with stage.database.connect() as connection:
+            return bool(samples.of_campaign(connection, campaign.id))
+
+    stage.play(lambda: stage.until(is_sampled))
+
+
+def test_a_sample_that_cannot_be_taken_holds_nobody_up_and_is_said(stage, monkeypatch, caplog):
+    monkeypatch.setattr(module, "SAMPLE_EVERY_S", 0.0)
+    monkeypatch.setattr(module.Sampler, "sample", Mock(side_effect=OperationalError("", None, Exception("away"))))
+    stage = Stage(stage.database, monkeypatch=monkeypatch)
+    trigger(stage.database, "a", 10)
+
+    async def scene():
+        await stage.until(lambda: len(stage.posted) >= 3)
+        await stage.until(lambda: "progress not sampled" in caplog.text)
+
+    stage.play(scene)
 
 
 def test_a_nudge_is_enough_to_look_at_once(stage, monkeypatch):

@@ -1,9 +1,11 @@
 """The web process from its start to its end."""
 
+import socket
+
 import pytest
 
-from tests.integration.app.serving import ON_SQLITE
-from tests.integration.app.web_process import web_process
+from tests.integration.app.serving import ON_SQLITE, changed
+from tests.integration.app.web_process import WITHIN_S, web_process
 
 
 @ON_SQLITE
@@ -40,3 +42,34 @@ def test_a_port_that_somebody_has_is_named(product, tmp_path):
 
     assert ended.returncode == 1
     assert "cannot listen on 127.0.0.1:" in ended.stderr
+
+
+@ON_SQLITE
+@pytest.mark.long
+@pytest.mark.parametrize("said", [b"", b"GET / HTT", b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET / HT"])
+def test_who_does_not_finish_asking_is_let_go_and_keeps_nobody_out(product, tmp_path, said):
+    impatient = changed("app.web.patience", command="web", ASKED_WITHIN_S=0.5)
+    with web_process(product, tmp_path, impatient) as web:
+        where = ("127.0.0.1", int(web.url.rpartition(":")[2]))
+        slow = [socket.create_connection(where, WITHIN_S) for _ in range(50)]
+        for each in slow:
+            each.sendall(said)
+
+        for each in slow:
+            while each.recv(10_000):
+                pass
+            each.close()
+        with web.get("/health/live") as answer:
+            assert answer.status == 200
+
+
+@ON_SQLITE
+@pytest.mark.long
+def test_who_watches_is_not_let_go(product, tmp_path):
+    impatient = changed("app.web.patience", command="web", ASKED_WITHIN_S=0.2)
+    hasty = changed("app.web.live", command="web", HEARTBEAT_S=1.0)
+    both = ("-c", impatient[1].rpartition("from app import console")[0] + hasty[1], "web")
+    with web_process(product, tmp_path, both) as web, web.get("/live/") as answer:
+        lines = iter(answer.readline, b"")
+
+        assert any(line.startswith(b": still here") for line in lines)

@@ -1,7 +1,7 @@
 """The web process as an operator has it: `python -m app web`, beside a Product or without one."""
 
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
@@ -38,15 +38,13 @@ class WebProcess:
 
 
 @contextmanager
-def web_process(product: Product, home: Path) -> Iterator[WebProcess]:
+def web_process(product: Product, home: Path, program: Sequence[str] = ("-m", "app", "web")) -> Iterator[WebProcess]:
     """On the database of this product; ready, and gone at the end."""
     port = free_port()
     log = home / "web.log"
     environment = {**product.environment, "SMS_WEB_PORT": str(port)}
     with log.open("ab") as file:
-        process = starting.start(
-            ("-m", "app", "web"), environment, stdout=file.fileno(), stderr=file.fileno(), new_session=True
-        )
+        process = starting.start(program, environment, stdout=file.fileno(), stderr=file.fileno(), new_session=True)
     web = WebProcess(process, f"http://127.0.0.1:{port}", log)
     try:
         until(lambda: process.poll() is not None or _answers(web), within_s=WITHIN_S, what="the web process answers")
