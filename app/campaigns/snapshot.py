@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from app.campaigns.shown import Shown
 from app.domain.campaign import ShardState
@@ -75,15 +75,10 @@ class Snapshot(Shown):
 def snapshot(database: Engine, name: str) -> Snapshot:
     """One campaign. Raises UnknownCampaign."""
     with database.connect() as connection:
-        return read_snapshot(connection, name)
-
-
-def read_snapshot(connection: Connection, name: str) -> Snapshot:
-    """The same, over this connection."""
-    campaign = campaigns.find(connection, name)
-    if campaign is None:
-        raise UnknownCampaign(name)
-    return Snapshot(campaign, shards.of_campaign(connection, campaign.id))
+        campaign = campaigns.find(connection, name)
+        if campaign is None:
+            raise UnknownCampaign(name)
+        return Snapshot(campaign, shards.of_campaign(connection, campaign.id))
 
 
 def every_snapshot(database: Engine) -> list[Snapshot]:

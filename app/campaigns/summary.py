@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from app.campaigns.shown import Shown
 from app.domain.campaign import State
 from app.domain.tally import Tally
+from app.errors import UnknownCampaign
 from app.store import campaigns, shard_sums
 from app.store.campaigns import Campaign
 from app.store.shard_sums import Sums
@@ -71,6 +72,14 @@ def page(
         older=found[-1].id if found and not is_last else None,
         newer=found[0].id if found and not is_first else None,
     )
+
+
+def summary(connection: Connection, name: str) -> Summary:
+    """One campaign. Raises UnknownCampaign."""
+    campaign = campaigns.find(connection, name)
+    if campaign is None:
+        raise UnknownCampaign(name)
+    return summaries(connection, [campaign])[0]
 
 
 def summaries(connection: Connection, found: Sequence[Campaign]) -> list[Summary]:

@@ -46,10 +46,10 @@ def latest(connection: Connection, campaign_ids: Collection[int]) -> dict[int, S
     return {row.campaign_id: Sample(**row._mapping) for row in rows}
 
 
-def of_campaign(connection: Connection, campaign_id: int) -> list[Sample]:
-    """All of one, oldest first."""
-    query = sa.select(samples).where(samples.c.campaign_id == campaign_id).order_by(samples.c.at_s)
-    return [Sample(**row._mapping) for row in connection.execute(query)]
+def of_campaign(connection: Connection, campaign_id: int, after_s: int = -1) -> list[Sample]:
+    """Those of one after a moment, or all, oldest first."""
+    query = sa.select(samples).where(samples.c.campaign_id == campaign_id, samples.c.at_s > after_s)
+    return [Sample(**row._mapping) for row in connection.execute(query.order_by(samples.c.at_s))]
 
 
 def thin_out(connection: Connection, from_s: int, to_s: int, every_s: int) -> None:

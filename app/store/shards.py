@@ -133,6 +133,17 @@ def of_campaign(connection: Connection, campaign_id: int) -> list[Shard]:
     return [_from_row(row) for row in rows]
 
 
+def busiest(connection: Connection, campaign_id: int, most: int) -> list[Shard]:
+    """At most so many of a campaign's shards, in order: those at which somebody is before those that wait, and
+    finished ones last."""
+    rank = sa.case(
+        (shards.c.state == ShardState.FINISHED, 2), (shards.c.lease_until_ms >= now_ms(connection), 0), else_=1
+    )
+    query = _rows(connection).where(shards.c.campaign_id == campaign_id)
+    rows = connection.execute(query.order_by(rank, shards.c.number).limit(most))
+    return sorted(map(_from_row, rows), key=lambda each: each.number)
+
+
 def between(connection: Connection, first_campaign_id: int, last_campaign_id: int) -> list[Shard]:
     """The shards of all campaigns from the first to the last id, in order."""
     in_range = shards.c.campaign_id.between(first_campaign_id, last_campaign_id)

@@ -6,6 +6,7 @@ from functools import partial
 from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 
+from app.campaigns.courses import Courses
 from app.campaigns.reasons import CountedReasons
 from app.config import Config
 from app.errors import AppError
@@ -28,6 +29,7 @@ class House:
         self.threads = Threads("web", THREADS)
         self.looks = Looks(database, self.threads)
         self.reasons = CountedReasons()
+        self.courses = Courses()
         self.facts = FactsView(self.reasons)
         self.ask_server = partial(ask_stats, settings)
         """Of the running server, where it runs."""

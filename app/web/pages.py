@@ -34,7 +34,7 @@ async def campaigns_scene(
 async def campaign_scene(request: Request, name: str) -> CampaignScene:
     """The campaign that is asked for."""
     house = house_of(request)
-    return CampaignScene(house, CampaignView(check_name(name), house.reasons))
+    return CampaignScene(house, CampaignView(check_name(name), house.reasons, house.courses))
 
 
 async def system_scene(request: Request) -> SystemScene:

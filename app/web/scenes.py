@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.config import Language
-from app.domain.campaign import LOG, ShardState
+from app.domain.campaign import LOG
 from app.domain.delivery import Delivery
 from app.domain.tally import Tally
 from app.gateways.networks import accounts_of
 from app.store.campaigns import Campaign
-from app.store.shards import Shard
 from app.web.chart import Chart, chart_of
 from app.web.rendering import render
 from app.web.views import Campaigns, CampaignsView, CampaignView, OneCampaign, System, SystemView
@@ -18,7 +17,6 @@ from app.web.views import Campaigns, CampaignsView, CampaignView, OneCampaign, S
 if TYPE_CHECKING:
     from app.web.house import House
 
-SHARDS_SHOWN = 60
 IN_DOUBT_OR_ON_THE_WAY = (Delivery.SUBMITTING, Delivery.RETRY, Delivery.REFUSED, Delivery.UNKNOWN)
 RECEIPTS = (Delivery.DELIVERED, Delivery.UNDELIVERED, Delivery.EXPIRED, Delivery.ACCEPTED, Delivery.UNKNOWN)
 
@@ -52,22 +50,20 @@ class CampaignScene:
 
     async def show(self, seen: OneCampaign, language: Language) -> str:
         """See live.Scene."""
-        snapshot, tally = seen.snapshot, seen.snapshot.tally
-        shown = shards_to_show(snapshot.shards)
+        found, tally = seen.summary, seen.summary.tally
         return render(
             "campaign_live.html",
             language,
-            found=snapshot,
-            campaign=snapshot.campaign,
-            parts=parts_of(snapshot.campaign, tally),
+            found=found,
+            campaign=found.campaign,
+            parts=parts_of(found.campaign, tally),
             waiting=waiting(tally),
             tally=tally,
             receipts=[(each.value, tally.of(each)) for each in RECEIPTS] if tally.states else [],
             reasons=seen.reasons,
             chart=course(seen, time.time()),
-            shards=shown,
-            more_shards=len(snapshot.shards) - len(shown),
-            sent_from_logs=snapshot.campaign.gateway == LOG,
+            shards=seen.shards,
+            more_shards=found.sums.count - len(seen.shards),
             server=await self.house.server(),
         )
 
@@ -107,17 +103,9 @@ def waiting(tally: Tally) -> int | None:
 
 def course(seen: OneCampaign, now_s: float) -> Chart | None:
     """The rate from the trigger to the end, or to now. Pure."""
-    campaign = seen.snapshot.campaign
+    campaign = seen.summary.campaign
     until_s = campaign.finished_at.timestamp() if campaign.finished_at else now_s
     begun_s = campaign.created_at.timestamp()
     between = [(float(each.at_s), each.sent) for each in seen.samples if begun_s < each.at_s < until_s]
-    last = [(until_s, seen.snapshot.sent)] if campaign.finished_at else []
+    last = [(until_s, seen.summary.sent)] if campaign.finished_at else []
     return chart_of([(begun_s, 0), *between, *last])
-
-
-def shards_to_show(shards: list[Shard]) -> list[Shard]:
-    """All, or of very many those that are not finished first, in order. Pure."""
-    if len(shards) <= SHARDS_SHOWN:
-        return shards
-    chosen = sorted(shards, key=lambda each: (each.state is ShardState.FINISHED, not each.is_held, each.number))
-    return sorted(chosen[:SHARDS_SHOWN], key=lambda each: each.number)

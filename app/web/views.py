@@ -5,13 +5,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.campaigns.courses import Courses
 from app.campaigns.reasons import CountedReasons, Reasons
-from app.campaigns.snapshot import Snapshot, read_snapshot
-from app.campaigns.summary import Page, page
+from app.campaigns.summary import Page, Summary, page, summary
 from app.domain.campaign import State
-from app.store import accounts, campaigns, hosts, samples
+from app.store import accounts, campaigns, hosts, shards
 from app.store.hosts import Process
 from app.store.samples import Sample
+from app.store.shards import Shard
+
+SHARDS_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,10 @@ class CampaignsView:
 
 @dataclass(frozen=True, slots=True)
 class OneCampaign:
-    """All that its page shows."""
+    """All that its page shows; of its shards those that there is room for."""
 
-    snapshot: Snapshot
+    summary: Summary
+    shards: list[Shard]
     reasons: Reasons
     samples: list[Sample]
 
@@ -50,12 +54,17 @@ class CampaignView:
 
     name: str
     counted: CountedReasons
+    courses: Courses
 
     def read(self, connection: Connection) -> OneCampaign:
         """Raises UnknownCampaign."""
-        found = read_snapshot(connection, self.name)
+        found = summary(connection, self.name)
+        campaign_id = found.campaign.id
         return OneCampaign(
-            found, self.counted.of(connection, found), samples.of_campaign(connection, found.campaign.id)
+            found,
+            shards.busiest(connection, campaign_id, SHARDS_SHOWN),
+            self.counted.of(connection, found),
+            self.courses.of(connection, campaign_id),
         )
 
 

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.campaigns import sampling
+from app.campaigns.courses import Courses
 from app.campaigns.prune import prune
 from app.campaigns.sampling import SAMPLE_EVERY_S, Sampler
 from app.domain.campaign import Verb
@@ -113,3 +114,22 @@ def test_samples_go_when_the_details_of_their_campaign_do(database, campaign, cl
     list(prune(database, logs, find(database, logs, soon), soon))
 
     assert of(database, campaign) == []
+
+
+def test_a_course_that_is_known_is_read_on_and_anew_once_it_may_be_thinned_out(database, campaign, clock):
+    now = [0.0]
+    courses = Courses(clock=lambda: now[0])
+
+    def seen():
+        with database.connect() as connection:
+            return [each.at_s for each in courses.of(connection, campaign.id)]
+
+    assert seen() == []
+    fill(database, campaign, NOON, NOON + 30)
+    assert seen() == [NOON, NOON + 10, NOON + 20]
+    with writing(database) as connection:
+        samples.thin_out(connection, NOON, NOON + 30, 60)
+    fill(database, campaign, NOON + 30, NOON + 40)
+    assert seen() == [NOON, NOON + 10, NOON + 20, NOON + 30]
+    now[0] += 60.0
+    assert seen() == [NOON, NOON + 30]

@@ -9,7 +9,7 @@ from app.campaigns.snapshot import every_snapshot
 from app.campaigns.summary import page
 from app.domain.campaign import ShardState, State, Verb
 from app.store import campaigns as rows
-from app.store import tables
+from app.store import shards, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import change_shard, run, trigger
 from tests.integration.app.people import move_in, person
@@ -84,6 +84,20 @@ def test_a_page_may_be_of_one_state(database):
     assert names(seen(database, state=State.FAILED)) == []
     with database.connect() as connection:
         assert rows.count_by_state(connection) == {State.RUNNING: 2, State.PAUSED: 2}
+
+
+def test_of_very_many_shards_those_at_which_somebody_is_are_shown_first(database):
+    move_in(database, [person(each * 10) for each in range(1, 9)])
+    campaign = trigger(database, "wide", 10)
+    with writing(database) as connection:
+        for number, values in {2: {"state": ShardState.FINISHED}, 5: {"lease_until_ms": 4_000_000_000_000}}.items():
+            of = (tables.shards.c.campaign_id == campaign.id) & (tables.shards.c.number == number)
+            connection.execute(tables.shards.update().where(of).values(**values))
+
+    with database.connect() as connection:
+        shown = [[each.number for each in shards.busiest(connection, campaign.id, most)] for most in (1, 3, 7, 8)]
+
+    assert shown == [[5], [0, 1, 5], [0, 1, 3, 4, 5, 6, 7], [*range(8)]]
 
 
 def rows_read(connection):

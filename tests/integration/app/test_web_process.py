@@ -1,10 +1,16 @@
 """The web process from its start to its end."""
 
+import re
 import socket
 
 import pytest
 
+from app.campaigns.sampling import Sampler
+from app.domain.delivery import Delivery
+from tests.integration.app.campaigns import change_shard, trigger
+from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import ON_SQLITE, changed
+from tests.integration.app.test_receipts import recorded
 from tests.integration.app.web_process import WITHIN_S, web_process
 
 
@@ -42,6 +48,34 @@ def test_a_port_that_somebody_has_is_named(product, tmp_path):
 
     assert ended.returncode == 1
     assert "cannot listen on 127.0.0.1:" in ended.stderr
+
+
+@pytest.mark.long
+def test_every_page_is_there_on_every_kind_of_database(product, tmp_path):
+    move_in(product.database, crowd(10))
+    recorded(product.database, "net", [Delivery.ACCEPTED, Delivery.UNKNOWN, Delivery.REFUSED])
+    campaign = trigger(product.database, "spring", 10)
+    change_shard(product.database, campaign, sent=3, rejected=1, audience=9, last_id=4)
+    Sampler(product.database).sample()
+
+    with web_process(product, tmp_path) as web:
+        pages = {
+            path: web.get(path).read().decode()
+            for path in (
+                "/",
+                "/?state=running",
+                "/?before=9",
+                "/campaigns/net",
+                "/campaigns/spring",
+                "/system",
+                "/metrics",
+            )
+        }
+
+    assert "3</b> sent" in pages["/campaigns/spring"]
+    assert 'sms_campaign_customers{campaign="spring",outcome="waiting"} 5.0' in pages["/metrics"]
+    assert re.search(r"<dd>(MySQL|MariaDB|SQLite) \d+\.", pages["/system"])
+    assert "Traceback" not in web.log.read_text()
 
 
 @ON_SQLITE
