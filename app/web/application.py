@@ -5,12 +5,22 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from app.config import Config
 from app.web import health, metrics, pages, static_files
 from app.web.guard import Guard, hosts_of
 from app.web.house import House
 from app.web.problems import see_to_errors
+
+
+class _Guarded(FastAPI):
+    """With the guard around all else: a middleware would stand within the one that answers when something breaks."""
+
+    hosts: frozenset[str]
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Guard(super().build_middleware_stack(), self.hosts)
 
 
 def make_application(settings: Config, database: Engine) -> FastAPI:
@@ -24,11 +34,11 @@ def make_application(settings: Config, database: Engine) -> FastAPI:
         finally:
             house.close()
 
-    app = FastAPI(title="SMS campaigns", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+    app = _Guarded(title="SMS campaigns", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+    app.hosts = hosts_of(settings.sms_web_host)
     see_to_errors(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(static_files.router)
     app.include_router(pages.router)
-    app.add_middleware(Guard, hosts=hosts_of(settings.sms_web_host))
     return app

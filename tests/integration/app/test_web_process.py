@@ -1,6 +1,7 @@
 """The web process from its start to its end."""
 
 import re
+import signal
 import socket
 
 import pytest
@@ -16,13 +17,14 @@ from tests.integration.app.web_process import WITHIN_S, web_process
 
 @ON_SQLITE
 @pytest.mark.long
-def test_it_serves_without_a_server_and_ends_in_good_order(product, tmp_path):
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_without_a_server_and_ends_in_good_order(product, tmp_path, by):
     with web_process(product, tmp_path) as web:
         with web.get("/health/ready") as answer:
             headers = dict(answer.headers)
             assert answer.status == 200
 
-        assert web.stop() == 0
+        assert web.stop(by) == 0
 
     assert "server" not in {name.lower() for name in headers}
     assert "Traceback" not in web.log.read_text()

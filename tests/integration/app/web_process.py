@@ -1,5 +1,6 @@
 """The web process as an operator has it: `python -m app web`, beside a Product or without one."""
 
+import signal
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,9 +32,9 @@ class WebProcess:
         assert isinstance(answer, HTTPResponse)
         return answer
 
-    def stop(self) -> int:
-        """SIGTERM; its exit status."""
-        self.process.terminate()
+    def stop(self, by: int = signal.SIGTERM) -> int:
+        """Its exit status."""
+        self.process.send_signal(by)
         return self.process.wait(WITHIN_S)
 
 

@@ -115,6 +115,7 @@ def test_what_nobody_expected_tells_a_stranger_nothing(client):
 
     assert (answer.status_code, answer.json()["code"]) == (500, "broken")
     assert "secret" not in answer.text
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
