@@ -197,7 +197,8 @@ def test_a_rate_holds_for_the_messages_of_calls(sqlite, logs, aliyun, tmp_path, 
 
     at = sorted(each.at for each in aliyun.core.messages)
     most = max(sum(begin <= each < begin + 1 for each in at) for begin in at)
-    assert most <= 110  # a call that was not full may come beside those of the second
+    # a call that was not full may come beside those of the second, and one that left before it may come late
+    assert most <= 120
     assert len([each for each in aliyun.core.requests if each == "aliyun SendBatchSms"]) <= 60
     assert aliyun.taken == NUMBERS
 
