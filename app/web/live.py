@@ -103,7 +103,7 @@ class Live:
                 for room in self._rooms.values():
                     room.tell(event(AWAY, ""))
             except Exception:  # who looks would see nothing move, and nobody would hear of it
-                log.exception("pages cannot be shown, trying again")
+                log.exception("nothing can be looked at, trying again")
             took_s = asyncio.get_running_loop().time() - begun
             await asyncio.sleep(max(0.05, EVERY_S - took_s))
 
@@ -112,8 +112,12 @@ class Live:
         seen = await self._looks.see_all({scene.view for scene, _ in rooms})
         for (scene, language), room in rooms.items():
             found = seen[scene.view]
-            if not isinstance(found, AppError):  # who reloads is told
+            if isinstance(found, AppError):  # who reloads is told
+                continue
+            try:
                 room.tell(event("", await scene.show(found, language)))
+            except Exception:  # the others go on
+                log.exception("a page cannot be shown, trying again")
 
 
 def event(name: str, data: str) -> str:

@@ -8,6 +8,7 @@ from app.config import Language
 from app.domain.campaign import LOG
 from app.domain.delivery import Delivery
 from app.domain.tally import Tally
+from app.errors import ConfigError
 from app.gateways.networks import accounts_of
 from app.store.campaigns import Campaign
 from app.web.chart import Chart, chart_of
@@ -77,11 +78,17 @@ class SystemScene:
 
     async def show(self, seen: System, language: Language) -> str:
         """See live.Scene."""
+        accounts, problem = {}, None
+        try:
+            accounts = accounts_of(self.house.settings)
+        except ConfigError as error:
+            problem = error.sentence
         return render(
             "system_live.html",
             language,
             seen=seen,
-            accounts=accounts_of(self.house.settings),
+            accounts=accounts,
+            problem=problem,
             server=await self.house.server(),
         )
 

@@ -51,6 +51,8 @@ class Scene:
         return self.stage.looks if self.moves else 0
 
     async def show(self, seen, language):
+        if self.name == "broken":
+            raise RuntimeError("of a template")
         self.stage.shown.append(self.name)
         return f"{self.name} {language} {seen}"
 
@@ -142,6 +144,18 @@ def test_a_database_that_is_away_is_told_and_its_return_is_shown(stage):
 
     assert first.startswith("data: a")
     assert last.startswith("data: a")
+
+
+def test_a_page_that_cannot_be_shown_holds_no_other_one_up(stage, caplog):
+    async def scene(live):
+        broken = asyncio.create_task(take(live, Scene("broken", stage), 1))
+        await asyncio.sleep(0)
+        found = await take(live, Scene("a", stage), 3)
+        broken.cancel()
+        return found
+
+    assert len(play(stage, scene)) == 3
+    assert "a page cannot be shown" in caplog.text
 
 
 def test_streams_end_when_the_server_is_told_to_go(stage):

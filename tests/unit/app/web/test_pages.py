@@ -212,6 +212,17 @@ def test_the_system_names_database_and_gateways(client):
     assert "The server does not answer" in found
 
 
+def test_a_gateways_file_that_cannot_be_used_is_said_and_keeps_nothing_from_being_shown(client, tmp_path, monkeypatch):
+    (tmp_path / "gateways.toml").write_text("[a]\nkind = 'no'")
+    settings = client.app.state.house.settings.model_copy(update={"sms_gateways": tmp_path / "gateways.toml"})
+    monkeypatch.setattr(client.app.state.house, "settings", settings)
+
+    found = text_of(client.get("/system"))
+
+    assert "gateways.toml" in found
+    assert "SQLite" in found
+
+
 @pytest.mark.parametrize("path", ["/", "/campaigns/spring", "/system"])
 def test_a_part_is_what_moves_of_its_page(client, campaign, path):
     part = client.get(f"/part{path}").text.strip()
