@@ -5,10 +5,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
+from app.domain.actor import Actor, Deed
 from app.domain.campaign import LOG, ShardState, State, Verb, check_name
 from app.errors import FolderAlive, UnknownCampaign, UnknownFolder, WrongState
 from app.gateways.log_file.folder import SHOWN, owner_of
-from app.store import campaigns, shards
+from app.store import campaigns, shards, trail
 from app.store.faults import write
 from app.store.shards import Shard
 
@@ -29,7 +30,7 @@ def estimate(database: Engine, log_dir: Path, name: str, folder: str) -> Loss:
         return _loss(connection, log_dir, check_name(name), folder)
 
 
-def abandon(database: Engine, log_dir: Path, name: str, folder: str) -> Loss:
+def abandon(database: Engine, log_dir: Path, name: str, folder: str, by: Actor | None = None) -> Loss:
     """Do it, and have a paused or failed campaign go on. Raises as `estimate` does."""
 
     def change(connection: Connection) -> Loss:
@@ -41,6 +42,9 @@ def abandon(database: Engine, log_dir: Path, name: str, folder: str) -> Loss:
             shards.suspect(connection, campaign.id, owner_of(log_dir))
         shards.abandon(connection, campaign.id, loss.owner)
         campaigns.change(connection, campaign.id, Verb.RESUME)  # one that runs goes on running
+        before = {"state": campaign.state, "folder": loss.owner[:SHOWN], "tasks": loss.shards, "sent": loss.sent}
+        after = {"state": State.RUNNING}
+        trail.note(connection, by, Deed.ABANDON, campaign=campaign.name, before=before, after=after)
         return loss
 
     return write(database, change)

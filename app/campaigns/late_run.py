@@ -6,16 +6,17 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.campaigns.snapshot import Snapshot
+from app.domain.actor import Actor, Deed
 from app.domain.campaign import State
 from app.domain.sharding import IdRange
 from app.errors import NotFinished, UnknownCampaign
 from app.gateways.log_file.folder import owner_of
-from app.store import campaigns, late
+from app.store import campaigns, late, trail
 from app.store.faults import write
 from app.store.late import Late
 
 
-def send_late(database: Engine, log_dir: Path, now: Snapshot, found: Late) -> int:
+def send_late(database: Engine, log_dir: Path, now: Snapshot, found: Late, by: Actor | None = None) -> int:
     """Have the campaign go on with these, who were found while it was as in `now`; the number of their shard. It is
     the next one there was then, so of two who do this at once one gets NotFinished, however fast the other's run ends.
 
@@ -33,6 +34,9 @@ def send_late(database: Engine, log_dir: Path, now: Snapshot, found: Late) -> in
             raise NotFinished(campaign.name, campaign.state)
         campaigns.add_late_shard(connection, campaign.id, ids, owner, len(found.ids))
         late.insert(connection, campaign.id, number, found)
+        after = {"state": State.RUNNING, "task": number, "customers": len(found.ids)}
+        before = {"state": campaign.state}
+        trail.note(connection, by, Deed.SEND_LATE, campaign=campaign.name, before=before, after=after)
 
     try:
         write(database, change)

@@ -11,13 +11,14 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from app.campaigns.snapshot import Snapshot, every_snapshot
+from app.domain.actor import Actor, Deed
 from app.domain.campaign import LOG
 from app.gateways.log_file.folder import owner_of
 from app.gateways.log_file.removal import LogFile, is_empty, logs_of, remove_logs
-from app.store import id_lists, pruning
+from app.store import id_lists, pruning, trail
 from app.store.campaigns import Campaign
 from app.store.faults import write
 
@@ -81,15 +82,15 @@ def _rows(now: Snapshot) -> int:
     return tally.rejected + (0 if now.campaign.gateway == LOG else tally.sent)
 
 
-def prune(database: Engine, log_dir: Path, found: Sequence[Prunable], before: datetime) -> Iterator[Removed]:
+def prune(
+    database: Engine, log_dir: Path, found: Sequence[Prunable], before: datetime, by: Actor | None = None
+) -> Iterator[Removed]:
     """Each step once it is done. One that was opened again since it was found is left alone. Lists of ids that a killed
     command left go as well. Raises LogUnusable."""
     write(database, id_lists.remove_old)
     for each in found:
         campaign = each.campaign
-        marked = campaign.pruned_at is not None or write(
-            database, partial(pruning.mark, campaign_id=campaign.id, before=before)
-        )
+        marked = campaign.pruned_at is not None or write(database, partial(_mark, each=each, before=before, by=by))
         if not marked:
             continue
         for detail in pruning.DETAILS:
@@ -101,3 +102,11 @@ def prune(database: Engine, log_dir: Path, found: Sequence[Prunable], before: da
                     yield Removed(rows=rows)
         for file in remove_logs(log_dir, campaign.name, each.files):
             yield Removed(files=1, bytes=file.size)
+
+
+def _mark(connection: Connection, each: Prunable, before: datetime, by: Actor | None) -> bool:
+    marked = pruning.mark(connection, each.campaign.id, before)
+    if marked:
+        found = {"state": each.campaign.state, "rows": each.rows, "files": len(each.files)}
+        trail.note(connection, by, Deed.PRUNE, campaign=each.campaign.name, before=found)
+    return marked

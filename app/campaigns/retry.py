@@ -3,10 +3,11 @@
 from sqlalchemy import Connection, Engine
 
 from app.campaigns.snapshot import Snapshot
+from app.domain.actor import Actor, Deed
 from app.domain.campaign import LOG, State
 from app.domain.delivery import RETRIABLE, Delivery
 from app.errors import NotRetriable, UnknownCampaign
-from app.store import campaigns, messages, retries
+from app.store import campaigns, messages, retries, trail
 from app.store.faults import write
 from app.store.messages import Message
 
@@ -28,7 +29,7 @@ def check(now: Snapshot, state: Delivery) -> int:
     return now.tally.of(state)
 
 
-def retry(database: Engine, now: Snapshot, state: Delivery) -> int:
+def retry(database: Engine, now: Snapshot, state: Delivery, by: Actor | None = None) -> int:
     """Those who are in this state are due again, and a campaign that is finished runs; how many there were. One that is
     paused stays so. Raises NotRetriable, UnknownCampaign and Pruned.
 
@@ -42,7 +43,7 @@ def retry(database: Engine, now: Snapshot, state: Delivery) -> int:
         after_id = shard.after_id
         while rows := _page(database, now.campaign.id, after_id, shard.to_id, state):
             after_id = rows[-1].customer_id
-            count += _change(database, now, rows, state)
+            count += _change(database, now, rows, state, by, is_first=not count)
     return count
 
 
@@ -51,7 +52,9 @@ def _page(database: Engine, campaign_id: int, after_id: int, to_id: int, state: 
         return messages.page(connection, campaign_id, after_id, to_id, AT_ONCE, state)
 
 
-def _change(database: Engine, now: Snapshot, rows: list[Message], state: Delivery) -> int:
+def _change(
+    database: Engine, now: Snapshot, rows: list[Message], state: Delivery, by: Actor | None, *, is_first: bool
+) -> int:
     numbers, ids = {each.shard for each in rows}, [each.customer_id for each in rows]
 
     def unit(connection: Connection) -> int:
@@ -64,6 +67,10 @@ def _change(database: Engine, now: Snapshot, rows: list[Message], state: Deliver
         count = retries.try_again(connection, campaign.id, numbers, ids, state)
         if count and campaign.state is State.FINISHED:
             campaigns.reopen(connection, campaign)
+        if count and is_first:
+            before = {"state": campaign.state, "messages": state, "count": now.tally.of(state)}
+            after = {"state": State.RUNNING if campaign.state is State.FINISHED else campaign.state}
+            trail.note(connection, by, Deed.RETRY, campaign=campaign.name, before=before, after=after)
         return count
 
     return write(database, unit)

@@ -12,8 +12,9 @@ from app.campaigns.checked_audience import HIGHEST_ID, check_audience, check_ids
 from app.campaigns.checked_template import check_template, text_of
 from app.campaigns.choosing import choose
 from app.campaigns.spending import ANYTHING, Spending
+from app.domain.actor import Actor, Deed
 from app.domain.audience import CUSTOMERS
-from app.domain.campaign import LOG, check_name
+from app.domain.campaign import LOG, State, check_name
 from app.domain.choice import EVERYBODY, Choice, These, next_of
 from app.domain.greeting import DEFAULT_TEMPLATE, Template
 from app.domain.people import People
@@ -21,7 +22,7 @@ from app.domain.receipt import RECEIPTS_FOR_S
 from app.domain.sharding import count_within, split
 from app.errors import BadRequest, UnknownCampaign
 from app.gateways.base import Network
-from app.store import campaigns, customers, shards
+from app.store import campaigns, customers, shards, trail
 from app.store.campaigns import Campaign
 from app.store.chosen import insert as insert_chosen
 from app.store.faults import write
@@ -58,6 +59,7 @@ def dispatch(
     spending: Spending = ANYTHING,
     audience: str | None = None,
     choice: Choice | None = None,
+    by: Actor | None = None,
 ) -> Dispatched:
     """Make the campaign, or find the one that has the name. Who comes second changes nothing.
 
@@ -67,7 +69,7 @@ def dispatch(
     no audience, a table or view of the same database, `customers`. Of `networks`, which are known by name beside the
     log, a new campaign's has to be one, and it has to take the text; what that comes to has to be within `spending`.
     `template_name`: of a gateway that sends what its provider approved, in place of `template`. `choice`: whom of the
-    audience it is for, fixed by who is there at this moment.
+    audience it is for, fixed by who is there at this moment. `by`: None is who runs this program.
     """
     name = check_name(name)
     greeted, is_new = _audience(database, name, audience)
@@ -85,7 +87,7 @@ def dispatch(
     receipts_for_s = RECEIPTS_FOR_S if network is None else network.receipts_for_s
     of = (name, text, shard_size, chosen, template_name or "", receipts_for_s, greeted)
     key = EVERYBODY if choice is None else choice.key
-    created = is_new and _create(database, *of, key, ids, allow_duplicates=bool(allow_duplicates))
+    created = is_new and _create(database, *of, key, ids, by, allow_duplicates=bool(allow_duplicates))
     found = _find(database, name)
     if found is None:  # it was there a moment ago
         raise UnknownCampaign(name)
@@ -199,6 +201,7 @@ def _create(
     audience: str,
     choice: str,
     ids: Sequence[int] | None,
+    by: Actor | None,
     *,
     allow_duplicates: bool,
 ) -> bool:
@@ -233,6 +236,17 @@ def _create(
         )
         if ids is not None:
             insert_chosen(connection, campaign_id, ids)
+        after = {
+            "state": State.RUNNING if ranges else State.FINISHED,
+            "template": template,
+            "gateway": gateway,
+            "template_name": template_name,
+            "audience": audience,
+            "chosen": "" if ids is None else len(ids),
+            "allow_duplicates": allow_duplicates,
+            "tasks": len(ranges),
+        }
+        trail.note(connection, by, Deed.START, campaign=name, after=after)
 
     try:
         write(database, insert)

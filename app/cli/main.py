@@ -31,6 +31,7 @@ COMMANDS = {
     "gateways": "gateways",
     "hosts": "hosts",
     "prune": "prune",
+    "audit": "trail",
     "doctor": "doctor",
     "token": "token",
 }

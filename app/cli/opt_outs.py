@@ -2,23 +2,19 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app import config, console
+from app.campaigns import opt_outs as use_case
 from app.catalogue import say
 from app.cli.shared import opened
 from app.console import out
 from app.domain.mobile import mask_all, normalise
 from app.errors import BadNumber, FileUnusable
 from app.store import opt_outs as store
-from app.store.faults import write
-
-AT_ONCE = 1_000
-"""Numbers in one transaction."""
 
 
 class Action(StrEnum):
@@ -49,19 +45,13 @@ def opt_outs(
             lines = "".join(f"{each.mobile},{each.signature},{each.since:%Y-%m-%d},{each.source}\n" for each in page)
             console.write((lines if action is Action.EXPORT else mask_all(lines)).encode())
     elif action is Action.REMOVE:
-        number = _number(what or "")
-        count = write(database, lambda connection: store.remove(connection, signature, [number]))
-        out.print(say("opt_outs.removed", count=count))
+        out.print(say("opt_outs.removed", count=use_case.remove(database, signature, _number(what or ""))))
+    elif action is Action.ADD:
+        out.print(say("opt_outs.added", count=use_case.add(database, signature, _number(what or ""))))
     else:
-        source, numbers = (
-            ("person", iter([what or ""])) if action is Action.ADD else ("import", _lines(Path(what or "")))
-        )
-        found = list(map(_number, numbers))  # before the first is added, so that a file with a fault changes nothing
-        count = sum(
-            write(database, partial(store.add, signature=signature, mobiles=found[at : at + AT_ONCE], source=source))
-            for at in range(0, len(found), AT_ONCE)
-        )
-        out.print(say("opt_outs.added", count=count))
+        # before the first is added, so that a file with a fault changes nothing
+        found = list(map(_number, _lines(Path(what or ""))))
+        out.print(say("opt_outs.added", count=use_case.take_in(database, signature, found)))
 
 
 def _number(text: str) -> int:

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from app.domain.actor import Actor, Deed
 from app.domain.delivery import Delivery
 from app.domain.mobile import mask
 from app.domain.receipt import Receipt, Reply
@@ -19,7 +20,7 @@ from app.errors import NotTried
 from app.gateways.base import Answer, Line, Network, Open, Submission
 from app.receiving.incoming import Incoming
 from app.sending.limiter import of_account as limiter_of
-from app.store import accounts, opt_outs, trials
+from app.store import accounts, opt_outs, trail, trials
 from app.store.clock import lease_s
 from app.store.faults import write
 
@@ -63,6 +64,7 @@ class Trial:
         text: str,
         parts: int,
         template_name: str = "",
+        by: Actor | None = None,
     ) -> None:
         self._database = database
         self._network = network
@@ -72,6 +74,7 @@ class Trial:
         self._template_name = template_name
         self._reference = f"trial-{secrets.token_hex(8)}"
         self._owner = accounts.new_holder()
+        self._by = by
 
     def check(self) -> None:
         """Raises NotTried for who wants no messages."""
@@ -100,6 +103,7 @@ class Trial:
                 sent: list[_Sent] = []
                 for submission in self._submissions:
                     await self._wait_for_turn(submission.parts)
+                    await self._write(partial(self._note_intent, submission))
                     sent.append(await self._submit(line, submission, on_answer))
                     if sent[-1].answer.fault:
                         break
@@ -115,6 +119,11 @@ class Trial:
                 each.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
             await self._write(partial(self._give_back, slot))
+
+    def _note_intent(self, submission: Submission, connection: Connection) -> None:
+        """Before its first byte leaves: what is in the trail may have been sent, and nothing else was."""
+        after = {"gateway": self._network.name, "parts": submission.parts}
+        trail.note(connection, self._by, Deed.TEST_MESSAGE, subject=str(submission.mobile), after=after)
 
     async def _submit(self, line: Line, submission: Submission, on_answer: OnAnswer) -> _Sent:
         began = time.monotonic()

@@ -363,3 +363,20 @@ progress_samples = sa.Table(
 )
 """How far a campaign was while it ran, every ten seconds (`at_s`, Unix time by the database's clock), thinned out
 later: what charts are drawn from. `sent` is Tally.shown_as_sent; since `moved_at_s` nothing of it has changed."""
+
+trail = sa.Table(
+    "trail",
+    metadata,
+    sa.Column("id", RowId, primary_key=True, autoincrement=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("who", sa.String(128), nullable=False),
+    sa.Column("via", sa.String(16), nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("deed", sa.String(32), nullable=False),
+    sa.Column("campaign", ExactName, nullable=False, index=True),
+    sa.Column("subject", sa.String(255), nullable=False),
+    sa.Column("facts_before", sa.Text, nullable=False),
+    sa.Column("facts_after", sa.Text, nullable=False),
+)
+"""Who did what, and from where: see app/domain/actor.py. Nothing is ever changed or removed here. `campaign` is a name,
+'' where there is none; the facts are JSON, how it was before and how it is since."""

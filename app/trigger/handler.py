@@ -15,6 +15,7 @@ from app.campaigns.control import control
 from app.campaigns.spending import Spending
 from app.campaigns.start import Dispatched, dispatch, look_up
 from app.config import Config
+from app.domain.actor import Actor, Via
 from app.domain.campaign import Verb
 from app.domain.choice import Choice, Sample, These, these
 from app.errors import AppError, BadRequest, Pruned, UnknownCampaign, WrongState
@@ -157,7 +158,7 @@ class Handler:
             if isinstance(request, Watch):
                 done = await self._asking.run(look_up, self._database, request.campaign)
             else:
-                done = await self._asking.run(self._start, request)
+                done = await self._asking.run(self._start, request, self._asks(fd))
             campaign = done.campaign
             of = (campaign.name, done.shards, campaign.state)
             answer = (
@@ -172,7 +173,13 @@ class Handler:
         if isinstance(request, Watch) or request.then_watch:
             await self._watch(fd, campaign, as_json)
 
-    def _start(self, request: Trigger) -> Dispatched:
+    def _asks(self, fd: int) -> Actor:
+        """Who does, for the audit trail."""
+        info = self._server.get_client_info(fd)
+        who = "token" if self._token.get_secret_value() else "anybody"
+        return Actor(who, Via.TRIGGER, f"{info['remote_ip']}" if info else "")
+
+    def _start(self, request: Trigger, by: Actor) -> Dispatched:
         return dispatch(
             self._database,
             request.campaign,
@@ -187,6 +194,7 @@ class Handler:
             spending=Spending(self._config.sms_ask_above, request.confirm),
             audience=request.audience,
             choice=self._choice(request),
+            by=by,
         )
 
     def _choice(self, request: Trigger) -> Choice | None:
@@ -223,7 +231,9 @@ class Handler:
 
     async def _control(self, fd: int, request: Control, as_json: bool) -> None:
         verb = Verb(request.verb)
-        done = await self._controlling.run(control, self._database, self._config.sms_log_dir, request.campaign, verb)
+        done = await self._controlling.run(
+            control, self._database, self._config.sms_log_dir, request.campaign, verb, self._asks(fd)
+        )
         campaign, sent = done.snapshot.campaign, done.snapshot.sent
         self._server.send(
             fd, answers.controlled(verb, campaign.name, campaign.state, sent, done.still_sending, as_json=as_json)

@@ -8,6 +8,7 @@ import pytest
 
 from app.config import Config
 from app.doctor.finding import Verdict
+from app.domain.actor import Deed
 from app.domain.campaign import ShardState, State
 from app.domain.delivery import Delivery
 from app.domain.template_doubts import Doubt
@@ -23,6 +24,7 @@ AT_RUN_TIME = {
     *(f"state.{each}" for each in State),
     *(f"shard_state.{each}" for each in ShardState),
     *(f"delivery.{each}" for each in Delivery),
+    *(f"deed.{each}" for each in Deed),
     *(f"doubt.{each}" for each in Doubt),
     *(f"verdict.{each}" for each in Verdict),
     *(f"done.{verb}{rest}" for verb in ("pause", "resume", "cancel") for rest in ("", "_not_yet")),

@@ -26,7 +26,7 @@ def test_a_signature_is_about_its_own_gateways_alone(app, sqlite):
 
 
 def test_what_was_exported_can_be_imported(app, sqlite, tmp_path, monkeypatch):
-    monkeypatch.setattr("app.cli.opt_outs.AT_ONCE", 2)
+    monkeypatch.setattr("app.campaigns.opt_outs.AT_ONCE", 2)
     path = tmp_path / "numbers.csv"
     path.write_text("\ufeff13800000001\n\n138 0000 0002,anything\n13800000003\n13800000003\n", encoding="utf-8")
     assert app("opt-outs", "import", str(path)).out == "3 numbers added\n"

@@ -1,0 +1,42 @@
+"""Who does something that stands in the audit trail, and what can be done. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Via(StrEnum):
+    """By which way somebody came."""
+
+    COMMAND = "command"
+    TRIGGER = "trigger"
+    PAGES = "pages"
+    API = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody. `who` is `ada` for a user of the pages, `token:ci` for who bears a named token, `token` for the one of
+    the settings, `anybody` where none is asked for, and `ada@host` for an account of the operating system: names of
+    users and tokens have neither `:` nor `@`."""
+
+    who: str
+    via: Via
+    address: str = ""
+    """Of the client, where there is one."""
+
+
+class Deed(StrEnum):
+    """What people do. What follows by itself, such as the end of a campaign, is none."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    ABANDON = "abandon"
+    SEND_LATE = "send_late"
+    PRUNE = "prune"
+    OPT_OUT_ADD = "opt_out_add"
+    OPT_OUT_REMOVE = "opt_out_remove"
+    OPT_OUT_IMPORT = "opt_out_import"
+    TEST_MESSAGE = "test_message"
