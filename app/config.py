@@ -98,8 +98,8 @@ class Config(BaseSettings):
     sms_log_format: Literal["plain", "json"] = "plain"
     """How the server's own log lines look: `plain`, or `json` with an object a line."""
     sms_trigger_token: SecretStr = SecretStr("")
-    """What every request must bear as `token`, visible ASCII. Without it the one in the token file counts, if there is
-    one; beyond loopback the server listens only with a token."""
+    """What every request must bear as `token`, or else a named one, see `python -m app tokens`; visible ASCII. Without
+    it the one in the token file counts, if there is one; beyond loopback the server listens only with one of them."""
     sms_trigger_token_file: Path | None = None
     """File of the token. Default: `.token` in SMS_LOG_DIR, where `python -m app token` makes one."""
     sms_tls_cert: Path | None = None

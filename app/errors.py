@@ -133,6 +133,22 @@ class UnknownCampaign(AppError):
         super().__init__("unknown_campaign", campaign=name)
 
 
+class BadName(AppError):
+    """A user or a token cannot be called so."""
+
+
+class NameTaken(AppError):
+    """A user or a token has this name, or had it."""
+
+
+class UnknownToken(AppError):
+    """No token has this name."""
+
+
+class Forbidden(AppError):
+    """Somebody is known, and has not the right to do this."""
+
+
 class UnknownTask(AppError):
     """The campaign has no task of this number."""
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "audit": "trail",
     "doctor": "doctor",
     "token": "token",
+    "tokens": "tokens",
 }
 """Each with its module in this folder, where a function has its name. `--help` keeps this order."""
 

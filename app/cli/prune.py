@@ -1,6 +1,5 @@
 """`python -m app prune`."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -12,25 +11,16 @@ from app.campaigns import prune as use_case
 from app.campaigns.prune import Prunable, Removed
 from app.catalogue import say
 from app.cli import views
+from app.cli.ages import age
 from app.cli.asking import asked
 from app.cli.shared import Yes, opened
 from app.console import out
 from app.gateways.log_file.folder import SHOWN
 
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-_AGE = re.compile(r"(\d{1,5})([hdw])")
-
-
-def _age(text: str) -> timedelta:
-    found = _AGE.fullmatch(text)
-    if found is None:
-        raise typer.BadParameter("a number with h, d or w behind it, as 90d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
 
 def prune(
     older_than: Annotated[
-        timedelta, typer.Option(parser=_age, metavar="AGE", help="For how long they are over: 90d, 12w, 48h.")
+        timedelta, typer.Option(parser=age, metavar="AGE", help="For how long they are over: 90d, 12w, 48h.")
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     yes: Yes = False,

@@ -38,7 +38,7 @@ def examine(settings: Config) -> Iterator[Finding]:
 
 
 def _judge(where: str, error: Refused, *, has_token: bool) -> Finding:
-    if error.code == "bad_name":
+    if error.code == "bad_name" or error.sentence.code == "forbidden.scope":
         return ok("port", Sentence("doctor.port_ours", where=where))
     if error.code == "forbidden" and not has_token:
         return problem("port", Sentence("doctor.port_wants_token", where=where), Sentence("advice.same_settings"))

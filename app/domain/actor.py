@@ -40,3 +40,5 @@ class Deed(StrEnum):
     OPT_OUT_REMOVE = "opt_out_remove"
     OPT_OUT_IMPORT = "opt_out_import"
     TEST_MESSAGE = "test_message"
+    TOKEN_ADD = "token_add"  # noqa: S105
+    TOKEN_REVOKE = "token_revoke"  # noqa: S105

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from app.access.keyring import Keyring
 from app.config import Config
 from app.domain.orders import CensusOrder
 from app.errors import UnknownDocument
@@ -30,7 +31,7 @@ from app.threads import Threads
 from app.trigger import requests
 from app.trigger.exposure import check_protected
 from app.trigger.handler import Handler
-from app.trigger.token import read_token
+from app.trigger.token import read_token, reread
 from engine import IpcMode, Server, Settings, TaskError, ftok
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class Application:
         self._handler = Handler(
             server,
             self._config,
-            self._token,
+            Keyring(self._database, self._token, lambda: reread(self._config)),
             self._database,
             networks=self._networks,
             changed=lambda campaign_id: self._changed(server, campaign_id),

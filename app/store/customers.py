@@ -19,8 +19,9 @@ from app.domain.greeting import PLACEHOLDERS, is_placeholder
 from app.domain.moments import in_zone
 from app.domain.people import People
 from app.store import literals
+from app.store.columns import Id
 from app.store.database import fetch, fetch_packed, zone_of
-from app.store.tables import Id, customers
+from app.store.tables import customers
 
 # A table that somebody made by hand may hold NULL where ours does not.
 _PAGE = (

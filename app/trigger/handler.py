@@ -7,10 +7,11 @@ from contextlib import aclosing, suppress
 from dataclasses import asdict
 from weakref import WeakValueDictionary
 
-from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.access import keyring
+from app.access.keyring import Bearer, Keyring
 from app.campaigns.control import control
 from app.campaigns.spending import Spending
 from app.campaigns.start import Dispatched, dispatch, look_up
@@ -18,7 +19,8 @@ from app.config import Config
 from app.domain.actor import Actor, Via
 from app.domain.campaign import Verb
 from app.domain.choice import Choice, Sample, These, these
-from app.errors import AppError, BadRequest, Pruned, UnknownCampaign, WrongState
+from app.domain.rights import Right, scope_for
+from app.errors import AppError, BadRequest, Forbidden, Pruned, UnknownCampaign, WrongState
 from app.gateways.base import Network
 from app.sentence import Sentence
 from app.store import id_lists
@@ -30,7 +32,6 @@ from app.trigger import answers, requests
 from app.trigger.idle import LOOK_EVERY_S, IdleConnections
 from app.trigger.refusals import Refusals
 from app.trigger.requests import AskStats, Control, Trigger, Watch
-from app.trigger.token import is_right
 from app.trigger.watchers import Watchers
 from engine import SendBufferFull, Server
 
@@ -57,7 +58,7 @@ class Handler:
         self,
         server: Server,
         config: Config,
-        token: SecretStr,
+        keys: Keyring,
         database: Engine,
         *,
         networks: Mapping[str, Network],
@@ -66,7 +67,7 @@ class Handler:
     ) -> None:
         self._server = server
         self._config = config
-        self._token = token
+        self._keys = keys
         self._database = database
         self._networks = networks
         self._changed = changed
@@ -75,6 +76,7 @@ class Handler:
         self._asking = Threads("triggers", 4)
         self._controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
+        self._looking = Threads("tokens", 1)
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
         """By connection; each lives as long as a request waits for it."""
         self._idle = IdleConnections()
@@ -84,7 +86,9 @@ class Handler:
         self._watching: dict[int, set[asyncio.Task[None] | None]] = {}
         """Requests that watch a campaign, by connection."""
         self._close_idle()
-        self._keeping_alive = asyncio.get_running_loop().create_task(self._keep_alive())
+        loop = asyncio.get_running_loop()
+        self._first_look = self._begin_to_look()
+        self._jobs = [loop.create_task(each) for each in (self._keep_alive(), self._keep_looking())]
 
     def tell(self, campaign_id: int) -> None:
         """A campaign changed: say so to who watches it here."""
@@ -96,9 +100,10 @@ class Handler:
 
     def stop(self) -> None:
         """Nobody is answered any more."""
-        self._keeping_alive.cancel()
+        for job in (self._first_look, *self._jobs):
+            job.cancel()
         self._refusals.say_rest()
-        for each in (self._watchers, self._asking, self._controlling):
+        for each in (self._watchers, self._asking, self._controlling, self._looking):
             each.close()
 
     def _close_idle(self) -> None:
@@ -112,6 +117,21 @@ class Handler:
             await asyncio.sleep(KEEP_ALIVE_EVERY_S)
             with suppress(SQLAlchemyError):  # who needs the database will hear of it
                 await self._asking.run(keep_alive, self._database)
+
+    async def _keep_looking(self) -> None:
+        """So that a token is known, or no longer, some moments after it was made or revoked."""
+        while True:
+            await asyncio.sleep(keyring.LOOK_EVERY_S)
+            with suppress(SQLAlchemyError):  # those count that were known last
+                await self._look()
+
+    def _begin_to_look(self) -> asyncio.Task[None]:
+        look = asyncio.get_running_loop().create_task(self._look())
+        look.add_done_callback(lambda done: done.cancelled() or done.exception())  # there may be nobody who waits
+        return look
+
+    async def _look(self) -> None:
+        await self._looking.run(self._keys.look)
 
     def connect(self, fd: int) -> None:
         self._idle.opened(fd)
@@ -129,7 +149,7 @@ class Handler:
         """Obey a request, or say why not. Raises SendBufferFull for a client that does not read its answers."""
         try:
             await self._obey(fd, body, as_json)
-        except (BadRequest, UnknownCampaign, WrongState, Pruned) as error:
+        except (BadRequest, UnknownCampaign, WrongState, Pruned, Forbidden) as error:
             self._server.send(fd, answers.refused(error.sentence, as_json=as_json))
         except SendBufferFull:
             raise
@@ -146,11 +166,13 @@ class Handler:
         async with turn:  # answers go back in the order of the requests
             if turn.is_refused:
                 return
-            if (request := self._admitted(body)) is None:
+            bearer, request = await self._admitted(body)
+            if bearer is None or request is None:
                 self._turn_away(fd, turn, as_json)
                 return
+            _check_right(bearer, request)
             if isinstance(request, Control):
-                await self._control(fd, request, as_json)
+                await self._control(fd, request, bearer, as_json)
                 return
             if isinstance(request, AskStats):
                 self._server.send(fd, answers.stats(asdict(self._server.stats())))
@@ -158,7 +180,7 @@ class Handler:
             if isinstance(request, Watch):
                 done = await self._asking.run(look_up, self._database, request.campaign)
             else:
-                done = await self._asking.run(self._start, request, self._asks(fd))
+                done = await self._asking.run(self._start, request, self._actor(fd, bearer))
             campaign = done.campaign
             of = (campaign.name, done.shards, campaign.state)
             answer = (
@@ -171,13 +193,12 @@ class Handler:
             log.info("campaign triggered", extra={"campaign": campaign.name, "shards": len(done.shards)})
             self._nudge()
         if isinstance(request, Watch) or request.then_watch:
-            await self._watch(fd, campaign, as_json)
+            await self._watch(fd, campaign, bearer, as_json)
 
-    def _asks(self, fd: int) -> Actor:
-        """Who does, for the audit trail."""
+    def _actor(self, fd: int, bearer: Bearer) -> Actor:
+        """For the audit trail."""
         info = self._server.get_client_info(fd)
-        who = "token" if self._token.get_secret_value() else "anybody"
-        return Actor(who, Via.TRIGGER, f"{info['remote_ip']}" if info else "")
+        return Actor(bearer.who, Via.TRIGGER, str(info["remote_ip"]) if info else "")
 
     def _start(self, request: Trigger, by: Actor) -> Dispatched:
         return dispatch(
@@ -209,15 +230,23 @@ class Handler:
             raise BadRequest("bad_choice.no_list")
         return These(ids)
 
-    def _admitted(self, body: bytes) -> Trigger | Watch | AskStats | Control | None:
-        """The request in a body; None where a token is set and it does not bear it, whatever else it says. Raises
-        BadRequest for one that cannot be understood."""
-        if not self._token.get_secret_value():
-            return requests.parse(body)
-        if not is_right(requests.token_of(body), self._token):
-            return None
+    async def _admitted(self, body: bytes) -> tuple[Bearer | None, Trigger | Watch | AskStats | Control | None]:
+        """Who asks, and for what; None where that is nobody we know, whatever else they say. Raises BadRequest for a
+        request that cannot be understood, and before the first look at the tokens what the database raises."""
+        token = requests.token_of(body)
+        bearer = self._keys.bearer(token)
+        if bearer is None and not self._keys.has_looked:
+            await self._look_first()
+            bearer = self._keys.bearer(token)
+        if bearer is None:
+            return None, None
         request = requests.parse(body)
-        return request if is_right(request.token, self._token) else None
+        return (bearer, request) if self._keys.bearer(request.token) == bearer else (None, None)
+
+    async def _look_first(self) -> None:
+        if self._first_look.done():  # without success
+            self._first_look = self._begin_to_look()
+        await asyncio.shield(self._first_look)
 
     def _turn_away(self, fd: int, turn: _Turn, as_json: bool) -> None:
         """One answer, and nothing more to this client, however much it has asked already."""
@@ -229,10 +258,10 @@ class Handler:
             self._server.send(fd, answers.refused(Sentence("forbidden"), as_json=as_json))
             self._server.close(fd)
 
-    async def _control(self, fd: int, request: Control, as_json: bool) -> None:
+    async def _control(self, fd: int, request: Control, bearer: Bearer, as_json: bool) -> None:
         verb = Verb(request.verb)
         done = await self._controlling.run(
-            control, self._database, self._config.sms_log_dir, request.campaign, verb, self._asks(fd)
+            control, self._database, self._config.sms_log_dir, request.campaign, verb, self._actor(fd, bearer)
         )
         campaign, sent = done.snapshot.campaign, done.snapshot.sent
         self._server.send(
@@ -243,7 +272,7 @@ class Handler:
         if verb is Verb.RESUME:
             self._nudge()
 
-    async def _watch(self, fd: int, campaign: Campaign, as_json: bool) -> None:
+    async def _watch(self, fd: int, campaign: Campaign, bearer: Bearer, as_json: bool) -> None:
         watching = self._watching.setdefault(fd, set())
         watching.add(this := asyncio.current_task())
         try:
@@ -254,6 +283,9 @@ class Handler:
                         campaign.name, state, reason, now.progress, preparing=preparing, as_json=as_json
                     )
                     if not self._server.send(fd, line):
+                        return
+                    if not self._keys.still_holds(bearer):  # such as a token that was revoked meanwhile
+                        self._server.close(fd)
                         return
         finally:
             watching.discard(this)
@@ -267,3 +299,16 @@ class Handler:
         for each in self._watching.get(fd, ()):
             if each:
                 each.cancel()
+
+
+def _check_right(bearer: Bearer, request: Trigger | Watch | AskStats | Control) -> None:
+    """Raises Forbidden."""
+    if isinstance(request, Control):
+        needed = [Right.CONTROL]
+    elif isinstance(request, Watch | AskStats):
+        needed = [Right.SEE]
+    else:
+        needed = [Right.START, Right.SEE] if request.then_watch else [Right.START]
+    for right in needed:
+        if not bearer.may(right):
+            raise Forbidden("forbidden.scope", scope=scope_for(right))

@@ -1,7 +1,6 @@
-"""The trigger's token: where it stands, how it is made, and whether a request bears it."""
+"""The token of the settings, which has every right: where it stands, and how it is made."""
 
 import contextlib
-import hmac
 import os
 import secrets
 from pathlib import Path
@@ -44,6 +43,14 @@ def read_token(settings: Config) -> SecretStr:
     return SecretStr(token)
 
 
+def reread(settings: Config) -> SecretStr:
+    """The token as it is now; empty also where its file cannot be used, as while it is changed."""
+    try:
+        return read_token(settings)
+    except TokenUnusable:
+        return SecretStr("")
+
+
 def make_token(path: Path) -> bool:
     """Put a new token into the file, mode 0600, unless it is there; whether it was made now. Raises TokenUnusable."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
@@ -63,9 +70,3 @@ def make_token(path: Path) -> bool:
     except OSError as error:
         raise TokenUnusable("token.cannot_be_made", path=path, why=error.strerror) from error
     return False
-
-
-def is_right(given: str, token: SecretStr) -> bool:
-    """Whether a request's token is the one in force, in a time that tells nothing of where they differ."""
-    # surrogates: JSON may hold half a pair, which is no text
-    return hmac.compare_digest(given.encode(errors="surrogatepass"), token.get_secret_value().encode())

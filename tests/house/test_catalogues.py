@@ -25,6 +25,7 @@ AT_RUN_TIME = {
     *(f"shard_state.{each}" for each in ShardState),
     *(f"delivery.{each}" for each in Delivery),
     *(f"deed.{each}" for each in Deed),
+    *(f"token_state.{each}" for each in ("in_force", "expired", "revoked")),
     *(f"doubt.{each}" for each in Doubt),
     *(f"verdict.{each}" for each in Verdict),
     *(f"done.{verb}{rest}" for verb in ("pause", "resume", "cancel") for rest in ("", "_not_yet")),

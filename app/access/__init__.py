@@ -1,0 +1,1 @@
+"""Who may do what: tokens of programs, users with their passwords, and sessions."""
