@@ -141,6 +141,18 @@ class NameTaken(AppError):
     """A user or a token has this name, or had it."""
 
 
+class BadPassword(AppError):
+    """A password would be too easily found."""
+
+
+class LoginRefused(AppError):
+    """Somebody is not let in. It is not said why."""
+
+
+class UnknownUser(AppError):
+    """No user has this name."""
+
+
 class UnknownToken(AppError):
     """No token has this name."""
 

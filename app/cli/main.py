@@ -35,6 +35,7 @@ COMMANDS = {
     "doctor": "doctor",
     "token": "token",
     "tokens": "tokens",
+    "users": "users",
 }
 """Each with its module in this folder, where a function has its name. `--help` keeps this order."""
 

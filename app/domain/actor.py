@@ -41,4 +41,10 @@ class Deed(StrEnum):
     OPT_OUT_IMPORT = "opt_out_import"
     TEST_MESSAGE = "test_message"
     TOKEN_ADD = "token_add"  # noqa: S105
+    USER_ADD = "user_add"
+    USER_PASSWORD = "user_password"  # noqa: S105
+    USER_ROLE = "user_role"
+    USER_DISABLE = "user_disable"
+    USER_ENABLE = "user_enable"
+    LOG_IN = "log_in"
     TOKEN_REVOKE = "token_revoke"  # noqa: S105

@@ -18,3 +18,35 @@ tokens = sa.Table(
 )
 """What programs show in place of a password. `hash`: see app/access/tokens.py. `scopes`, between blanks. `used_at` is
 when it was last shown, to some minutes. Rows stay for good, and so a name in the audit trail is never two tokens'."""
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("name", ExactName, primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("password", sa.String(255), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("disabled_at", UtcTime),
+)
+"""People, see app/domain/rights.py. `password`: see app/access/passwords.py. Rows stay for good, as those of tokens."""
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("user", ExactName, sa.ForeignKey("users.name", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("seen_at", UtcTime, nullable=False, index=True),
+)
+"""Who is logged in. `hash` is that of what the browser has. `seen_at` is when they did something, to a minute."""
+
+login_failures = sa.Table(
+    "login_failures",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("last_at", UtcTime, nullable=False, index=True),
+)
+"""How often somebody was wrong in a row: by the hash of a name or an address, for people type passwords into the field
+of the name. Removed when they are a day old."""

@@ -11,6 +11,7 @@ from app.doctor.finding import Verdict
 from app.domain.actor import Deed
 from app.domain.campaign import ShardState, State
 from app.domain.delivery import Delivery
+from app.domain.rights import Role
 from app.domain.template_doubts import Doubt
 from app.store import trouble
 from app.web.scenes import RECEIPTS
@@ -25,6 +26,7 @@ AT_RUN_TIME = {
     *(f"shard_state.{each}" for each in ShardState),
     *(f"delivery.{each}" for each in Delivery),
     *(f"deed.{each}" for each in Deed),
+    *(f"role.{each}" for each in Role),
     *(f"token_state.{each}" for each in ("in_force", "expired", "revoked")),
     *(f"doubt.{each}" for each in Doubt),
     *(f"verdict.{each}" for each in Verdict),
