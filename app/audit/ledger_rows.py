@@ -44,21 +44,24 @@ def of_message(found: Message) -> Row:
     )
 
 
-def pages(database: Engine, now: Snapshot, state: Delivery | None = None) -> Iterator[list[Row]]:
-    """Everybody who has a message, or those in one state, by id, in bounded memory. Each page is of one moment, and a
-    customer is on one page, whatever goes on meanwhile."""
+def pages(
+    database: Engine, now: Snapshot, state: Delivery | None = None, after_id: int = 0, page_rows: int | None = None
+) -> Iterator[list[Row]]:
+    """Everybody behind an id who has a message, or those in one state, by id, in bounded memory. Each page is of one
+    moment, and a customer is on one page, whatever goes on meanwhile."""
     for shard in now.shards:
-        if not shard.late:
-            yield from _of_shard(database, shard, state)
+        if not shard.late and shard.to_id > after_id:
+            yield from _of_shard(database, shard, state, max(after_id, shard.after_id), page_rows or PAGE_ROWS)
 
 
-def _of_shard(database: Engine, shard: Shard, state: Delivery | None) -> Iterator[list[Row]]:
-    after_id = shard.after_id
+def _of_shard(
+    database: Engine, shard: Shard, state: Delivery | None, after_id: int, page_rows: int
+) -> Iterator[list[Row]]:
     while after_id < shard.to_id:
         with database.connect() as connection:  # one transaction: who is not in the one table is in the other
-            found = messages.page(connection, shard.campaign_id, after_id, shard.to_id, PAGE_ROWS, state)
+            found = messages.page(connection, shard.campaign_id, after_id, shard.to_id, page_rows, state)
             intended = intents.entries(connection, shard.campaign_id, shard.number, Delivery.SUBMITTING)
-        to_id = found[-1].customer_id if len(found) == PAGE_ROWS else shard.to_id
+        to_id = found[-1].customer_id if len(found) == page_rows else shard.to_id
         rows = list(map(of_message, found))
         if state in {None, Delivery.SUBMITTING}:
             rows += [

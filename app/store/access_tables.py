@@ -50,3 +50,11 @@ login_failures = sa.Table(
 )
 """How often somebody was wrong in a row: by the hash of a name or an address, for people type passwords into the field
 of the name. Removed when they are a day old."""
+
+secret_keys = sa.Table(
+    "secret_keys",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+"""See app/store/secret_keys.py. Who can read these can read the customers beside them as well."""

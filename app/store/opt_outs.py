@@ -50,13 +50,34 @@ def remove(connection: Connection, signature: str, mobiles: Collection[int]) -> 
     return connection.execute(query).rowcount
 
 
+def find(connection: Connection, signature: str, mobile: int) -> sa.Row[tuple[object, ...]] | None:
+    """The row of one."""
+    return connection.execute(
+        sa.select(opt_outs).where(opt_outs.c.signature == signature, opt_outs.c.mobile == mobile)
+    ).first()
+
+
+def signatures_of(connection: Connection, mobile: int) -> list[str]:
+    """Under which this number gets nothing. There are few, and each is looked into by the primary key."""
+    signatures = sa.select(opt_outs.c.signature).distinct().order_by(opt_outs.c.signature)
+    every = connection.scalars(signatures).all()
+    return [each for each in every if find(connection, each, mobile)]
+
+
+def page(
+    connection: Connection, after: tuple[str, int], limit: int = PAGE_ROWS
+) -> Sequence[sa.Row[tuple[object, ...]]]:
+    """The next ones behind a signature and number, by these."""
+    query = sa.select(opt_outs).where(sa.tuple_(opt_outs.c.signature, opt_outs.c.mobile) > after)
+    return connection.execute(query.order_by(opt_outs.c.signature, opt_outs.c.mobile).limit(limit)).all()
+
+
 def pages(database: Engine) -> Iterator[Sequence[sa.Row[tuple[object, ...]]]]:
     """All of them, by signature and number."""
     after = ("", 0)
     while True:
-        query = sa.select(opt_outs).where(sa.tuple_(opt_outs.c.signature, opt_outs.c.mobile) > after)
         with database.connect() as connection:
-            found = connection.execute(query.order_by(opt_outs.c.signature, opt_outs.c.mobile).limit(PAGE_ROWS)).all()
+            found = page(connection, after)
         if not found:
             return
         yield found

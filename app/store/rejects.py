@@ -29,11 +29,19 @@ def insert(connection: Connection, campaign_id: int, shard: int, found: Sequence
 
 
 def between(
-    connection: Connection, campaign_id: int, shard: int | None, after_id: int, to_id: int, limit: int = 0
+    connection: Connection,
+    campaign_id: int,
+    shard: int | None,
+    after_id: int,
+    to_id: int,
+    limit: int = 0,
+    reason: Reason | None = None,
 ) -> list[Reject]:
     """Those of a shard, or of all, with `after_id < customer_id <= to_id`, in id order; the first `limit`, where it is
-    not 0."""
+    not 0; of one reason or of all."""
     query = sa.select(rejects.c.customer_id, rejects.c.reason).where(_in(campaign_id, shard, after_id, to_id))
+    if reason is not None:
+        query = query.where(rejects.c.reason == reason)
     rows = connection.execute(query.order_by(rejects.c.customer_id).limit(limit or None))
     return [Reject(customer_id, Reason(reason)) for customer_id, reason in rows]
 
