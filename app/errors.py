@@ -153,6 +153,10 @@ class UnknownUser(AppError):
     """No user has this name."""
 
 
+class UnknownNumber(AppError):
+    """An id stands for no number, or the number is not in the list that was asked for."""
+
+
 class UnknownToken(AppError):
     """No token has this name."""
 

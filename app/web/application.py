@@ -9,6 +9,8 @@ from starlette.types import ASGIApp
 
 from app.config import Config
 from app.web import health, metrics, pages, static_files
+from app.web.api.gate import Gate
+from app.web.api.routes import add_api
 from app.web.guard import Guard, hosts_of
 from app.web.house import House
 from app.web.problems import see_to_errors
@@ -41,4 +43,6 @@ def make_application(settings: Config, database: Engine) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(static_files.router)
     app.include_router(pages.router)
+    add_api(app)
+    app.add_middleware(Gate)
     return app

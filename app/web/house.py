@@ -6,13 +6,20 @@ from functools import partial
 from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 
+from app.access.keyring import Keyring
 from app.campaigns.courses import Courses
 from app.campaigns.reasons import CountedReasons
 from app.config import Config
+from app.domain.number_ids import KEY_BYTES, NumberIds
 from app.errors import AppError
+from app.gateways.base import Network
+from app.gateways.networks import load_networks
+from app.store.secret_keys import NUMBER_IDS, get_or_make
 from app.threads import Threads
 from app.trigger.server_stats import ServerStats, ask_stats
+from app.trigger.token import reread
 from app.web.facts import FactsView
+from app.web.keys import Keys
 from app.web.live import Live
 from app.web.looks import Looks
 
@@ -36,6 +43,11 @@ class House:
         self.live = Live(self.looks)
         self.searching = asyncio.Lock()
         """Who reads all logs; one at a time."""
+        self.controlling = Threads("control", 2)
+        """These wait for tasks to stop, up to 5 s."""
+        self._looking = Threads("tokens", 1)
+        self.keys = Keys(Keyring(database, reread(settings), lambda: reread(settings)), self._looking)
+        self._number_ids: NumberIds | None = None
 
     async def server(self) -> ServerStats | None:
         """The running server in numbers, a second old at most; None where none answers."""
@@ -48,10 +60,22 @@ class House:
         """The server is told to go: who streams ends, or it would wait for them."""
         self.live.end()
 
+    @property
+    def networks(self) -> dict[str, Network]:
+        """As the file of gateways has them now. Raises ConfigError."""
+        return load_networks(self.settings)
+
+    def number_ids(self) -> NumberIds:
+        """What stands for numbers. For a thread: the first time it asks the database."""
+        if self._number_ids is None:
+            self._number_ids = NumberIds(get_or_make(self.database, NUMBER_IDS, KEY_BYTES))
+        return self._number_ids
+
     def close(self) -> None:
         """Nobody asks any more."""
         self.leave()
-        self.threads.close()
+        for each in (self.threads, self.controlling, self._looking):
+            each.close()
         self.database.dispose()
 
 

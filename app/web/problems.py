@@ -23,16 +23,21 @@ from app.web.rendering import render
 log = logging.getLogger(__name__)
 
 _STATUS: dict[int, tuple[type[AppError], ...]] = {
-    404: (errors.UnknownCampaign, errors.UnknownTask, errors.UnknownCustomer),
+    403: (errors.Forbidden,),
+    404: (errors.UnknownCampaign, errors.UnknownTask, errors.UnknownCustomer, errors.UnknownNumber),
     400: (errors.BadRequest, errors.BadNumber),
-    409: (errors.WrongState, errors.NotFinished, errors.NotRetriable),
+    409: (errors.WrongState, errors.NotFinished, errors.NotRetriable, errors.NoLedger),
     410: (errors.Pruned,),
-    503: (errors.DatabaseUnavailable, errors.SchemaOutdated, errors.ServerUnreachable),
+    503: (errors.DatabaseUnavailable, errors.SchemaOutdated, errors.ServerUnreachable, errors.ConfigError),
 }
+_CONFLICTS = frozenset({"other_template", "other_gateway", "other_audience", "other_customers", "unconfirmed_cost"})
+"""Requests that are well as such, but what is there, or what it costs, speaks against them."""
 
 
 def status_of(error: AppError) -> int:
     """The status of an error of ours; 500 for one that nobody expects here."""
+    if error.code in _CONFLICTS:
+        return 409
     return next((status for status, kinds in _STATUS.items() if isinstance(error, kinds)), 500)
 
 
@@ -64,10 +69,11 @@ def see_to_errors(app: FastAPI) -> None:
     """Whatever is raised while a request is answered becomes a problem. What nobody expected is logged by who serves,
     with its traceback."""
     for kind in (AppError, DBAPIError, RequestValidationError, HTTPException, TooLarge, Exception):
-        app.add_exception_handler(kind, _answer)
+        app.add_exception_handler(kind, answer)
 
 
-async def _answer(request: Request, error: Exception) -> Response:
+async def answer(request: Request, error: Exception) -> Response:
+    """The problem that an error is."""
     if isinstance(error, AppError):
         return problem(request.scope, status_of(error), error.sentence)
     if isinstance(error, DBAPIError):

@@ -1,0 +1,26 @@
+"""The web process's application behind a real port, in a thread of the test."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from tests.waiting import until
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """In a thread of its own; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, http="h11", server_header=False))
+        thread = threading.Thread(target=server.run, args=([door],))
+        thread.start()
+        try:
+            until(lambda: server.started, what="the server is there")
+            yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
