@@ -18,6 +18,7 @@ from app.store.secret_keys import NUMBER_IDS, get_or_make
 from app.threads import Threads
 from app.trigger.server_stats import ServerStats, ask_stats
 from app.trigger.token import reread
+from app.trigger.watchers import Watchers
 from app.web.facts import FactsView
 from app.web.keys import Keys
 from app.web.live import Live
@@ -45,6 +46,7 @@ class House:
         """Who reads all logs; one at a time."""
         self.controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
+        self.watchers = Watchers(database)
         self._looking = Threads("tokens", 1)
         self.keys = Keys(Keyring(database, reread(settings), lambda: reread(settings)), self._looking)
         self._number_ids: NumberIds | None = None
@@ -59,6 +61,7 @@ class House:
     def leave(self) -> None:
         """The server is told to go: who streams ends, or it would wait for them."""
         self.live.end()
+        self.watchers.dismiss()
 
     @property
     def networks(self) -> dict[str, Network]:
@@ -74,7 +77,7 @@ class House:
     def close(self) -> None:
         """Nobody asks any more."""
         self.leave()
-        for each in (self.threads, self.controlling, self._looking):
+        for each in (self.threads, self.controlling, self.watchers, self._looking):
             each.close()
         self.database.dispose()
 

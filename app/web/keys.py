@@ -23,12 +23,18 @@ class Keys:
         """None for a stranger. Nobody is let in without a token here, as by the trigger's port of a machine that has
         none: any page that a browser shows on this machine could ask. Raises what the database raises, where it was
         away ever since."""
-        if self._looked_at is None or time.monotonic() - self._looked_at >= LOOK_EVERY_S:
-            await self._look_once()
+        await self._look_if_old()
         found = self._keyring.bearer(token)
         return None if found is ANYBODY else found
 
-    async def _look_once(self) -> None:
+    async def still_holds(self, bearer: Bearer) -> bool:
+        """Whether who was let in some time ago would be let in now."""
+        await self._look_if_old()
+        return self._keyring.still_holds(bearer)
+
+    async def _look_if_old(self) -> None:
+        if self._looked_at is not None and time.monotonic() - self._looked_at < LOOK_EVERY_S:
+            return
         if self._look is None:  # who comes meanwhile waits for the same one
             self._look = asyncio.create_task(self._threads.run(self._keyring.look))
         try:

@@ -6,6 +6,7 @@ from typing import Annotated
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from app.campaigns import opt_outs as use_case
@@ -22,6 +23,15 @@ from app.web.api.models import Model
 from app.web.house import House, house_of
 
 router = APIRouter(prefix="/opt-outs", tags=["opt-outs"])
+
+
+class _NumberIds(StringConvertor):
+    """What looks like an id; so `imports` beside them is none, and has its own methods alone."""
+
+    regex = "[0-9a-f]{32}"
+
+
+register_url_convertor("number_id", _NumberIds())
 
 Changes = Annotated[Actor, needs(Right.OPT_OUTS)]
 NumberId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As the list of opt-outs and a search have it.")]
@@ -102,7 +112,34 @@ async def add_opt_out(request: Request, wanted: NewOptOut, by: Changes) -> Respo
     return json(found, 201 if is_new else 200, where)
 
 
-@router.get("/{number_id}", operation_id="getOptOut", responses=problems(404))
+class Import(Model):
+    """Many numbers."""
+
+    numbers: list[Annotated[str, Field(max_length=40)]] = Field(min_length=1, examples=[["13800000001"]])
+    signature: Signature = store.EVERYBODY
+
+
+class Imported(Model):
+    """How many of them are new."""
+
+    given: int
+    added: int
+
+
+@router.post("/imports", operation_id="importOptOuts")
+async def import_opt_outs(request: Request, wanted: Import, by: Changes) -> Imported:
+    """Numbers that get nothing from now on, up to 1 MiB of them. Where one is none that can be dialled nothing is
+    changed. Once more changes nothing, so after a broken connection send it again."""
+    house = house_of(request)
+    found = [normalise(each) for each in wanted.numbers]
+    if None in found:
+        raise BadNumber("bad_number", number=mask_all(wanted.numbers[found.index(None)]))
+    numbers = [int(each) for each in found if each]
+    added = await house.threads.run(lambda: use_case.take_in(house.database, wanted.signature, numbers, by))
+    return Imported(given=len(numbers), added=added)
+
+
+@router.get("/{number_id:number_id}", operation_id="getOptOut", responses=problems(404))
 async def get_opt_out(
     request: Request, number_id: NumberId, by: Sees, signature: OfSignature = store.EVERYBODY
 ) -> OptOut:
@@ -111,7 +148,7 @@ async def get_opt_out(
     return await house.threads.run(lambda: _find(house, _number(house.number_ids(), number_id), signature))
 
 
-@router.delete("/{number_id}", operation_id="removeOptOut", status_code=204, responses=problems(404))
+@router.delete("/{number_id:number_id}", operation_id="removeOptOut", status_code=204, responses=problems(404))
 async def remove_opt_out(
     request: Request, number_id: NumberId, by: Changes, signature: OfSignature = store.EVERYBODY
 ) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 
-from app.web.api import campaigns, customers, opt_outs, sending
+from app.web.api import campaigns, customers, events, opt_outs, sending
 from app.web.api.answers import EVERYWHERE
 from app.web.api.gate import DOCUMENT, PREFIX
 
@@ -18,7 +18,7 @@ cursor."""
 def add_api(app: FastAPI) -> None:
     """With the gate around it; see app/web/api/gate.py."""
     api = APIRouter(prefix=PREFIX, dependencies=[Depends(_refuse_strangers)], responses=EVERYWHERE)
-    for each in (campaigns.router, customers.router, opt_outs.router, sending.router):
+    for each in (campaigns.router, events.router, customers.router, opt_outs.router, sending.router):
         api.include_router(each)
     app.include_router(api)
 

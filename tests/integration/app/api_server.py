@@ -3,19 +3,26 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-import uvicorn
 from fastapi import FastAPI
 
+from app.web.server import WebServer
 from tests.waiting import until
+
+
+class _Server(WebServer):
+    """The test has the signals."""
+
+    def capture_signals(self):
+        return nullcontext()
 
 
 @contextmanager
 def running(app: FastAPI) -> Iterator[str]:
     """In a thread of its own; its address."""
     with socket.create_server(("127.0.0.1", 0)) as door:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, http="h11", server_header=False))
+        server = _Server(app)
         thread = threading.Thread(target=server.run, args=([door],))
         thread.start()
         try:

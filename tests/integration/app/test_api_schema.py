@@ -66,6 +66,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 schema = schemathesis.openapi.from_dict(document_of(make_application(Config(), sa.create_engine("sqlite://"))))
+schema = schema.exclude(path_regex="/events$")  # an answer that does not end
 
 
 @pytest.mark.long

@@ -368,6 +368,18 @@ def test_opt_outs_come_a_page_at_a_time(api):
     assert found == [f"138****000{number}" for number in range(5)]
 
 
+def test_many_opt_outs_are_imported_whole_or_not_at_all_and_again_without_harm(api, database):
+    numbers = [f"1380000000{number}" for number in range(5)]
+
+    bad = api.post(f"{API}/opt-outs/imports", json={"numbers": [*numbers, "12345"]})
+    nothing = api.get(f"{API}/opt-outs").json()["opt_outs"]
+    answers = [api.post(f"{API}/opt-outs/imports", json={"numbers": [*numbers, numbers[0]]}).json() for _ in range(2)]
+
+    assert (code(bad), nothing) == ((400, "bad_number"), [])
+    assert answers == [{"given": 6, "added": 5}, {"given": 6, "added": 0}]
+    assert [each.deed for each in entries(database)][:2] == ["opt_out_import", "token_add"]
+
+
 @pytest.mark.parametrize("number_id", ["0" * 32, "f" * 32])
 def test_an_id_that_was_made_up_is_nobodys(api, number_id):
     assert code(api.get(f"{API}/opt-outs/{number_id}")) == (404, "unknown_number")
@@ -382,7 +394,7 @@ def test_the_document_is_there_for_everybody_and_says_what_each_operation_may_an
 
     assert document["openapi"].startswith("3.1")
     operations = [(path, each) for path, of in document["paths"].items() for each in of.values()]
-    assert len(operations) == 14
+    assert len(operations) == 16
     for path, each in operations:
         assert path.startswith(API)
         assert each["security"] in [[{"token": [scope]}] for scope in Scope]
