@@ -156,7 +156,7 @@ def test_a_hidden_page_asks_for_nothing(open_page):
     with page.expect_request(lambda request: request.url.endswith("/live/")) as shown_again:
         page.evaluate(hide % "false" + told)
 
-    assert asked == [shown_again.value.url]
+    assert [each for each in asked if each.endswith("/live/")] == [shown_again.value.url]
 
 
 def test_the_language_is_changed_with_a_button_and_stays(open_page):
