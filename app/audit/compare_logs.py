@@ -6,11 +6,12 @@ from sqlalchemy import Engine
 
 from app.audit.repair_shard import Comparison
 from app.campaigns.snapshot import Snapshot
-from app.domain.campaign import ShardState
+from app.campaigns.suspicion import compared_here
 from app.domain.differences import Differences
 from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.reader import LogReader
 from app.sending.journal import PAGE_ROWS
+from app.store import log_parts
 
 
 def compare_logs(database: Engine, log_dir: Path, now: Snapshot) -> Differences:
@@ -18,12 +19,10 @@ def compare_logs(database: Engine, log_dir: Path, now: Snapshot) -> Differences:
     what the database raises."""
     ours = owner_of(log_dir)
     sent = kept = missing = left_over = 0
-    for shard in now.shards:
-        is_taken_here = shard.owner == ours or (shard.owner == "" and shard.state is not ShardState.FINISHED)
-        if not is_taken_here:
-            continue
+    for shard in compared_here(log_dir, ours, now.campaign, now.shards, now.parts):
+        parts = log_parts.lying_in(now.parts[shard.number], ours) if shard.owner else [log_parts.whole(shard, ours)]
         log = LogReader(log_path(log_dir, now.campaign.name, shard.number))
-        comparison = Comparison(database, log, now.campaign, shard, PAGE_ROWS)
+        comparison = Comparison(database, log, now.campaign, shard, parts, PAGE_ROWS)
         while comparison.goes_on:
             comparison.next_page()
         sent += comparison.standing.tally.sent

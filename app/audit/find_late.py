@@ -22,7 +22,7 @@ from app.errors import LateUnclear, NotFinished
 from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.reader import LogReader
 from app.sentence import Sentence
-from app.store import late
+from app.store import late, log_parts
 from app.store.customers import Pages
 from app.store.late import Late
 from app.store.shards import Shard
@@ -66,12 +66,13 @@ def _check(log_dir: Path, now: Snapshot, template: Template) -> None:
         raise LateUnclear(Sentence("late_unclear.no_mobile"))
     ours = owner_of(log_dir)
     for shard in now.shards:
-        if shard.owner != ours:
+        parts = now.parts[shard.number]
+        if shard.owner != ours or log_parts.lying_elsewhere(parts, ours):
             raise LateUnclear(Sentence("late_unclear.elsewhere", task=shard.number, folder=log_dir))
         path = log_path(log_dir, now.campaign.name, shard.number)
         size = path.stat().st_size if path.exists() else 0
-        if size != shard.log_bytes:
-            raise LateUnclear(Sentence("late_unclear.size", path=path, size=size, recorded=shard.log_bytes))
+        if size != (recorded := log_parts.end_of(parts, ours)):
+            raise LateUnclear(Sentence("late_unclear.size", path=path, size=size, recorded=recorded))
 
 
 def _elsewhere(database: Engine, now: Snapshot, template: Template, originals: Sequence[Shard]) -> list[Person]:

@@ -8,13 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from app.audit.ledger_rows import Row, of_message
+from app.audit.whereabouts import elsewhere, end_here, read_here
+from app.campaigns.snapshot import Snapshot
 from app.domain.audience import CUSTOMERS
 from app.domain.campaign import LOG
 from app.domain.delivery import Delivery
 from app.domain.reject import Reason
-from app.gateways.log_file.folder import log_path
+from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.reader import LogReader
-from app.store import campaigns, customers, intents, messages, rejects, shards
+from app.store import campaigns, customers, intents, log_parts, messages, rejects, shards
 from app.store.campaigns import Campaign
 from app.store.tables import campaigns as campaigns_table
 from app.store.tables import intents as intents_table
@@ -85,7 +87,7 @@ def _intended(
 
 
 def logs_size(database: Engine) -> int:
-    """Bytes of all logs that are on record: what `in_logs` reads."""
+    """Bytes of all logs that are on record: what `in_logs` reads, where they lie here."""
     with database.connect() as connection:
         query = sa.select(sa.func.coalesce(sa.func.sum(shards_table.c.log_bytes), 0))
         query = query.join(campaigns_table, campaigns_table.c.id == shards_table.c.campaign_id)
@@ -101,16 +103,29 @@ def pruned(database: Engine) -> list[str]:
 def in_logs(database: Engine, log_dir: Path, mobile: str) -> Iterator[Found]:
     """Campaigns in whose logs, as far as they are on record, lines show this number; every byte is read. Raises
     LogUnusable."""
-    with database.connect() as connection:
-        every = [each for each in campaigns.newest_first(connection) if each.gateway == LOG and not each.pruned_at]
-        parts = {each.id: shards.of_campaign(connection, each.id) for each in every}
-    wanted = mobile.encode()
-    for campaign in every:
-        lines = 0
-        for shard in parts[campaign.id]:
+    wanted, ours = mobile.encode(), owner_of(log_dir)
+    for now in _with_logs(database):
+        campaign, lines = now.campaign, 0
+        for shard in now.shards:
+            end = end_here(read_here(log_dir, ours, campaign.name, shard, now.parts[shard.number]))
             for position, line in LogReader(log_path(log_dir, campaign.name, shard.number)).lines(0):
-                if position >= shard.log_bytes:
+                if position >= end:
                     break
                 lines += wanted in line
         if lines:
             yield Found(campaign, lines=lines)
+
+
+def not_read(database: Engine, log_dir: Path) -> list[str]:
+    """Campaigns some of whose messages lie in other folders, newest first."""
+    ours = owner_of(log_dir)
+    return [now.campaign.name for now in _with_logs(database) if elsewhere(log_dir, ours, now)]
+
+
+def _with_logs(database: Engine) -> Iterator[Snapshot]:
+    with database.connect() as connection:
+        every = [each for each in campaigns.newest_first(connection) if each.gateway == LOG and not each.pruned_at]
+    for campaign in every:
+        with database.connect() as connection:
+            its_shards = shards.of_campaign(connection, campaign.id)
+            yield Snapshot(campaign, its_shards, log_parts.of_shards(connection, its_shards))

@@ -11,10 +11,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from app.audit.whereabouts import elsewhere, end_here, read_here, told
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.domain.campaign import LOG
 from app.errors import LogDamaged, LogUnusable, NoLogs, UnknownTask
-from app.gateways.log_file.folder import log_path
+from app.gateways.log_file.folder import log_path, owner_of
 from app.sentence import Sentence
 
 CHUNK_BYTES = 1 << 20
@@ -23,10 +24,13 @@ LONGEST_PAUSE_S = 10.0
 
 
 class Messages:
-    """The logs of a campaign, or one of them. Raises UnknownCampaign, UnknownTask, NoLogs and Pruned."""
+    """The logs of a campaign, or one of them, as far as they are in this folder. Raises UnknownCampaign, UnknownTask,
+    NoLogs, Pruned and LogUnusable."""
 
     def __init__(self, database: Engine, log_dir: Path, name: str, task: int | None = None) -> None:
         self._database = database
+        self._log_dir = log_dir
+        self._ours = owner_of(log_dir)
         self._name = name
         self._now = snapshot(database, name)
         self._task = task
@@ -40,6 +44,11 @@ class Messages:
             number: _Log(log_path(log_dir, self._now.campaign.name, number))
             for number in (numbers if task is None else [task])
         }
+
+    def elsewhere(self) -> list[Sentence]:
+        """Where the rest lies."""
+        rest = elsewhere(self._log_dir, self._ours, self._now)
+        return told(each for each in rest if each.shard in self._logs)
 
     def read(self) -> Iterator[bytes]:
         """What is on record now, some lines at a time: task after task, each in the order it was sent. Raises
@@ -73,7 +82,9 @@ class Messages:
     def _read(self, now: Snapshot) -> Iterator[bytes]:
         for shard in now.shards:
             if log := self._logs.get(shard.number):
-                yield from log.read_to(shard.log_bytes)
+                parts = now.parts[shard.number]
+                here = read_here(self._log_dir, self._ours, now.campaign.name, shard, parts)
+                yield from log.read_to(end_here(here))
 
 
 class _Log:

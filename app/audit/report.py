@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from app.audit.agreement import Agreement
 from app.audit.reject_check import RejectCheck
+from app.audit.whereabouts import end_here, read_elsewhere, read_here
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.dedupe.shared_numbers import as_recorded
 from app.domain.campaign import ShardState
@@ -19,12 +20,13 @@ from app.domain.page import Page, by_form, prepare
 from app.domain.people import People
 from app.domain.sharding import gaps, is_within
 from app.domain.tally import Tally
-from app.gateways.log_file.folder import log_path
+from app.gateways.log_file.folder import log_path, owner_of
 from app.sentence import Sentence, Some
-from app.store import customers, late
+from app.store import customers, late, rejects
 from app.store.campaigns import Campaign
 from app.store.duplicates import Duplicates
-from app.store.shard_pages import pages_of
+from app.store.log_parts import Part
+from app.store.shard_pages import ShardPages, pages_of
 from app.store.shards import Shard
 
 PAGE_ROWS = 10_000
@@ -47,6 +49,15 @@ class TaskReport(Agreement):
     late: list[int] = field(default_factory=list)
     """Ids of customers who were not there yet when their turn passed, and have no message."""
     is_finished: bool = True
+    parts: list[Part] = field(default_factory=list)
+    """What lies here, and was compared."""
+    elsewhere: list[Part] = field(default_factory=list)
+    """What lies in other folders."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing lies elsewhere."""
+        return not self.elsewhere
 
     @property
     def rate(self) -> float:
@@ -69,7 +80,18 @@ class Report:
         return sum(len(each.late) for each in self.tasks) + self.late_elsewhere
 
     @property
+    def is_whole(self) -> bool:
+        """Whether nothing lies elsewhere."""
+        return all(task.is_whole for task in self.tasks)
+
+    @property
+    def elsewhere(self) -> list[Part]:
+        """What lies in other folders."""
+        return [part for task in self.tasks for part in task.elsewhere]
+
+    @property
     def agrees(self) -> bool:
+        """Whether what lies here does."""
         return all(task.agrees for task in self.tasks)
 
     @property
@@ -79,9 +101,11 @@ class Report:
 
 
 def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | TaskReport]:
-    """Each task's report as it is done, then the whole. Raises UnknownCampaign."""
+    """Each task's report as it is done, then the whole, of what lies in this folder. Raises UnknownCampaign and
+    LogUnusable."""
     now = snapshot(database, name)
-    checks = [_TaskCheck(database, now.campaign, shard, log_dir) for shard in now.shards]
+    ours = owner_of(log_dir)
+    checks = [_TaskCheck(database, now.campaign, shard, now.parts[shard.number], log_dir, ours) for shard in now.shards]
     tasks = []
     # While one task waits for the database another is compared.
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -114,9 +138,18 @@ class _Without(NamedTuple):
 class _TaskCheck:
     """Compares one log with what the database says it must hold, page by page; only what differs is looked at twice."""
 
-    def __init__(self, database: Engine, campaign: Campaign, shard: Shard, log_dir: Path) -> None:
+    def __init__(
+        self, database: Engine, campaign: Campaign, shard: Shard, parts: Sequence[Part], log_dir: Path, ours: str
+    ) -> None:
         self._database = database
+        self._campaign = campaign
         self._shard = shard
+        self._here = read_here(log_dir, ours, campaign.name, shard, parts)
+        self._elsewhere = read_elsewhere(self._here, parts)
+        self._recorded = sum((each.tally.sent for each in self._here), 0)
+        # Its last part is here, or what is in others may be about to be cut off.
+        is_over = shard.state is ShardState.FINISHED or not any(each.is_open for each in self._here)
+        self._is_still = is_over and not any(each.to_cut for each in self._here)
         self._path = log_path(log_dir, campaign.name, shard.number)
         self._template = compile_template(campaign.template, None)
         self._found = Tally()
@@ -124,34 +157,32 @@ class _TaskCheck:
         self._differences: list[Sentence] = []
         self._came_late: list[int] = []
         with database.connect() as connection:
-            self._pages = pages_of(connection, campaign, shard, shard.last_id, PAGE_ROWS, self._template.columns)
             self._late = late.of_shard(connection, campaign.id, shard.number) if shard.late else None
             self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
-        self._rejects = RejectCheck(database, campaign, shard, log_dir)
+        self._rejects = RejectCheck(database, campaign, shard, self._here, log_dir, is_still=self._is_still)
 
     def run(self) -> TaskReport:
         shard = self._shard
         if shard.state is not ShardState.FINISHED:
             done, total = shard.last_id - shard.after_id, shard.to_id - shard.after_id
             self._differ("difference.unfinished", count=total, done=done)
+        size = 0
         try:
-            size = self._path.stat().st_size
-            self._compare(size)
+            if self._here:
+                size = self._path.stat().st_size
+                self._compare(size)
         except FileNotFoundError:
-            size = 0
             self._differ("difference.no_log", path=self._path)
         except OSError as error:
             size = 0
             self._differ("log_unusable.unreadable", path=self._path, why=error.strerror)
         self._differences += self._rejects.differences()
-        lines, recorded = self._found.sent, shard.tally.sent
-        if lines != recorded:
-            self._differ("difference.messages", count=recorded, right=lines)
+        lines = self._found.sent
+        if lines != self._recorded:
+            self._differ("difference.messages", count=self._recorded, right=lines)
         return TaskReport(
             task=shard.number,
-            tally=replace(
-                self._found, rejected=shard.tally.rejected, gone=shard.tally.gone, audience=shard.tally.audience
-            ),
+            tally=self._tally(),
             bytes=size,
             first_mobile=self._first_mobile,
             last_mobile=self._last_mobile,
@@ -159,32 +190,56 @@ class _TaskCheck:
             differences=self._differences,
             late=self._came_late,
             is_finished=shard.state is ShardState.FINISHED,
+            parts=[each for each in self._here if not each.is_empty],
+            elsewhere=self._elsewhere,
         )
+
+    def _tally(self) -> Tally:
+        """Who was gone is known of a whole task alone."""
+        shard = self._shard
+        if not self._elsewhere:
+            known = shard.tally
+            return replace(self._found, rejected=known.rejected, gone=known.gone, audience=known.audience)
+        of = (shard.campaign_id, shard.number)
+        with self._database.connect() as connection:
+            rejected = [rejects.count(connection, *of, each.after_id, each.last_id).total() for each in self._here]
+        return replace(self._found, rejected=sum(rejected), audience=None)
 
     def _compare(self, size: int) -> None:
         """Page against the next bytes of the log; at the first that differ, the rest goes to `_find_differences`."""
         shard = self._shard
-        if size < shard.log_bytes:
-            self._differ("difference.size", count=size, written=shard.log_bytes)
+        if size < (end := end_here(self._here)):
+            self._differ("difference.size", count=size, written=end)
         with self._path.open("rb") as log:
-            after_id = shard.after_id
-            while after_id < shard.last_id:
+            for after_id, page, last_id in self._pages(shard.after_id):
                 at = log.tell()
-                page, last_id = self._page(after_id)
                 expected = page.text.encode()
                 if log.read(len(expected)) != expected:
                     self._find_differences(after_id, at)
                     return
                 self._rejects.compare(page.rejects, after_id, last_id)
                 self._count(page.greeted)
-                after_id = last_id
-            if log.tell() < size and shard.state is ShardState.FINISHED:
+            if log.tell() < size and self._is_still:
                 self._find_differences(shard.to_id, log.tell())
 
-    def _page(self, after_id: int) -> tuple[Page, int]:
+    def _pages(self, after_id: int) -> Iterator[tuple[int, Page, int]]:
+        """What lies here after an id, page by page: after which id each comes, and up to which one."""
+        of = (self._campaign, self._shard)
+        for part in self._here:
+            cursor = max(after_id, part.after_id)
+            if cursor >= part.last_id:
+                continue
+            with self._database.connect() as connection:
+                pages = pages_of(connection, *of, part.last_id, PAGE_ROWS, self._template.columns)
+            while cursor < part.last_id:
+                page, last_id = self._page(pages, cursor)
+                yield cursor, page, last_id
+                cursor = last_id
+
+    def _page(self, pages: ShardPages, after_id: int) -> tuple[Page, int]:
         """What comes after an id, and up to which one."""
         with self._database.connect() as connection:
-            people, last_id = self._pages.after(connection, after_id)
+            people, last_id = pages.after(connection, after_id)
             of = (self._shard.campaign_id, self._duplicates, people, after_id, last_id)
             not_sent = self._late.not_sent if self._late else as_recorded(connection, *of)
         return prepare(self._template, people, not_sent), last_id
@@ -201,8 +256,7 @@ class _TaskCheck:
             log.seek(at)
             unexplained = Counter(map(hash, log))
         without: list[_Without] = []
-        while after_id < self._shard.last_id:
-            page, last_id = self._page(after_id)
+        for cursor, page, last_id in self._pages(after_id):
             absent = []
             for place, message in enumerate(page.text.encode().splitlines(keepends=True)):
                 line = hash(message)
@@ -212,9 +266,8 @@ class _TaskCheck:
                     absent.append(place)
                     key = hash(self._template.addressee(message))
                     without.append(_Without(page.greeted.ids[place], page.greeted.genders[place], key))
-            self._rejects.compare(page.rejects, after_id, last_id)
+            self._rejects.compare(page.rejects, cursor, last_id)
             self._count(page.greeted.without(absent))
-            after_id = last_id
         otherwise = self._find_otherwise(without, unexplained, at)
         self._say(otherwise, sorted({each.customer_id for each in without}.difference(otherwise)), unexplained, at)
 
@@ -240,7 +293,7 @@ class _TaskCheck:
         too_many = unexplained.total()
         if otherwise:
             self._differ("difference.otherwise", count=len(otherwise), ids=Some(otherwise))
-        if missing and self._found.sent == self._shard.tally.sent:  # every message that was sent is there
+        if missing and self._found.sent == self._recorded:  # every message that was sent is there
             self._came_late = missing
         elif missing:
             self._differ("difference.missing", count=len(missing), ids=Some(missing))

@@ -8,11 +8,11 @@ from sqlalchemy import Connection, Engine
 
 from app.campaigns.release import let_go_of_all
 from app.campaigns.snapshot import Snapshot, snapshot
+from app.campaigns.suspicion import suspect
 from app.domain.actor import Actor, Deed
 from app.domain.campaign import LOG, TRANSITIONS, State, Verb, check_name
 from app.errors import UnknownCampaign, WrongState
-from app.gateways.log_file.folder import owner_of
-from app.store import campaigns, shards, trail
+from app.store import campaigns, trail
 from app.store.campaigns import Campaign
 from app.store.faults import write
 
@@ -34,8 +34,7 @@ def control(database: Engine, log_dir: Path, name: str, verb: Verb, by: Actor | 
     """Do it, and wait until no task sends any more. `by` None is who runs this program. Raises BadRequest for a bad
     name, UnknownCampaign, WrongState, LogUnusable, and what the database raises."""
     name = check_name(name)
-    owner = owner_of(log_dir) if verb is Verb.RESUME else ""
-    campaign = write(database, lambda connection: _change(connection, name, verb, owner, by))
+    campaign = write(database, lambda connection: _change(connection, log_dir, name, verb, by))
     still_sending: list[int] = []
     if verb is not Verb.RESUME:
         deadline = time.monotonic() + SETTLED_WITHIN_S
@@ -44,7 +43,7 @@ def control(database: Engine, log_dir: Path, name: str, verb: Verb, by: Actor | 
     return Controlled(snapshot(database, name), still_sending)
 
 
-def _change(connection: Connection, name: str, verb: Verb, owner: str, by: Actor | None) -> Campaign:
+def _change(connection: Connection, log_dir: Path, name: str, verb: Verb, by: Actor | None) -> Campaign:
     """The campaign as it was before. Raises UnknownCampaign, WrongState and Pruned."""
     campaign = campaigns.find(connection, name, to_change=True)
     if campaign is None:
@@ -54,7 +53,7 @@ def _change(connection: Connection, name: str, verb: Verb, owner: str, by: Actor
     if not campaigns.change(connection, campaign.id, verb):
         raise WrongState(name, verb, campaign.state)
     if verb is Verb.RESUME and campaign.state is State.FAILED and campaign.gateway == LOG:
-        shards.suspect(connection, campaign.id, owner)
+        suspect(connection, log_dir, campaign)
     states = {"state": campaign.state}, {"state": TRANSITIONS[verb].end}
     trail.note(connection, by, Deed(verb), campaign=name, before=states[0], after=states[1])
     return campaign

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from app.domain.campaign import LOG, State, Verb
 from app.gateways.log_file.folder import log_path
 from app.sentence import Sentence
-from app.store import campaigns, shards
+from app.store import campaigns, log_parts, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write
 
@@ -39,17 +39,23 @@ def _close(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> S
 
 
 def _find_damage(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> Sentence | None:
-    """About the first log that is too short or too long."""
+    """About the first log here that is too short, or too long where its shard ended here: what is too much in another
+    one is cut off, see release.py."""
     if campaign.gateway != LOG or not owner:  # no log was ever made in our folder
         return None
     with database.connect() as connection:
-        ours = [each for each in shards.of_campaign(connection, campaign.id) if each.owner == owner]
-    for shard in ours:
+        every = shards.of_campaign(connection, campaign.id)
+        parts = log_parts.of_shards(connection, every)
+    for shard in every:
+        is_ours = shard.owner == owner
+        position = log_parts.end_of(parts[shard.number], owner)
+        if not (is_ours or position):
+            continue
         path = log_path(log_dir, campaign.name, shard.number)
         try:
             size = path.stat().st_size
         except OSError as error:
             return Sentence("log_damaged.missing", path=path, why=error.strerror)
-        if size != shard.log_bytes:
-            return Sentence("log_damaged.short", path=path, size=size, position=shard.log_bytes)
+        if size < position or (is_ours and size > position):
+            return Sentence("log_damaged.short", path=path, size=size, position=position)
     return None

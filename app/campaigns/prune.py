@@ -5,7 +5,7 @@ A campaign is marked first, and nobody counts on its details from then on. What 
 each stand alone: killed at any point, the next run finds what is left of marked campaigns and goes on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from app.domain.actor import Actor, Deed
 from app.domain.campaign import LOG
 from app.gateways.log_file.folder import owner_of
 from app.gateways.log_file.removal import LogFile, is_empty, logs_of, remove_logs
-from app.store import id_lists, pruning, trail
+from app.store import id_lists, log_parts, pruning, trail
 from app.store.campaigns import Campaign
 from app.store.faults import write
 
@@ -55,26 +55,30 @@ def find(database: Engine, log_dir: Path, before: datetime) -> list[Prunable]:
     owner = owner_of(log_dir)
     with database.connect() as connection:
         left = pruning.unfinished(connection)
+        in_folders = log_parts.in_folders(connection)
     found = []
     for now in reversed(every_snapshot(database)):
         campaign = now.campaign
-        files = logs_of(log_dir, campaign.name, _tasks_of(now).get(owner, []) if owner else [])
+        tasks = _tasks_of(now, in_folders)
+        files = logs_of(log_dir, campaign.name, tasks.get(owner, []) if owner else [])
         if campaign.pruned_at is not None:
             if campaign.id in left or files or is_empty(log_dir, campaign.name):
                 found.append(Prunable(campaign, left.get(campaign.id, 0), files))
         elif now.is_settled and campaign.finished_at and campaign.finished_at < before:
-            others = {folder: tasks for folder, tasks in _tasks_of(now).items() if folder != owner}
+            others = {folder: its for folder, its in tasks.items() if folder != owner}
             found.append(Prunable(campaign, _rows(now), files, others))
     return found
 
 
-def _tasks_of(now: Snapshot) -> dict[str, list[int]]:
-    """By the folder that has their logs; a campaign to a network has none."""
-    found: dict[str, list[int]] = {}
-    for each in now.shards if now.campaign.gateway == LOG else []:
+def _tasks_of(now: Snapshot, in_folders: Mapping[int, Mapping[str, list[int]]]) -> dict[str, list[int]]:
+    """By the folder that has logs of theirs; a campaign to a network has none."""
+    if now.campaign.gateway != LOG:
+        return {}
+    found = {folder: {*tasks} for folder, tasks in in_folders.get(now.campaign.id, {}).items()}
+    for each in now.shards:
         if each.owner:
-            found.setdefault(each.owner, []).append(each.number)
-    return found
+            found.setdefault(each.owner, set()).add(each.number)
+    return {folder: sorted(tasks) for folder, tasks in found.items()}
 
 
 def _rows(now: Snapshot) -> int:

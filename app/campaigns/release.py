@@ -1,41 +1,104 @@
-"""Leaves a shard of a halted campaign as its record says: its log cut back, nobody at it."""
+"""Leaves a log as its record says: of a shard of a halted campaign, and of one that goes on in another folder."""
 
-from contextlib import suppress
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from app.domain.campaign import LOG, ShardState, State
+from app.domain.reject import Reject
 from app.errors import LogDamaged, LogUnusable, ShardTaken
 from app.gateways.base import Gateway
-from app.gateways.log_file.folder import make_folder
+from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.journal import LogFile
 from app.gateways.log_file.rejects import RejectLog
-from app.store import campaigns, rejects, shards
+from app.store import campaigns, log_parts, rejects, shards
 from app.store.campaigns import Campaign
 from app.store.faults import write
+from app.store.log_parts import Part
+from app.store.shards import Shard
+
+log = logging.getLogger(__name__)
 
 
 def let_go(database: Engine, gateway: Gateway, reject_log: RejectLog, campaign_id: int, number: int) -> bool:
     """Cut off what was delivered and is not on record, and note that nobody is at the shard. Gateway and log
-    of rejects are the caller's alone. Whether its campaign is halted; while it runs, nothing is changed.
+    of rejects are the caller's alone. Whether its campaign is halted; while it runs, nothing is changed, unless
+    the shard is another folder's now: ours ends where it had got by the record, whatever becomes of the shard.
 
     A log that is damaged stays as it is; whoever takes the shard up again finds out. Raises LogUnusable.
     """
     with database.connect() as connection:
         campaign = campaigns.get(connection, campaign_id)
         shard = shards.get(connection, campaign_id, number) if campaign else None
+        parts = log_parts.of_shard(connection, shard) if shard else []
     if campaign is None or shard is None:
         return True
-    if campaign.state is State.RUNNING:
-        return False
-    if shard.owner == gateway.owner and shard.state is not ShardState.FINISHED:
+    is_halted = campaign.state is not State.RUNNING
+    if shard.owner != gateway.owner:
+        _cut_back(database, gateway, reject_log, shard, parts)
+    elif is_halted and shard.state is not ShardState.FINISHED:
         if shard.state is ShardState.OPEN:  # of a suspect log nobody knows yet where it should end
             with suppress(LogDamaged):
                 gateway.return_to(shard.log_bytes)
-            reject_log.rewrite(rejects.pages(database, campaign_id, number, shard.after_id, shard.to_id))
+            reject_log.rewrite(rejects_of(database, shard, log_parts.lying_in(parts, gateway.owner)))
         write(database, lambda connection: shards.let_go(connection, campaign_id, number, gateway.owner))
-    return True
+    return is_halted
+
+
+def _cut_back(database: Engine, gateway: Gateway, reject_log: RejectLog, shard: Shard, parts: Sequence[Part]) -> None:
+    """Of a shard that is not this folder's now; where it never was, its log is none of ours."""
+    folder = gateway.owner
+    if all(each.folder != folder for each in parts):
+        return
+    try:
+        gateway.return_to(log_parts.end_of(parts, folder))
+    except LogDamaged as error:  # there is nothing to cut; `report` says who has no message
+        facts = {"campaign_id": shard.campaign_id, "shard": shard.number, "error": str(error)}
+        log.error("log is not what is on record", extra=facts)
+    reject_log.rewrite(rejects_of(database, shard, log_parts.lying_in(parts, folder)))
+    known = [each.number for each in parts]
+    of = (shard.campaign_id, shard.number, folder, known)
+    write(database, lambda connection: log_parts.note_cut(connection, *of))
+
+
+def rejects_of(database: Engine, shard: Shard, parts: Sequence[Part]) -> Iterator[Sequence[Reject]]:
+    """What stands in the log of rejects beside these parts, page by page."""
+    for each in parts:
+        to_id = shard.to_id if each.is_open else each.last_id
+        yield from rejects.pages(database, shard.campaign_id, shard.number, each.after_id, to_id)
+
+
+def cut_back_all(database: Engine, log_dir: Path, owner: str) -> None:
+    """Do so with every log in this folder whose shard somebody else took up, so that nobody takes for sent what is not
+    on record. One that a process still has comes later. Raises what the database raises."""
+    with database.connect() as connection:
+        found = log_parts.to_cut(connection, owner)
+    for campaign_id, number in found:
+        with database.connect() as connection:
+            campaign = campaigns.get(connection, campaign_id)
+        if campaign is None:
+            continue
+        with suppress(ShardTaken, LogUnusable):
+            if log_path(log_dir, campaign.name, number).exists():
+                with _opened(log_dir, campaign, number) as logs:
+                    let_go(database, *logs, campaign_id, number)
+            else:  # removed, as by prune
+                write(database, partial(log_parts.note_cut, campaign_id=campaign_id, number=number, folder=owner))
+
+
+@contextmanager
+def _opened(log_dir: Path, campaign: Campaign, number: int) -> Iterator[tuple[LogFile, RejectLog]]:
+    gateway = LogFile(log_dir, campaign.name, number)
+    reject_log = RejectLog(log_dir, campaign.name, number)
+    try:
+        yield gateway, reject_log
+    finally:
+        reject_log.close()
+        gateway.close()
 
 
 def let_go_of_all(database: Engine, log_dir: Path, campaign: Campaign) -> list[int]:
@@ -49,20 +112,16 @@ def let_go_of_all(database: Engine, log_dir: Path, campaign: Campaign) -> list[i
         ]
     if campaign.gateway != LOG:  # nothing can be taken back: who is at it ends by itself
         return [each.number for each in held if each.is_held]
-    if not held or not log_dir.exists():
-        return [each.number for each in held]
+    ours = owner_of(log_dir)
     left = []
     for shard in held:
+        if shard.owner != ours:  # what one that is silent has behind the record counts for nothing
+            if shard.is_held:
+                left.append(shard.number)
+            continue
         try:
-            if shard.owner != make_folder(log_dir):
-                raise ShardTaken("shard_taken.elsewhere", shard=shard.number)
-            gateway = LogFile(log_dir, campaign.name, shard.number)
-            reject_log = RejectLog(log_dir, campaign.name, shard.number)
-            try:
-                let_go(database, gateway, reject_log, campaign.id, shard.number)
-            finally:
-                reject_log.close()
-                gateway.close()
+            with _opened(log_dir, campaign, shard.number) as logs:
+                let_go(database, *logs, campaign.id, shard.number)
         except (ShardTaken, LogUnusable):
             left.append(shard.number)
     return left

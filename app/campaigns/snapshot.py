@@ -1,15 +1,16 @@
 """How far campaigns got, from the database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
 from app.campaigns.shown import Shown
-from app.domain.campaign import ShardState
+from app.domain.campaign import LOG, ShardState
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
 from app.errors import UnknownCampaign
-from app.store import campaigns, shards
+from app.store import campaigns, log_parts, shards
+from app.store.log_parts import Parts
 from app.store.shards import Shard
 
 CAMPAIGNS_AT_ONCE = 1_000
@@ -29,6 +30,8 @@ class Snapshot(Shown):
     """A campaign and its shards at one moment."""
 
     shards: list[Shard]
+    parts: Parts = field(default_factory=dict)
+    """Where the messages of each shard lie; of one campaign that goes to logs, not of every one at once."""
 
     @property
     def tally(self) -> Tally:
@@ -78,7 +81,9 @@ def snapshot(database: Engine, name: str) -> Snapshot:
         campaign = campaigns.find(connection, name)
         if campaign is None:
             raise UnknownCampaign(name)
-        return Snapshot(campaign, shards.of_campaign(connection, campaign.id))
+        its_shards = shards.of_campaign(connection, campaign.id)
+        parts = log_parts.of_shards(connection, its_shards) if campaign.gateway == LOG else {}
+        return Snapshot(campaign, its_shards, parts)
 
 
 def every_snapshot(database: Engine) -> list[Snapshot]:

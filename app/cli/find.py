@@ -56,6 +56,8 @@ def find(
             out.print(_sentence(each))
         if not found:
             out.print(say("find.nothing"))
+        if others := find_messages.not_read(database, settings.sms_log_dir) if mobile else []:
+            out.print(say("find.elsewhere", count=len(others), campaigns=Some(others)))
         if removed := find_messages.pruned(database):
             out.print(say("find.pruned", count=len(removed), campaigns=Some(removed)))
 

@@ -18,11 +18,14 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the campaign is over.")] = False,
     masked: Masked = False,
 ) -> None:
-    """Print the messages of a campaign as they stand in its logs, those that are on record; the server need not run."""
+    """Print the messages of a campaign as they stand in its logs, those that are on record, and say which lie on other
+    hosts; the server need not run."""
     settings = config.load()
     messages = Messages(opened(settings), settings.sms_log_dir, check_name(name), task)
     try:
         for lines in messages.follow(lambda news: console.err.print(word(news))) if follow else messages.read():
             console.write(mask_all(lines.decode()).encode() if masked else lines)
+        for sentence in messages.elsewhere():
+            console.err.print(word(sentence))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -11,8 +11,9 @@ from app import config, console
 from app.audit.ledger_report import LedgerReport, ledger_report
 from app.audit.report import Report
 from app.audit.report import report as check_logs
+from app.audit.whereabouts import told
 from app.campaigns.snapshot import Snapshot, snapshot
-from app.catalogue import say
+from app.catalogue import say, word
 from app.cli import ledger_view, report_view, views
 from app.cli.shared import Json, Name, opened
 from app.config import Config
@@ -72,7 +73,9 @@ def _report_logs(database: Engine, settings: Config, name: str, *, as_json: bool
                 out.print(say("of_task", task=task.task, what=difference))
         for sentence in report_view.late_lines(whole):
             out.print(sentence)
-    return whole.agrees
+        for each in told(whole.elsewhere):
+            out.print(word(each))
+    return whole.agrees and whole.is_whole
 
 
 def _price(settings: Config, gateway: str) -> Price | None:

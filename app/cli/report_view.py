@@ -10,12 +10,17 @@ from app.cli.views import ends, forms, table, tally_facts
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.tally import Tally
 from app.sentence import Some
+from app.store.log_parts import Part
 
 
 def report_table(report: Report) -> Table:
     """One campaign's logs, a row for each task and one in all."""
-    rows = [_report_row(str(each.task), each.tally, _task_facts(each), agreement(each)) for each in report.tasks]
-    rows.append(_report_row(say("all"), _tally(report), totals(report), agreement(report)))
+    rows = [
+        _report_row(str(each.task), each.tally, _task_facts(each), agreement(each, is_whole=each.is_whole))
+        for each in report.tasks
+    ]
+    in_all = agreement(report, is_whole=report.is_whole)
+    rows.append(_report_row(say("all"), _tally(report), totals(report), in_all))
     expendable = ("bytes", "first", "last", "seconds", "rate", MAN, WOMAN, UNKNOWN, "audience", "gone")
     return table(rows, expendable, has_total=True)
 
@@ -40,8 +45,10 @@ class Checked(Protocol):
     def agrees_so_far(self) -> bool: ...
 
 
-def agreement(of: Checked) -> str:
+def agreement(of: Checked, *, is_whole: bool = True) -> str:
     """Whether it agrees, in a word."""
+    if of.agrees and not is_whole:
+        return say("here")
     if of.agrees:
         return say("yes")
     return say("so_far" if of.agrees_so_far else "no")
@@ -94,6 +101,17 @@ def _task_facts(task: TaskReport) -> dict[str, Any]:
         "seconds": task.seconds,
         "rate": round(task.rate, 1),
         "differences": [word(each) for each in task.differences],
+        "elsewhere": [_part_facts(each) for each in task.elsewhere],
+    }
+
+
+def _part_facts(part: Part) -> dict[str, Any]:
+    return {
+        "host": part.host,
+        "folder": part.folder,
+        "first_id": part.first_id,
+        "last_id": part.last_id,
+        "lines": part.tally.sent,
     }
 
 
@@ -102,7 +120,8 @@ def report_facts(report: Report) -> dict[str, Any]:
     return {
         "campaign": report.campaign.name,
         "state": report.campaign.state,
-        "agrees": report.agrees,
+        "agrees": report.agrees and report.is_whole,
+        "agrees_here": report.agrees,
         "total": totals(report),
         "tasks": [_task_facts(each) for each in report.tasks],
     }

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app import config, console
+from app.audit.whereabouts import told
 from app.campaigns.snapshot import every_snapshot, snapshot
 from app.catalogue import say, word
 from app.cli import views
@@ -12,6 +13,7 @@ from app.cli.shared import Json, opened
 from app.console import out
 from app.domain.campaign import check_name
 from app.gateways.log_file.folder import owner_of
+from app.store.log_parts import lying_elsewhere
 
 
 def status(
@@ -30,7 +32,9 @@ def status(
                 out.print(word(one.campaign.reason))
             owner = owner_of(settings.sms_log_dir)
             learning, pruned = views.learning(one.campaign, one.tally), views.pruned(one.campaign)
-            for sentence in views.chosen(one.campaign) + learning + pruned + views.elsewhere(one, owner):
+            others = [part for parts in one.parts.values() for part in lying_elsewhere(parts, owner)]
+            lies = [word(each) for each in told(others)]
+            for sentence in views.chosen(one.campaign) + learning + pruned + lies + views.elsewhere(one, owner):
                 out.print(sentence)
         return
     every = every_snapshot(database)

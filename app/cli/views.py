@@ -90,10 +90,10 @@ def shard_table(snapshot: Snapshot) -> Table:
 
 
 def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
-    """Sentences about folders other than `owner` that have logs which are not finished."""
+    """Sentences about folders other than `owner` that have logs which are to be compared."""
     folders: dict[str, list[str]] = {}
     for each in snapshot.shards if snapshot.campaign.gateway == LOG else []:
-        if each.owner not in {"", owner} and each.state is not ShardState.FINISHED:
+        if each.owner not in {"", owner} and each.state is ShardState.SUSPECT:
             folders.setdefault(each.owner, []).append(str(each.number))
     return [
         say("elsewhere", tasks=", ".join(tasks), folder=folder[:SHOWN], campaign=snapshot.campaign.name)

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.campaigns.finish import close_complete
+from app.campaigns.release import cut_back_all
 from app.campaigns.sampling import SAMPLE_EVERY_S, Sampler
 from app.catalogue import english
 from app.domain.orders import CensusOrder, CensusReport, Outcome, PrepareOrder, ShardOrder
@@ -187,6 +188,7 @@ class Scheduler:
                 continue
 
     async def _sweep(self) -> None:
+        await self._threads.run(cut_back_all, self._database, self._log_dir, self._owner)
         if self._fleet and not await self._is_our_turn(self._fleet):
             return
         await self._close_complete()

@@ -6,23 +6,24 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from app.audit.repair_shard import repair
-from app.campaigns.release import let_go
+from app.campaigns.release import let_go, rejects_of
 from app.dedupe.shared_numbers import Turn, decide, note
 from app.domain.campaign import ShardState
 from app.domain.greeting import compile_template
 from app.domain.orders import Outcome, ShardOrder
 from app.domain.page import Page, prepare
 from app.errors import Overtaken
-from app.gateways.base import Gateway
+from app.gateways.log_file.folder import host_name
 from app.gateways.log_file.journal import LogFile
 from app.gateways.log_file.rejects import RejectLog
 from app.sending.strategy import Slice
-from app.store import late, rejects, shards
+from app.store import late, log_parts, rejects, shards
 from app.store.campaigns import Campaign
 from app.store.duplicates import Duplicates
 from app.store.faults import write
+from app.store.log_parts import Claimed, Part
 from app.store.shard_pages import pages_of
-from app.store.shards import Shard, Step
+from app.store.shards import Hold, Shard, Step
 
 PAGE_ROWS = 15_000
 """Customers per page: 1.2 MB of messages, some 50 ms, one checkpoint. 10,000 take a twentieth more time, 20,000 take
@@ -38,26 +39,39 @@ class Journal:
         self._campaign = campaign
         self._order = order
         self._slice = a_slice
-        self._gateway: Gateway = LogFile(log_dir, campaign.name, order.number)
+        self._gateway = LogFile(log_dir, campaign.name, order.number)
         self._reject_log = RejectLog(log_dir, campaign.name, order.number)
-        self._of = (order.campaign_id, order.number, self._gateway.owner)
+        self._hold: Hold
+        self._parts: list[Part]
+        """Those in our folder."""
         self._template = compile_template(campaign.template, None)
 
     def claim(self) -> Shard:
         """See Strategy."""
-        return write(self._database, lambda connection: shards.claim(connection, *self._of))
+        order, owner, host = self._order, self._gateway.owner, host_name()
+
+        def claim(connection: Connection) -> Claimed:
+            claimed = log_parts.claim(connection, order.campaign_id, order.number, owner, host)
+            if claimed.is_taken_over:
+                self._gateway.refuse_strange()
+            return claimed
+
+        shard, self._parts, _ = write(self._database, claim)
+        self._hold = Hold(order.campaign_id, order.number, owner, shard.epoch)
+        return shard
 
     def send(self, shard: Shard) -> Outcome:
         """See Strategy."""
         database, campaign = self._database, self._campaign
         if shard.state is ShardState.SUSPECT:
             should_stop = self._slice.should_stop
-            if not repair(database, self._gateway, campaign, shard, page_rows=PAGE_ROWS, should_stop=should_stop):
+            of = (database, self._gateway, campaign, shard, self._parts, self._hold)
+            if not repair(*of, page_rows=PAGE_ROWS, should_stop=should_stop):
                 return Outcome.STOPPED
             shard = self._as_stored()
         while True:
             self._gateway.return_to(shard.log_bytes)
-            self._reject_log.rewrite(rejects.pages(database, campaign.id, shard.number, shard.after_id, shard.to_id))
+            self._reject_log.rewrite(rejects_of(database, shard, self._parts))
             try:
                 return self._send_pages(shard)
             except Overtaken:  # what was delivered of the page is taken back, and the page is made anew
@@ -118,7 +132,7 @@ class Journal:
         step = Step(last_id, position, page.tally, work_ms)
 
         def record(connection: Connection) -> None:
-            shards.checkpoint(connection, *self._of, step)
+            shards.checkpoint(connection, self._hold, step)
             note(connection, self._order.campaign_id, turn)
             rejects.insert(connection, self._order.campaign_id, self._order.number, page.rejects)
 

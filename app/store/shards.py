@@ -1,7 +1,7 @@
 """Rows of `shards`: who works on which, and how far it got."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
@@ -60,6 +60,15 @@ class Shard:
         return max(self.last_id, self.intended_id)
 
 
+class Hold(NamedTuple):
+    """A shard that is the folder's as long as nobody raises its epoch."""
+
+    campaign_id: int
+    number: int
+    owner: str
+    epoch: int
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one page adds to a shard; `last_id` and `log_bytes` are where it stands after it."""
@@ -100,16 +109,11 @@ def _is_unfinished() -> ColumnElement[bool]:
     return shards.c.state.in_([ShardState.OPEN, ShardState.SUSPECT])
 
 
-def _may_be_taken_by(owner: str) -> ColumnElement[bool]:
-    """Nobody's, or our own place's. Of a log that lies elsewhere nobody here knows how far it got, however long its
-    owner has been silent: what is not on record may have been sent."""
-    return shards.c.owner.in_(["", owner])
-
-
-def _waits_for_its_owner(connection: Connection) -> ColumnElement[bool]:
-    """Somebody has its log, and shows no sign of life."""
-    is_silent = shards.c.lease_until_ms < now_ms(connection)
-    return sa.and_(shards.c.state != ShardState.FINISHED, shards.c.owner != "", is_silent)
+def _may_be_taken_by(connection: Connection, owner: str) -> ColumnElement[bool]:
+    """Nobody's, our own folder's, or that of one that is silent: what it wrote and is not on record counts for nothing.
+    A log that is to be compared first is left to who has it."""
+    is_silent = sa.and_(shards.c.state == ShardState.OPEN, shards.c.lease_until_ms < now_ms(connection))
+    return shards.c.owner.in_(["", owner]) | is_silent
 
 
 def _rows(connection: Connection) -> sa.Select[Any]:
@@ -158,29 +162,30 @@ def get(connection: Connection, campaign_id: int, number: int) -> Shard:
 
 def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
     """Campaign id and number of every shard that a task of `owner` is to see to, oldest first: open ones of running,
-    prepared campaigns that it may take, and those that a dead process of `owner` did not let go of when theirs was
-    stopped. Of a campaign with a ledger anybody may take those that nobody has, once they are due."""
+    prepared campaigns that it may take, also from a silent folder, and those that a dead process of `owner` did not let
+    go of when theirs was stopped. Of a campaign with a ledger anybody may take those that nobody has, once they are
+    due."""
     # Not as a join: a server that begins with the few campaigns that run reads all their shards, finished ones too.
+    columns = (shards.c[each] for each in ("campaign_id", "number", "state", "owner", "lease_until_ms", "due_ms"))
     unfinished = connection.execute(
-        sa.select(shards.c.campaign_id, shards.c.number, shards.c.owner, shards.c.lease_until_ms, shards.c.due_ms)
-        .where(_is_unfinished())
-        .order_by(shards.c.campaign_id, shards.c.number)
+        sa.select(*columns).where(_is_unfinished()).order_by(shards.c.campaign_id, shards.c.number)
     ).all()
     of_running = sa.select(campaigns.c.id, is_prepared(), campaigns.c.gateway).where(campaigns.c.state == State.RUNNING)
     running = {row[0]: (bool(row[1]), row[2] == LOG) for row in connection.execute(of_running)}
     now: int = connection.execute(sa.select(now_ms(connection))).scalar_one() if unfinished else 0
 
-    def is_waiting(campaign_id: int, its_owner: str, lease_until_ms: int, due_ms: int) -> bool:
+    def is_waiting(campaign_id: int, state: str, its_owner: str, lease_until_ms: int, due_ms: int) -> bool:
         if campaign_id not in running:
             return its_owner == owner and lease_until_ms > 0
         prepared, has_log = running[campaign_id]
-        may_take = its_owner in {"", owner} if has_log else lease_until_ms < now and due_ms <= now
-        return prepared and may_take  # see _may_be_taken_by
+        if has_log:  # see _may_be_taken_by
+            return prepared and (its_owner in {"", owner} or (state == ShardState.OPEN and lease_until_ms < now))
+        return prepared and lease_until_ms < now and due_ms <= now
 
     return [
         (each.campaign_id, each.number)
         for each in unfinished
-        if is_waiting(each.campaign_id, each.owner, each.lease_until_ms, each.due_ms)
+        if is_waiting(each.campaign_id, each.state, each.owner, each.lease_until_ms, each.due_ms)
     ]
 
 
@@ -194,16 +199,17 @@ def held(connection: Connection) -> dict[tuple[int, int], bool]:
 
 
 def elsewhere(connection: Connection, owner: str) -> dict[tuple[int, str], list[int]]:
-    """Shards of running campaigns whose logs are in folders other than `owner`, of which no sign of life comes: their
-    numbers, by campaign id and folder."""
+    """Shards of running campaigns whose logs are to be compared in folders other than `owner`, of which no sign of life
+    comes: their numbers, by campaign id and folder."""
     rows = connection.execute(
         sa.select(shards.c.campaign_id, shards.c.number, shards.c.owner)
         .join(campaigns, campaigns.c.id == shards.c.campaign_id)
         .where(
             campaigns.c.state == State.RUNNING,
             campaigns.c.gateway == LOG,
-            shards.c.owner != owner,
-            _waits_for_its_owner(connection),
+            shards.c.state == ShardState.SUSPECT,
+            shards.c.owner.not_in(["", owner]),
+            shards.c.lease_until_ms < now_ms(connection),
         )
         .order_by(shards.c.campaign_id, shards.c.number)
     )
@@ -211,16 +217,6 @@ def elsewhere(connection: Connection, owner: str) -> dict[tuple[int, str], list[
     for row in rows:
         found.setdefault((row.campaign_id, row.owner), []).append(row.number)
     return found
-
-
-def abandon(connection: Connection, campaign_id: int, owner: str) -> None:
-    """Take what is not finished from a folder that will not come back. Whoever takes it up compares the log that they
-    have with the database first. Where there are signs of life nothing is changed."""
-    connection.execute(
-        shards.update()
-        .where(shards.c.campaign_id == campaign_id, shards.c.owner == owner, _waits_for_its_owner(connection))
-        .values(owner="", lease_until_ms=0, state=ShardState.SUSPECT)
-    )
 
 
 def uncounted(connection: Connection) -> list[Shard]:
@@ -249,23 +245,38 @@ def note_audience(connection: Connection, shard: Shard, audience: int) -> None:
 
 
 def claim(connection: Connection, campaign_id: int, number: int, owner: str) -> Shard:
-    """Make the shard `owner`'s, by compare-and-set. The caller holds the lock of its log. Raises ShardTaken."""
+    """Make the shard `owner`'s under a new epoch, by compare-and-set. The caller holds the lock of its log there, and
+    sees to where it goes on, see log_parts.py. Raises ShardTaken."""
     changed = connection.execute(
         shards.update()
-        .where(is_shard(campaign_id, number), shards.c.state != ShardState.FINISHED, _may_be_taken_by(owner), runs())
-        .values(owner=owner, lease_until_ms=lease_until_ms(connection))
+        .where(
+            is_shard(campaign_id, number),
+            shards.c.state != ShardState.FINISHED,
+            _may_be_taken_by(connection, owner),
+            runs(),
+        )
+        .values(owner=owner, epoch=shards.c.epoch + 1, lease_until_ms=lease_until_ms(connection))
     )
     if changed.rowcount != 1:
         raise ShardTaken("shard_taken", shard=number, campaign_id=campaign_id)
     return get(connection, campaign_id, number)
 
 
-def checkpoint(connection: Connection, campaign_id: int, number: int, owner: str, step: Step) -> None:
-    """Move the shard on and renew the lease. Raises LeaseLost when it is not `owner`'s any more, and when its campaign
-    does not run any more."""
+def lock(connection: Connection, campaign_id: int, number: int) -> Shard | None:
+    """The shard as it is now, and stays until the transaction ends. Call it first in its transaction, for what is read
+    before is old."""
+    query = _rows(connection).where(is_shard(campaign_id, number)).with_for_update()
+    row = connection.execute(query).one_or_none()
+    return _from_row(row) if row else None
+
+
+def checkpoint(connection: Connection, hold: Hold, step: Step) -> None:
+    """Move the shard on and renew the lease. Raises LeaseLost when it is not ours any more, and when its campaign does
+    not run any more."""
     _update_ours(
         connection,
-        (campaign_id, number, owner, ShardState.OPEN),
+        hold,
+        ShardState.OPEN,
         last_id=step.last_id,
         log_bytes=step.log_bytes,
         **added(step.tally),
@@ -273,28 +284,30 @@ def checkpoint(connection: Connection, campaign_id: int, number: int, owner: str
     )
 
 
-def renew(connection: Connection, campaign_id: int, number: int, owner: str) -> None:
+def renew(connection: Connection, hold: Hold) -> None:
     """Renew the lease of a suspect shard. Raises LeaseLost as `checkpoint` does."""
-    _update_ours(connection, (campaign_id, number, owner, ShardState.SUSPECT))
+    _update_ours(connection, hold, ShardState.SUSPECT)
 
 
-def settle(connection: Connection, campaign_id: int, number: int, owner: str, standing: Standing) -> None:
+def settle(connection: Connection, hold: Hold, standing: Standing) -> None:
     """A suspect shard is open again, and stands there. Raises LeaseLost as `checkpoint` does."""
-    of = (campaign_id, number, owner, ShardState.SUSPECT)
     counts = {column.name: getattr(standing.tally, each) for each, column in COUNTS.items()}
-    _update_ours(
-        connection, of, state=ShardState.OPEN, last_id=standing.last_id, log_bytes=standing.log_bytes, **counts
+    stands = {"state": ShardState.OPEN, "last_id": standing.last_id, "log_bytes": standing.log_bytes}
+    _update_ours(connection, hold, ShardState.SUSPECT, **stands, **counts)
+
+
+def _update_ours(connection: Connection, hold: Hold, state: ShardState, /, **values: object) -> None:
+    is_ours = sa.and_(
+        is_shard(hold.campaign_id, hold.number),
+        shards.c.owner == hold.owner,
+        shards.c.epoch == hold.epoch,
+        shards.c.state == state,
     )
-
-
-def _update_ours(connection: Connection, of: tuple[int, int, str, ShardState], **values: object) -> None:
-    campaign_id, number, owner, state = of
-    is_ours = sa.and_(is_shard(campaign_id, number), shards.c.owner == owner, shards.c.state == state)
     changed = connection.execute(
         shards.update().where(is_ours, runs()).values(lease_until_ms=lease_until_ms(connection), **values)
     )
     if changed.rowcount != 1:
-        raise LeaseLost("lease_lost", shard=number, campaign_id=campaign_id)
+        raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
 
 
 def keep(connection: Connection, campaign_id: int, number: int, owner: str) -> None:

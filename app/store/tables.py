@@ -94,7 +94,8 @@ shards = sa.Table(
 `log_bytes` bytes of its log or, `rejected` of them, in the table `rejects`. `audience` is how many customers it had
 when the campaign was triggered, NULL until they are counted. `owner` is the folder that has the log, '' is none yet;
 one of its processes may be writing until `lease_until_ms` (Unix time), and at 0 none is: the log then ends at
-`log_bytes`.
+`log_bytes`. Where it went from one folder to another, `log_parts` tells what lies where, and `log_bytes` is of the log
+in the folder of `owner`.
 
 A shard of a ledger campaign has no log. `owner` is the task that has it, and `epoch` counts those who had it. Ids up to
 `last_id` are in `messages` or in `rejects`; those from there to `intended_id` are in `intents`, or in `rejects`. From
@@ -102,6 +103,31 @@ A shard of a ledger campaign has no log. `owner` is the task that has it, and `e
 Before `due_ms` (Unix time) there is nothing to do for it.
 
 A `late` one has those in the table `late` alone, and the others of the campaign do not have them."""
+
+log_parts = sa.Table(
+    "log_parts",
+    metadata,
+    _of_campaign(),
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("folder", sa.String(255), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("first_id", sa.BigInteger, nullable=False),
+    sa.Column("last_id", sa.BigInteger),
+    sa.Column("from_byte", sa.BigInteger, nullable=False),
+    sa.Column("to_byte", sa.BigInteger),
+    sa.Column("sent", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("male", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("female", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("unknown", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("to_cut", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("ix_log_parts_folder", "folder", "to_cut"),
+)
+"""Where a shard's messages lie: those to `first_id <= id <= last_id` from `from_byte` to `to_byte` in its log in that
+folder, on that host ('' where it was not noted). The last part of a shard, its owner's, is open: `last_id` and
+`to_byte` are NULL, and it goes as far as the shard's own row says; the counts are those of a part that is not.
+`to_cut`: who wrote it was not there when somebody else took the shard up, and may have written on; what stands in that
+folder behind the record counts for nothing, and is cut off when its server is back."""
 
 late = sa.Table(
     "late",

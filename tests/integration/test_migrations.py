@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
+from app.store import log_parts, shards
 from app.store.tables import metadata
 from migrations import schema
 from tests import starting
@@ -103,6 +105,42 @@ def test_shards_from_before_there_were_rejects_have_none_and_an_audience_where_t
 
     rows = connection.execute(sa.text("SELECT sent, rejected, audience FROM shards ORDER BY number")).all()
     assert [tuple(row) for row in rows] == [(4, 0, 4), (4, 0, None)]
+
+
+def test_a_shard_from_before_there_were_parts_has_one_in_the_folder_that_had_it(connection):
+    ours = next(each.name[:4] for each in Path("migrations/versions").glob("*_log_parts.py"))
+    before = STEPS[STEPS.index(ours) - 1]
+    schema.upgrade(connection, before)
+    for number, gateway in ((1, "log"), (2, "net")):
+        connection.execute(
+            sa.text(
+                "INSERT INTO campaigns (id, name, template, state, reason, created_at, gateway)"
+                " VALUES (:number, :gateway, '', 'running', '', '2024-01-01 00:00:00', :gateway)"
+            ),
+            {"number": number, "gateway": gateway},
+        )
+        for shard, owner in enumerate(("here-1f", "")):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO shards (campaign_id, number, after_id, to_id, state, last_id, sent, male, female,"
+                    " unknown, log_bytes, work_ms, owner, lease_until_ms)"
+                    " VALUES (:number, :shard, 40, 90, 'open', 50, 4, 4, 0, 0, 100, 1, :owner, 0)"
+                ),
+                {"number": number, "shard": shard, "owner": owner},
+            )
+    connection.commit()
+
+    schema.upgrade(connection, ours)
+    pretend_to_be_at(connection, before)
+    schema.upgrade(connection)
+
+    with connection.engine.connect() as another:
+        open_shard, fresh = shards.of_campaign(another, 1)
+        parts = log_parts.of_shards(another, [open_shard, fresh])
+        assert another.execute(sa.text("SELECT COUNT(*) FROM log_parts")).scalar_one() == 1
+    (part,) = parts[0]
+    assert (part.folder, part.first_id, part.last_id, part.from_byte, part.to_byte) == ("here-1f", 41, 50, 0, 100)
+    assert (part.tally.sent, part.is_open, parts[1]) == (4, True, [])
 
 
 def test_the_copies_that_tests_are_given_are_the_tables_that_the_migrations_make(connection):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from app.errors import LogDamaged, ShardTaken
+from app.errors import LogDamaged, LogUnusable, ShardTaken
 from app.gateways.log_file.folder import log_path, make_entries_durable, make_folder, open_log, translated, whole_lines
 
 
@@ -35,6 +35,18 @@ class LogFile:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ShardTaken("shard_taken.log", path=self._path) from None
+
+    @property
+    def size(self) -> int:
+        """Bytes that are there, whoever wrote them."""
+        with translated(self._path):
+            return os.fstat(self._descriptor).st_size
+
+    def refuse_strange(self) -> None:
+        """Of a log that is not on record for this folder nothing may be there: somebody brought it here, and it would
+        be cut off. Raises LogUnusable."""
+        if size := self.size:
+            raise LogUnusable("log_unusable.strange", path=self._path, size=size)
 
     def return_to(self, position: int) -> None:
         with translated(self._path):

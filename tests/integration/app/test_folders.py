@@ -1,26 +1,28 @@
-"""Two folders of logs on one database: what was sent from one is never sent again from the other. In this process."""
+"""Two folders of logs on one database: each message stands in one of them, once. In this process."""
 
-import io
 import time
 
 import pytest
 import sqlalchemy as sa
 
-from app.campaigns import abandon as module
 from app.campaigns import control as controlling
+from app.campaigns.abandon import abandon
 from app.campaigns.control import control
+from app.campaigns.release import cut_back_all
 from app.domain.campaign import ShardState, State, Verb
 from app.domain.orders import Outcome
-from app.errors import FolderAlive, UnknownFolder
-from app.gateways.log_file.folder import owner_of
-from app.store import campaigns, shards
+from app.errors import FolderAlive
+from app.gateways.log_file.folder import log_path, owner_of
+from app.gateways.log_file.journal import LogFile
+from app.store import log_parts, shards, tables
 from app.store.clock import LEASE_S
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
-from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
+from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in
 
 CROWD = crowd(10)
 SIZE = 100
+LINES = [greeting(each).encode() for each in CROWD]
 
 pytestmark = pytest.mark.usefixtures("small_pages")
 
@@ -33,92 +35,89 @@ def other(tmp_path):
 @pytest.fixture
 def begun(database, other):
     """A campaign of which six messages stand in another folder, whose server is long gone."""
-    campaign = begun_in(other, database, pages=2)
-    change_shard(database, campaign, lease_until_ms=1)
-    return campaign
+    return begun_in(other, database, pages=2)
 
 
-def begun_in(folder, engine, pages=1):
-    """A campaign of which so many pages, of three messages each, stand in that folder; its server lives."""
+def begun_in(folder, engine, pages=1, *, is_silent=True):
+    """A campaign of which so many pages, of three messages each, stand in that folder."""
     move_in(engine, CROWD)
     campaign = trigger(engine, "a", SIZE)
     send(engine, folder, campaign, should_stop=after(pages))
+    if is_silent:
+        fall_silent(engine, campaign)
     return campaign
 
 
-def test_a_shard_is_never_taken_up_without_its_log(database, logs, other, begun):
-    assert send(database, logs, begun) is Outcome.TAKEN
+def fall_silent(engine, campaign):
+    change_shard(engine, campaign, lease_until_ms=1)
+
+
+def log_of(folder):
+    path = log_path(folder, "a", 0)
+    return path.read_bytes().splitlines(keepends=True) if path.exists() else []
+
+
+def parts_of(engine, campaign):
+    with engine.connect() as connection:
+        return log_parts.of_shard(connection, shards.get(connection, campaign.id, 0))
+
+
+def stretches(engine, campaign, *folders):
+    """Where everybody's message is by the record: which folder, ids, bytes."""
+    names = {owner_of(each): place for place, each in enumerate(folders)}
+    return [
+        (names[each.folder], each.first_id, each.last_id, each.from_byte, each.to_byte)
+        for each in parts_of(engine, campaign)
+    ]
+
+
+def bytes_of(first, last):
+    return sum(map(len, LINES[first - 1 : last]))
+
+
+def write_on(folder, text):
+    """What a process does that was cut off and has not noticed."""
+    with log_path(folder, "a", 0).open("ab") as log:
+        log.write(text)
+
+
+# ── a silent folder ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_silent_folders_shard_goes_on_in_another_one_behind_the_record(database, logs, other, begun):
+    assert send(database, logs, begun) is Outcome.COMPLETE
+
+    assert log_of(other) == LINES[:6]
+    assert log_of(logs) == LINES[6:]
+    assert stretches(database, begun, other, logs) == [
+        (0, 1, 6, 0, bytes_of(1, 6)),
+        (1, 7, 10, 0, bytes_of(7, 10)),
+    ]
+    assert shards_of(database, begun)[0].tally.sent == 10
+
+
+def test_a_folder_that_shows_signs_of_life_keeps_its_shard(database, logs, other):
+    campaign = begun_in(other, database, is_silent=False)
+
+    assert send(database, logs, campaign) is Outcome.TAKEN
 
     with database.connect() as connection:
         assert shards.waiting(connection, owner_of(logs)) == []
-        assert shards.elsewhere(connection, owner_of(logs)) == {(begun.id, owner_of(other)): [0]}
-    assert as_stored(database, begun).state is State.RUNNING
-    assert send(database, other, begun) is Outcome.COMPLETE
-    assert logs_of(other, "a") == expected_logs(CROWD, SIZE)
-    assert logs_of(logs, "a") == {"task_0.log": b""}
-
-
-def test_a_resume_from_another_folder_sends_nobody_a_second_message(sqlite, logs, other):
-    move_in(sqlite, CROWD)
-    campaign = run(sqlite, other, "a", SIZE)
-    send(sqlite, logs, trigger(sqlite, "b", SIZE))
-    with writing(sqlite) as connection:
-        connection.execute(campaigns.campaigns.update().values(state=State.FAILED))
-
-    control(sqlite, logs, "a", Verb.RESUME)
-
-    assert shards_of(sqlite, campaign)[0].state is ShardState.FINISHED
-    assert send(sqlite, logs, campaign) is Outcome.TAKEN
-    assert logs_of(logs, "a").get("task_0.log", b"") == b""
-
-
-def test_a_folder_that_is_given_up_is_sent_again_from_another_one(database, logs, other, begun):
-    loss = module.estimate(database, logs, "a", owner_of(other)[:8])
-    module.abandon(database, logs, "a", str(other))
-
-    assert (loss.shards, loss.sent) == ([0], 6)
-    assert send(database, logs, begun) is Outcome.COMPLETE
-    assert logs_of(logs, "a") == expected_logs(CROWD, SIZE)
-    assert send(database, other, begun) is Outcome.TAKEN
-
-
-def test_logs_that_were_carried_over_from_a_folder_that_is_given_up_are_kept(database, logs, other, begun):
-    (logs / "a").mkdir(parents=True)
-    (logs / "a" / "task_0.log").write_bytes((other / "a" / "task_0.log").read_bytes())
-
-    module.abandon(database, logs, "a", str(other))
-    outcome = send(database, logs, begun, should_stop=after(2))  # two pages are compared
-
-    assert (outcome, shards_of(database, begun)[0].tally.sent) == (Outcome.STOPPED, 6)
-
-
-@pytest.mark.parametrize("folder", ["", "nobody", "/"])
-def test_a_folder_that_has_nothing_of_a_campaign_is_not_given_up(sqlite, logs, other, folder):
-    begun_in(other, sqlite)
-
-    with pytest.raises(UnknownFolder):
-        module.abandon(sqlite, logs, "a", folder)
-
-
-def test_a_folder_that_shows_signs_of_life_is_not_given_up(sqlite, logs, other):
-    campaign = begun_in(other, sqlite)
-
-    with pytest.raises(FolderAlive):
-        module.abandon(sqlite, logs, "a", str(other))
-
-    assert shards_of(sqlite, campaign)[0].owner == owner_of(other)
+    assert log_of(logs) == []
+    assert [each.folder for each in parts_of(database, campaign)] == [owner_of(other)]
 
 
 @pytest.mark.parametrize("apart_s", [-3600, 3600])
 def test_a_host_whose_clock_is_wrong_robs_nobody_and_is_taken_for_alive(mysql, logs, other, monkeypatch, apart_s):
-    campaign = begun_in(other, mysql)
+    campaign = begun_in(other, mysql, is_silent=False)
     now_ns = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now_ns() + apart_s * 10**9)
 
     with pytest.raises(FolderAlive):
-        module.abandon(mysql, logs, "a", str(other))
+        abandon(mysql, logs, "a", str(other))
+    assert send(mysql, logs, campaign) is Outcome.TAKEN
     with mysql.connect() as connection:
-        assert shards.elsewhere(connection, owner_of(logs)) == {}
+        assert shards.waiting(connection, owner_of(logs)) == []
     send(mysql, other, campaign, should_stop=after(1))
     monkeypatch.undo()
     with mysql.connect() as connection:
@@ -128,6 +127,161 @@ def test_a_host_whose_clock_is_wrong_robs_nobody_and_is_taken_for_alive(mysql, l
 
     assert shards_of(mysql, campaign)[0].is_held
     assert left_ms <= (LEASE_S + 2) * 1000
+
+
+def test_a_shard_of_a_silent_folder_waits_for_whoever_comes(database, logs, begun):
+    with database.connect() as connection:
+        assert shards.waiting(connection, "anybody") == [(begun.id, 0)]
+
+
+def test_it_may_go_to_and_fro_and_each_folder_has_its_stretches_one_after_the_other(database, logs, other):
+    campaign = begun_in(other, database)
+    send(database, logs, campaign, should_stop=after(1))
+    fall_silent(database, campaign)
+
+    assert send(database, other, campaign) is Outcome.COMPLETE
+
+    assert log_of(other) == LINES[:3] + LINES[6:]
+    assert log_of(logs) == LINES[3:6]
+    assert stretches(database, campaign, other, logs) == [
+        (0, 1, 3, 0, bytes_of(1, 3)),
+        (1, 4, 6, 0, bytes_of(4, 6)),
+        (0, 7, 10, bytes_of(1, 3), bytes_of(1, 3) + bytes_of(7, 10)),
+    ]
+
+
+def test_a_folder_alone_has_one_part_and_the_log_it_always_had(database, logs):
+    move_in(database, CROWD)
+
+    campaign = run(database, logs, "a", SIZE)
+
+    assert logs_of(logs, "a") == expected_logs(CROWD, SIZE)
+    assert stretches(database, campaign, logs) == [(0, 1, 10, 0, bytes_of(1, 10))]
+
+
+# ── what was written and is not on record ───────────────────────────────────────────────────────
+
+
+def test_what_a_cut_off_process_wrote_on_is_cut_before_anything_else_is_written_there(database, logs, other, begun):
+    write_on(other, b"".join(LINES[6:9]))
+    send(database, logs, begun, should_stop=after(1))
+    fall_silent(database, begun)
+
+    assert send(database, other, begun) is Outcome.COMPLETE
+
+    assert log_of(other) == LINES[:6] + LINES[9:]
+    assert log_of(logs) == LINES[6:9]
+
+
+def test_a_process_that_notices_that_it_lost_its_shard_takes_back_what_is_not_on_record(database, logs, other):
+    campaign = begun_in(other, database)
+    looks = []
+
+    def lose_it():
+        """After a page that is written and not on record."""
+        looks.append(len(log_of(other)))
+        if len(looks) == 1:
+            fall_silent(database, campaign)
+            assert send(database, logs, campaign) is Outcome.COMPLETE
+        return False
+
+    assert send(database, other, campaign, should_stop=lose_it) is Outcome.TAKEN
+
+    assert looks == [3]
+    assert log_of(other) + log_of(logs) == LINES
+
+
+def test_a_folder_that_is_back_cuts_what_is_not_on_record_though_nothing_is_left_to_send(database, logs, other, begun):
+    write_on(other, b"".join(LINES[6:]))
+    send(database, logs, begun)
+    with writing(database) as connection:
+        shards.finish(connection, begun.id, 0)
+
+    cut_back_all(database, other, owner_of(other))
+
+    assert log_of(other) + log_of(logs) == LINES
+    with database.connect() as connection:
+        assert log_parts.to_cut(connection, owner_of(other)) == []
+
+
+def test_nothing_is_cut_while_a_process_has_the_log(sqlite, logs, other):
+    campaign = begun_in(other, sqlite, pages=2)
+    send(sqlite, logs, campaign)
+    write_on(other, LINES[6])
+    held = LogFile(other, "a", 0)
+
+    cut_back_all(sqlite, other, owner_of(other))
+    has_it_all = log_of(other)
+    held.close()
+    cut_back_all(sqlite, other, owner_of(other))
+
+    assert has_it_all == LINES[:7]
+    assert log_of(other) == LINES[:6]
+
+
+def test_a_folder_whose_logs_were_removed_is_not_asked_for_ever(sqlite, logs, other):
+    campaign = begun_in(other, sqlite)
+    send(sqlite, logs, campaign)
+    log_path(other, "a", 0).unlink()
+
+    cut_back_all(sqlite, other, owner_of(other))
+
+    assert not log_path(other, "a", 0).exists()
+    with sqlite.connect() as connection:
+        assert log_parts.to_cut(connection, owner_of(other)) == []
+
+
+def test_who_took_it_up_and_died_at_once_leaves_nothing_behind(sqlite, logs, other, tmp_path):
+    campaign = begun_in(other, sqlite)
+    send(sqlite, logs, campaign, should_stop=lambda: True)
+    write_on(logs, LINES[3])
+    fall_silent(sqlite, campaign)
+
+    third = tmp_path / "third"
+    assert send(sqlite, third, campaign) is Outcome.COMPLETE
+    cut_back_all(sqlite, logs, owner_of(logs))
+
+    assert (log_of(other), log_of(logs), log_of(third)) == (LINES[:3], [], LINES[3:])
+    assert [each.folder for each in parts_of(sqlite, campaign)] == [owner_of(other), owner_of(third)]
+
+
+def test_an_epoch_of_before_records_nothing_even_from_the_same_folder(sqlite, logs):
+    """As when two hosts have copies of one disk, and with it a folder of the same name."""
+    move_in(sqlite, CROWD)
+    campaign = trigger(sqlite, "a", SIZE)
+
+    def somebody_else_claims():
+        change_shard(sqlite, campaign, epoch=7)
+        return False
+
+    assert send(sqlite, logs, campaign, should_stop=somebody_else_claims) is Outcome.TAKEN
+    assert shards_of(sqlite, campaign)[0].tally.sent == 0
+
+
+def test_a_log_that_was_carried_over_is_not_cut_off_by_who_takes_the_shard_up(sqlite, logs, begun_sqlite):
+    (logs / "a").mkdir(parents=True)
+    log_path(logs, "a", 0).write_bytes(b"".join(LINES[:6]))
+
+    assert send(sqlite, logs, begun_sqlite) is Outcome.BLOCKED
+
+    assert log_of(logs) == LINES[:6]
+    assert len(parts_of(sqlite, begun_sqlite)) == 1
+
+
+@pytest.fixture
+def begun_sqlite(sqlite, other):
+    return begun_in(other, sqlite, pages=2)
+
+
+# ── pause, and logs that were damaged ───────────────────────────────────────────────────────────
+
+
+def test_a_pause_does_not_wait_for_a_silent_folder(sqlite, logs, other, begun_sqlite, monkeypatch):
+    monkeypatch.setattr(controlling, "SETTLED_WITHIN_S", 60.0)
+    monkeypatch.setattr(controlling.time, "sleep", lambda _: pytest.fail("it waits"))
+    owner_of(logs)
+
+    assert control(sqlite, logs, "a", Verb.PAUSE).still_sending == []
 
 
 def test_a_finished_shard_of_another_folder_is_not_waited_for(sqlite, logs, other, monkeypatch):
@@ -145,18 +299,67 @@ def test_a_finished_shard_of_another_folder_is_not_waited_for(sqlite, logs, othe
     assert control(sqlite, logs, "a", Verb.PAUSE).still_sending == []
 
 
-def test_the_commands_say_whose_a_log_is_and_ask_before_its_folder_is_given_up(app, sqlite, logs, other, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    campaign = begun_in(other, sqlite)
-    change_shard(sqlite, campaign, lease_until_ms=1)
-    short = owner_of(other)[:8]
+def fail(engine):
+    with writing(engine) as connection:
+        connection.execute(tables.campaigns.update().values(state=State.FAILED, finished_at=None))
 
-    said = app("status", "a").out
-    refused = app("resume", "a", "--abandon", short)
-    untouched = shards_of(sqlite, campaign)[0].owner
-    done = app("resume", "a", "--abandon", short, "--yes")
 
-    assert f"python -m app resume a --abandon {short}" in " ".join(said.split())
-    assert (refused.code, untouched) == (1, owner_of(other))
-    assert (done.code, shards_of(sqlite, campaign)[0].owner) == (0, "")
-    assert "3 messages of task 0 are on record" in " ".join(done.out.split())
+def test_a_resume_from_another_folder_sends_nobody_a_second_message(sqlite, logs, other):
+    move_in(sqlite, CROWD)
+    campaign = run(sqlite, other, "a", SIZE)
+    send(sqlite, logs, trigger(sqlite, "b", SIZE))
+    fail(sqlite)
+
+    control(sqlite, logs, "a", Verb.RESUME)
+
+    assert shards_of(sqlite, campaign)[0].state is ShardState.FINISHED
+    assert send(sqlite, logs, campaign) is Outcome.TAKEN
+    assert logs_of(logs, "a").get("task_0.log", b"") == b""
+
+
+def test_a_damaged_log_is_left_to_the_folder_that_has_it(sqlite, logs, other, begun_sqlite):
+    log_path(other, "a", 0).write_bytes(b"".join(LINES[1:6]))
+    assert send(sqlite, other, begun_sqlite) is Outcome.FAILED
+    control(sqlite, logs, "a", Verb.RESUME)
+    fall_silent(sqlite, begun_sqlite)
+
+    assert send(sqlite, logs, begun_sqlite) is Outcome.TAKEN
+    with sqlite.connect() as connection:
+        waits = shards.elsewhere(connection, owner_of(logs))
+    assert send(sqlite, other, begun_sqlite) is Outcome.COMPLETE
+
+    assert waits == {(begun_sqlite.id, owner_of(other)): [0]}
+    assert log_of(other) == LINES
+
+
+def test_a_stretch_that_was_damaged_after_its_shard_went_on_elsewhere_is_mended_in_its_place(database, logs, other):
+    campaign = begun_in(other, database, pages=2)
+    send(database, logs, campaign, should_stop=after(1))
+    fall_silent(database, campaign)
+    log_path(other, "a", 0).write_bytes(LINES[0] + b"".join(LINES[2:6]))
+    fail(database)
+
+    control(database, other, "a", Verb.RESUME)
+
+    assert send(database, other, campaign) is Outcome.COMPLETE
+    assert log_of(other) == LINES[:6] + LINES[9:]
+    assert log_of(logs) == LINES[6:9]
+    shard = shards_of(database, campaign)[0]
+    assert (shard.tally.sent, shard.tally.male + shard.tally.female + shard.tally.neutral) == (10, 10)
+    assert as_stored(database, campaign).state is State.RUNNING
+
+
+# ── counts of parts ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_counts_of_parts_add_up_to_those_of_their_shard(database, logs, other, begun):
+    send(database, logs, begun)
+
+    parts, shard = parts_of(database, begun), shards_of(database, begun)[0]
+
+    for form in log_parts.FORMS:
+        assert sum(getattr(each.tally, form) for each in parts) == getattr(shard.tally, form)
+    assert [each.tally.sent for each in parts] == [6, 4]
+    with database.connect() as connection:
+        stored = connection.execute(sa.select(tables.log_parts.c.sent).order_by(tables.log_parts.c.number))
+        assert list(stored.scalars()) == [6, 0]
