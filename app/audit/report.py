@@ -60,6 +60,11 @@ class TaskReport(Agreement):
         return not self.elsewhere
 
     @property
+    def differences_here(self) -> list[Sentence]:
+        """Those but that it is not finished."""
+        return self.differences if self.is_finished else self.differences[1:]
+
+    @property
     def rate(self) -> float:
         """Messages a second."""
         return self.tally.sent / self.seconds if self.seconds else 0.0
@@ -91,8 +96,13 @@ class Report:
 
     @property
     def agrees(self) -> bool:
-        """Whether what lies here does."""
+        """Whether what was compared does, and is finished."""
         return all(task.agrees for task in self.tasks)
+
+    @property
+    def agrees_here(self) -> bool:
+        """Whether nothing that was compared differs."""
+        return not any(task.differences_here for task in self.tasks)
 
     @property
     def agrees_so_far(self) -> bool:
@@ -112,10 +122,11 @@ def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | Task
         for task in pool.map(_TaskCheck.run, checks):
             tasks.append(task)
             yield task
-    yield Report(now.campaign, tasks, _count_elsewhere(database, now))
+    yield Report(now.campaign, tasks, count_elsewhere(database, now))
 
 
-def _count_elsewhere(database: Engine, now: Snapshot) -> int:
+def count_elsewhere(database: Engine, now: Snapshot) -> int:
+    """See Report.late_elsewhere."""
     audience = now.campaign.audience
     if now.campaign.chosen:  # all of whom are in shards
         return 0

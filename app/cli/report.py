@@ -1,6 +1,7 @@
 """`python -m app report`."""
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,11 @@ import typer
 from sqlalchemy import Engine
 
 from app import config, console
+from app.audit import parts_document
 from app.audit.ledger_report import LedgerReport, ledger_report
-from app.audit.report import Report
+from app.audit.parts_document import PartsReport
+from app.audit.parts_document import merge as merged
+from app.audit.report import Report, count_elsewhere
 from app.audit.report import report as check_logs
 from app.audit.whereabouts import told
 from app.campaigns.snapshot import Snapshot, snapshot
@@ -20,21 +24,44 @@ from app.config import Config
 from app.console import out
 from app.domain.campaign import LOG, check_name
 from app.domain.price import Price
-from app.errors import BadRequest, ConfigError
+from app.errors import BadRequest, ConfigError, FileUnusable, NoLogs
+from app.gateways.log_file.folder import host_name, make_folder
 from app.gateways.networks import outgoing
 from app.store.customers import collect_rarely
 
 _CENTRE_LOG = typer.Option("--smsc-log", help="The log of examples/smsc.py, to be compared with the ledger.")
 
 
-def report(name: Name, as_json: Json = False, smsc_log: Annotated[Path | None, _CENTRE_LOG] = None) -> None:
+def report(
+    name: Name,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="With --merge: what --parts --json wrote, of each host.")
+    ] = None,
+    as_json: Json = False,
+    smsc_log: Annotated[Path | None, _CENTRE_LOG] = None,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Only what lies on this host; with --json for --merge.")
+    ] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Make the whole of what --parts --json wrote on each host.")
+    ] = False,
+) -> None:
     """Check what was sent against the database: the logs message by message, or the ledger customer by customer. Exit
-    status 1 when anything differs."""
+    status 1 when anything differs, or lies on another host."""
+    first = _document(name) if merge else None  # without a name before them
+    if (parts and merge) or bool(files or first) is not merge:
+        raise typer.BadParameter("--merge goes with files of --parts --json, and these with nothing else")
+    documents = [*([first] if first else []), *map(parts_document.read, files or [])]
+    name = first.campaign if first else name
     settings = config.load()
     database = opened(settings)
     collect_rarely()
     now = snapshot(database, check_name(name))
     campaign = now.campaign
+    if parts or merge:
+        if campaign.gateway != LOG:
+            raise NoLogs(campaign.name, campaign.gateway)
+        campaign.check_whole()
     if campaign.pruned_at:
         _report_counts(now, as_json=as_json)
         return
@@ -42,8 +69,11 @@ def report(name: Name, as_json: Json = False, smsc_log: Annotated[Path | None, _
         agrees = _report_ledger(database, campaign.name, smsc_log, _price(settings, campaign.gateway), as_json=as_json)
     elif smsc_log:
         raise BadRequest("report.no_ledger", campaign=campaign.name)
+    elif merge:
+        agrees = _show(merged(now, documents, count_elsewhere(database, now)), as_json=as_json)
     else:
-        agrees = _report_logs(database, settings, campaign.name, as_json=as_json)
+        whole = _compared(database, settings, campaign.name)
+        agrees = _show_parts(settings, whole, as_json=as_json) if parts else _show(whole, as_json=as_json)
     raise typer.Exit(0 if agrees else 1)
 
 
@@ -57,25 +87,51 @@ def _report_counts(now: Snapshot, *, as_json: bool) -> None:
             out.print(sentence)
 
 
-def _report_logs(database: Engine, settings: Config, name: str, *, as_json: bool) -> bool:
+def _document(name: str) -> PartsReport | None:
+    with suppress(FileUnusable):
+        return parts_document.read(Path(name))
+    return None
+
+
+def _compared(database: Engine, settings: Config, name: str) -> Report:
     with console.err.status(say("report.reading")) as status_line:
         for step in check_logs(database, settings.sms_log_dir, name):
             if isinstance(step, Report):
                 whole = step
             else:
                 status_line.update(say("report.read", task=step.task))
+    return whole
+
+
+def _show_parts(settings: Config, found: Report, *, as_json: bool) -> bool:
+    """What lies here, whatever lies elsewhere."""
+    if as_json:
+        folder = make_folder(settings.sms_log_dir)
+        made = parts_document.document(found, folder, host_name(), datetime.now(UTC), word)
+        console.print_json(made.model_dump(mode="json"))
+    else:
+        out.print(report_view.parts_table(found))
+        _say_differences(found)
+    return found.agrees_here
+
+
+def _show(whole: Report, *, as_json: bool) -> bool:
     if as_json:
         console.print_json(report_view.report_facts(whole))
     else:
         out.print(report_view.report_table(whole))
-        for task in whole.tasks:
-            for difference in task.differences:
-                out.print(say("of_task", task=task.task, what=difference))
+        _say_differences(whole)
         for sentence in report_view.late_lines(whole):
             out.print(sentence)
         for each in told(whole.elsewhere):
             out.print(word(each))
     return whole.agrees and whole.is_whole
+
+
+def _say_differences(found: Report) -> None:
+    for task in found.tasks:
+        for difference in task.differences:
+            out.print(say("of_task", task=task.task, what=difference))
 
 
 def _price(settings: Config, gateway: str) -> Price | None:

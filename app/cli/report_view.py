@@ -25,6 +25,22 @@ def report_table(report: Report) -> Table:
     return table(rows, expendable, has_total=True)
 
 
+def parts_table(report: Report) -> Table:
+    """What lies here, a row for each stretch of ids."""
+    rows = [
+        {
+            "task": str(task.task),
+            "ids": f"{part.first_id:,}…{part.last_id:,}",
+            "lines": f"{part.tally.sent:,}",
+            "bytes": f"{part.from_byte:,}…{part.to_byte:,}",
+            "agrees": say("no" if task.differences_here else "yes"),
+        }
+        for task in report.tasks
+        for part in task.parts
+    ]
+    return table(rows, ("bytes",))
+
+
 def late_lines(report: Report) -> list[str]:
     """Sentences about those who came too late."""
     lines = [
@@ -121,7 +137,7 @@ def report_facts(report: Report) -> dict[str, Any]:
         "campaign": report.campaign.name,
         "state": report.campaign.state,
         "agrees": report.agrees and report.is_whole,
-        "agrees_here": report.agrees,
+        "agrees_here": report.agrees_here,
         "total": totals(report),
         "tasks": [_task_facts(each) for each in report.tasks],
     }

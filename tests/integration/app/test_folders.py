@@ -38,9 +38,10 @@ def begun(database, other):
     return begun_in(other, database, pages=2)
 
 
-def begun_in(folder, engine, pages=1, *, is_silent=True):
+def begun_in(folder, engine, pages=1, *, is_silent=True, move=True):
     """A campaign of which so many pages, of three messages each, stand in that folder."""
-    move_in(engine, CROWD)
+    if move:
+        move_in(engine, CROWD)
     campaign = trigger(engine, "a", SIZE)
     send(engine, folder, campaign, should_stop=after(pages))
     if is_silent:
