@@ -118,10 +118,10 @@ WAYS: dict[Callable[[Product, random.Random], None], int] = {
 # ── the test ────────────────────────────────────────────────────────────────────────────────────
 
 
-def neighbours() -> tuple[list[Row], list[Row]]:
+def neighbours(customers: int) -> tuple[list[Row], list[Row]]:
     """Who is to be greeted; and, all over the ids, who is not: without a number, without a name, or a duplicate."""
     greeted, rejected = [], []
-    for row in crowd(CUSTOMERS):
+    for row in crowd(customers):
         number, name, gender, mobile = row
         match number % 100:
             case 7:
@@ -142,7 +142,7 @@ def test_a_campaign_under_kills_ends_byte_for_byte_like_an_undisturbed_one(produ
     seed = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
     print(f"CHAOS_SEED={seed}, {CUSTOMERS} customers, {KILLS} kills")
     chance = random.Random(seed)
-    greeted, rejected = neighbours()
+    greeted, rejected = neighbours(CUSTOMERS)
     move_in(product.database, greeted + rejected)
     product.start()
     product.ask("calm")
