@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from app.domain.campaign import LOG, State, Verb
-from app.gateways.log_file.folder import log_path
+from app.gateways.log_file.folder import host_name, log_path
 from app.sentence import Sentence
 from app.store import campaigns, log_parts, shards
 from app.store.campaigns import Campaign
@@ -34,8 +34,17 @@ def _close(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> S
     if not damage:
         finished = write(database, lambda connection: campaigns.finish_if_complete(connection, campaign.id))
         return State.FINISHED if finished else None
-    failed = write(database, lambda connection: campaigns.change(connection, campaign.id, Verb.FAIL, damage))
-    return State.FAILED if failed else None
+    return State.FAILED if fail(database, campaign, damage) else None
+
+
+def fail(database: Engine, campaign: Campaign, why: Sentence) -> bool:
+    """The campaign fails; whether it did so now. Where its logs lie in several folders, it says on which host."""
+
+    def change(connection: Connection) -> bool:
+        facts = {"host": host_name()} if log_parts.is_spread(connection, campaign.id) else {}
+        return campaigns.change(connection, campaign.id, Verb.FAIL, Sentence(why.code, **why.facts, **facts))
+
+    return write(database, change)
 
 
 def _find_damage(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> Sentence | None:

@@ -6,11 +6,10 @@ from rich.table import Table
 
 from app.audit.report import Report, TaskReport
 from app.catalogue import say, word
-from app.cli.views import ends, forms, table, tally_facts
+from app.cli.views import ends, forms, part_facts, table, tally_facts
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.tally import Tally
 from app.sentence import Some
-from app.store.log_parts import Part
 
 
 def report_table(report: Report) -> Table:
@@ -117,17 +116,7 @@ def _task_facts(task: TaskReport) -> dict[str, Any]:
         "seconds": task.seconds,
         "rate": round(task.rate, 1),
         "differences": [word(each) for each in task.differences],
-        "elsewhere": [_part_facts(each) for each in task.elsewhere],
-    }
-
-
-def _part_facts(part: Part) -> dict[str, Any]:
-    return {
-        "host": part.host,
-        "folder": part.folder,
-        "first_id": part.first_id,
-        "last_id": part.last_id,
-        "lines": part.tally.sent,
+        "elsewhere": [part_facts(each) for each in task.elsewhere],
     }
 
 

@@ -19,6 +19,7 @@ from app.domain.tally import Tally
 from app.gateways.log_file.folder import SHOWN
 from app.sentence import Every, Sentence, Some
 from app.store.campaigns import Campaign
+from app.store.log_parts import Part
 from app.wording import duration
 
 
@@ -199,9 +200,30 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
                 "log_bytes": each.log_bytes,
                 "late": each.late,
                 "folder": each.owner,
+                **_parts(snapshot, each.number),
             }
             for each in snapshot.shards
         ],
+    }
+
+
+def _parts(snapshot: Snapshot, number: int) -> dict[str, Any]:
+    """Where they are known: of one campaign that goes to logs."""
+    if number not in snapshot.parts:
+        return {}
+    return {"parts": [part_facts(each) for each in snapshot.parts[number] if not each.is_empty]}
+
+
+def part_facts(part: Part) -> dict[str, Any]:
+    """Where a stretch of a task's ids lies, for `--json`."""
+    return {
+        "host": part.host,
+        "folder": part.folder,
+        "first_id": part.first_id,
+        "last_id": part.last_id,
+        "from_byte": part.from_byte,
+        "to_byte": part.to_byte,
+        "lines": part.tally.sent,
     }
 
 

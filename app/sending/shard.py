@@ -7,7 +7,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.domain.campaign import LOG, Verb
+from app.campaigns.finish import fail
+from app.domain.campaign import LOG
 from app.domain.orders import Outcome, Rejected, ShardOrder, ShardReport
 from app.errors import ConfigError, GatewayAway, GatewayFault, LogDamaged, LogUnusable, ShardTaken
 from app.gateways.base import Network
@@ -78,8 +79,7 @@ def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Str
         # Halted in the middle, or nobody lived to see the halt: what the record does not know goes.
         return Outcome.HALTED if strategy.let_go() else Outcome.TAKEN
     except (LogDamaged, GatewayFault) as error:
-        why = error.sentence
-        write(database, lambda connection: campaigns.change(connection, campaign.id, Verb.FAIL, why))
+        fail(database, campaign, error.sentence)
         strategy.let_go()
         return Outcome.FAILED
 

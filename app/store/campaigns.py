@@ -103,6 +103,8 @@ def _reason(name: str, text: str) -> Sentence | None:
     # A campaign that failed in an earlier version has its reason in words.
     if why and why.kind == "gateway_fault":
         return Sentence("failed.gateway", why=why, campaign=name)
+    if why and (host := why.facts.get("host")):
+        return Sentence("failed.on_host", why=why, campaign=name, host=host)
     return Sentence("failed", why=why, campaign=name) if why else Sentence("plain", text=text)
 
 

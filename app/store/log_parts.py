@@ -260,6 +260,12 @@ def note_cut(
     connection.execute(log_parts.update().where(its).values(to_cut=False))
 
 
+def is_spread(connection: Connection, campaign_id: int) -> bool:
+    """Whether a campaign's logs lie in more than one folder."""
+    query = sa.select(log_parts.c.folder).where(log_parts.c.campaign_id == campaign_id).distinct().limit(2)
+    return len(connection.execute(query).all()) > 1
+
+
 def in_folders(connection: Connection) -> dict[int, dict[str, list[int]]]:
     """Of all campaigns: by id and folder, the shards that have something there, or may have."""
     query = sa.select(log_parts.c.campaign_id, log_parts.c.folder, log_parts.c.shard).distinct()

@@ -12,13 +12,14 @@ from app.campaigns.release import cut_back_all
 from app.domain.campaign import ShardState, State, Verb
 from app.domain.orders import Outcome
 from app.errors import FolderAlive
-from app.gateways.log_file.folder import log_path, owner_of
+from app.gateways.log_file.folder import host_name, log_path, owner_of
 from app.gateways.log_file.journal import LogFile
 from app.store import log_parts, shards, tables
 from app.store.clock import LEASE_S
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
 from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in
+from tests.words import words
 
 CROWD = crowd(10)
 SIZE = 100
@@ -331,6 +332,17 @@ def test_a_damaged_log_is_left_to_the_folder_that_has_it(sqlite, logs, other, be
 
     assert waits == {(begun_sqlite.id, owner_of(other)): [0]}
     assert log_of(other) == LINES
+
+
+def test_a_campaign_in_several_folders_says_on_which_host_a_log_is_damaged(sqlite, logs, other, begun_sqlite):
+    send(sqlite, logs, begun_sqlite, should_stop=after(1))
+    log_path(logs, "a", 0).write_bytes(b"")
+
+    assert send(sqlite, logs, begun_sqlite) is Outcome.FAILED
+
+    said = words(as_stored(sqlite, begun_sqlite).reason)
+    assert said.startswith(f"on host {host_name()}: {log_path(logs, 'a', 0)} has 0 bytes where")
+    assert said.endswith("run there: python -m app resume a")
 
 
 def test_a_stretch_that_was_damaged_after_its_shard_went_on_elsewhere_is_mended_in_its_place(database, logs, other):

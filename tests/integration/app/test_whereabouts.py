@@ -111,8 +111,23 @@ def test_the_command_says_on_which_host_the_rest_is_and_has_status_one(app, spli
     facts = json.loads(as_json.out)
     assert (facts["agrees"], facts["agrees_here"]) == (False, True)
     assert facts["tasks"][0]["elsewhere"] == [
-        {"host": HOST, "folder": owner_of(other), "first_id": 1, "last_id": 6, "lines": 6}
+        {
+            "host": HOST,
+            "folder": owner_of(other),
+            "first_id": 1,
+            "last_id": 6,
+            "from_byte": 0,
+            "to_byte": sum(map(len, LINES[:6])),
+            "lines": 6,
+        }
     ]
+
+
+def test_status_as_json_says_where_each_stretch_is(app, split, other, logs):
+    (task,) = json.loads(app("status", "a", "--json").out)["tasks"]
+
+    where = [(each["folder"], each["first_id"], each["last_id"]) for each in task["parts"]]
+    assert where == [(owner_of(other), 1, 6), (owner_of(logs), 7, 10)]
 
 
 def test_logs_prints_what_lies_here_and_says_where_the_rest_is(app, split):
