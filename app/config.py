@@ -72,7 +72,7 @@ class Config(BaseSettings):
     sms_broker_url: SecretStr = SecretStr("")
     """RabbitMQ's address for `celery`: `amqp://user:password@host:5672/vhost`."""
     sms_host_id: str = Field(default="", max_length=64)
-    """This host's name in `python -m app hosts`. Default: the one that the machine has."""
+    """This host's name in `python -m app hosts`, and where logs lie. Default: the one that the machine has."""
     sms_lease_s: int = Field(default=10, ge=3, le=600)
     """Seconds without a sign of life, by the database's clock, after which what somebody had in hand goes to another.
     The same for all who share the database."""

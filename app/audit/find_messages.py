@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from app.audit.ledger_rows import Row, of_message
-from app.audit.whereabouts import elsewhere, end_here, read_here
+from app.audit.whereabouts import elsewhere, end_here, place_of, read_here
 from app.campaigns.snapshot import Snapshot
 from app.domain.audience import CUSTOMERS
 from app.domain.campaign import LOG
 from app.domain.delivery import Delivery
 from app.domain.reject import Reason
-from app.gateways.log_file.folder import log_path, owner_of
+from app.gateways.log_file.folder import log_path
 from app.gateways.log_file.reader import LogReader
 from app.store import campaigns, customers, intents, log_parts, messages, rejects, shards
 from app.store.campaigns import Campaign
@@ -103,11 +103,11 @@ def pruned(database: Engine) -> list[str]:
 def in_logs(database: Engine, log_dir: Path, mobile: str) -> Iterator[Found]:
     """Campaigns in whose logs, as far as they are on record, lines show this number; every byte is read. Raises
     LogUnusable."""
-    wanted, ours = mobile.encode(), owner_of(log_dir)
+    wanted, place = mobile.encode(), place_of(database, log_dir)
     for now in _with_logs(database):
         campaign, lines = now.campaign, 0
         for shard in now.shards:
-            end = end_here(read_here(log_dir, ours, campaign.name, shard, now.parts[shard.number]))
+            end = end_here(read_here(place, campaign.name, shard, now.parts[shard.number]))
             for position, line in LogReader(log_path(log_dir, campaign.name, shard.number)).lines(0):
                 if position >= end:
                     break
@@ -118,8 +118,8 @@ def in_logs(database: Engine, log_dir: Path, mobile: str) -> Iterator[Found]:
 
 def not_read(database: Engine, log_dir: Path) -> list[str]:
     """Campaigns some of whose messages lie in other folders, newest first."""
-    ours = owner_of(log_dir)
-    return [now.campaign.name for now in _with_logs(database) if elsewhere(log_dir, ours, now)]
+    place = place_of(database, log_dir)
+    return [now.campaign.name for now in _with_logs(database) if elsewhere(place, now)]
 
 
 def _with_logs(database: Engine) -> Iterator[Snapshot]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.audit.whereabouts import elsewhere, end_here, read_here, told
+from app.audit.whereabouts import elsewhere, end_here, place_of, read_here, told
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.domain.campaign import LOG
 from app.errors import LogDamaged, LogUnusable, NoLogs, UnknownTask
-from app.gateways.log_file.folder import log_path, owner_of
+from app.gateways.log_file.folder import log_path
 from app.sentence import Sentence
 
 CHUNK_BYTES = 1 << 20
@@ -29,8 +29,7 @@ class Messages:
 
     def __init__(self, database: Engine, log_dir: Path, name: str, task: int | None = None) -> None:
         self._database = database
-        self._log_dir = log_dir
-        self._ours = owner_of(log_dir)
+        self._place = place_of(database, log_dir)
         self._name = name
         self._now = snapshot(database, name)
         self._task = task
@@ -47,8 +46,8 @@ class Messages:
 
     def elsewhere(self) -> list[Sentence]:
         """Where the rest lies."""
-        rest = elsewhere(self._log_dir, self._ours, self._now)
-        return told(each for each in rest if each.shard in self._logs)
+        rest = elsewhere(self._place, self._now)
+        return told((each for each in rest if each.shard in self._logs), self._place.host)
 
     def read(self) -> Iterator[bytes]:
         """What is on record now, some lines at a time: task after task, each in the order it was sent. Raises
@@ -83,7 +82,7 @@ class Messages:
         for shard in now.shards:
             if log := self._logs.get(shard.number):
                 parts = now.parts[shard.number]
-                here = read_here(self._log_dir, self._ours, now.campaign.name, shard, parts)
+                here = read_here(self._place, now.campaign.name, shard, parts)
                 yield from log.read_to(end_here(here))
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from app.audit.agreement import Agreement
 from app.audit.reject_check import RejectCheck
-from app.audit.whereabouts import end_here, read_elsewhere, read_here
+from app.audit.whereabouts import Place, end_here, place_of, read_elsewhere, read_here
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.dedupe.shared_numbers import as_recorded
 from app.domain.campaign import ShardState
@@ -20,7 +20,7 @@ from app.domain.page import Page, by_form, prepare
 from app.domain.people import People
 from app.domain.sharding import gaps, is_within
 from app.domain.tally import Tally
-from app.gateways.log_file.folder import log_path, owner_of
+from app.gateways.log_file.folder import log_path
 from app.sentence import Sentence, Some
 from app.store import customers, late, rejects
 from app.store.campaigns import Campaign
@@ -114,8 +114,8 @@ def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | Task
     """Each task's report as it is done, then the whole, of what lies in this folder. Raises UnknownCampaign and
     LogUnusable."""
     now = snapshot(database, name)
-    ours = owner_of(log_dir)
-    checks = [_TaskCheck(database, now.campaign, shard, now.parts[shard.number], log_dir, ours) for shard in now.shards]
+    place = place_of(database, log_dir)
+    checks = [_TaskCheck(database, now.campaign, shard, now.parts[shard.number], place) for shard in now.shards]
     tasks = []
     # While one task waits for the database another is compared.
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -149,19 +149,17 @@ class _Without(NamedTuple):
 class _TaskCheck:
     """Compares one log with what the database says it must hold, page by page; only what differs is looked at twice."""
 
-    def __init__(
-        self, database: Engine, campaign: Campaign, shard: Shard, parts: Sequence[Part], log_dir: Path, ours: str
-    ) -> None:
+    def __init__(self, database: Engine, campaign: Campaign, shard: Shard, parts: Sequence[Part], place: Place) -> None:
         self._database = database
         self._campaign = campaign
         self._shard = shard
-        self._here = read_here(log_dir, ours, campaign.name, shard, parts)
+        self._here = read_here(place, campaign.name, shard, parts)
         self._elsewhere = read_elsewhere(self._here, parts)
         self._recorded = sum((each.tally.sent for each in self._here), 0)
         # Its last part is here, or what is in others may be about to be cut off.
         is_over = shard.state is ShardState.FINISHED or not any(each.is_open for each in self._here)
         self._is_still = is_over and not any(each.to_cut for each in self._here)
-        self._path = log_path(log_dir, campaign.name, shard.number)
+        self._path = log_path(place.log_dir, campaign.name, shard.number)
         self._template = compile_template(campaign.template, None)
         self._found = Tally()
         self._first_mobile = self._last_mobile = ""
@@ -170,7 +168,7 @@ class _TaskCheck:
         with database.connect() as connection:
             self._late = late.of_shard(connection, campaign.id, shard.number) if shard.late else None
             self._duplicates = Duplicates(connection, campaign.id, shard.after_id, shard.to_id)
-        self._rejects = RejectCheck(database, campaign, shard, self._here, log_dir, is_still=self._is_still)
+        self._rejects = RejectCheck(database, campaign, shard, self._here, place.log_dir, is_still=self._is_still)
 
     def run(self) -> TaskReport:
         shard = self._shard

@@ -2,25 +2,43 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Engine
 
 from app.campaigns.snapshot import Snapshot
 from app.domain.campaign import LOG
-from app.gateways.log_file.folder import SHOWN, host_name, log_path
+from app.gateways.log_file.folder import SHOWN, log_path, owner_of
 from app.sentence import Sentence
+from app.store.database import host_of
 from app.store.log_parts import Part, end_of, lying_elsewhere, lying_in, whole
 from app.store.shards import Shard
 
 
-def read_here(log_dir: Path, ours: str, campaign: str, shard: Shard, parts: Sequence[Part]) -> list[Part]:
+class Place(NamedTuple):
+    """Where logs are read."""
+
+    log_dir: Path
+    folder: str
+    """Its name, '' where no log was ever made."""
+    host: str
+
+
+def place_of(database: Engine, log_dir: Path) -> Place:
+    """Ours. Raises LogUnusable."""
+    return Place(log_dir, owner_of(log_dir), host_of(database))
+
+
+def read_here(place: Place, campaign: str, shard: Shard, parts: Sequence[Part]) -> list[Part]:
     """The parts of a shard in this folder. A log that lies in another folder as a whole and is here as well was copied,
     and counts as being here. So does one that nobody has begun, and one of this host where there is no folder now."""
-    here = lying_in(parts, ours)
-    rest = lying_elsewhere(parts, ours)
+    here = lying_in(parts, place.folder)
+    rest = lying_elsewhere(parts, place.folder)
     if here or not (rest or parts):
-        return here or [whole(shard, ours)]
-    is_gone = not ours and all(each.host in {"", host_name()} for each in rest)
+        return here or [whole(shard, place.folder)]
+    is_gone = not place.folder and all(each.host in {"", place.host} for each in rest)
     is_in_one = len({each.folder for each in rest}) == 1
-    return rest if is_in_one and (is_gone or _has_something(log_path(log_dir, campaign, shard.number))) else []
+    return rest if is_in_one and (is_gone or _has_something(log_path(place.log_dir, campaign, shard.number))) else []
 
 
 def _has_something(path: Path) -> bool:
@@ -41,24 +59,24 @@ def end_here(here: Sequence[Part]) -> int:
     return end_of(here, here[0].folder) if here else 0
 
 
-def elsewhere(log_dir: Path, ours: str, now: Snapshot) -> list[Part]:
+def elsewhere(place: Place, now: Snapshot) -> list[Part]:
     """Every part of a campaign that cannot be read here."""
     found: list[Part] = []
     for shard in now.shards if now.campaign.gateway == LOG else []:
         parts = now.parts[shard.number]
-        found += read_elsewhere(read_here(log_dir, ours, now.campaign.name, shard, parts), parts)
+        found += read_elsewhere(read_here(place, now.campaign.name, shard, parts), parts)
     return found
 
 
-def told(parts: Iterable[Part]) -> list[Sentence]:
-    """A sentence for each folder that these lie in."""
+def told(parts: Iterable[Part], ours: str) -> list[Sentence]:
+    """A sentence for each folder that these lie in; `ours` is the host where it is said."""
     folders: dict[str, list[Part]] = {}
     for each in parts:
         folders.setdefault(each.folder, []).append(each)
-    return [_told(folder, some) for folder, some in folders.items()]
+    return [_told(folder, some, ours) for folder, some in folders.items()]
 
 
-def _told(folder: str, some: Sequence[Part]) -> Sentence:
+def _told(folder: str, some: Sequence[Part], ours: str) -> Sentence:
     facts = {
         "count": sum(each.tally.sent for each in some),
         "tasks": ", ".join(str(number) for number in sorted({each.shard for each in some})),
@@ -67,6 +85,6 @@ def _told(folder: str, some: Sequence[Part]) -> Sentence:
     host = next((each.host for each in reversed(some) if each.host), "")
     if not host:
         return Sentence("lies_elsewhere.unnoted", **facts)
-    if host == host_name():
+    if host == ours:
         return Sentence("lies_elsewhere.same_host", **facts)
     return Sentence("lies_elsewhere", host=host, **facts)

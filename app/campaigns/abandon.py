@@ -14,7 +14,7 @@ from app.campaigns.suspicion import suspect
 from app.domain.actor import Actor, Deed
 from app.domain.campaign import LOG, ShardState, State, Verb, check_name
 from app.errors import FolderAlive, UnknownCampaign, UnknownFolder, WrongState
-from app.gateways.log_file.folder import SHOWN, host_name, make_folder, owner_of
+from app.gateways.log_file.folder import SHOWN, make_folder, owner_of
 from app.store import campaigns, log_parts, shards, trail
 from app.store.campaigns import Campaign
 from app.store.faults import write
@@ -53,7 +53,7 @@ def abandon(database: Engine, log_dir: Path, name: str, folder: str, by: Actor |
         for number in loss.shards:
             shard = shards.get(connection, campaign.id, number)
             parts = log_parts.of_shard(connection, shard)
-            log_parts.abandon(connection, shard, parts, loss.owner, ours, host_name())
+            log_parts.abandon(connection, shard, parts, loss.owner, ours)
         campaigns.change(connection, campaign.id, Verb.RESUME)  # one that runs goes on running
         before = {"state": campaign.state, "folder": loss.owner[:SHOWN], "tasks": loss.shards, "sent": loss.sent}
         after = {"state": State.RUNNING}

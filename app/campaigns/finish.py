@@ -5,10 +5,11 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from app.domain.campaign import LOG, State, Verb
-from app.gateways.log_file.folder import host_name, log_path
+from app.gateways.log_file.folder import log_path
 from app.sentence import Sentence
 from app.store import campaigns, log_parts, shards
 from app.store.campaigns import Campaign
+from app.store.database import host_of
 from app.store.faults import write
 
 
@@ -41,7 +42,7 @@ def fail(database: Engine, campaign: Campaign, why: Sentence) -> bool:
     """The campaign fails; whether it did so now. Where its logs lie in several folders, it says on which host."""
 
     def change(connection: Connection) -> bool:
-        facts = {"host": host_name()} if log_parts.is_spread(connection, campaign.id) else {}
+        facts = {"host": host_of(connection)} if log_parts.is_spread(connection, campaign.id) else {}
         return campaigns.change(connection, campaign.id, Verb.FAIL, Sentence(why.code, **why.facts, **facts))
 
     return write(database, change)

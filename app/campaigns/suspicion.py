@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from app.domain.campaign import ShardState
-from app.gateways.log_file.folder import host_name, log_path, make_folder, translated
+from app.gateways.log_file.folder import log_path, make_folder, translated
 from app.store import log_parts, shards
 from app.store.campaigns import Campaign
 from app.store.log_parts import Parts
@@ -21,7 +21,7 @@ def suspect(connection: Connection, log_dir: Path, campaign: Campaign) -> None:
     every = shards.of_campaign(connection, campaign.id)
     for shard in compared_here(log_dir, folder, campaign, every, log_parts.of_shards(connection, every)):
         if shard.owner not in {"", folder}:
-            log_parts.hand_over(connection, shard, folder, host_name())
+            log_parts.hand_over(connection, shard, folder)
 
 
 def compared_here(log_dir: Path, folder: str, campaign: Campaign, every: Iterable[Shard], parts: Parts) -> list[Shard]:

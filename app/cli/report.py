@@ -25,7 +25,7 @@ from app.console import out
 from app.domain.campaign import LOG, check_name
 from app.domain.price import Price
 from app.errors import BadRequest, ConfigError, FileUnusable, NoLogs
-from app.gateways.log_file.folder import host_name, make_folder
+from app.gateways.log_file.folder import make_folder
 from app.gateways.networks import outgoing
 from app.store.customers import collect_rarely
 
@@ -70,10 +70,10 @@ def report(
     elif smsc_log:
         raise BadRequest("report.no_ledger", campaign=campaign.name)
     elif merge:
-        agrees = _show(merged(now, documents, count_elsewhere(database, now)), as_json=as_json)
+        agrees = _show(settings, merged(now, documents, count_elsewhere(database, now)), as_json=as_json)
     else:
         whole = _compared(database, settings, campaign.name)
-        agrees = _show_parts(settings, whole, as_json=as_json) if parts else _show(whole, as_json=as_json)
+        agrees = _show_parts(settings, whole, as_json=as_json) if parts else _show(settings, whole, as_json=as_json)
     raise typer.Exit(0 if agrees else 1)
 
 
@@ -107,7 +107,7 @@ def _show_parts(settings: Config, found: Report, *, as_json: bool) -> bool:
     """What lies here, whatever lies elsewhere."""
     if as_json:
         folder = make_folder(settings.sms_log_dir)
-        made = parts_document.document(found, folder, host_name(), datetime.now(UTC), word)
+        made = parts_document.document(found, folder, settings.host_id, datetime.now(UTC), word)
         console.print_json(made.model_dump(mode="json"))
     else:
         out.print(report_view.parts_table(found))
@@ -115,7 +115,7 @@ def _show_parts(settings: Config, found: Report, *, as_json: bool) -> bool:
     return found.agrees_here
 
 
-def _show(whole: Report, *, as_json: bool) -> bool:
+def _show(settings: Config, whole: Report, *, as_json: bool) -> bool:
     if as_json:
         console.print_json(report_view.report_facts(whole))
     else:
@@ -123,7 +123,7 @@ def _show(whole: Report, *, as_json: bool) -> bool:
         _say_differences(whole)
         for sentence in report_view.late_lines(whole):
             out.print(sentence)
-        for each in told(whole.elsewhere):
+        for each in told(whole.elsewhere, settings.host_id):
             out.print(word(each))
     return whole.agrees and whole.is_whole
 

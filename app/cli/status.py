@@ -33,7 +33,7 @@ def status(
             owner = owner_of(settings.sms_log_dir)
             learning, pruned = views.learning(one.campaign, one.tally), views.pruned(one.campaign)
             others = [part for parts in one.parts.values() for part in lying_elsewhere(parts, owner)]
-            lies = [word(each) for each in told(others)]
+            lies = [word(each) for each in told(others, settings.host_id)]
             for sentence in views.chosen(one.campaign) + learning + pruned + lies + views.elsewhere(one, owner):
                 out.print(sentence)
         return

@@ -13,7 +13,6 @@ from app.domain.greeting import compile_template
 from app.domain.orders import Outcome, ShardOrder
 from app.domain.page import Page, prepare
 from app.errors import Overtaken
-from app.gateways.log_file.folder import host_name
 from app.gateways.log_file.journal import LogFile
 from app.gateways.log_file.rejects import RejectLog
 from app.sending.strategy import Slice
@@ -48,10 +47,10 @@ class Journal:
 
     def claim(self) -> Shard:
         """See Strategy."""
-        order, owner, host = self._order, self._gateway.owner, host_name()
+        order, owner = self._order, self._gateway.owner
 
         def claim(connection: Connection) -> Claimed:
-            claimed = log_parts.claim(connection, order.campaign_id, order.number, owner, host)
+            claimed = log_parts.claim(connection, order.campaign_id, order.number, owner)
             if claimed.is_taken_over:
                 self._gateway.refuse_strange()
             return claimed

@@ -1,6 +1,7 @@
 """Opens the database, the same way for every program of ours."""
 
 import os
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ def open_configured(settings: Config, *, local_infile: bool = False, patience: P
         tls_ca=settings.database_tls_ca,
         time_zone=settings.sms_time_zone,
         lease_s=settings.sms_lease_s,
+        host=settings.host_id,
         local_infile=local_infile,
         patience=patience,
     )
@@ -64,14 +66,16 @@ def open_database(
     tls_ca: Path | None = None,
     time_zone: str = "UTC",
     lease_s: float = LEASE_S,
+    host: str = "",
     local_infile: bool = False,
     patience: Patience | None = None,
 ) -> Engine:
     """An engine for `url`; connects at first use. A process that is forked from ours gets none of its connections.
 
-    `time_zone` is the one in which customers.py shows moments; see `zone_of`. `lease_s`: see clock.py. `local_infile`
-    lets the server ask for a file of ours, which LOAD DATA LOCAL needs. This and `tls` are for MySQL. `patience` is how
-    long a server may say nothing, an hour by default; for SQLite it is SQLITE_WAIT_S.
+    `time_zone` is the one in which customers.py shows moments; see `zone_of`. `lease_s`: see clock.py. `host` is
+    what ours is called, see `host_of`. `local_infile` lets the server ask for a file of ours, which LOAD DATA LOCAL
+    needs. This and `tls` are for MySQL. `patience` is how long a server may say nothing, an hour by default; for SQLite
+    it is SQLITE_WAIT_S.
     """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
@@ -80,9 +84,15 @@ def open_database(
         database = _open_mysql(
             address, tls, tls_ca, local_infile=local_infile, patience=patience or Patience(LONG_S, LONG_S)
         )
-    database.update_execution_options(time_zone=ZoneInfo(time_zone), lease_s=lease_s)
+    ours = host or socket.gethostname()[:64]
+    database.update_execution_options(time_zone=ZoneInfo(time_zone), lease_s=lease_s, host=ours)
     _opened.add(database)
     return database
+
+
+def host_of(database: Connection | Engine) -> str:
+    """What people call the host that we are on."""
+    return str(database.get_execution_options()["host"])
 
 
 def zone_of(connection: Connection) -> ZoneInfo:

@@ -15,6 +15,7 @@ from app.domain.campaign import ShardState
 from app.domain.tally import Tally
 from app.errors import ShardTaken
 from app.store import shards
+from app.store.database import host_of
 from app.store.shards import Shard
 from app.store.tables import log_parts
 from app.store.tables import shards as shards_table
@@ -144,33 +145,33 @@ def _in_order(shard: Shard, rows: Sequence[Row[Any]]) -> list[Part]:
     return [*closed, replace(opened, last_id=shard.last_id, to_byte=shard.log_bytes, tally=Tally(**left))]
 
 
-def claim(connection: Connection, campaign_id: int, number: int, folder: str, host: str) -> Claimed:
+def claim(connection: Connection, campaign_id: int, number: int, folder: str) -> Claimed:
     """Make the shard the folder's, see shards.claim. Where it was another one's, it goes on in a part of its own, from
     the record on. Call it first in its transaction. Raises ShardTaken."""
     before = shards.lock(connection, campaign_id, number)
     if before is None:
         raise ShardTaken("shard_taken", shard=number, campaign_id=campaign_id)
     shard = shards.claim(connection, campaign_id, number, folder)
-    parts = of_shard(connection, before)
+    parts, host = of_shard(connection, before), host_of(connection)
     if parts and parts[-1].is_open and parts[-1].folder == folder:
         if parts[-1].host != host:
             _store(connection, campaign_id, replace(parts[-1], host=host))
         return Claimed(shard, lying_in(parts, folder), is_taken_over=False)
     is_new = bool(parts) and not any(each.folder == folder for each in parts)
-    shard = _begin(connection, shard, parts, folder, host)
+    shard = _begin(connection, shard, parts, folder)
     parts = of_shard(connection, shard)
     return Claimed(shard, lying_in(parts, folder), is_taken_over=is_new)
 
 
-def hand_over(connection: Connection, shard: Shard, folder: str, host: str) -> None:
+def hand_over(connection: Connection, shard: Shard, folder: str) -> None:
     """A shard of a halted campaign is to go on in this folder, compared first."""
     changes = {"owner": folder, "state": ShardState.SUSPECT, "epoch": shards_table.c.epoch + 1, "lease_until_ms": 0}
     its_row = shards.is_shard(shard.campaign_id, shard.number)
     connection.execute(shards_table.update().where(its_row).values(changes))
-    _begin(connection, shard, of_shard(connection, shard), folder, host)
+    _begin(connection, shard, of_shard(connection, shard), folder)
 
 
-def _begin(connection: Connection, shard: Shard, parts: Sequence[Part], folder: str, host: str) -> Shard:
+def _begin(connection: Connection, shard: Shard, parts: Sequence[Part], folder: str) -> Shard:
     """The next part, in this folder, which the shard's row names already."""
     first_id = shard.after_id + 1
     position = shard.log_bytes
@@ -189,7 +190,7 @@ def _begin(connection: Connection, shard: Shard, parts: Sequence[Part], folder: 
         "shard": shard.number,
         "number": 1 + max((each.number for each in parts), default=-1),
         "folder": folder,
-        "host": host,
+        "host": host_of(connection),
         "first_id": first_id,
         "from_byte": position if parts else 0,
     }
@@ -220,17 +221,18 @@ def _store(connection: Connection, campaign_id: int, part: Part, **others: objec
         connection.execute(log_parts.insert(), row)
 
 
-def abandon(connection: Connection, shard: Shard, parts: Sequence[Part], lost: str, folder: str, host: str) -> None:
+def abandon(connection: Connection, shard: Shard, parts: Sequence[Part], lost: str, folder: str) -> None:
     """What lay in a folder that is lost is to lie in this one, which compares what it has first. Should the lost one
     come back, all that it has of the shard is cut off."""
-    moved = [replace(each, folder=folder, host=host, from_byte=0, to_byte=0) for each in parts if each.folder == lost]
+    lying_there, host = [each for each in parts if each.folder == lost], host_of(connection)
+    moved = [replace(each, folder=folder, host=host, from_byte=0, to_byte=0) for each in lying_there]
     settle(connection, shard.campaign_id, moved)
     tombstone = {
         "campaign_id": shard.campaign_id,
         "shard": shard.number,
         "number": 1 + max(each.number for each in parts),
         "folder": lost,
-        "host": next(each.host for each in parts if each.folder == lost),
+        "host": lying_there[0].host,
         "first_id": shard.after_id + 1,
         "last_id": shard.after_id,
         "from_byte": 0,
@@ -238,7 +240,7 @@ def abandon(connection: Connection, shard: Shard, parts: Sequence[Part], lost: s
         "to_cut": True,
     }
     connection.execute(log_parts.insert(), tombstone)
-    hand_over(connection, shard, folder, host)
+    hand_over(connection, shard, folder)
 
 
 def to_cut(connection: Connection, folder: str) -> list[tuple[int, int]]:

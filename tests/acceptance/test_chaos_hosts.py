@@ -86,8 +86,8 @@ def hosts(mysql_url: str, tmp_path: Path) -> Iterator[list[Host]]:
     }
     with (
         with_tables(mysql_url),
-        Host(mysql_url, homes[0], **settings) as first,
-        Host(mysql_url, homes[1], **settings) as second,
+        Host(mysql_url, homes[0], host_id="w1", **settings) as first,
+        Host(mysql_url, homes[1], host_id="w2", **settings) as second,
     ):
         yield [first, second]
 

@@ -163,7 +163,7 @@ class Databases:
 
     def _claims(self, world: World, at: int, process: Process) -> World:
         folder = FOLDER_OF[at]
-        of = (CAMPAIGN, SHARD, folder, folder.lower())
+        of = (CAMPAIGN, SHARD, folder)
         world, claimed = self.write(world, ("claim", folder), lambda connection: log_parts.claim(connection, *of))
         if claimed is None:
             return world.with_process(at, Process("looks"))

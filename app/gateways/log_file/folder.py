@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -39,11 +38,6 @@ def owner_of(folder: Path) -> str:
     """The name that `make_folder` gave; '' for a folder of which no log was ever made. Raises LogUnusable."""
     with translated(folder):
         return _owner_of(folder) if (folder / _OWNER).exists() else ""
-
-
-def host_name() -> str:
-    """What people call the host that a folder is on."""
-    return socket.gethostname()[:255]
 
 
 @contextlib.contextmanager

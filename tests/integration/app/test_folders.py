@@ -12,11 +12,11 @@ from app.campaigns.release import cut_back_all
 from app.domain.campaign import ShardState, State, Verb
 from app.domain.orders import Outcome
 from app.errors import FolderAlive
-from app.gateways.log_file.folder import host_name, log_path, owner_of
+from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.journal import LogFile
 from app.store import log_parts, shards, tables
 from app.store.clock import LEASE_S
-from app.store.database import writing
+from app.store.database import host_of, writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
 from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in
 from tests.words import words
@@ -341,7 +341,7 @@ def test_a_campaign_in_several_folders_says_on_which_host_a_log_is_damaged(sqlit
     assert send(sqlite, logs, begun_sqlite) is Outcome.FAILED
 
     said = words(as_stored(sqlite, begun_sqlite).reason)
-    assert said.startswith(f"on host {host_name()}: {log_path(logs, 'a', 0)} has 0 bytes where")
+    assert said.startswith(f"on host {host_of(sqlite)}: {log_path(logs, 'a', 0)} has 0 bytes where")
     assert said.endswith("run there: python -m app resume a")
 
 
