@@ -5,6 +5,9 @@ from typing import Protocol
 from app.campaigns.leased import Lease
 from app.runners.orders import Order
 
+ANY_FOLDER = "any"
+"""In place of the name of a folder of logs, for an order that any worker with one can carry out."""
+
 
 class Runner(Protocol):
     """Carries an order, and knows nothing of what is in it. What becomes of it the scheduler hears as a report or an

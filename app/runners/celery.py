@@ -6,6 +6,7 @@ Celery cannot fence, and a worker that is cut off goes on working: epochs and le
 
 import logging
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
@@ -17,6 +18,7 @@ from app import console, log_lines
 from app.catalogue import english
 from app.domain.orders import CensusOrder, PrepareOrder, ShardOrder
 from app.errors import AppError
+from app.runners.base import ANY_FOLDER
 from app.runners.heart import Heart
 from app.runners.orders import Order
 from app.store import hosts
@@ -37,11 +39,11 @@ BROKER_WITHIN_S = 4.0
 
 
 def queue_of(folder: str = "") -> Queue:
-    """The one of all workers, or of those alone that have this folder of logs. Quorum: a message survives the broker's
-    crash, and is not delivered twice to who lives."""
+    """The one of all workers, or of those alone that have this folder of logs, or one at all: ANY_FOLDER. Quorum: a
+    message survives the broker's crash, and is not delivered twice to who lives."""
     # Without a limit of deliveries: RabbitMQ 4 drops what was delivered 20 times, and each killed worker counts as one.
     arguments = {"x-queue-type": "quorum", "x-delivery-limit": -1}
-    name = f"sms.logs.{folder}" if folder else QUEUE
+    name = {"": QUEUE, ANY_FOLDER: "sms.logs"}.get(folder, f"sms.logs.{folder}")
     return Queue(name, Exchange(name), routing_key=name, queue_arguments=arguments)
 
 
@@ -169,7 +171,8 @@ def _begin(**_: Any) -> None:
 
 def _listen(instance: Any, **_: Any) -> None:
     if _worker and _worker.folder:
-        instance.app.amqp.queues.select_add(queue_of(_worker.folder))
+        for each in (ANY_FOLDER, _worker.folder):
+            instance.app.amqp.queues.select_add(queue_of(each))
 
 
 def _set_up_log(**_: Any) -> None:
@@ -185,7 +188,8 @@ def _ready(sender: Any, **_: Any) -> None:
     if _worker:
         database = open_configured(_worker.config, patience=Patience(3, 3))
         places = sender.controller.concurrency
-        _heart = Heart(database, _worker.config.host_id, hosts.WORKER, places, lambda: len(state.active_requests))
+        of = (_worker.config.host_id, hosts.WORKER, places, lambda: len(state.active_requests))
+        _heart = Heart(database, *of, beside=partial(_worker.cut_back, database))
         _heart.start()
 
 

@@ -139,7 +139,7 @@ class Application:
         fleet, every_s = None, None
         if self._publish:
             fleet, every_s = SharedWorkers(self._database, owner), SWEEP_EVERY_S
-            runner = BrokerRunner(self._database, self._publish, owner)
+            runner = BrokerRunner(self._database, self._publish)
         else:
             runner = self._runner = EngineRunner(server, self._config, owner)
         scheduler = Scheduler(

@@ -12,9 +12,10 @@ from app.campaigns.leased import Lease
 from app.domain.campaign import LOG
 from app.domain.orders import ShardOrder
 from app.runners import orders
+from app.runners.base import ANY_FOLDER
 from app.runners.orders import Order
 from app.runners.scheduler import Scheduler
-from app.store import campaigns, hosts, reports
+from app.store import campaigns, hosts, reports, shards
 from app.store.faults import reason, write
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,8 @@ AGAIN_AFTER_S = 1.0
 """A broker that could not be reached is left alone for so long."""
 
 Publish = Callable[[Order, str, str], None]
-"""`publish(order, text, folder)`: `folder` is that of the logs for an order that only those can carry out who have it,
-else ''. It raises whatever is wrong with the broker."""
+"""`publish(order, text, folder)`: for an order that needs a folder of logs, its name, or ANY_FOLDER; else ''. It raises
+whatever is wrong with the broker."""
 
 
 class SharedWorkers:
@@ -51,10 +52,9 @@ class BrokerRunner:
     """See Runner. Everything is published from one thread, so that nobody waits for the broker; an order that it does
     not take comes back to the scheduler. To be made where the event loop runs."""
 
-    def __init__(self, database: Engine, publish: Publish, owner: str) -> None:
+    def __init__(self, database: Engine, publish: Publish) -> None:
         self._database = database
         self._publish = publish
-        self._owner = owner
         self.scheduler: Scheduler
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="broker")
@@ -88,11 +88,14 @@ class BrokerRunner:
             self._away_until = 0.0
 
     def _folder(self, order: Order) -> str:
-        """A log is where its campaign began, until it can go on elsewhere."""
+        """A shard that goes to a log goes on where it is, as long as there is life; then wherever somebody comes."""
         if not isinstance(order, ShardOrder):
             return ""
         if order.campaign_id not in self._has_log:
             with self._database.connect() as connection:
                 campaign = campaigns.get(connection, order.campaign_id)
             self._has_log[order.campaign_id] = campaign is not None and campaign.gateway == LOG
-        return self._owner if self._has_log[order.campaign_id] else ""
+        if not self._has_log[order.campaign_id]:
+            return ""
+        with self._database.connect() as connection:
+            return shards.folder_for(connection, order.campaign_id, order.number) or ANY_FOLDER

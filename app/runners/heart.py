@@ -23,14 +23,23 @@ os.register_at_fork(before=_beating.acquire, after_in_parent=_beating.release, a
 
 class Heart:
     """Of this process, in a thread of its own. `places`: how many orders it can carry out at once; `in_hand()`: how
-    many it does."""
+    many it does; `beside()` is done as often, by nobody while this process forks."""
 
-    def __init__(self, database: Engine, host: str, kind: str, places: int, in_hand: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        database: Engine,
+        host: str,
+        kind: str,
+        places: int,
+        in_hand: Callable[[], int],
+        beside: Callable[[], object] = lambda: None,
+    ) -> None:
         self._database = database
         self._of = (host, f"{kind}:{os.getpid()}:{secrets.token_hex(4)}")
         self._kind = kind
         self._places = places
         self._in_hand = in_hand
+        self._beside = beside
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
 
@@ -52,5 +61,6 @@ class Heart:
                     self._database,
                     lambda connection: hosts.beat(connection, *self._of, self._kind, self._places, self._in_hand()),
                 )
+                self._beside()
             if self._over.wait(min(LONGEST_S, lease_s(self._database) / 3)):
                 return

@@ -281,7 +281,7 @@ class Scheduler:
             return _Found(
                 [
                     *(PrepareOrder(campaign_id) for campaign_id in campaigns.unprepared(connection)),
-                    *(ShardOrder(*each) for each in shards.waiting(connection, self._owner)),
+                    *(ShardOrder(*each) for each in shards.waiting(connection, None if self._fleet else self._owner)),
                 ],
                 shards.has_uncounted(connection),
                 shards.held(connection) if self._posted else {},

@@ -7,6 +7,7 @@ from collections import Counter
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.campaigns.release import cut_back_all
 from app.config import Config
 from app.domain.orders import CensusOrder, CensusReport, Outcome, PrepareOrder, PrepareReport, Rejected, ShardReport
 from app.domain.reject import Reason
@@ -50,6 +51,11 @@ class Worker:
     def stop(self) -> None:
         """End every task soon. It may be called in a signal handler."""
         self._stopping[0] = 1
+
+    def cut_back(self, database: Engine) -> None:
+        """Logs here whose shards others took up end where the record says."""
+        if self.folder:
+            cut_back_all(database, self.config.sms_log_dir, self.folder)
 
     def carry_out(self, text: str) -> None:
         """Whatever happens, the order is done with: what was to be done is given out anew as long as it stands in the

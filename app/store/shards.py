@@ -160,11 +160,11 @@ def get(connection: Connection, campaign_id: int, number: int) -> Shard:
     return _from_row(connection.execute(_rows(connection).where(is_shard(campaign_id, number))).one())
 
 
-def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
+def waiting(connection: Connection, owner: str | None) -> list[tuple[int, int]]:
     """Campaign id and number of every shard that a task of `owner` is to see to, oldest first: open ones of running,
     prepared campaigns that it may take, also from a silent folder, and those that a dead process of `owner` did not let
     go of when theirs was stopped. Of a campaign with a ledger anybody may take those that nobody has, once they are
-    due."""
+    due. Without an `owner` those of all folders, for tasks on all hosts; see `folder_for`."""
     # Not as a join: a server that begins with the few campaigns that run reads all their shards, finished ones too.
     columns = (shards.c[each] for each in ("campaign_id", "number", "state", "owner", "lease_until_ms", "due_ms"))
     unfinished = connection.execute(
@@ -172,14 +172,18 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
     ).all()
     of_running = sa.select(campaigns.c.id, is_prepared(), campaigns.c.gateway).where(campaigns.c.state == State.RUNNING)
     running = {row[0]: (bool(row[1]), row[2] == LOG) for row in connection.execute(of_running)}
+    halted = {each.campaign_id for each in unfinished if each.lease_until_ms > 0}.difference(running)
+    of_logs = sa.select(campaigns.c.id).where(campaigns.c.id.in_(sorted(halted)), campaigns.c.gateway == LOG)
+    halted_logs = set(connection.execute(of_logs).scalars()) if halted else set()
     now: int = connection.execute(sa.select(now_ms(connection))).scalar_one() if unfinished else 0
 
     def is_waiting(campaign_id: int, state: str, its_owner: str, lease_until_ms: int, due_ms: int) -> bool:
         if campaign_id not in running:
-            return its_owner == owner and lease_until_ms > 0
+            return campaign_id in halted_logs and owner in {None, its_owner} and lease_until_ms > 0
         prepared, has_log = running[campaign_id]
         if has_log:  # see _may_be_taken_by
-            return prepared and (its_owner in {"", owner} or (state == ShardState.OPEN and lease_until_ms < now))
+            is_silent = state == ShardState.OPEN and lease_until_ms < now
+            return prepared and (owner is None or its_owner in {"", owner} or is_silent)
         return prepared and lease_until_ms < now and due_ms <= now
 
     return [
@@ -187,6 +191,18 @@ def waiting(connection: Connection, owner: str) -> list[tuple[int, int]]:
         for each in unfinished
         if is_waiting(each.campaign_id, each.state, each.owner, each.lease_until_ms, each.due_ms)
     ]
+
+
+def folder_for(connection: Connection, campaign_id: int, number: int) -> str:
+    """Whose task is to have a shard that goes to a log: the folder's in which it is, '' for whoever comes first."""
+    query = sa.select(shards.c.owner, shards.c.state, shards.c.lease_until_ms < now_ms(connection), campaigns.c.state)
+    query = query.join(campaigns, campaigns.c.id == shards.c.campaign_id).where(is_shard(campaign_id, number))
+    row = connection.execute(query).one_or_none()
+    if row is None:  # somebody removed the campaign
+        return ""
+    owner, state, is_silent, campaign_state = row
+    is_free = state == ShardState.OPEN and is_silent and campaign_state == State.RUNNING
+    return "" if is_free else str(owner)
 
 
 def held(connection: Connection) -> dict[tuple[int, int], bool]:
@@ -263,8 +279,8 @@ def claim(connection: Connection, campaign_id: int, number: int, owner: str) -> 
 
 
 def lock(connection: Connection, campaign_id: int, number: int) -> Shard | None:
-    """The shard as it is now, and stays until the transaction ends. Call it first in its transaction, for what is read
-    before is old."""
+    """The shard as it is now, and stays until the transaction ends; None for one that was removed. Call it first in its
+    transaction, for what is read before is old."""
     query = _rows(connection).where(is_shard(campaign_id, number)).with_for_update()
     row = connection.execute(query).one_or_none()
     return _from_row(row) if row else None

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -32,9 +32,12 @@ LEASE_S = 3
 class CeleryWorker:
     """`celery worker` with two processes, as on a host of its own."""
 
+    program: Sequence[str] = ("-m", "celery")
+
     def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
         self.name = name
-        self._environment = {**environment, "SMS_HOST_ID": name, "SMS_LOG_DIR": str(folder / name)}
+        self.logs = folder / name
+        self._environment = {**environment, "SMS_HOST_ID": name, "SMS_LOG_DIR": str(self.logs)}
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -46,7 +49,7 @@ class CeleryWorker:
 
     def start_without_broker(self) -> None:
         """It will take orders once there is one."""
-        command = [sys.executable, "-m", "celery", "-A", "app.runners.celery", "worker", "-Q", "sms.shards"]
+        command = [sys.executable, *self.program, "-A", "app.runners.celery", "worker", "-Q", "sms.shards"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "-c", "2", "-E", "-n", f"{self.name}@%h", "--without-gossip", "--without-mingle"],

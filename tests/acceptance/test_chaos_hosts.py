@@ -207,7 +207,8 @@ def test_every_message_stands_in_the_logs_of_two_hosts_exactly_once_whatever_hap
     assert len(parts) > SHARDS, "no shard went on on the other host"
     lines = [line for each in hosts for line in lines_of(each.logs)]
     assert Counter(lines) == Counter(greeting(row) for row in greeted)
-    assert_parts_are_where_the_record_says(now, hosts, {row[0]: greeting(row) for row in greeted})
+    messages = {row[0]: greeting(row) for row in greeted}
+    assert_parts_are_where_the_record_says(now, [each.logs for each in hosts], messages)
     files = []
     for each in hosts:
         files.append(each.logs / "report.json")
@@ -231,8 +232,8 @@ def lines_of(logs: Path) -> list[str]:
     ]
 
 
-def assert_parts_are_where_the_record_says(now: Snapshot, hosts: list[Host], messages: dict[int, str]) -> None:
-    folders = {owner_of(each.logs): each.logs for each in hosts}
+def assert_parts_are_where_the_record_says(now: Snapshot, logs: list[Path], messages: dict[int, str]) -> None:
+    folders = {owner_of(each): each for each in logs}
     for shard in now.shards:
         reached = shard.after_id
         for part in now.parts[shard.number]:

@@ -14,7 +14,7 @@ from app.domain.orders import Outcome
 from app.errors import FolderAlive
 from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.journal import LogFile
-from app.store import log_parts, shards, tables
+from app.store import campaigns, log_parts, shards, tables
 from app.store.clock import LEASE_S
 from app.store.database import host_of, writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
@@ -134,6 +134,25 @@ def test_a_host_whose_clock_is_wrong_robs_nobody_and_is_taken_for_alive(mysql, l
 def test_a_shard_of_a_silent_folder_waits_for_whoever_comes(database, logs, begun):
     with database.connect() as connection:
         assert shards.waiting(connection, "anybody") == [(begun.id, 0)]
+
+
+def test_tasks_of_all_hosts_are_given_a_shard_where_it_is_until_that_is_silent(sqlite, other):
+    campaign = begun_in(other, sqlite, is_silent=False)
+
+    def given_to():
+        with sqlite.connect() as connection:
+            return shards.waiting(connection, None), shards.folder_for(connection, campaign.id, 0)
+
+    while_it_lives = given_to()
+    fall_silent(sqlite, campaign)
+    silent = given_to()
+    with writing(sqlite) as connection:
+        campaigns.change(connection, campaign.id, Verb.PAUSE)
+    paused = given_to()
+
+    assert while_it_lives == ([(campaign.id, 0)], owner_of(other))
+    assert silent == ([(campaign.id, 0)], "")
+    assert paused == ([(campaign.id, 0)], owner_of(other))  # to be let go of
 
 
 def test_it_may_go_to_and_fro_and_each_folder_has_its_stretches_one_after_the_other(database, logs, other):

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from app.domain.orders import Outcome, ShardOrder, ShardReport
 from app.runners import fleet as module
 from app.runners import orders
+from app.runners.base import ANY_FOLDER
 from app.runners.fleet import BrokerRunner, SharedWorkers
 from app.runners.orders import Order
 from app.runners.scheduler import Scheduler
-from app.store import hosts, reports, tables
+from app.store import hosts, reports, shards, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import change_shard, trigger
 from tests.integration.app.people import crowd, move_in
@@ -27,7 +28,7 @@ class Server:
     def __init__(self, database: sa.Engine, name: str) -> None:
         self.posted: list[tuple[Order, str]] = []
         self.is_away = False
-        runner = BrokerRunner(database, self.publish, name)
+        runner = BrokerRunner(database, self.publish)
         self.scheduler = runner.scheduler = Scheduler(
             database,
             Path("nowhere"),
@@ -170,7 +171,9 @@ def test_an_order_that_the_broker_does_not_take_is_given_out_again_once_it_does(
     assert caplog.messages.count("broker is reached again") == 1
 
 
-def test_a_log_goes_on_where_it_began_and_everybody_may_send_to_a_network(sqlite, campaign):
+def test_a_log_goes_on_where_it_is_while_there_is_life_and_everybody_may_send_to_a_network(sqlite, campaign):
+    with writing(sqlite) as connection:  # the second shard nobody has begun
+        shards.claim(connection, campaign.id, 0, "w1-folder")
     network = trigger(sqlite, "b", 100)
     with writing(sqlite) as connection:
         connection.execute(tables.campaigns.update().where(tables.campaigns.c.id == network.id).values(gateway="net"))
@@ -184,7 +187,8 @@ def test_a_log_goes_on_where_it_began_and_everybody_may_send_to_a_network(sqlite
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert {(order.campaign_id, folder) for order, folder in server.posted if isinstance(order, ShardOrder)} == {
-            (campaign.id, "one"),
+            (campaign.id, "w1-folder"),
+            (campaign.id, ANY_FOLDER),
             (network.id, ""),
         }
 

@@ -6,6 +6,7 @@ from app import config
 from app.domain.orders import CensusOrder, PrepareOrder, ShardOrder
 from app.errors import ConfigError
 from app.runners import celery
+from app.runners.base import ANY_FOLDER
 from app.runners.celery import app, queue_of
 
 URL = "amqp://sms:s3cret-word@127.0.0.1:5672/sms"
@@ -23,6 +24,7 @@ def test_messages_are_confirmed_and_queues_outlive_a_crash_without_a_limit_of_de
     for queue in (*app.conf.task_queues, queue_of("folder")):
         assert queue.queue_arguments == {"x-queue-type": "quorum", "x-delivery-limit": -1}
     assert [each.name for each in app.conf.task_queues] == ["sms.shards"]
+    assert queue_of(ANY_FOLDER).name == "sms.logs"
     assert queue_of("folder").name == queue_of("folder").routing_key == "sms.logs.folder"
 
 
