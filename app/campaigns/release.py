@@ -38,31 +38,38 @@ def let_go(database: Engine, gateway: Gateway, reject_log: RejectLog, campaign_i
     if campaign is None or shard is None:
         return True
     is_halted = campaign.state is not State.RUNNING
-    if shard.owner != gateway.owner:
+    ours = [each for each in parts if each.folder == gateway.owner]
+    is_over = shard.state is ShardState.FINISHED and any(each.to_cut for each in ours)
+    if is_over or (shard.owner != gateway.owner and ours):  # where it never was, its log is none of ours
         _cut_back(database, gateway, reject_log, shard, parts)
-    elif is_halted and shard.state is not ShardState.FINISHED:
+    elif is_halted and shard.owner == gateway.owner and shard.state is not ShardState.FINISHED:
         if shard.state is ShardState.OPEN:  # of a suspect log nobody knows yet where it should end
             with suppress(LogDamaged):
                 gateway.return_to(shard.log_bytes)
             reject_log.rewrite(rejects_of(database, shard, log_parts.lying_in(parts, gateway.owner)))
+            _note_cut(database, shard, parts, gateway.owner)
         write(database, lambda connection: shards.let_go(connection, campaign_id, number, gateway.owner))
     return is_halted
 
 
 def _cut_back(database: Engine, gateway: Gateway, reject_log: RejectLog, shard: Shard, parts: Sequence[Part]) -> None:
-    """Of a shard that is not this folder's now; where it never was, its log is none of ours."""
+    """Of a shard in which nobody goes on in this folder now."""
     folder = gateway.owner
-    if all(each.folder != folder for each in parts):
-        return
     try:
         gateway.return_to(log_parts.end_of(parts, folder))
     except LogDamaged as error:  # there is nothing to cut; `report` says who has no message
         facts = {"campaign_id": shard.campaign_id, "shard": shard.number, "error": str(error)}
         log.error("log is not what is on record", extra=facts)
     reject_log.rewrite(rejects_of(database, shard, log_parts.lying_in(parts, folder)))
-    known = [each.number for each in parts]
-    of = (shard.campaign_id, shard.number, folder, known)
-    write(database, lambda connection: log_parts.note_cut(connection, *of))
+    _note_cut(database, shard, parts, folder)
+
+
+def _note_cut(database: Engine, shard: Shard, parts: Sequence[Part], folder: str) -> None:
+    """Of the parts that were known when it was cut."""
+    known = [each.number for each in parts if each.folder == folder and each.to_cut]
+    if known:
+        of = (shard.campaign_id, shard.number, folder, known)
+        write(database, lambda connection: log_parts.note_cut(connection, *of))
 
 
 def rejects_of(database: Engine, shard: Shard, parts: Sequence[Part]) -> Iterator[Sequence[Reject]]:

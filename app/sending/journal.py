@@ -43,6 +43,7 @@ class Journal:
         self._hold: Hold
         self._parts: list[Part]
         """Those in our folder."""
+        self._to_cut: list[int] = []
         self._template = compile_template(campaign.template, None)
 
     def claim(self) -> Shard:
@@ -55,7 +56,7 @@ class Journal:
                 self._gateway.refuse_strange()
             return claimed
 
-        shard, self._parts, _ = write(self._database, claim)
+        shard, self._parts, _, self._to_cut = write(self._database, claim)
         self._hold = Hold(order.campaign_id, order.number, owner, shard.epoch)
         return shard
 
@@ -71,6 +72,7 @@ class Journal:
         while True:
             self._gateway.return_to(shard.log_bytes)
             self._reject_log.rewrite(rejects_of(database, shard, self._parts))
+            self._note_cut()
             try:
                 return self._send_pages(shard)
             except Overtaken:  # what was delivered of the page is taken back, and the page is made anew
@@ -84,6 +86,13 @@ class Journal:
         """See Strategy."""
         self._reject_log.close()
         self._gateway.close()
+
+    def _note_cut(self) -> None:
+        """What our folder had behind the record from a former time is gone."""
+        if self._to_cut:
+            of = (self._order.campaign_id, self._order.number, self._gateway.owner, self._to_cut)
+            write(self._database, lambda connection: log_parts.note_cut(connection, *of))
+            self._to_cut = []
 
     def _as_stored(self) -> Shard:
         with self._database.connect() as connection:

@@ -57,12 +57,14 @@ class Part:
 
 
 class Claimed(NamedTuple):
-    """A shard that is ours, its parts in our folder, and whether we have it for the first time while others had some of
-    it before."""
+    """A shard that is ours, and its parts in our folder."""
 
     shard: Shard
     parts: list[Part]
     is_taken_over: bool
+    """Whether we have it for the first time, and others had it before."""
+    to_cut: list[int]
+    """Numbers of parts here behind which there may be more, until we note that it is cut off."""
 
 
 def lying_in(parts: Iterable[Part], folder: str) -> list[Part]:
@@ -156,11 +158,15 @@ def claim(connection: Connection, campaign_id: int, number: int, folder: str) ->
     if parts and parts[-1].is_open and parts[-1].folder == folder:
         if parts[-1].host != host:
             _store(connection, campaign_id, replace(parts[-1], host=host))
-        return Claimed(shard, lying_in(parts, folder), is_taken_over=False)
+        return Claimed(shard, lying_in(parts, folder), is_taken_over=False, to_cut=_dirty(parts, folder))
     is_new = bool(parts) and not any(each.folder == folder for each in parts)
     shard = _begin(connection, shard, parts, folder)
     parts = of_shard(connection, shard)
-    return Claimed(shard, lying_in(parts, folder), is_taken_over=is_new)
+    return Claimed(shard, lying_in(parts, folder), is_taken_over=is_new, to_cut=_dirty(parts, folder))
+
+
+def _dirty(parts: Iterable[Part], folder: str) -> list[int]:
+    return [each.number for each in parts if each.folder == folder and each.to_cut]
 
 
 def hand_over(connection: Connection, shard: Shard, folder: str) -> None:
@@ -183,8 +189,6 @@ def _begin(connection: Connection, shard: Shard, parts: Sequence[Part], folder: 
         first_id, position = shard.last_id + 1, end_of(parts, folder)
         its_row = shards.is_shard(shard.campaign_id, shard.number)
         connection.execute(shards_table.update().where(its_row).values(log_bytes=position))
-    # What our own former parts may have behind them is cut by who continues behind them.
-    connection.execute(log_parts.update().where(_is_in(shard.campaign_id, shard.number, folder)).values(to_cut=False))
     part = {
         "campaign_id": shard.campaign_id,
         "shard": shard.number,
@@ -244,10 +248,12 @@ def abandon(connection: Connection, shard: Shard, parts: Sequence[Part], lost: s
 
 
 def to_cut(connection: Connection, folder: str) -> list[tuple[int, int]]:
-    """Campaign id and number of the shards whose logs in this folder may be longer than their record, found by an
-    index."""
-    query = sa.select(log_parts.c.campaign_id, log_parts.c.shard).distinct()
-    query = query.where(log_parts.c.folder == folder, log_parts.c.to_cut == sa.true())
+    """Campaign id and number of the shards whose logs in this folder may be longer than their record, and in which
+    nobody goes on here; found by an index."""
+    its_shard = shards.is_shard(log_parts.c.campaign_id, log_parts.c.shard)
+    nobody = sa.or_(shards_table.c.owner != folder, shards_table.c.state == ShardState.FINISHED)
+    query = sa.select(log_parts.c.campaign_id, log_parts.c.shard).distinct().join(shards_table, its_shard)
+    query = query.where(log_parts.c.folder == folder, log_parts.c.to_cut == sa.true(), nobody)
     return [(row.campaign_id, row.shard) for row in connection.execute(query.order_by(*query.selected_columns))]
 
 

@@ -93,7 +93,7 @@ def added(tally: Tally) -> dict[str, ColumnElement[int]]:
     return {column.name: column + by for each, column in COUNTS.items() if (by := getattr(tally, each))}
 
 
-def is_shard(campaign_id: int, number: int) -> ColumnElement[bool]:
+def is_shard(campaign_id: int | ColumnElement[int], number: int | ColumnElement[int]) -> ColumnElement[bool]:
     """The row of this shard."""
     return sa.and_(shards.c.campaign_id == campaign_id, shards.c.number == number)
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from app.domain.campaign import State, Verb
+from app.domain.campaign import ShardState, State, Verb
 from app.domain.page import by_form
 from app.errors import LeaseLost, ShardTaken
 from app.store import campaigns, log_parts, shards, tables
 from app.store.database import writing
 from app.store.log_parts import Part
-from app.store.shards import Hold, Shard, Step
+from app.store.shards import Hold, Shard, Standing, Step
 
 CAMPAIGN, SHARD = 1, 0
 FOLDER_OF = ("A", "A", "B")
@@ -35,6 +35,8 @@ class Process(NamedTuple):
     """Where its log is to end."""
     known: tuple[int, ...] = ()
     """Parts of whose record it knows."""
+    parts: tuple[Part, ...] = ()
+    """Those in its folder, to be compared."""
 
 
 class Budget(NamedTuple):
@@ -45,6 +47,8 @@ class Budget(NamedTuple):
     expiries: int = 1
     pauses: int = 0
     cancels: int = 0
+    abandons: int = 0
+    """Somebody in B gives A up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,8 @@ class Databases:
             yield "pause", partial(self._change, world, Verb.PAUSE, "pauses")
         if record.state is State.PAUSED:
             yield "resume", partial(self._change, world, Verb.RESUME, "")
+        if budget.abandons and self._may_be_abandoned(record):
+            yield "A is given up", partial(self._abandon, world)
         if budget.cancels and record.state is State.RUNNING:
             yield "cancel", partial(self._change, world, Verb.CANCEL, "cancels")
 
@@ -169,14 +175,48 @@ class Databases:
             return world.with_process(at, Process("looks"))
         shard = claimed.shard
         hold = Hold(CAMPAIGN, SHARD, folder, shard.epoch)
-        return world.with_process(at, Process("returns", hold, shard.last_id, shard.log_bytes))
+        known = tuple(claimed.to_cut)
+        if shard.state is ShardState.SUSPECT:
+            parts = tuple(claimed.parts)
+            return world.with_process(at, Process("compares", hold, shard.last_id, 0, known, parts))
+        return world.with_process(at, Process("returns", hold, shard.last_id, shard.log_bytes, known))
+
+    def _compares(self, world: World, at: int, process: Process) -> World:
+        """The log becomes what it should be, in one step; and what it is then is not on record yet."""
+        log: tuple[int, ...] = ()
+        parts = []
+        for each in process.parts:
+            ids = tuple(range(each.first_id, each.last_id + 1))
+            parts.append(replace(each, from_byte=len(log), to_byte=len(log) + len(ids), tally=by_form([1] * len(ids))))
+            log += ids
+        world = world.with_log(FOLDER_OF[at], log)
+        return world.with_process(at, process._replace(does="settles", end=len(log), parts=tuple(parts)))
+
+    def _settles(self, world: World, at: int, process: Process) -> World:
+        assert process.hold
+        hold, stands = process.hold, Standing(process.last_id, process.end, by_form([1] * process.last_id))
+
+        def settle(connection: Connection) -> bool:
+            shards.settle(connection, hold, stands)
+            log_parts.settle(connection, CAMPAIGN, process.parts)
+            return True
+
+        world, done = self.write(world, ("settle", hold, process.parts), settle)
+        if not done:
+            return world.with_process(at, Process("looks"))
+        return world.with_process(at, Process("returns", hold, process.last_id, process.end, process.known))
 
     def _returns(self, world: World, at: int, process: Process) -> World:
         """It cuts its log to the record."""
         log = world.log(FOLDER_OF[at])
         assert len(log) >= process.end, "its log is shorter than its record"
         world = world.with_log(FOLDER_OF[at], log[: process.end])
-        return world.with_process(at, process._replace(does="delivers"))
+        return world.with_process(at, process._replace(does="notes_and_goes_on" if process.known else "delivers"))
+
+    def _notes_and_goes_on(self, world: World, at: int, process: Process) -> World:
+        of = (CAMPAIGN, SHARD, FOLDER_OF[at], process.known)
+        world, _ = self.write(world, ("cut", *of), lambda connection: log_parts.note_cut(connection, *of))
+        return world.with_process(at, process._replace(does="delivers", known=()))
 
     def _delivers(self, world: World, at: int, process: Process) -> World:
         if process.last_id == self.people:
@@ -203,13 +243,14 @@ class Databases:
     def _looks(self, world: World, at: int, process: Process) -> World:
         """What became of the shard: see let_go."""
         folder, (state, shard, parts) = FOLDER_OF[at], self.record(world)
-        known = tuple(each.number for each in parts)
-        if shard.owner != folder:
-            if all(each.folder != folder for each in parts):
-                return world.with_process(at, Process())
+        ours = [each for each in parts if each.folder == folder]
+        known = tuple(each.number for each in ours if each.to_cut)
+        is_over = shard.state is ShardState.FINISHED and known
+        if is_over or (shard.owner != folder and ours):
             return world.with_process(at, Process("cuts", None, 0, log_parts.end_of(parts, folder), known))
-        if state is not State.RUNNING and shard.state != "finished":
-            return world.with_process(at, Process("halts", None, 0, shard.log_bytes))
+        if state is not State.RUNNING and shard.state is not ShardState.FINISHED:
+            does = "halts" if shard.state is ShardState.OPEN else "lets_go"
+            return world.with_process(at, Process(does, None, 0, shard.log_bytes, known))
         return world.with_process(at, Process())
 
     def _cuts(self, world: World, at: int, process: Process) -> World:
@@ -225,7 +266,10 @@ class Databases:
     def _halts(self, world: World, at: int, process: Process) -> World:
         folder = FOLDER_OF[at]
         world = world.with_log(folder, world.log(folder)[: process.end])
-        return world.with_process(at, Process("lets_go"))
+        return world.with_process(at, process._replace(does="notes_and_lets_go"))
+
+    def _notes_and_lets_go(self, world: World, at: int, process: Process) -> World:
+        return self._notes(world, at, process).with_process(at, Process("lets_go"))
 
     def _lets_go(self, world: World, at: int, process: Process) -> World:
         of = (CAMPAIGN, SHARD, FOLDER_OF[at])
@@ -235,6 +279,20 @@ class Databases:
     def _expire(self, world: World) -> World:
         silent = tables.shards.update().values(lease_until_ms=1)
         return self.write(world.spent("expiries"), "expire", lambda connection: connection.execute(silent) and None)[0]
+
+    @staticmethod
+    def _may_be_abandoned(record: Record) -> bool:
+        is_alive = record.shard.owner == "A" and record.shard.is_held
+        has_some = any(each.folder == "A" and (not each.is_empty or each.is_open) for each in record.parts)
+        return has_some and not is_alive and record.state in {State.RUNNING, State.PAUSED}
+
+    def _abandon(self, world: World) -> World:
+        def abandon(connection: Connection) -> None:
+            shard = shards.get(connection, CAMPAIGN, SHARD)
+            log_parts.abandon(connection, shard, log_parts.of_shard(connection, shard), "A", "B")
+            campaigns.change(connection, CAMPAIGN, Verb.RESUME)
+
+        return self.write(world.spent("abandons"), "abandon", abandon)[0]
 
     def _change(self, world: World, verb: Verb, budget: str) -> World:
         world = world.spent(budget) if budget else world
@@ -252,10 +310,13 @@ class Databases:
             assert each.first_id == reached + 1, "a stretch is missing, or there twice"
             reached = each.last_id
             ids = tuple(range(each.first_id, each.last_id + 1))
-            assert world.log(each.folder)[each.from_byte : each.to_byte] == ids, "a log is not what is on record"
             assert each.tally.sent == len(ids), "the counts of the parts are wrong"
+            if not (shard.state is ShardState.SUSPECT and each.folder == shard.owner):  # it is compared first
+                assert world.log(each.folder)[each.from_byte : each.to_byte] == ids, "a log is not what is on record"
         assert reached == shard.last_id == shard.tally.sent
         for folder in "AB":
+            if shard.state is ShardState.SUSPECT and folder == shard.owner:
+                continue
             if len(world.log(folder)) > log_parts.end_of(parts, folder) and not world.is_open(folder):
                 goes_on = shard.owner == folder and (state is State.RUNNING or shard.lease_until_ms > 0)
                 is_paused = state is State.PAUSED and shard.owner == folder
@@ -271,4 +332,5 @@ class Databases:
     def _may_yet_be_claimed(self, world: World, folder: str) -> bool:
         """The model ran out of claims."""
         state, shard, _ = self.record(world)
-        return state is not State.CANCELLED and shard.state != "finished" and shard.owner == folder
+        is_over = state is State.CANCELLED or shard.state is ShardState.FINISHED
+        return shard.owner == folder and (not is_over or shard.state is ShardState.SUSPECT)

@@ -16,10 +16,13 @@ WORLDS = {
     "a kill, and a lease that ends": (2, Budget(claims=4, kills=1, expiries=1)),
     "a kill, a lease that ends, and a pause": (1, Budget(claims=3, kills=1, expiries=1, pauses=1)),
     "a kill, a lease that ends, and a cancel": (2, Budget(claims=3, kills=1, expiries=1, cancels=1)),
+    "a folder that is given up, and comes back": (2, Budget(claims=4, kills=0, expiries=1, abandons=1)),
+    "a folder that is given up, and a kill": (2, Budget(claims=4, kills=1, expiries=1, abandons=1)),
+    "a folder that is given up, and a pause": (1, Budget(claims=3, kills=0, expiries=2, pauses=1, abandons=1)),
     "two kills while logs are cut": (1, Budget(claims=3, kills=2, expiries=1)),
 }
 if os.environ.get("MODEL") == "deep":
-    WORLDS["all of it"] = (3, Budget(claims=5, kills=2, expiries=2, pauses=1, cancels=1))
+    WORLDS["all of it"] = (3, Budget(claims=5, kills=2, expiries=2, pauses=1, cancels=1, abandons=1))
 
 
 def explore(people: int, budget: Budget) -> tuple[int, int]:

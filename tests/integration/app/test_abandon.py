@@ -11,7 +11,7 @@ from app.domain.campaign import ShardState, State
 from app.domain.orders import Outcome
 from app.errors import FolderAlive, UnknownFolder, WrongState
 from app.gateways.log_file.folder import owner_of
-from app.store import campaigns, shards
+from app.store import campaigns, log_parts, shards
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
@@ -108,6 +108,20 @@ def test_a_log_that_was_carried_over_and_put_behind_ones_own_is_kept_too(databas
 
     assert send(database, logs, begun) is Outcome.COMPLETE
     assert log_of(logs) == LINES
+
+
+def test_a_folder_that_gets_its_shard_back_so_has_nothing_to_cut_any_more(sqlite, logs, other):
+    campaign = begun_in(logs, sqlite)
+    send(sqlite, other, campaign, should_stop=after(1))
+    fall_silent(sqlite, campaign)
+
+    module.abandon(sqlite, logs, "a", str(other))
+    send(sqlite, logs, campaign)
+
+    assert log_of(logs) == LINES
+    with sqlite.connect() as connection:
+        assert log_parts.to_cut(connection, owner_of(logs)) == []
+        assert log_parts.to_cut(connection, owner_of(other)) == [(campaign.id, 0)]
 
 
 def test_who_is_at_the_shard_meanwhile_loses_it_and_takes_back_what_is_not_on_record(sqlite, logs, other, third):
