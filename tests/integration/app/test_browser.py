@@ -146,17 +146,19 @@ def test_a_state_is_announced_and_numbers_are_not(open_page, product, spring):
 
 
 def test_a_hidden_page_asks_for_nothing(open_page):
-    page = open_page("/")
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    count = """const Real = EventSource; window.streams = [];
+        window.EventSource = class extends Real { constructor(url) { super(url); window.streams.push(this); } };"""
+    page = open_page("/", count)
     hide = "Object.defineProperty(document, 'hidden', {configurable: true, value: %s});"
     told = "document.dispatchEvent(new Event('visibilitychange'))"
+    closed = "window.streams.map((each) => each.readyState === EventSource.CLOSED)"
 
+    before = page.evaluate(closed)
     page.evaluate(hide % "true" + told)
-    with page.expect_request(lambda request: request.url.endswith("/live/")) as shown_again:
-        page.evaluate(hide % "false" + told)
+    hidden = page.evaluate(closed)
+    page.evaluate(hide % "false" + told)
 
-    assert [each for each in asked if each.endswith("/live/")] == [shown_again.value.url]
+    assert (before, hidden, page.evaluate(closed)) == ([False], [True], [True, False])
 
 
 def test_the_language_is_changed_with_a_button_and_stays(open_page):
