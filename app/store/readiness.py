@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 
 from app.errors import DatabaseUnavailable, SchemaOutdated
 from app.store.database import sqlite_file
-from app.store.tables import metadata
+from app.store.tables import customers, metadata
 
 
 def check_ready(database: Engine) -> None:
@@ -21,7 +21,8 @@ def check_ready(database: Engine) -> None:
     with connection:
         inspector = sa.inspect(connection)
         there = set(inspector.get_table_names())
-        for table in metadata.tables.values():
+        # customers first: without any table it is them that a person misses
+        for table in sorted(metadata.tables.values(), key=lambda each: each is not customers):
             if table.name not in there:
                 raise SchemaOutdated("schema.no_table", table=table.name)
             columns = {each["name"] for each in inspector.get_columns(table.name)}
