@@ -14,6 +14,10 @@ from tests.integration.app.serving import ON_SQLITE, changed
 from tests.integration.app.test_receipts import recorded
 from tests.integration.app.web_process import WITHIN_S, web_process
 
+WITHOUT_BODY = (
+    b"POST /language HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 1000\r\n\r\nlang"
+)
+
 
 @ON_SQLITE
 @pytest.mark.long
@@ -82,7 +86,9 @@ def test_every_page_is_there_on_every_kind_of_database(product, tmp_path):
 
 @ON_SQLITE
 @pytest.mark.long
-@pytest.mark.parametrize("said", [b"", b"GET / HTT", b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET / HT"])
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HTT", b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET / HT", WITHOUT_BODY]
+)
 def test_who_does_not_finish_asking_is_let_go_and_keeps_nobody_out(product, tmp_path, said):
     impatient = changed("app.web.patience", command="web", ASKED_WITHIN_S=0.5)
     with web_process(product, tmp_path, impatient) as web:
