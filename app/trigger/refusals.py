@@ -1,4 +1,4 @@
-"""Says in the log that requests without the right token were refused, and never more than a line in some seconds."""
+"""Says in the log that requests were refused, and never more than a line in some seconds."""
 
 import asyncio
 import logging
@@ -9,18 +9,20 @@ SAY_EVERY_S = 10.0
 
 
 class Refusals:
-    """The first one is said at once, with who it was; how many follow in the next SAY_EVERY_S, in one line then."""
+    """The first one is said at once, with who it was where that is known; how many follow in the next SAY_EVERY_S, in
+    one line then. `why` stands behind the noun in both lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, why: str = "without the right token refused") -> None:
+        self._why = why
         self._unsaid = 0
         self._next_line: asyncio.TimerHandle | None = None
 
-    def note(self, peer: str) -> None:
-        """This client was refused. Call it where an event loop runs."""
+    def note(self, peer: str = "") -> None:
+        """A client was refused. Call it where an event loop runs."""
         if self._next_line:
             self._unsaid += 1
             return
-        log.warning("request without the right token refused", extra={"peer": peer})
+        log.warning("request %s", self._why, extra={"peer": peer} if peer else {})
         self._wait()
 
     def say_rest(self) -> None:
@@ -29,7 +31,7 @@ class Refusals:
             self._next_line.cancel()
             self._next_line = None
         if self._unsaid:
-            log.warning("more requests without the right token refused", extra={"count": self._unsaid})
+            log.warning("more requests %s", self._why, extra={"count": self._unsaid})
             self._unsaid = 0
             self._wait()
 

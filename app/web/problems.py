@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
@@ -70,6 +70,12 @@ def see_to_errors(app: FastAPI) -> None:
     with its traceback."""
     for kind in (AppError, DBAPIError, RequestValidationError, HTTPException, TooLarge, Exception):
         app.add_exception_handler(kind, answer)
+    app.add_exception_handler(ClientDisconnect, _to_nobody)
+
+
+async def _to_nobody(_: Request, __: Exception) -> Response:
+    """Who left before all was asked is nobody's fault, and gets nothing of this."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def answer(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from app.errors import ServerUnreachable, Unprotected
 from app.trigger.exposure import is_beyond_loopback
 from app.web.house import House
 from app.web.patience import PatientProtocol
+from app.web.seldom import LOGGER, Seldom
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class WebServer(uvicorn.Server):
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
+        self._seldom = Seldom()
         super().__init__(
             uvicorn.Config(
                 app,
@@ -53,6 +55,15 @@ class WebServer(uvicorn.Server):
         if isinstance(house, House):
             house.leave()
         await super().shutdown(sockets)
+        self._seldom.say_rest()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        logger = logging.getLogger(LOGGER)
+        logger.addFilter(self._seldom)
+        try:
+            await super().serve(sockets)
+        finally:
+            logger.removeFilter(self._seldom)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -104,6 +104,35 @@ def test_who_does_not_finish_asking_is_let_go_and_keeps_nobody_out(product, tmp_
         with web.get("/health/live") as answer:
             assert answer.status == 200
 
+    assert "Traceback" not in web.log.read_text()
+
+
+@ON_SQLITE
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "refused, as there are too many connections"),
+        (b"EHLO\r\n\r\n", "refused that is no HTTP"),
+        (b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", "for another"),
+    ],
+)
+def test_what_is_refused_fills_no_log(product, tmp_path, said, line):
+    few = changed("app.web.server", command="web", MOST_CONNECTIONS=2)
+    with web_process(product, tmp_path, few) as web:
+        where = ("127.0.0.1", int(web.url.rpartition(":")[2]))
+        with socket.create_connection(where, WITHIN_S):  # one more is too many
+            for _ in range(20):
+                with socket.create_connection(where, WITHIN_S) as each:
+                    each.sendall(said)
+                    assert each.recv(10_000)
+        web.stop(signal.SIGTERM)
+
+    said_of_it = [each for each in web.log.read_text().splitlines() if line in each]
+    assert len(said_of_it) == 2
+    assert "19" in said_of_it[1]
+    assert "uvicorn" not in web.log.read_text()
+
 
 @ON_SQLITE
 @pytest.mark.long
