@@ -33,14 +33,13 @@ class Bearer:
     who: str
     scopes: frozenset[Scope]
     hash: str = ""
-    """Of a named token."""
+    """Of the token, '' where there is none."""
 
     def may(self, right: Right) -> bool:
         return may(self.scopes, right)
 
 
 ANYBODY = Bearer("anybody", EVERY_SCOPE)
-MASTER = Bearer("token", EVERY_SCOPE)
 
 
 class Keyring:
@@ -58,7 +57,7 @@ class Keyring:
         self._database = database
         self._read_master = read_master
         self._clock = clock
-        self._master = master.get_secret_value().encode()
+        self._keep_master(master.get_secret_value())
         self._by_hash: dict[str, Token] = {}
         self._used: set[str] = set()
         self._has_any = False
@@ -77,10 +76,14 @@ class Keyring:
         self._note_used(now)
 
     def _renew_master(self) -> None:
-        master = self._read_master().get_secret_value().encode()
-        if master and master != self._master:
+        master = self._read_master().get_secret_value()
+        if master and master.encode() != self._master:
             log.info("token of the settings is another one now")
-            self._master = master
+            self._keep_master(master)
+
+    def _keep_master(self, master: str) -> None:
+        self._master = master.encode()
+        self._as_master = Bearer("token", EVERY_SCOPE, hashed(master))
 
     def _note_used(self, now: datetime) -> None:
         used, self._used = self._used, set()
@@ -99,7 +102,7 @@ class Keyring:
         if self._master:
             # surrogates: JSON may hold half a pair, which is no text
             if hmac.compare_digest(token.encode(errors="surrogatepass"), self._master):
-                return MASTER
+                return self._as_master
         elif self.has_looked and not self._has_any:
             return ANYBODY
         if not token or len(token) > MOST_LETTERS:
@@ -113,6 +116,8 @@ class Keyring:
     def still_holds(self, bearer: Bearer) -> bool:
         """Whether who was let in would be let in now."""
         if not bearer.hash:
-            return bearer is MASTER or not (self._master or self._has_any)
+            return not (self._master or self._has_any)
+        if bearer == self._as_master:
+            return bool(self._master)
         found = self._by_hash.get(bearer.hash)
         return found is not None and found.is_in_force(self._clock())

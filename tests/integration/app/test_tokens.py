@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from app.access import tokens
-from app.access.keyring import ANYBODY, MASTER, Keyring
+from app.access.keyring import ANYBODY, Keyring
 from app.domain.actor import Actor, Via
 from app.domain.rights import EVERY_SCOPE, Right, Scope
 from app.errors import BadName, NameTaken, UnknownToken
@@ -133,19 +133,22 @@ def test_before_the_first_look_nobody_is_let_in_by_guess(sqlite):
 def test_the_token_of_the_settings_has_every_scope_and_needs_no_database(sqlite):
     ring = Keyring(sqlite, SecretStr("master"), lambda: SecretStr(""))
 
-    assert ring.bearer("master") is MASTER
-    assert MASTER.scopes == EVERY_SCOPE
+    bearer = ring.bearer("master")
+    assert (bearer.who, bearer.scopes) == ("token", EVERY_SCOPE)
+    assert ring.still_holds(bearer)
     assert ring.bearer("\ud842") is None
 
 
 def test_the_token_of_the_settings_may_be_changed_and_not_be_given_up(sqlite):
     now = ["first"]
     ring = Keyring(sqlite, SecretStr("first"), lambda: SecretStr(now[0]))
+    before = ring.bearer("first")
     for now[0] in ("second", ""):
         ring.look()
 
-        assert ring.bearer("second") is MASTER
+        assert ring.still_holds(ring.bearer("second"))
         assert ring.bearer("first") is None
+        assert not ring.still_holds(before)
 
 
 def test_who_is_not_let_in_costs_next_to_nothing_and_the_database_nothing_at_all(sqlite):
