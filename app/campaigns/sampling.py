@@ -16,6 +16,8 @@ from app.store.faults import write
 from app.store.samples import Sample
 
 SAMPLE_EVERY_S = 10
+UNSEEN_S = 60
+"""Whoever has had no sample for longer did not run meanwhile, or nobody looked."""
 THINNED_OUT = ((3_600, 60), (86_400, 600))
 """After so long one in so many seconds is kept: of a day of sending some 1,800 rows, of each further one 144."""
 
@@ -68,7 +70,7 @@ def _standing(sums: shard_sums.Sums) -> dict[str, int]:
 
 
 def moved(before: Sample | None, now: Sample) -> Sample:
-    """The sample with the moment since when nothing has changed. Pure."""
-    if before is None or not now.is_as_far_as(before):
+    """The sample with the moment since when it has run and nothing has changed. Pure."""
+    if before is None or now.at_s - before.at_s > UNSEEN_S or not now.is_as_far_as(before):
         return now
     return replace(now, moved_at_s=before.moved_at_s)

@@ -360,7 +360,8 @@ progress_samples = sa.Table(
     sa.Column("moved_at_s", sa.BigInteger, nullable=False),
 )
 """How far a campaign was while it ran, every ten seconds (`at_s`, Unix time by the database's clock), thinned out
-later: what charts are drawn from. `sent` is Tally.shown_as_sent; since `moved_at_s` nothing of it has changed."""
+later: what charts are drawn from. `sent` is Tally.shown_as_sent; since `moved_at_s` it
+has run and nothing of it has changed."""
 
 trail = sa.Table(
     "trail",

@@ -84,7 +84,7 @@ def _of_campaigns(followed: list[Followed]) -> Iterator[Metric]:
     )
     moved = Gauge(
         "sms_campaign_last_progress_timestamp_seconds",
-        "When a campaign was last seen to get on while it ran; until then, when it was triggered.",
+        "When a campaign was last seen to get on or go on while it ran; until then, when it was triggered.",
         labels=["campaign"],
     )
     running = Gauge("sms_campaign_running", "Whether a campaign is to get on now.", labels=["campaign"])

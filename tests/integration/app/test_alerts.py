@@ -73,5 +73,5 @@ def test_a_campaign_that_is_stuck_and_one_that_failed_are_told(product, promethe
     with web_process(product, tmp_path) as web:
         firing = prometheus(web.url)
 
-        until(lambda: {"CampaignStuck", "CampaignFailed"} <= firing(), within_s=60, what="both alerts fire")
+        until(lambda: {"CampaignStuck", "CampaignFailed"} <= firing(), within_s=120, what="both alerts fire")
         assert firing() == {"CampaignStuck", "CampaignFailed"}

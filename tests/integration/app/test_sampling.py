@@ -61,6 +61,15 @@ def test_while_nothing_happens_the_moment_of_the_last_step_is_kept_over_restarts
     assert {each.moved_at_s for each in of(database, campaign)} == {NOON}
 
 
+def test_a_pause_is_no_time_in_which_it_did_not_get_on(database, campaign, clock):
+    Sampler(database).sample()
+    clock[0] += 7_200
+
+    Sampler(database).sample()
+
+    assert [each.moved_at_s for each in of(database, campaign)] == [NOON, NOON + 7_200]
+
+
 def test_one_that_does_not_run_has_none(database, campaign, clock):
     with writing(database) as connection:
         rows.change(connection, campaign.id, Verb.PAUSE)
