@@ -21,6 +21,11 @@ UNSEEN_S = 60
 THINNED_OUT = ((3_600, 60), (86_400, 600))
 """After so long one in so many seconds is kept: of a day of sending some 1,800 rows, of each further one 144."""
 
+THINNED_AT_ONCE_S = 3_600
+"""So long a time is thinned out in one transaction."""
+MOST_AT_ONCE = 24
+"""Transactions with which one who has just begun catches up, each time."""
+
 
 class Sampler:
     """For one process: it remembers what it has thinned out."""
@@ -36,12 +41,22 @@ class Sampler:
             found = _look(connection, at_s)
         if found:
             write(self._database, partial(samples.insert, found=found))
-        for step, from_s in self._thinned_to.items():
-            after_s, every_s = step
-            to_s = (at_s - after_s) // every_s * every_s
-            if to_s > from_s:
-                write(self._database, partial(samples.thin_out, from_s=from_s, to_s=to_s, every_s=every_s))
-                self._thinned_to[step] = to_s
+        for step in THINNED_OUT:
+            self._thin_out(step, at_s)
+
+    def _thin_out(self, step: tuple[int, int], at_s: int) -> None:
+        after_s, every_s = step
+        to_s = (at_s - after_s) // every_s * every_s
+        for _ in range(MOST_AT_ONCE):
+            from_s = self._thinned_to[step]
+            if from_s >= to_s:
+                return
+            with self._database.connect() as connection:
+                first_s = samples.first_at_s(connection, from_s, to_s)
+            if first_s is not None:
+                end_s = min(first_s // every_s * every_s + THINNED_AT_ONCE_S, to_s)
+                write(self._database, partial(samples.thin_out, from_s=first_s, to_s=end_s, every_s=every_s))
+            self._thinned_to[step] = to_s if first_s is None else end_s
 
 
 def _now_s(connection: Connection) -> int:

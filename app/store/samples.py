@@ -52,6 +52,12 @@ def of_campaign(connection: Connection, campaign_id: int, after_s: int = -1) -> 
     return [Sample(**row._mapping) for row in connection.execute(query.order_by(samples.c.at_s))]
 
 
+def first_at_s(connection: Connection, from_s: int, to_s: int) -> int | None:
+    """The moment of the oldest one with `from_s <= at_s < to_s`, by the index of the moment."""
+    at_s = samples.c.at_s
+    return connection.execute(sa.select(at_s).where(at_s >= from_s, at_s < to_s).order_by(at_s).limit(1)).scalar()
+
+
 def thin_out(connection: Connection, from_s: int, to_s: int, every_s: int) -> None:
     """Of those with `from_s <= at_s < to_s` keep what is at a multiple of `every_s`; by the index of the moment."""
     between = sa.and_(samples.c.at_s >= from_s, samples.c.at_s < to_s)

@@ -88,7 +88,9 @@ def fill(database, campaign, from_s, to_s):
 def test_older_ones_are_thinned_out_and_the_last_hour_is_whole(database, campaign, clock):
     fill(database, campaign, NOON - 90_000, NOON)
 
-    Sampler(database).sample()
+    sampler = Sampler(database)
+    for _ in range(2):
+        sampler.sample()
 
     kept = [each.at_s for each in of(database, campaign)]
     assert kept == [
@@ -98,17 +100,41 @@ def test_older_ones_are_thinned_out_and_the_last_hour_is_whole(database, campaig
     ]
 
 
-def test_what_was_thinned_out_is_not_read_again(database, campaign, clock):
+@pytest.fixture
+def deleted(database):
+    """For how long each statement thins samples out, once the test fills nothing any more."""
+    spans = []
+
+    def look(connection, cursor, statement, values, *_):
+        if statement.startswith("DELETE"):
+            moments = [each for each in (values.values() if isinstance(values, dict) else values) if each > 1_000_000]
+            spans.append((min(moments), max(moments)))
+
+    sa.event.listen(database, "before_cursor_execute", look)
+    return spans
+
+
+def test_what_was_thinned_out_is_not_read_again(database, campaign, clock, deleted):
     sampler = Sampler(database)
+    fill(database, campaign, NOON - 5_000, NOON)
     sampler.sample()
+    deleted.clear()
     clock[0] += 60
-    asked = []
-    sa.event.listen(database, "before_cursor_execute", lambda *facts: asked.append((facts[2], facts[3])))
 
     sampler.sample()
+    sampler.sample()
 
-    (deleted,) = [values for statement, values in asked if statement.startswith("DELETE")]
-    assert NOON - 3_600 in (deleted.values() if isinstance(deleted, dict) else deleted)
+    assert deleted == [(NOON - 3_600, NOON - 3_540)]
+
+
+def test_one_transaction_thins_out_an_hour_at_most_however_much_there_is(database, campaign, clock, deleted):
+    fill(database, campaign, NOON - 20_000, NOON - 10_000)
+    fill(database, campaign, NOON - 1_000_000, NOON - 999_900)
+
+    Sampler(database).sample()
+
+    assert {end_s - from_s <= 3_600 for from_s, end_s in deleted} == {True}
+    assert len(deleted) < 10, "where there is nothing, nothing is looked for"
 
 
 def test_samples_go_when_the_details_of_their_campaign_do(database, campaign, clock, logs):
