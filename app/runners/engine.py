@@ -50,12 +50,11 @@ FRAME_WITHIN_S = 10.0
 
 class EngineRunner:
     """Carries orders to the server's own task workers; the scheduler's own process counts customers, in a thread, so
-    that no task worker is kept from sending. `owner` is the name of the folder of logs. To be made where the event loop
-    runs."""
+    that no task worker is kept from sending. To be made where the event loop runs."""
 
-    def __init__(self, server: Server, config: Config, owner: str) -> None:
+    def __init__(self, server: Server, config: Config) -> None:
         self._server = server
-        self._owner = owner
+        self._log_dir = config.sms_log_dir
         self._out: dict[int, Order] = {}
         """By the task that carries it."""
         self._patient = open_patiently(config)
@@ -83,7 +82,7 @@ class EngineRunner:
 
     async def _count(self, order: CensusOrder) -> None:
         try:
-            report = await self._threads.run(count, order, self._patient, self._owner)
+            report = await self._threads.run(count, order, self._patient, self._log_dir)
         except Exception as error:
             log.exception("audience not counted")
             self.scheduler.on_error(order, error)
@@ -141,7 +140,7 @@ class Application:
             fleet, every_s = SharedWorkers(self._database, owner), SWEEP_EVERY_S
             runner = BrokerRunner(self._database, self._publish)
         else:
-            runner = self._runner = EngineRunner(server, self._config, owner)
+            runner = self._runner = EngineRunner(server, self._config)
         scheduler = Scheduler(
             self._database,
             self._config.sms_log_dir,

@@ -30,7 +30,6 @@ from app.gateways.log_file.folder import owner_of
 from app.runners import orders
 from app.runners.orders import Order, Report
 from app.sending.shard import send_shard
-from app.store.accounts import new_holder
 from app.store.faults import may_pass, reason
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ def perform(order: Order, context: Context) -> Report:
         return _prepare(order, context)
     patient = context.open_patiently()
     try:
-        return count(order, patient, _holder(context.log_dir))
+        return count(order, patient, context.log_dir)
     finally:
         patient.dispose()
 
@@ -126,9 +125,9 @@ def note_closed(closed: Iterable[tuple[int, State]]) -> None:
 
 
 def _prepare(order: PrepareOrder, context: Context) -> PrepareReport:
-    """One host does it; within a host, as another server of the same folder may, who has its files."""
+    """One task of all hosts does it."""
     try:
-        with leased(context.database, order.lease, _holder(context.log_dir)) as lease:
+        with leased(context.database, order.lease, context.log_dir) as lease:
             return prepare_campaign(
                 context.database,
                 context.log_dir,
@@ -143,15 +142,10 @@ def _prepare(order: PrepareOrder, context: Context) -> PrepareReport:
         return PrepareReport(order, Outcome.BLOCKED, reason(error))
 
 
-def _holder(log_dir: Path) -> str:
-    """The name of the folder of logs where there is one: who comes back to it after a crash need not wait."""
-    return owner_of(log_dir) or new_holder()
-
-
-def count(order: CensusOrder, patient: Engine, holder: str) -> CensusReport:
+def count(order: CensusOrder, patient: Engine, log_dir: Path) -> CensusReport:
     """Count every audience that is not counted yet, on a database that may take its time; one process does it."""
     try:
-        with leased(patient, order.lease, holder):
+        with leased(patient, order.lease, log_dir):
             count_audiences(patient)
     except ShardTaken:
         return CensusReport(order, Outcome.TAKEN)

@@ -8,11 +8,13 @@ from app.store.database import insert_new
 from app.store.tables import leases
 
 
-def take(connection: Connection, name: str, holder: str) -> bool:
+def take(connection: Connection, name: str, holder: str, heir_of: str = "") -> bool:
     """Make the lease `holder`'s, or renew it where it is; whether it is now. It is free where nobody has it, or who had
-    it showed no sign of life for so long."""
+    it showed no sign of life for so long; or their name begins with `heir_of`, where the caller knows them dead."""
     until_ms = lease_until_ms(connection)
     free = sa.or_(leases.c.holder == holder, leases.c.until_ms < now_ms(connection))
+    if heir_of:
+        free = sa.or_(free, leases.c.holder.startswith(heir_of, autoescape=True))
     found = connection.execute(sa.select(sa.case((free, 1), else_=0)).where(leases.c.name == name)).scalar()
     if found is None:
         return insert_new(connection, leases, name=name, holder=holder, until_ms=until_ms)

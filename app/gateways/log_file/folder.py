@@ -99,6 +99,30 @@ def _wait_for(descriptor: int, folder: Path) -> None:
             return
 
 
+@contextlib.contextmanager
+def locked_file(path: Path) -> Iterator[bool]:
+    """Whether nobody else has the lock of this file, which is there as long as somebody has it, or was killed; nobody
+    will until the end of the block. Raises OSError."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            if not os.fstat(descriptor).st_nlink:  # removed between our look and our lock
+                continue
+            try:
+                yield True
+            finally:
+                with contextlib.suppress(OSError):  # then it stays for the next one
+                    path.unlink()
+            return
+        finally:
+            os.close(descriptor)
+
+
 def open_log(path: Path, flags: int) -> int:
     """A descriptor of a campaign's log, which has mode 0600 if it is new. Neither the log nor its campaign's folder may
     be a symbolic link: what is written to and cut would be somebody else's file."""

@@ -1,5 +1,7 @@
 """What one process of all hosts does at a time: by the database's clock, and given up before another one has it."""
 
+import multiprocessing
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 from app.campaigns.leased import MARGIN_S, Lease, leased
 from app.domain.orders import CensusOrder, Outcome, PrepareOrder
 from app.errors import ShardTaken
+from app.gateways.log_file.folder import make_folder
 from app.gateways.log_file.journal import LogFile
 from app.runners import work
 from app.runners.work import Context
@@ -77,16 +80,48 @@ def test_a_lease_that_somebody_else_has_by_now_is_not_renewed(sqlite):
     assert not lease.is_ours
 
 
-def test_it_is_renewed_by_time_as_long_as_the_work_lasts(sqlite):
+def test_it_is_renewed_by_time_as_long_as_the_work_lasts(sqlite, logs, tmp_path):
     sqlite.update_execution_options(lease_s=2.0)
-    with leased(sqlite, "census", "one"):
+    make_folder(logs)
+    with leased(sqlite, "census", logs):
         first = until_ms(sqlite)
         until(lambda: until_ms(sqlite) > first, within_s=WITHIN_S, what="it is renewed")
-        with pytest.raises(ShardTaken), leased(sqlite, "census", "other"):
+        with pytest.raises(ShardTaken), leased(sqlite, "census", tmp_path):
             pytest.fail("two have it")
 
-    with leased(sqlite, "census", "other"):
+    with leased(sqlite, "census", tmp_path):
         pass
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_who_is_given_the_same_order_again_leaves_the_lease_to_whom_it_is(sqlite, logs, has_folder):
+    if has_folder:
+        make_folder(logs)
+    with leased(sqlite, "prepare 1", logs) as lease:
+        with pytest.raises(ShardTaken), leased(sqlite, "prepare 1", logs):
+            pytest.fail("two have it")
+        lease.renew()
+
+        assert lease.is_ours
+
+
+def test_who_comes_after_a_killed_one_of_the_same_folder_need_not_wait(sqlite, logs, tmp_path):
+    make_folder(logs)
+
+    def be_killed() -> None:
+        with leased(sqlite, "census", logs):
+            os._exit(9)
+
+    child = multiprocessing.get_context("fork").Process(target=be_killed)
+    child.start()
+    child.join(WITHIN_S)
+    with pytest.raises(ShardTaken), leased(sqlite, "census", tmp_path):
+        pytest.fail("the killed one is taken for dead too early")
+    with leased(sqlite, "census", logs):
+        pass
+
+    assert child.exitcode == 9
+    assert [each.name for each in logs.iterdir()] == [".owner"]
 
 
 def until_ms(database):
