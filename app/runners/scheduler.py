@@ -351,7 +351,7 @@ class Scheduler:
             self._counting = None
         elif self._posted.pop(order, None) is None:
             return
-        self._pause(order, str(error))
+        self._pause(order, reason(error) if isinstance(error, SQLAlchemyError) else str(error))
         self._fill_up()
 
     def on_unsent(self, order: Order) -> None:

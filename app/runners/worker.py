@@ -69,7 +69,7 @@ class Worker:
             report = perform(order, self._context)
         except Exception as error:
             log.exception("task broke down")
-            report = _blocked(order, str(error))
+            report = _blocked(order, reason(error) if isinstance(error, SQLAlchemyError) else str(error))
         try:
             write(self._database, lambda connection: reports.insert(connection, orders.write(report)))
         except SQLAlchemyError as error:  # the scheduler sees that nobody is at it any more

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import NoSuchModuleError, StatementError
 from sqlalchemy.pool import QueuePool
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
@@ -86,6 +86,7 @@ def open_database(
         )
     ours = host or socket.gethostname()[:64]
     database.update_execution_options(time_zone=ZoneInfo(time_zone), lease_s=lease_s, host=ours)
+    event.listen(database, "handle_error", _forget_statement)
     _opened.add(database)
     return database
 
@@ -131,6 +132,13 @@ def _open_mysql(
     elif tls != "preferred":
         event.listen(engine, "connect", refuse_plain)
     return engine
+
+
+def _forget_statement(context: ExceptionContext) -> None:
+    """An error's text goes into logs and reports, and where a statement is written out, for the driver is slow to bind
+    many values, mobiles stand in it. The traceback says which statement it was."""
+    if isinstance(error := context.sqlalchemy_exception, StatementError):
+        error.statement = None
 
 
 def _open_sqlite(address: URL) -> Engine:

@@ -208,3 +208,11 @@ def test_a_forked_process_has_no_connection_of_its_parent(server_database):
     with writing(database) as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(customers)).scalar_one() == 0
     database.dispose()
+
+
+def test_no_error_quotes_a_statement_in_which_values_are_written_out(sqlite):
+    with pytest.raises(DBAPIError) as told, sqlite.connect() as connection:
+        connection.exec_driver_sql("INSERT INTO nowhere VALUES (13812345678)")
+
+    assert "13812345678" not in str(told.value)
+    assert "no such table" in str(told.value)
