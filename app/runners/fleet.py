@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.campaigns.leased import Lease
 from app.domain.campaign import LOG
@@ -62,6 +63,8 @@ class BrokerRunner:
         """By campaign: whether it goes to logs, which is fixed at its trigger."""
         self._away_until = 0.0
         """Monotonic seconds; 0 while it is there."""
+        self._was_unread = False
+        """Whether the database could not be asked last time."""
 
     def post(self, order: Order) -> None:
         """See Runner."""
@@ -76,7 +79,16 @@ class BrokerRunner:
             self._loop.call_soon_threadsafe(self.scheduler.on_unsent, order)
             return
         try:
-            self._publish(order, orders.write(order), self._folder(order))
+            folder = self._folder(order)
+        except SQLAlchemyError as error:
+            if not self._was_unread:
+                log.warning("database cannot be read, orders wait", extra={"error": reason(error)})
+            self._was_unread = True
+            self._loop.call_soon_threadsafe(self.scheduler.on_unsent, order)
+            return
+        self._was_unread = False
+        try:
+            self._publish(order, orders.write(order), folder)
         except Exception as error:  # whatever the broker's library raises: the order is not on its way
             if not self._away_until:
                 log.warning("broker cannot be reached, trying again", extra={"error": reason(error)})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from app.domain.orders import Outcome, ShardOrder, ShardReport
 from app.runners import fleet as module
@@ -169,6 +170,27 @@ def test_an_order_that_the_broker_does_not_take_is_given_out_again_once_it_does(
 
     assert caplog.messages.count("broker cannot be reached, trying again") == 1
     assert caplog.messages.count("broker is reached again") == 1
+
+
+def test_a_database_that_is_away_is_not_taken_for_a_broker_that_is(sqlite, campaign, monkeypatch, caplog):
+    ask = shards.folder_for
+
+    def fail(*_: object) -> str:
+        raise OperationalError("", None, Exception("gone"))
+
+    async def scene():
+        server = Server(sqlite, "one")
+        monkeypatch.setattr(shards, "folder_for", fail)
+        running = asyncio.create_task(server.scheduler.run())
+        await until(lambda: "database cannot be read, orders wait" in caplog.messages)
+        monkeypatch.setattr(shards, "folder_for", ask)
+        await until(lambda: set(server.numbers()) == {0, 1})
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    play(scene)
+
+    assert "broker cannot be reached, trying again" not in caplog.messages
 
 
 def test_a_log_goes_on_where_it_is_while_there_is_life_and_everybody_may_send_to_a_network(sqlite, campaign):
