@@ -3,7 +3,7 @@
 import os
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -247,9 +247,17 @@ def by_index(connection: Connection, index: str) -> str:
 def insert_new(connection: Connection, table: sa.Table, **values: object) -> bool:
     """Whether it is new; somebody else may have been quicker. No savepoint is needed, which a deadlock would take away
     together with the reason to begin again."""
-    statement = table.insert().values(**values)
-    statement = statement.prefix_with("IGNORE", dialect="mysql").prefix_with("IGNORE", dialect="mariadb")
-    return connection.execute(statement.prefix_with("OR IGNORE", dialect="sqlite")).rowcount == 1
+    return connection.execute(_insert_unless_there(table).values(**values)).rowcount == 1
+
+
+def insert_all_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> int:
+    """How many of the rows are new; see `insert_new`. There is one at least; no value is an expression."""
+    return connection.execute(_insert_unless_there(table), rows).rowcount
+
+
+def _insert_unless_there(table: sa.Table) -> sa.Insert:
+    statement = table.insert().prefix_with("IGNORE", dialect="mysql").prefix_with("IGNORE", dialect="mariadb")
+    return statement.prefix_with("OR IGNORE", dialect="sqlite")
 
 
 def read_committed(connection: Connection) -> None:

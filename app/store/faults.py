@@ -63,6 +63,13 @@ def reason(error: BaseException) -> str:
     return " ".join(str(part) for part in getattr(source, "args", ()) or [source])
 
 
+def number_of(error: DBAPIError) -> str:
+    """What kind of error it is and its number, for where the driver's text is not to be seen: that of a statement which
+    was refused has values in it."""
+    found = getattr(error.orig, "sqlite_errorcode", None) or next(iter(getattr(error.orig, "args", ())), None)
+    return f"{type(error).__name__} {found}" if isinstance(found, int) else type(error).__name__
+
+
 def _was_undone(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError) or error.orig is None:
         return False

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from app.domain.receipt import Reply
 from app.store import literals
+from app.store.database import insert_all_new
 from app.store.tables import opt_outs, replies
 
 EVERYBODY = "*"
@@ -32,16 +33,11 @@ def of_number(connection: Connection, mobile: int) -> list[tuple[str, datetime]]
 
 
 def add(connection: Connection, signature: str, mobiles: Collection[int], source: str) -> int:
-    """Note them; how many are new. Who is noted already stays as they are."""
-    query = sa.select(opt_outs.c.mobile).where(opt_outs.c.signature == signature, opt_outs.c.mobile.in_(mobiles))
-    fresh = sorted({*mobiles} - set(connection.execute(query).scalars()))
-    if fresh:
-        now = datetime.now(UTC)
-        connection.execute(
-            opt_outs.insert(),
-            [{"signature": signature, "mobile": each, "since": now, "source": source} for each in fresh],
-        )
-    return len(fresh)
+    """Note them; how many are new. Who is noted already, also by somebody at this moment, stays as they are."""
+    if not mobiles:
+        return 0
+    of = {"signature": signature, "since": datetime.now(UTC), "source": source}
+    return insert_all_new(connection, opt_outs, [{**of, "mobile": each} for each in sorted({*mobiles})])
 
 
 def remove(connection: Connection, signature: str, mobiles: Collection[int]) -> int:

@@ -38,6 +38,11 @@ class Trouble(NamedTuple):
     advice: Sentence | None
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is one of those that say something of the database, and nothing of a statement."""
+        return self.advice is not None
+
+    @property
     def sentence(self) -> Sentence:
         """Both in one."""
         return Sentence("with_advice", said=self.said, advice=self.advice) if self.advice else self.said

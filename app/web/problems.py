@@ -14,7 +14,7 @@ from starlette.types import Scope
 from app import errors
 from app.errors import AppError
 from app.sentence import Sentence
-from app.store.faults import reason
+from app.store.faults import may_pass, number_of, reason
 from app.store.trouble import trouble
 from app.web.house import house_of
 from app.web.languages import catalogue_of, language_of
@@ -83,9 +83,7 @@ async def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, AppError):
         return problem(request.scope, status_of(error), error.sentence)
     if isinstance(error, DBAPIError):
-        log.warning("request not answered, the database is away", extra={"error": reason(error)})
-        url = house_of(request).settings.database_url.get_secret_value()
-        return problem(request.scope, 503, trouble(error, url).said)
+        return _of_database(request, error)
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"][1:]))
@@ -95,6 +93,18 @@ async def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, TooLarge):
         return problem(request.scope, 413, Sentence("http.too_large", most=MOST_BODY_BYTES), {"connection": "close"})
     return problem(request.scope, 500, Sentence("http.broken"))
+
+
+def _of_database(request: Request, error: DBAPIError) -> Response:
+    """A text of the driver that we do not know may quote the statement, and in it somebody's number: neither who asks
+    nor the log gets it."""
+    if not may_pass(error):
+        log.error("request failed, the database refused its statement", extra={"error": number_of(error)})
+        return problem(request.scope, 500, Sentence("http.broken"))
+    found = trouble(error, house_of(request).settings.database_url.get_secret_value())
+    why = reason(error) if found.is_known else number_of(error)
+    log.warning("request not answered, the database is away", extra={"error": why})
+    return problem(request.scope, 503, Sentence(found.said.code, **{**found.said.facts, "text": why}))
 
 
 def _refusal(status: int) -> Sentence:

@@ -1,7 +1,9 @@
 """`opt-outs`: numbers that get nothing are added, removed, taken from a file and written out."""
 
 import pytest
+import sqlalchemy as sa
 
+from app.campaigns import opt_outs as use_case
 from app.store import opt_outs
 
 
@@ -38,6 +40,18 @@ def test_what_was_exported_can_be_imported(app, sqlite, tmp_path, monkeypatch):
 
     assert app("opt-outs", "import", str(path)).out == "3 numbers added\n"
     assert "138****0003,*," in app("opt-outs").out
+
+
+def test_who_is_noted_by_somebody_else_at_the_same_moment_is_not_new_and_no_error(sqlite):
+    def be_quicker(_connection, cursor, statement, *_):
+        if "INTO opt_outs" in statement:
+            cursor.execute("INSERT INTO opt_outs VALUES ('*', 13800000001, '2026-01-01 00:00:00', 'reply')")
+
+    sa.event.listen(sqlite, "before_cursor_execute", be_quicker)
+
+    assert use_case.take_in(sqlite, "*", [13800000002, 13800000001, 13800000002]) == 1
+
+    assert among(sqlite, 13800000001, 13800000002) == {13800000001, 13800000002}
 
 
 def test_a_file_with_a_fault_changes_nothing(app, sqlite, tmp_path):

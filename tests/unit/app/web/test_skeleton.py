@@ -3,6 +3,7 @@
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from app.errors import UnknownCampaign, Unprotected
 from app.web.guard import HEADERS, MOST_BODY_BYTES, host_name
@@ -28,6 +29,23 @@ def test_a_process_without_a_database_lives_and_is_not_ready(client, tmp_path):
     assert client.get("/health/live").status_code == 200
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert answer.json()["code"] == "trouble"
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "status", "code"),
+    [(IntegrityError, 1062, 500, "broken"), (DataError, 1366, 500, "broken"), (OperationalError, 1366, 503, "trouble")],
+)
+def test_the_text_of_a_driver_is_neither_answered_nor_logged(client, caplog, kind, number, status, code):
+    @client.app.get("/fails")
+    def fails():
+        raise kind("INSERT 13800000001", {}, Exception(number, "Duplicate entry '*-13800000001' for key 'PRIMARY'"))
+
+    answer = client.get("/fails")
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    said = [f"{vars(each)}" for each in caplog.records if each.name.startswith("app.")]
+    assert f"{kind.__name__} {number}" in "".join(said)
+    assert "13800000001" not in answer.text + "".join(said)
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/nowhere", "/../../etc/passwd"])
