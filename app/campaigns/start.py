@@ -73,17 +73,18 @@ def dispatch(
     """
     name = check_name(name)
     greeted, is_new = _audience(database, name, audience)
-    ids = _chosen(database, name, greeted, choice) if choice and is_new else None
     chosen = gateway or default_gateway
     if networks is not None and (template_name is not None or chosen in networks):
         template = _named(database, name, networks.get(chosen), chosen, template, template_name)
     text = DEFAULT_TEMPLATE if template is None else template
     compiled = check_template(database, text, added_columns, audience=greeted)
-    if networks is not None and chosen != LOG:
-        _check_gateway(
-            database, name, chosen, template, compiled, networks, spending, greeted, ids, template_name or ""
-        )
     network = (networks or {}).get(chosen)
+    if networks is not None and chosen != LOG:
+        _check_gateway(database, name, chosen, template, compiled, networks, template_name or "")
+    # Only now: for a sample everybody is looked at, and what is refused anyway shall not cost that.
+    ids = _chosen(database, name, greeted, choice) if choice and is_new else None
+    if network is not None and is_new:
+        spending.check(database, name, greeted, compiled, network, ids, template_name or "")
     receipts_for_s = RECEIPTS_FOR_S if network is None else network.receipts_for_s
     of = (name, text, shard_size, chosen, template_name or "", receipts_for_s, greeted)
     key = EVERYBODY if choice is None else choice.key
@@ -152,9 +153,6 @@ def _check_gateway(
     template: str | None,
     compiled: Template,
     networks: Mapping[str, Network],
-    spending: Spending,
-    audience: str,
-    ids: Sequence[int] | None,
     template_name: str,
 ) -> None:
     """Raises BadRequest where a campaign with this name cannot be made. One that is there already is as it is."""
@@ -170,7 +168,6 @@ def _check_gateway(
     _, parts = network.message(shortest, template_name)
     if parts > network.max_parts:
         raise BadRequest("text_too_long", gateway=chosen, parts=parts, most=network.max_parts)
-    spending.check(database, name, audience, compiled, network, ids, template_name)
 
 
 def look_up(database: Engine, name: str) -> Dispatched:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import asdict
 from weakref import WeakValueDictionary
 
@@ -74,6 +74,8 @@ class Handler:
         self._nudge = nudge
         self._watchers = Watchers(database)
         self._asking = Threads("triggers", 4)
+        self._sampling = asyncio.Lock()
+        """A sample reads all of its audience: one at a time, so that the others' threads are free."""
         self._controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
         self._looking = Threads("tokens", 1)
@@ -180,7 +182,8 @@ class Handler:
             if isinstance(request, Watch):
                 done = await self._asking.run(look_up, self._database, request.campaign)
             else:
-                done = await self._asking.run(self._start, request, self._actor(fd, bearer))
+                async with nullcontext() if request.sample is None else self._sampling:
+                    done = await self._asking.run(self._start, request, self._actor(fd, bearer))
             campaign = done.campaign
             of = (campaign.name, done.shards, campaign.state)
             answer = (

@@ -44,6 +44,8 @@ class House:
         self.live = Live(self.looks)
         self.searching = asyncio.Lock()
         """Who reads all logs; one at a time."""
+        self.sampling = asyncio.Lock()
+        """Who starts a campaign for a sample, which reads all of its audience; one at a time."""
         self.controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
         self.watchers = Watchers(database)

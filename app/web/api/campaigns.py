@@ -1,5 +1,6 @@
 """Campaigns over the API: seen, started, paused, resumed and cancelled."""
 
+from contextlib import nullcontext
 from typing import Annotated
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from app.campaigns.start import dispatch
 from app.campaigns.summary import Summary
 from app.domain.actor import Actor
 from app.domain.campaign import State, Verb, check_name
+from app.domain.choice import Sample
 from app.domain.rights import Right
 from app.errors import UnknownCampaign, WrongState
 from app.store import campaigns as store
@@ -78,7 +80,8 @@ async def start_campaign(request: Request, name: Name, wanted: NewCampaign, by: 
         )
         return done.created, _look(house, done.campaign.name)
 
-    created, shown = await house.threads.run(start)
+    async with house.sampling if isinstance(wanted.choice, Sample) else nullcontext():
+        created, shown = await house.threads.run(start)
     body = Campaign.of(shown, catalogue_of(request))
     location = {"location": f"{PREFIX}/campaigns/{quote(body.name)}"} if created else None
     return json(body, 201 if created else 200, location)

@@ -269,6 +269,21 @@ def test_a_sample_of_nobody_is_finished_at_once(database):
     assert dispatch(database, "a", 10, choice=Sample(5)).campaign.state == "finished"
 
 
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"template": "{nothing}"}, "placeholder"),
+        ({"gateway": "nowhere"}, "gateway"),
+        ({"gateway": "net", "template": "long " * 800}, "too long"),
+    ],
+)
+def test_for_what_is_refused_anyway_nobody_is_looked_at(sqlite, monkeypatch, asked, why):
+    monkeypatch.setattr("app.campaigns.start.choose", lambda *_: pytest.fail("everybody was read"))
+
+    with refused(BadRequest, why):
+        dispatch(sqlite, "a", 10, choice=Sample(1), networks={"net": Network()}, **asked)
+
+
 def test_some_of_another_audience_are_meant_by_its_own_ids(crowded, logs):
     guests = [(each, f"贵客{each}号", 1, f"139{each:08}") for each in (2, 5, 7)]
     settle(crowded, "vips", guests)

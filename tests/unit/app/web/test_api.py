@@ -1,6 +1,9 @@
 """The API: who is let in, what campaigns answer, and that numbers stand in no address and no answer."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 
@@ -251,6 +254,25 @@ def test_a_campaign_may_be_for_some_of_its_audience(api):
 
     assert [each.json()["counts"]["audience"] for each in (some, sample)] == [2, 2]
     assert code(others) == (409, "other_customers")
+
+
+def test_samples_are_drawn_one_at_a_time(api, monkeypatch):
+    both = Barrier(2)
+    met = []
+
+    def draw(*_):
+        with suppress(BrokenBarrierError):
+            both.wait(0.3)
+            met.append(True)
+        return [1]
+
+    monkeypatch.setattr("app.campaigns.start.choose", draw)
+    with ThreadPoolExecutor(3) as threads:
+        names = [f"sample-{each}" for each in range(3)]
+        done = list(threads.map(lambda name: api.put(f"{API}/campaigns/{name}", json={"sample": 1}), names))
+
+    assert [each.status_code for each in done] == [201, 201, 201]
+    assert met == []
 
 
 # ── customers ───────────────────────────────────────────────────────────────────────────────────
