@@ -32,7 +32,7 @@ campaigns = sa.Table(
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("reason", sa.String(500), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
-    sa.Column("finished_at", UtcTime),
+    sa.Column("finished_at", UtcTime, index=True),
     sa.Column("allow_duplicates", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("prepared_at", UtcTime),
     sa.Column("halted_ms", sa.BigInteger, nullable=False, server_default="0"),
