@@ -1,6 +1,7 @@
 """What time it is by the database, the one clock that all who share it have, and how long a lease is."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,13 @@ def now_ms(connection: Connection) -> ColumnElement[Any]:
     if connection.dialect.name == "sqlite":
         return sa.literal(time.time_ns() // 1_000_000, sa.BigInteger)
     return sa.cast(sa.func.unix_timestamp(sa.func.now(3)) * 1_000, _SIGNED)
+
+
+def now_utc(connection: Connection) -> ColumnElement[Any] | datetime:
+    """The same as what a column of type UtcTime has, for a statement."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    return sa.func.utc_timestamp(3)
 
 
 def lease_s(of: Connection | Engine) -> float:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection
 from app.domain.chunk import Entry
 from app.domain.delivery import Delivery
 from app.store import literals
+from app.store.clock import now_utc
 from app.store.database import by_index, fetch
 from app.store.tables import messages
 
@@ -159,9 +160,10 @@ def page(
 
 
 def due(connection: Connection, campaign_id: int, after_id: int, to_id: int, limit: int) -> list[Message]:
-    """Those that are to be tried again now, the first `limit`, in id order."""
+    """Those that are to be tried again now, the first `limit`, in id order. By the clock by which shards.waiting finds
+    their shard due: on a host whose own is behind, the shard would be given out over and over."""
     query = sa.select(messages).where(
-        _in(campaign_id, after_id, to_id), messages.c.state == Delivery.RETRY, messages.c.due_at <= datetime.now(UTC)
+        _in(campaign_id, after_id, to_id), messages.c.state == Delivery.RETRY, messages.c.due_at <= now_utc(connection)
     )
     return from_rows(connection.execute(query.order_by(messages.c.customer_id).limit(limit)))
 
@@ -198,7 +200,7 @@ def doubt(connection: Connection, campaign_id: int, after_id: int, to_id: int, s
     """Those of the range that were under way come to `state`, unknown or retry; how many there were."""
     values: dict[str, object] = {"state": state}
     if state is Delivery.RETRY:
-        values["due_at"] = datetime.now(UTC)
+        values["due_at"] = now_utc(connection)
     query = messages.update().where(_in(campaign_id, after_id, to_id), messages.c.state == Delivery.SUBMITTING)
     return connection.execute(query.values(**values)).rowcount
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -11,7 +10,7 @@ from app.domain.campaign import ShardState
 from app.domain.chunk import Counts
 from app.domain.delivery import Delivery
 from app.store import ledger, messages
-from app.store.clock import now_ms
+from app.store.clock import now_ms, now_utc
 from app.store.shards import is_shard
 from app.store.tables import shards
 
@@ -35,7 +34,7 @@ def try_again(connection: Connection, campaign_id: int, numbers: set[int], custo
     epoch = sa.case((is_silent, shards.c.epoch + 1), else_=shards.c.epoch)
     for number, ids in found.items():
         # Without the gateway's id, or a second receipt of the first attempt would speak for the next one.
-        messages.change(connection, campaign_id, ids, Delivery.RETRY, due_at=datetime.now(UTC), provider_id=None)
+        messages.change(connection, campaign_id, ids, Delivery.RETRY, due_at=now_utc(connection), provider_id=None)
         counts = Counts()
         counts.move(state, Delivery.RETRY, len(ids))
         ledger.add(connection, campaign_id, number, counts)
