@@ -189,7 +189,7 @@ def _ready(sender: Any, **_: Any) -> None:
         database = open_configured(_worker.config, patience=Patience(3, 3))
         places = sender.controller.concurrency
         of = (_worker.config.host_id, hosts.WORKER, places, lambda: len(state.active_requests))
-        _heart = Heart(database, *of, beside=partial(_worker.cut_back, database))
+        _heart = Heart(database, *of, beside=partial(_worker.cut_back, database), folder=_worker.folder)
         _heart.start()
 
 

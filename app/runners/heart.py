@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.store import hosts
@@ -23,7 +23,7 @@ os.register_at_fork(before=_beating.acquire, after_in_parent=_beating.release, a
 
 class Heart:
     """Of this process, in a thread of its own. `places`: how many orders it can carry out at once; `in_hand()`: how
-    many it does; `beside()` is done as often, by nobody while this process forks."""
+    many it does; `beside()` is done as often, by nobody while this process forks. `folder`: see tables.py."""
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Heart:
         places: int,
         in_hand: Callable[[], int],
         beside: Callable[[], object] = lambda: None,
+        folder: str = "",
     ) -> None:
         self._database = database
         self._of = (host, f"{kind}:{os.getpid()}:{secrets.token_hex(4)}")
@@ -40,6 +41,7 @@ class Heart:
         self._places = places
         self._in_hand = in_hand
         self._beside = beside
+        self._folder = folder
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
 
@@ -55,12 +57,12 @@ class Heart:
             write(self._database, lambda connection: hosts.leave(connection, *self._of))
 
     def _run(self) -> None:
+        def beat(connection: Connection) -> None:
+            hosts.beat(connection, *self._of, self._kind, self._places, self._in_hand(), self._folder)
+
         while True:
             with suppress(SQLAlchemyError), _beating:  # the next one is soon
-                write(
-                    self._database,
-                    lambda connection: hosts.beat(connection, *self._of, self._kind, self._places, self._in_hand()),
-                )
+                write(self._database, beat)
                 self._beside()
             if self._over.wait(min(LONGEST_S, lease_s(self._database) / 3)):
                 return

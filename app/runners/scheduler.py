@@ -27,7 +27,7 @@ from app.runners.orders import Order, Report, read_report
 from app.runners.turns import Turns
 from app.runners.work import note_closed
 from app.sentence import read
-from app.store import campaigns, leases, shards
+from app.store import campaigns, hosts, leases, shards
 from app.store.faults import reason
 from app.threads import Threads
 
@@ -140,6 +140,7 @@ class Scheduler:
         self._sampler = Sampler(database)
         self._sampling: asyncio.Task[None] | None = None
         self._sample_at = time.monotonic() + SAMPLE_EVERY_S
+        self._said_no_folder = False
         self._said_elsewhere: dict[tuple[int, str], list[int]] = {}
 
     @property
@@ -278,15 +279,25 @@ class Scheduler:
     def _look(self) -> _Found:
         with self._database.connect() as connection:
             self._say_elsewhere(shards.elsewhere(connection, self._owner))
+            folders = hosts.folders(connection) if self._fleet else None
+            self._say_no_folder(folders is not None and not folders)
             return _Found(
                 [
                     *(PrepareOrder(campaign_id) for campaign_id in campaigns.unprepared(connection)),
-                    *(ShardOrder(*each) for each in shards.waiting(connection, None if self._fleet else self._owner)),
+                    *(
+                        ShardOrder(*each)
+                        for each in shards.waiting(connection, None if self._fleet else self._owner, folders)
+                    ),
                 ],
                 shards.has_uncounted(connection),
                 shards.held(connection) if self._posted else {},
                 leases.held(connection),
             )
+
+    def _say_no_folder(self, is_so: bool) -> None:
+        if is_so and not self._said_no_folder:
+            log.warning("no worker has a folder of logs, campaigns to logs wait")
+        self._said_no_folder = is_so
 
     def _say_elsewhere(self, found: dict[tuple[int, str], list[int]]) -> None:
         for (campaign_id, owner), numbers in found.items():

@@ -30,15 +30,26 @@ class Process:
     """By how much its host's clock is ahead of the database's."""
     seen_ms: int
     """Unix time, by the database."""
+    folder: str | None
+    """The name of its folder of logs; '' where it has none, None where it does not say."""
     is_alive: bool
 
 
-def beat(connection: Connection, host: str, process: str, kind: str, places: int, in_hand: int) -> None:
+def beat(
+    connection: Connection, host: str, process: str, kind: str, places: int, in_hand: int, folder: str | None = None
+) -> None:
     """It is there."""
     before_ms = time.time_ns() // 1_000_000
     seen_ms = int(connection.execute(sa.select(now_ms(connection))).scalar_one())
     clock_ms = (before_ms + time.time_ns() // 1_000_000) // 2 - seen_ms
-    values = {"kind": kind, "places": places, "in_hand": in_hand, "clock_ms": clock_ms, "seen_ms": seen_ms}
+    values: dict[str, object] = {
+        "kind": kind,
+        "places": places,
+        "in_hand": in_hand,
+        "clock_ms": clock_ms,
+        "seen_ms": seen_ms,
+    }
+    values["folder"] = folder
     of = sa.and_(hosts.c.host == host, hosts.c.process == process)
     if connection.execute(hosts.update().where(of).values(**values)).rowcount == 0:
         insert_new(connection, hosts, host=host, process=process, **values)
@@ -61,3 +72,11 @@ def known(connection: Connection) -> list[Process]:
 def places(connection: Connection) -> int:
     """How many orders all workers that are alive can carry out at once."""
     return sum(each.places for each in known(connection) if each.is_alive and each.kind == WORKER)
+
+
+def folders(connection: Connection) -> set[str] | None:
+    """The folders of logs of all workers that are alive. None where there may be others: no worker is there yet, or one
+    is of a release that does not say."""
+    workers = [each for each in known(connection) if each.is_alive and each.kind == WORKER]
+    found = {each.folder for each in workers if each.folder is not None}
+    return found - {""} if workers and all(each.folder is not None for each in workers) else None

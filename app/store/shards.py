@@ -1,5 +1,6 @@
 """Rows of `shards`: who works on which, and how far it got."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -160,11 +161,12 @@ def get(connection: Connection, campaign_id: int, number: int) -> Shard:
     return _from_row(connection.execute(_rows(connection).where(is_shard(campaign_id, number))).one())
 
 
-def waiting(connection: Connection, owner: str | None) -> list[tuple[int, int]]:
+def waiting(connection: Connection, owner: str | None, folders: Collection[str] | None = None) -> list[tuple[int, int]]:
     """Campaign id and number of every shard that a task of `owner` is to see to, oldest first: open ones of running,
     prepared campaigns that it may take, also from a silent folder, and those that a dead process of `owner` did not let
     go of when theirs was stopped. Of a campaign with a ledger anybody may take those that nobody has, once they are
-    due. Without an `owner` those of all folders, for tasks on all hosts; see `folder_for`."""
+    due. Without an `owner` those of all folders, for tasks on all hosts; see `folder_for`. Of those
+    that go to a log then only what a worker with one of these `folders` can do, where they are known."""
     # Not as a join: a server that begins with the few campaigns that run reads all their shards, finished ones too.
     columns = (shards.c[each] for each in ("campaign_id", "number", "state", "owner", "lease_until_ms", "due_ms"))
     unfinished = connection.execute(
@@ -177,13 +179,19 @@ def waiting(connection: Connection, owner: str | None) -> list[tuple[int, int]]:
     halted_logs = set(connection.execute(of_logs).scalars()) if halted else set()
     now: int = connection.execute(sa.select(now_ms(connection))).scalar_one() if unfinished else 0
 
+    def is_heard(its_owner: str) -> bool:
+        return folders is None or (its_owner in folders if its_owner else len(folders) > 0)
+
     def is_waiting(campaign_id: int, state: str, its_owner: str, lease_until_ms: int, due_ms: int) -> bool:
         if campaign_id not in running:
-            return campaign_id in halted_logs and owner in {None, its_owner} and lease_until_ms > 0
+            is_ours = is_heard(its_owner) if owner is None else owner == its_owner
+            return campaign_id in halted_logs and is_ours and lease_until_ms > 0
         prepared, has_log = running[campaign_id]
         if has_log:  # see _may_be_taken_by
             is_silent = state == ShardState.OPEN and lease_until_ms < now
-            return prepared and (owner is None or its_owner in {"", owner} or is_silent)
+            if owner is None:
+                return prepared and is_heard("" if is_silent else its_owner)
+            return prepared and (its_owner in {"", owner} or is_silent)
         return prepared and lease_until_ms < now and due_ms <= now
 
     return [

@@ -334,9 +334,11 @@ hosts = sa.Table(
     sa.Column("in_hand", sa.Integer, nullable=False),
     sa.Column("clock_ms", sa.BigInteger, nullable=False),
     sa.Column("seen_ms", sa.BigInteger, nullable=False),
+    sa.Column("folder", sa.String(255)),
 )
 """Processes that said at `seen_ms` (Unix time, by the database) that they are there; their host's clock was `clock_ms`
-ahead of the database's then."""
+ahead of the database's then. `folder` is the name of a worker's folder of logs, '' where it has none; NULL: it is of a
+release that does not say so."""
 
 binds = sa.Table(
     "binds",

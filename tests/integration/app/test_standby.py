@@ -215,3 +215,32 @@ def test_a_log_goes_on_where_it_is_while_there_is_life_and_everybody_may_send_to
         }
 
     play(scene)
+
+
+def test_a_log_campaign_that_no_worker_can_do_takes_no_places_and_is_told_of_once(sqlite, campaign, caplog):
+    network = trigger(sqlite, "b", 100)
+
+    def beat(folder: str) -> None:
+        with writing(sqlite) as connection:
+            hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 9, 0, folder)
+
+    with writing(sqlite) as connection:
+        connection.execute(tables.campaigns.update().where(tables.campaigns.c.id == network.id).values(gateway="net"))
+    change_shard(sqlite, network, owner="")
+    beat("")
+
+    async def scene():
+        server = Server(sqlite, "one")
+        running = asyncio.create_task(server.scheduler.run())
+        await until(server.numbers)
+        await asyncio.sleep(0.1)
+        sent = {order.campaign_id for order, _ in server.posted if isinstance(order, ShardOrder)}
+        assert sent == {network.id}
+        beat("w1-folder")
+        await until(lambda: len(server.numbers()) == 3)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    play(scene)
+
+    assert caplog.messages.count("no worker has a folder of logs, campaigns to logs wait") == 1
