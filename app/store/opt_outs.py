@@ -54,17 +54,20 @@ def find(connection: Connection, signature: str, mobile: int) -> sa.Row[tuple[ob
 
 
 def signatures_of(connection: Connection, mobile: int) -> list[str]:
-    """Under which this number gets nothing. There are few, and each is looked into by the primary key."""
-    signatures = sa.select(opt_outs.c.signature).distinct().order_by(opt_outs.c.signature)
-    every = connection.scalars(signatures).all()
-    return [each for each in every if find(connection, each, mobile)]
+    """Under which this number gets nothing."""
+    return [signature for signature, _ in of_number(connection, mobile)]
 
 
 def page(
     connection: Connection, after: tuple[str, int], limit: int = PAGE_ROWS
 ) -> Sequence[sa.Row[tuple[object, ...]]]:
     """The next ones behind a signature and number, by these."""
-    query = sa.select(opt_outs).where(sa.tuple_(opt_outs.c.signature, opt_outs.c.mobile) > after)
+    signature, mobile = opt_outs.c.signature, opt_outs.c.mobile
+    if connection.dialect.name == "sqlite":  # which begins at the signature's first number for the other form
+        is_behind = sa.tuple_(signature, mobile) > after
+    else:  # which begin at the table's first row for that one
+        is_behind = sa.or_(signature > after[0], sa.and_(signature == after[0], mobile > after[1]))
+    query = sa.select(opt_outs).where(is_behind)
     return connection.execute(query.order_by(opt_outs.c.signature, opt_outs.c.mobile).limit(limit)).all()
 
 

@@ -295,6 +295,7 @@ opt_outs = sa.Table(
     sa.Column("mobile", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("since", UtcTime, nullable=False),
     sa.Column("source", sa.String(16), nullable=False),
+    sa.Index("ix_opt_outs_mobile", "mobile"),
 )
 """Numbers to which nothing is sent under a signature; `*` is all of them. `source`: reply, person or import."""
 

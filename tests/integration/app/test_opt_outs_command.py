@@ -54,6 +54,40 @@ def test_who_is_noted_by_somebody_else_at_the_same_moment_is_not_new_and_no_erro
     assert among(sqlite, 13800000001, 13800000002) == {13800000001, 13800000002}
 
 
+def test_all_are_found_a_page_at_a_time_by_signature_and_number(database, monkeypatch):
+    rows = [("*", 13800000002), ("*", 13800000003), ("-", 13800000001), ("-", 13800000002), ("【店】", 13800000001)]
+    for signature, mobile in rows[::-1]:
+        use_case.add(database, signature, mobile)
+
+    for limit in (1, 2, 5):
+        monkeypatch.setattr(opt_outs.page, "__defaults__", (limit,))
+        assert [(each.signature, each.mobile) for page in opt_outs.pages(database) for each in page] == rows
+    with database.connect() as connection:
+        assert opt_outs.signatures_of(connection, 13800000002) == ["*", "-"]
+
+
+@pytest.mark.parametrize(
+    ("look", "how"),
+    [
+        (lambda connection: opt_outs.of_number(connection, 13800000001), "ix_opt_outs_mobile (mobile=?)"),
+        (lambda connection: opt_outs.signatures_of(connection, 13800000001), "ix_opt_outs_mobile (mobile=?)"),
+        (lambda connection: opt_outs.page(connection, ("*", 13800000001)), "((signature,mobile)>(?,?))"),
+    ],
+)
+def test_none_are_read_but_those_that_are_looked_for(sqlite, look, how):
+    plans = []
+
+    def explain(_connection, cursor, statement, values, *_):
+        plans.extend(cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+
+    sa.event.listen(sqlite, "before_cursor_execute", explain)
+    with sqlite.connect() as connection:
+        look(connection)
+
+    assert plans
+    assert all(how in each[-1] for each in plans if each[-1].startswith(("SCAN", "SEARCH")))
+
+
 def test_a_file_with_a_fault_changes_nothing(app, sqlite, tmp_path):
     path = tmp_path / "numbers.csv"
     path.write_text("13800000001\n23800000002\n")
