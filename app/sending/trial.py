@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.domain.actor import Actor, Deed
 from app.domain.delivery import Delivery
@@ -87,7 +88,8 @@ class Trial:
     async def run(self, on_answer: OnAnswer, wait_s: float) -> list[Fate]:
         """Send it to one number after the other, and wait for the receipts no longer than `wait_s`. What became of
         each, in the order of the numbers; once the gateway says that it takes nothing from us, nobody after that gets
-        one. Raises NotTried where all of the account's sessions send, and GatewayAway.
+        one, and neither once somebody else has our session. Raises NotTried where all of the account's sessions send,
+        and GatewayAway.
 
         Receipts and replies for others that come meanwhile are recorded as they always are.
         """
@@ -103,10 +105,13 @@ class Trial:
                 sent: list[_Sent] = []
                 for submission in self._submissions:
                     await self._wait_for_turn(submission.parts)
-                    await self._write(partial(self._note_intent, submission))
+                    if not await self._write(partial(self._note_intent, slot, submission)):
+                        break  # the session is somebody else's
                     sent.append(await self._submit(line, submission, on_answer))
                     if sent[-1].answer.fault:
                         break
+                if not sent:
+                    raise self._no_session()
                 accepted = [each for each in sent if each.answer.state is Delivery.ACCEPTED]
                 if self._network.calls and accepted:  # it tells nothing by itself
                     these = _These([self._open(each.answer) for each in accepted])
@@ -120,10 +125,14 @@ class Trial:
             await asyncio.gather(*jobs, return_exceptions=True)
             await self._write(partial(self._give_back, slot))
 
-    def _note_intent(self, submission: Submission, connection: Connection) -> None:
-        """Before its first byte leaves: what is in the trail may have been sent, and nothing else was."""
+    def _note_intent(self, slot: int, submission: Submission, connection: Connection) -> bool:
+        """Before its first byte leaves: what is in the trail may have been sent, and nothing else was. False, and none
+        is noted, where the session is no longer ours."""
+        if not accounts.keep_bind(connection, self._network.name, slot, self._owner):
+            return False
         after = {"gateway": self._network.name, "parts": submission.parts}
         trail.note(connection, self._by, Deed.TEST_MESSAGE, subject=str(submission.mobile), after=after)
+        return True
 
     async def _submit(self, line: Line, submission: Submission, on_answer: OnAnswer) -> _Sent:
         began = time.monotonic()
@@ -170,14 +179,19 @@ class Trial:
     def _take_bind(self, connection: Connection) -> int:
         slot = accounts.take_bind(connection, self._network.name, self._network.binds, self._owner)
         if slot is None:
-            raise NotTried("not_tried.sessions", gateway=self._network.name, count=self._network.binds)
+            raise self._no_session()
         return slot
+
+    def _no_session(self) -> NotTried:
+        return NotTried("not_tried.sessions", gateway=self._network.name, count=self._network.binds)
 
     async def _keep_bind(self, slot: int) -> None:
         keep = partial(accounts.keep_bind, gateway=self._network.name, slot=slot, holder=self._owner)
         while True:
             await asyncio.sleep(lease_s(self._database) / 3)
-            await self._write(keep)
+            with suppress(SQLAlchemyError):  # it may pass before the lease is over; each message asks again
+                if not await self._write(keep):
+                    return
 
     def _give_back(self, slot: int, connection: Connection) -> None:
         accounts.give_bind_back(connection, self._network.name, slot, self._owner)
