@@ -80,7 +80,7 @@ class Stage:
 
     async def count(self, order: CensusOrder) -> None:
         try:
-            await self.scheduler.on_report(work.count(order, self.database, "here"))
+            await self.scheduler.on_report(work.count(order, self.database, Path("here")))
         except RuntimeError as error:
             self.scheduler.on_error(order, error)
 
