@@ -33,7 +33,6 @@ from app.wording import harmless
 WAIT_S = 10.0
 SOMEBODY = "测试"
 """Stands for every value in a template that a provider approved."""
-_WELL = frozenset({Delivery.ACCEPTED, Delivery.DELIVERED})
 
 
 class Tried:
@@ -82,7 +81,7 @@ def try_out(
     if as_json:
         (message,) = facts.pop("messages")
         console.print_json(facts | {key: value for key, value in message.items() if key != "number"})
-    raise typer.Exit(0 if all(each.state in _WELL for each in fates) else 1)
+    raise typer.Exit(0 if all(each.is_well for each in fates) else 1)
 
 
 def carry_out(

@@ -21,10 +21,10 @@ from app.runners.heart import Heart
 from app.runners.orders import Order
 from app.runners.receivers import add_receivers, stops_within_s
 from app.runners.scheduler import Scheduler
-from app.runners.work import Context, carry_out, count
+from app.runners.work import Context, carry_out, count, open_patiently
 from app.runners.worker import say_rejected
 from app.store.customers import collect_rarely
-from app.store.database import LONG_S, open_configured
+from app.store.database import open_configured
 from app.store.hosts import SERVER
 from app.store.patience import SERVER_SILENT_S, Patience
 from app.threads import Threads
@@ -40,8 +40,6 @@ SCHEDULER = 0
 """The event worker that gives out the shards."""
 NUDGE = "nudge"
 """The word to it that there may be something to give out."""
-COUNTED_WITHIN_S = 60
-"""How long the database may count customers before it is asked whether it is there: a million take 0.2 s."""
 MOST_CONNECTIONS = 1_000
 """At once. With half a request each they hold 64 MiB."""
 FRAME_WITHIN_S = 10.0
@@ -255,11 +253,6 @@ class Application:
         for worker_id in range(self._config.sms_worker_num):
             if worker_id != server.worker_id:
                 server.send_message(campaign_id, worker_id)
-
-
-def open_patiently(config: Config) -> Engine:
-    """The database that the settings name, for who counts all customers."""
-    return open_configured(config, patience=Patience(COUNTED_WITHIN_S, LONG_S))
 
 
 def _path(file: Path | None) -> str:

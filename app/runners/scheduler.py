@@ -28,7 +28,7 @@ from app.runners.turns import Turns
 from app.runners.work import note_closed
 from app.sentence import read
 from app.store import campaigns, hosts, leases, shards
-from app.store.faults import reason
+from app.store.faults import reason, text_of
 from app.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -362,7 +362,7 @@ class Scheduler:
             self._counting = None
         elif self._posted.pop(order, None) is None:
             return
-        self._pause(order, reason(error) if isinstance(error, SQLAlchemyError) else str(error))
+        self._pause(order, text_of(error))
         self._fill_up()
 
     def on_unsent(self, order: Order) -> None:

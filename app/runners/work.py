@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.campaigns.census import count_audiences
 from app.campaigns.finish import close_complete, close_shard
 from app.campaigns.leased import leased
+from app.config import Config
 from app.dedupe.prepare_campaign import prepare_campaign
 from app.domain.campaign import State
 from app.domain.orders import (
@@ -30,12 +31,16 @@ from app.gateways.log_file.folder import owner_of
 from app.runners import orders
 from app.runners.orders import Order, Report
 from app.sending.shard import send_shard
+from app.store.database import LONG_S, open_configured
 from app.store.faults import may_pass, reason
+from app.store.patience import Patience
 
 log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 0.2
 """A task tells of its progress at most this often."""
+COUNTED_WITHIN_S = 60
+"""How long the database may count customers before it is asked whether it is there: a million take 0.2 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +58,24 @@ class Context:
     open_patiently: Callable[[], Engine]
 
 
-def carry_out(text: object, context: Context) -> str:
-    """The report, as text; '' for an order that is not known here, as one that another release left in the queue.
-    Raises as `perform` does."""
+def open_patiently(config: Config) -> Engine:
+    """The database that the settings name, for who counts all customers."""
+    return open_configured(config, patience=Patience(COUNTED_WITHIN_S, LONG_S))
+
+
+def read_known(text: object) -> Order | None:
+    """The order; None for one that is not known here, as one that another release left in the queue."""
     try:
-        order = orders.read_order(text)
+        return orders.read_order(text)
     except UnknownDocument as error:
         log.warning("order is not known here, dropped", extra={"kind": error.kind, "version": error.version})
-        return ""
-    return orders.write(perform(order, context))
+        return None
+
+
+def carry_out(text: object, context: Context) -> str:
+    """The report, as text; '' for an order that is not known here. Raises as `perform` does."""
+    order = read_known(text)
+    return "" if order is None else orders.write(perform(order, context))
 
 
 def perform(order: Order, context: Context) -> Report:

@@ -11,20 +11,18 @@ from app.campaigns.release import cut_back_all
 from app.config import Config
 from app.domain.orders import CensusOrder, CensusReport, Outcome, PrepareOrder, PrepareReport, Rejected, ShardReport
 from app.domain.reject import Reason
-from app.errors import LogUnusable, UnknownDocument
+from app.errors import LogUnusable
 from app.gateways.log_file.folder import make_folder
 from app.gateways.networks import load_networks
 from app.runners import orders
 from app.runners.orders import Order, Report
-from app.runners.work import Context, perform
+from app.runners.work import Context, open_patiently, perform, read_known
 from app.store import reports
-from app.store.database import LONG_S, open_configured
-from app.store.faults import reason, write
+from app.store.database import open_configured
+from app.store.faults import reason, text_of, write
 from app.store.patience import SERVER_MOST_SILENT_S, SERVER_SILENT_S, Patience
 
 log = logging.getLogger(__name__)
-
-COUNTED_WITHIN_S = 60
 
 
 class Worker:
@@ -45,7 +43,7 @@ class Worker:
             tell=lambda _: None,  # progress is what the database says
             on_rejected=say_rejected,
             networks=load_networks(config),
-            open_patiently=self._open_patiently,
+            open_patiently=lambda: open_patiently(config),
         )
 
     def stop(self) -> None:
@@ -60,23 +58,17 @@ class Worker:
     def carry_out(self, text: str) -> None:
         """Whatever happens, the order is done with: what was to be done is given out anew as long as it stands in the
         database."""
-        try:
-            order = orders.read_order(text)
-        except UnknownDocument as error:
-            log.warning("order is not known here, dropped", extra={"kind": error.kind, "version": error.version})
+        if (order := read_known(text)) is None:
             return
         try:
             report = perform(order, self._context)
         except Exception as error:
             log.exception("task broke down")
-            report = _blocked(order, reason(error) if isinstance(error, SQLAlchemyError) else str(error))
+            report = _blocked(order, text_of(error))
         try:
             write(self._database, lambda connection: reports.insert(connection, orders.write(report)))
         except SQLAlchemyError as error:  # the scheduler sees that nobody is at it any more
             log.warning("report was not heard, the order is given out anew", extra={"error": reason(error)})
-
-    def _open_patiently(self) -> Engine:
-        return open_configured(self.config, patience=Patience(COUNTED_WITHIN_S, LONG_S))
 
 
 def _folder(config: Config) -> str:

@@ -42,6 +42,11 @@ class Fate(NamedTuple):
     error: str
     took_s: float
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it was taken, and not reported as lost."""
+        return self.state in {Delivery.ACCEPTED, Delivery.DELIVERED}
+
 
 class _Sent(NamedTuple):
     answer: Answer

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
 from app.store.database import sqlite_code, writing
@@ -61,6 +61,11 @@ def reason(error: BaseException) -> str:
     """The driver's text alone: the statement and its values may hold customers."""
     source = getattr(error, "orig", None) or error
     return " ".join(str(part) for part in getattr(source, "args", ()) or [source])
+
+
+def text_of(error: Exception) -> str:
+    """What went wrong in a task, in words that may be kept: of the database's errors the driver's text alone."""
+    return reason(error) if isinstance(error, SQLAlchemyError) else str(error)
 
 
 def number_of(error: DBAPIError) -> str:

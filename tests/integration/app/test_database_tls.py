@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from app.campaigns.census import count_audiences
 from app.config import Config, DatabaseTls
 from app.errors import CertificateUnusable
-from app.runners.engine import open_patiently
+from app.runners.work import open_patiently
 from app.store.database import open_database
 from tests import databases
 from tests.certificates import issue
