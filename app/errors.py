@@ -149,6 +149,10 @@ class LoginRefused(AppError):
     """Somebody is not let in. It is not said why."""
 
 
+class TooBusy(AppError):
+    """More of this is asked at once than is done; it may be asked again in a moment."""
+
+
 class UnknownUser(AppError):
     """No user has this name."""
 

@@ -2,6 +2,7 @@
 
 from app import config, log_lines
 from app.errors import NotInstalled
+from app.store import users
 from app.store.database import open_configured
 from app.store.patience import Patience
 from app.store.readiness import check_ready
@@ -21,5 +22,7 @@ def web() -> None:
     check_loopback(settings.sms_web_host)
     database = open_configured(settings, patience=Patience(SILENT_S, MOST_SILENT_S))
     check_ready(database)
+    with database.connect() as connection:
+        has_accounts = users.is_any(connection)
     log_lines.set_up(settings.sms_log_format)
-    serve(make_application(settings, database), settings)
+    serve(make_application(settings, database), settings, has_accounts=has_accounts)

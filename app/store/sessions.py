@@ -25,6 +25,13 @@ def find(connection: Connection, hash_: str) -> tuple[User, datetime] | None:
     return (users.from_row(row), row.seen_at) if row else None
 
 
+def seen_since(connection: Connection, since: datetime) -> frozenset[str]:
+    """Hashes of those in which somebody did something since then, but for users who are disabled."""
+    both = sa.select(sessions.c.hash).join(users_table, sessions.c.user == users_table.c.name)
+    found = both.where(sessions.c.seen_at >= since, users_table.c.disabled_at.is_(None))
+    return frozenset(connection.execute(found).scalars())
+
+
 def see(connection: Connection, hash_: str) -> None:
     """They did something."""
     connection.execute(sessions.update().where(sessions.c.hash == hash_).values(seen_at=datetime.now(UTC)))

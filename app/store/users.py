@@ -27,6 +27,11 @@ def every(connection: Connection) -> list[User]:
     return [from_row(row) for row in connection.execute(sa.select(users).order_by(users.c.name))]
 
 
+def is_any(connection: Connection) -> bool:
+    """Whether there is one, be it one who is disabled."""
+    return connection.execute(sa.select(users.c.name).limit(1)).first() is not None
+
+
 def find(connection: Connection, name: str, *, to_change: bool = False) -> User | None:
     """The one of this name; `to_change`: nobody else changes it until the transaction ends."""
     query = sa.select(users).where(users.c.name == name)

@@ -8,9 +8,10 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from app.config import Config
-from app.web import health, metrics, pages, static_files
+from app.web import entrance, health, metrics, pages, static_files
 from app.web.api.gate import Gate
 from app.web.api.routes import add_api
+from app.web.door import Door
 from app.web.guard import Guard, hosts_of
 from app.web.house import House
 from app.web.problems import see_to_errors
@@ -42,7 +43,9 @@ def make_application(settings: Config, database: Engine) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(static_files.router)
+    app.include_router(entrance.router)
     app.include_router(pages.router)
     add_api(app)
     app.add_middleware(Gate)
+    app.add_middleware(Door)
     return app

@@ -1,6 +1,7 @@
 """What every request of the web process has in common."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from sqlalchemy import Engine
@@ -11,7 +12,7 @@ from app.campaigns.courses import Courses
 from app.campaigns.reasons import CountedReasons
 from app.config import Config
 from app.domain.number_ids import KEY_BYTES, NumberIds
-from app.errors import AppError
+from app.errors import AppError, TooBusy
 from app.gateways.base import Network
 from app.gateways.networks import load_networks
 from app.store.secret_keys import NUMBER_IDS, get_or_make
@@ -23,9 +24,12 @@ from app.web.facts import FactsView
 from app.web.keys import Keys
 from app.web.live import Live
 from app.web.looks import Looks
+from app.web.views import AccessView
 
 THREADS = 4
 """For statements, and for all else that blocks."""
+MOST_AT_THE_DOOR = 16
+"""Who logs in and who waits for it. To look at one password takes 0.2 s and 32 MiB."""
 
 
 class House:
@@ -41,7 +45,7 @@ class House:
         self.facts = FactsView(self.reasons)
         self.ask_server = partial(ask_stats, settings)
         """Of the running server, where it runs."""
-        self.live = Live(self.looks)
+        self.live = Live(self.looks, [AccessView()])
         self.searching = asyncio.Lock()
         """Who reads all logs; one at a time."""
         self.sampling = asyncio.Lock()
@@ -49,6 +53,8 @@ class House:
         self.controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
         self.watchers = Watchers(database)
+        self._logging_in = Threads("login", 1)
+        self._at_the_door = 0
         self._looking = Threads("tokens", 1)
         self.keys = Keys(Keyring(database, reread(settings), lambda: reread(settings)), self._looking)
         self._number_ids: NumberIds | None = None
@@ -59,6 +65,17 @@ class House:
             return await self.looks.ask(self.ask_server)
         except AppError:
             return None
+
+    async def let_in(self, log_in: Callable[[], str]) -> str:
+        """What `log_in` gives or raises; one after the other, so that passwords take no more memory than one of them
+        does. Raises TooBusy."""
+        if self._at_the_door >= MOST_AT_THE_DOOR:
+            raise TooBusy("too_busy.login")
+        self._at_the_door += 1
+        try:
+            return await self._logging_in.run(log_in)
+        finally:
+            self._at_the_door -= 1
 
     def leave(self) -> None:
         """The server is told to go: who streams ends, or it would wait for them."""
@@ -79,7 +96,7 @@ class House:
     def close(self) -> None:
         """Nobody asks any more."""
         self.leave()
-        for each in (self.threads, self.controlling, self.watchers, self._looking):
+        for each in (self.threads, self.controlling, self.watchers, self._logging_in, self._looking):
             each.close()
         self.database.dispose()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -52,10 +52,12 @@ class _Room:
 
 
 class Live:
-    """For one event loop. However many look, the database is looked at once a second, and not while nobody looks."""
+    """For one event loop. However many look, the database is looked at once a second, and not while nobody looks.
+    `besides` is seen with it, for whoever asks for that."""
 
-    def __init__(self, looks: Looks) -> None:
+    def __init__(self, looks: Looks, besides: Collection[View[Any]] = ()) -> None:
         self._looks = looks
+        self._besides = besides
         self._rooms: dict[tuple[Scene, Language], _Room] = {}
         self._ticking: asyncio.Task[None] | None = None
         self._is_over = False
@@ -68,7 +70,7 @@ class Live:
         if self._ticking:
             self._ticking.cancel()
 
-    async def follow(self, scene: Scene, language: Language) -> AsyncIterator[str]:
+    async def follow(self, scene: Scene, language: Language) -> AsyncGenerator[str]:
         """Server-sent events, ready to be sent: the fragment when it changed, a comment when it did not for long."""
         key = (scene, language)
         room = self._rooms.setdefault(key, _Room())
@@ -109,7 +111,7 @@ class Live:
 
     async def _look(self) -> None:
         rooms = dict(self._rooms)
-        seen = await self._looks.see_all({scene.view for scene, _ in rooms})
+        seen = await self._looks.see_all({*self._besides, *(scene.view for scene, _ in rooms)})
         for (scene, language), room in rooms.items():
             found = seen[scene.view]
             if isinstance(found, AppError):  # who reloads is told

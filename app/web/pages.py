@@ -1,13 +1,17 @@
 """The pages: what stands under which path. What moves on one is a scene, which is sent by itself as well."""
 
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from app.domain.campaign import State, check_name
 from app.errors import AppError
+from app.web.door import is_still_in
 from app.web.forms import check_same_origin, fields_of, path_within
 from app.web.house import house_of
 from app.web.languages import COOKIE, catalogue_of, known, language_of
@@ -17,6 +21,7 @@ from app.web.problems import status_of
 from app.web.rendering import render
 from app.web.scenes import CampaignScene, CampaignsScene, SystemScene
 from app.web.views import CampaignsView, CampaignView, SystemView
+from app.web.visitor import visitor_in
 
 router = APIRouter(include_in_schema=False)
 A_YEAR_S = 365 * 86_400
@@ -57,15 +62,27 @@ def page(request: Request, template: str, status: int = 200, **context: object) 
     """One without anything that moves."""
     query = f"?{request.url.query}" if request.url.query else ""
     here = request.scope["raw_path"].decode("ascii", "replace") + query
-    return HTMLResponse(render(template, language_of(request), here=here, **context), status)
+    known = {"here": here, "visitor": visitor_in(request.scope)}
+    return HTMLResponse(render(template, language_of(request), **known, **context), status)
 
 
 async def stream(request: Request, scene: Scene) -> Response:
     """The scene from now on, as server-sent events. What cannot be looked at now is a problem at once."""
     house = house_of(request)
     await house.looks.see(scene.view)
-    events = house.live.follow(scene, language_of(request))
+    events = _while_let_in(request, house.live.follow(scene, language_of(request)))
     return StreamingResponse(events, media_type="text/event-stream", headers=STREAM)
+
+
+async def _while_let_in(request: Request, events: AsyncGenerator[str]) -> AsyncIterator[str]:
+    """While the database is away, who was let in stays so."""
+    house, visitor = house_of(request), visitor_in(request.scope)
+    async with aclosing(events):
+        async for each in events:
+            with suppress(SQLAlchemyError):
+                if visitor and not await is_still_in(house, visitor):
+                    return
+            yield each
 
 
 List, One, Machines = Depends(campaigns_scene), Depends(campaign_scene), Depends(system_scene)

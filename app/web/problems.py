@@ -19,16 +19,23 @@ from app.store.trouble import trouble
 from app.web.house import house_of
 from app.web.languages import catalogue_of, language_of
 from app.web.rendering import render
+from app.web.visitor import visitor_in
 
 log = logging.getLogger(__name__)
 
 _STATUS: dict[int, tuple[type[AppError], ...]] = {
-    403: (errors.Forbidden,),
+    403: (errors.Forbidden, errors.LoginRefused),
     404: (errors.UnknownCampaign, errors.UnknownTask, errors.UnknownCustomer, errors.UnknownNumber),
     400: (errors.BadRequest, errors.BadNumber),
     409: (errors.WrongState, errors.NotFinished, errors.NotRetriable, errors.NoLedger),
     410: (errors.Pruned,),
-    503: (errors.DatabaseUnavailable, errors.SchemaOutdated, errors.ServerUnreachable, errors.ConfigError),
+    503: (
+        errors.DatabaseUnavailable,
+        errors.SchemaOutdated,
+        errors.ServerUnreachable,
+        errors.ConfigError,
+        errors.TooBusy,
+    ),
 }
 _CONFLICTS = frozenset({"other_template", "other_gateway", "other_audience", "other_customers", "unconfirmed_cost"})
 """Requests that are well as such, but what is there, or what it costs, speaks against them."""
@@ -55,7 +62,8 @@ def problem(scope: Scope, status: int, why: Sentence, headers: dict[str, str] | 
     connection = HTTPConnection(scope)
     words = catalogue_of(connection).word(why)
     if "text/html" in connection.headers.get("accept", "") and not scope["path"].startswith(FOR_PROGRAMS):
-        text = render("error.html", language_of(connection), here="/", title=str(status), why=words)
+        visitor = visitor_in(scope)
+        text = render("error.html", language_of(connection), visitor=visitor, here="/", title=str(status), why=words)
         return HTMLResponse(text, status, headers)
     facts = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": words}
     return JSONResponse({**facts, "code": _code(why)}, status, headers, media_type="application/problem+json")

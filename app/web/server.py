@@ -94,10 +94,12 @@ def listening(settings: Config) -> socket.socket:
         raise ServerUnreachable("web.cannot_listen", where=f"{host}:{port}", why=error.strerror or error) from error
 
 
-def serve(app: FastAPI, settings: Config) -> None:
+def serve(app: FastAPI, settings: Config, *, has_accounts: bool) -> None:
     """Until SIGTERM or Ctrl-C."""
     with contextlib.closing(listening(settings)) as door:
         log.info("web ready", extra={"url": f"http://{_shown(settings.sms_web_host)}:{settings.sms_web_port}"})
+        if not has_accounts:
+            log.info("no accounts, so pages change nothing; to make one: python -m app users add NAME --role admin")
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # we have said it
         WebServer(app).run(sockets=[door])
 

@@ -1,15 +1,17 @@
 """What the pages look at, each with one look."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from app.access.login import IDLE
 from app.campaigns.courses import Courses
 from app.campaigns.reasons import CountedReasons, Reasons
 from app.campaigns.summary import Page, Summary, page, summary
 from app.domain.campaign import State
-from app.store import accounts, campaigns, hosts, shards
+from app.store import accounts, campaigns, hosts, sessions, shards, users
 from app.store.hosts import Process
 from app.store.samples import Sample
 from app.store.shards import Shard
@@ -91,3 +93,20 @@ class SystemView:
         )
         version = ".".join(map(str, dialect.server_version_info[:3]))
         return System(accounts.binds_in_use(connection), hosts.known(connection), f"{kind} {version}")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who is let in at the moment."""
+
+    has_accounts: bool
+    sessions: frozenset[str]
+    """By their hashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessView:
+    """See looks.View."""
+
+    def read(self, connection: Connection) -> Access:
+        return Access(users.is_any(connection), sessions.seen_since(connection, datetime.now(UTC) - IDLE))

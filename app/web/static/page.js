@@ -32,12 +32,13 @@
   async function ask() {
     try {
       const answer = await fetch("/part" + here, { cache: "no-store" });
+      if (answer.status === 401) return void location.reload();
       if (answer.ok) show(await answer.text());
       else say(answer.status === 503 ? "away" : "lost");
     } catch {
       say("lost");
     }
-    timer = setTimeout(ask, 3000);
+    timer = setTimeout(follow, 3000);
   }
 
   function stop() {
@@ -55,10 +56,9 @@
     stream.onerror = () => {
       failures += 1;
       say("lost");
-      if (failures >= 3 || stream.readyState === EventSource.CLOSED) {
-        stop();
-        timer = setTimeout(follow, 2000);
-      }
+      const refused = stream.readyState === EventSource.CLOSED;
+      if (failures >= 3 || refused) stop();
+      if (refused) void ask(); else if (failures >= 3) timer = setTimeout(follow, 2000);
     };
   }
 

@@ -8,11 +8,15 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from app import config
+from app.access import login, passwords, users
+from app.access.passwords import Cost
 from app.config import Config
+from app.domain.rights import Role
 from app.store.database import open_database
 from app.web.application import make_application
 from tests.ports import free_port
 from tests.tables import give_tables
+from tests.unit.app.web.visitors import PASSWORD
 
 
 @pytest.fixture
@@ -33,6 +37,18 @@ def database(settings: Config) -> Iterator[Engine]:
     give_tables(database)
     yield database
     database.dispose()
+
+
+@pytest.fixture
+def accounts(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """One for each role, named after it; passwords are looked at in no time."""
+    cheap = Cost(16, 8, 1)
+    monkeypatch.setattr(passwords.hashed, "__defaults__", (cheap,))
+    monkeypatch.setattr(passwords, "COST", cheap)
+    login._nobodys.cache_clear()
+    for role in Role:
+        users.add(database, role, role, PASSWORD)
+    return database
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from app.store.samples import Sample
 from tests.integration.app.campaigns import change_shard, run, trigger
 from tests.integration.app.people import crowd, move_in, person
 from tests.integration.app.test_receipts import recorded
+from tests.unit.app.web.visitors import OURS
 
-OURS = {"sec-fetch-site": "same-origin"}
 HTML = {"accept": "text/html"}
 
 

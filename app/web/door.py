@@ -1,0 +1,73 @@
+"""Asks who somebody is before a page is shown, as soon as there are accounts; who is not logged in is led to where one
+does that, and from there back to the page that they wanted."""
+
+from urllib.parse import quote
+
+from fastapi import Request
+from sqlalchemy.exc import DBAPIError
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.access.login import user_of
+from app.access.tokens import hashed
+from app.sentence import Sentence
+from app.web.cookies import session_of
+from app.web.house import House, house_of
+from app.web.problems import answer, problem
+from app.web.views import AccessView
+from app.web.visitor import Visitor
+
+OPEN = ("/api/", "/health/", "/static/")
+"""What begins so asks by itself, or is for everybody."""
+OPEN_PAGES = frozenset({"/metrics", "/login", "/language"})
+BY_ITSELF = ("/part/", "/live/")
+"""What a page asks for while nobody does anything."""
+
+
+class Door:
+    """Around the application; paths that are not known to be open are closed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(OPEN) or scope["path"] in OPEN_PAGES:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            visitor = await _visitor(request)
+        except DBAPIError as error:
+            await (await answer(request, error))(scope, receive, send)
+            return
+        if visitor is None:
+            await _turned_away(request)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["visitor"] = visitor
+        await self._app(scope, receive, send)
+
+
+async def _visitor(request: Request) -> Visitor | None:
+    house, address = house_of(request), request.client.host if request.client else ""
+    secret = session_of(request)
+    if secret:
+        is_there = not request.url.path.startswith(BY_ITSELF)
+        user = await house.threads.run(lambda: user_of(house.database, secret, is_there=is_there))
+        if user:
+            return Visitor(user.name, user.role, hashed(secret), address)
+    return None if (await house.looks.see(AccessView())).has_accounts else Visitor(address=address)
+
+
+def _turned_away(request: Request) -> Response:
+    """A page that renews itself is told so, and does the rest."""
+    path = request.scope["raw_path"].decode("ascii", "replace")
+    if path.startswith(BY_ITSELF):
+        return problem(request.scope, 401, Sentence("http.no_session"))
+    query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
+    return RedirectResponse("/login" if path + query == "/" else f"/login?next={quote(path + query, safe='/')}", 303)
+
+
+async def is_still_in(house: House, visitor: Visitor) -> bool:
+    """Whether who was let in some time ago would be let in now, or a second ago."""
+    access = await house.looks.see(AccessView())
+    return visitor.session in access.sessions if visitor.session else not access.has_accounts

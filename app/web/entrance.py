@@ -1,0 +1,63 @@
+"""Where people log in, and out."""
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import RedirectResponse
+
+from app.access.login import log_in, log_out
+from app.errors import LoginRefused, TooBusy
+from app.web.cookies import give, session_of, take_back
+from app.web.forms import check_same_origin, fields_of, path_within
+from app.web.house import house_of
+from app.web.languages import catalogue_of
+from app.web.pages import page
+from app.web.problems import status_of
+from app.web.views import AccessView
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/login")
+async def login(request: Request, next: str = "/") -> Response:  # noqa: A002  in addresses it is called so
+    words, why = catalogue_of(request), ""
+    if session_of(request):
+        why = words.say("login.ended")
+    elif not (await house_of(request).looks.see(AccessView())).has_accounts:
+        why = words.say("login.none_yet")
+    return _form(request, path_within(next), why=why)
+
+
+def _form(request: Request, wanted: str, status: int = 200, name: str = "", why: str = "") -> Response:
+    title = catalogue_of(request).say("login.title")
+    return page(request, "login.html", status, title=title, next=wanted, name=name, why=why)
+
+
+@router.post("/login", dependencies=[Depends(check_same_origin)])
+async def enter(request: Request) -> Response:
+    """A session that was there before is none any more, whoever's it was."""
+    house, fields = house_of(request), await fields_of(request)
+    name, password = fields.get("name", ""), fields.get("password", "")
+    wanted, before = path_within(fields.get("next", "/")), session_of(request)
+    address = request.client.host if request.client else ""
+    try:
+        secret = await house.let_in(lambda: log_in(house.database, name, password, address))
+    except (LoginRefused, TooBusy) as error:
+        words = catalogue_of(request)
+        refusal = _form(request, wanted, status_of(error), name=name[:64], why=words.word_error(error))
+        if isinstance(error, TooBusy):
+            refusal.headers["retry-after"] = "5"
+        return refusal
+    if before:
+        await house.threads.run(log_out, house.database, before)
+    answer = RedirectResponse(wanted, 303)
+    give(answer, secret)
+    return answer
+
+
+@router.post("/logout", dependencies=[Depends(check_same_origin)])
+async def leave(request: Request) -> Response:
+    house = house_of(request)
+    if secret := session_of(request):
+        await house.threads.run(log_out, house.database, secret)
+    answer = RedirectResponse("/login", 303)
+    take_back(answer)
+    return answer
