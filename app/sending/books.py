@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from app.dedupe.shared_numbers import note
 from app.domain.chunk import Chunk, News
@@ -22,7 +21,7 @@ from app.sending.submitter import Submitter
 from app.sending.underway import Record, Underway
 from app.store import ledger, messages, opt_outs, shards
 from app.store.clock import lease_s
-from app.store.faults import may_pass, reason, write
+from app.store.faults import waited_for, write
 from app.store.ledger import Hold
 from app.store.shards import Shard
 
@@ -314,23 +313,22 @@ class Books:
         self._submitter.wake()
 
     async def _in_thread(self, job: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
+        """A database that is away is waited for."""
+        given_up_at = time.monotonic() + AWAY_FOR_S
+
+        async def ask() -> Result:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, job)
+
+        return await waited_for(ask, lambda: time.monotonic() > given_up_at or self._slice.should_stop())
 
     async def _write(self, unit: Callable[[Connection], Result], *, renews: bool = False) -> Result:
-        """In a transaction, which `renews` our lease or not. A connection that is lost, perhaps after a commit, is made
-        anew, and it is tried again: each of ours may be done twice. Nothing is submitted once our lease may be over."""
-        given_up_at, pause_s = time.monotonic() + AWAY_FOR_S, 0.05
-        while True:
-            asked_at = time.clock_gettime(time.CLOCK_BOOTTIME)
-            try:
-                result = await self._in_thread(lambda: write(self._database, unit))
-            except DBAPIError as error:
-                if not may_pass(error) or time.monotonic() > given_up_at or self._slice.should_stop():
-                    raise
-                log.warning("database cannot be written to, trying again", extra={"error": reason(error)})
-                await asyncio.sleep(pause_s)
-                pause_s = min(2.0, pause_s * 2)
-            else:
-                if renews:
-                    self._extend(asked_at)
-                return result
+        """In a transaction, which `renews` our lease or not. Each of ours may be done twice. Nothing is submitted once
+        our lease may be over."""
+
+        def ask() -> tuple[float, Result]:
+            return time.clock_gettime(time.CLOCK_BOOTTIME), write(self._database, unit)
+
+        asked_at, result = await self._in_thread(ask)
+        if renews:
+            self._extend(asked_at)
+        return result

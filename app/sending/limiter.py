@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from app.gateways.base import Network
 from app.store import accounts
 from app.store.accounts import Reserved
-from app.store.faults import write
+from app.store.faults import waited_for, write
 
 SLICE_S = 0.1
 LATE_S = 0.025
@@ -173,6 +173,9 @@ def of_account(database: Engine, network: Network) -> Limiter | None:
                 is_there = True
             return write(database, lambda connection: accounts.reserve(connection, network.name, cost))
 
-        return await asyncio.get_running_loop().run_in_executor(None, unit)
+        async def ask() -> Reserved:
+            return await asyncio.get_running_loop().run_in_executor(None, unit)
+
+        return await waited_for(ask)  # for who keeps the books knows how long to wait
 
     return Limiter(network.rate, reserve)

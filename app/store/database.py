@@ -33,6 +33,10 @@ SQLITE_WAIT_S = 30
 """How long a statement waits for another program that writes to the same SQLite file."""
 
 
+READ_ONLY = frozenset([1290, 1792, 1836])
+"""What a server says that is not to be written to: its option, the transaction, its mode.
+Source: MySQL 9 server error message reference; MariaDB has the same numbers."""
+
 _opened: WeakSet[Engine] = WeakSet()
 
 
@@ -125,6 +129,7 @@ def _open_mysql(
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseUnavailable("database.no_driver", driver=address.drivername, why=error) from error
     apply(patience, engine)
+    event.listen(engine, "handle_error", _leave_read_only)
     if engine.driver == "pymysql":
         from app.store.pymysql_connection import connect  # noqa: PLC0415  takes 0.1 s, which SQLite need not pay
 
@@ -132,6 +137,13 @@ def _open_mysql(
     elif tls != "preferred":
         event.listen(engine, "connect", refuse_plain)
     return engine
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    """After a failover a name leads to another server, and who is connected to the old one stays so, as long as that
+    answers. So nobody keeps a connection to a server that is read-only."""
+    if context.original_exception.args and context.original_exception.args[0] in READ_ONLY:
+        context.is_disconnect = True
 
 
 def _forget_statement(context: ExceptionContext) -> None:

@@ -1,15 +1,16 @@
 """Errors of a database that pass by themselves, and transactions that are tried again."""
 
+import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
-from app.store.database import sqlite_code, writing
+from app.store.database import READ_ONLY, sqlite_code, writing
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +18,11 @@ Result = TypeVar("Result")
 
 TRY_FOR_S = 2.0
 """Longest time that a transaction is tried again; less than a stopping task worker gets."""
-_UNDONE = frozenset([1020, 1205, 1213, 1290, 1792, 1836])
-"""A row that was changed since we read it (MariaDB's innodb_snapshot_isolation, on from 11.6.2); lock wait timeout;
-deadlock; a server that is read-only for now (its option, the transaction, read-only mode).
+LONGEST_PAUSE_S = 2.0
+"""Between two looks for a database that is away."""
+_UNDONE = READ_ONLY | {1020, 1205, 1213}
+"""A server that is read-only for now; a row that was changed since we read it (MariaDB's innodb_snapshot_isolation, on
+from 11.6.2); lock wait timeout; deadlock.
 Source: MySQL 9 server error message reference; MariaDB has the same numbers."""
 _NO_TABLE, _VIEW_OF_NONE = 1146, 1356
 _SQLITE_UNDONE = frozenset([sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED])
@@ -41,6 +44,23 @@ def write(database: Engine, unit: Callable[[Connection], Result]) -> Result:
         with attempt, writing(database) as connection:
             result = unit(connection)
     return result
+
+
+async def waited_for(ask: Callable[[], Awaitable[Result]], is_given_up: Callable[[], bool] = lambda: False) -> Result:
+    """Ask the database, and again with growing pauses while it is away, until it `is_given_up`. It may be done twice,
+    for a connection that is lost may be so after a commit. Raises what the last one raised."""
+    pause_s, told = 0.05, ""
+    while True:
+        try:
+            return await ask()
+        except DBAPIError as error:
+            if not may_pass(error) or is_given_up():
+                raise
+            if (why := reason(error)) != told:
+                log.warning("database is away, trying again", extra={"error": why})
+            told = why
+        await asyncio.sleep(pause_s)
+        pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
 
 
 def may_pass(error: DBAPIError) -> bool:

@@ -216,3 +216,22 @@ def test_no_error_quotes_a_statement_in_which_values_are_written_out(sqlite):
 
     assert "13812345678" not in str(told.value)
     assert "no such table" in str(told.value)
+
+
+def test_a_connection_to_a_server_that_is_read_only_is_not_kept(own_mariadb, monkeypatch):
+    """Its name may lead to another one by now, and this one answers on."""
+    monkeypatch.setattr(faults, "TRY_FOR_S", 0.0)
+    with own_mariadb.schema() as url, with_tables(url) as database:
+        move_in(database, CROWD[:1])
+        before = connection_id(database)
+        own_mariadb.execute("SET GLOBAL read_only = 1")
+        try:
+            with pytest.raises(DBAPIError) as told:
+                write(database, lambda connection: rename(connection, 1, "new"))
+        finally:
+            own_mariadb.execute("SET GLOBAL read_only = 0")
+
+        assert told.value.orig.args[0] == 1290
+        assert connection_id(database) != before
+        write(database, lambda connection: rename(connection, 1, "new"))
+        assert names(database) == ["new"]
