@@ -157,6 +157,10 @@ class UnknownUser(AppError):
     """No user has this name."""
 
 
+class UnknownGateway(AppError):
+    """There is no such gateway in the file of gateways."""
+
+
 class UnknownNumber(AppError):
     """An id stands for no number, or the number is not in the list that was asked for."""
 

@@ -9,7 +9,6 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from app.domain.campaign import State
 from app.store import campaigns, samples, shard_sums
 from app.store.clock import now_ms
 from app.store.faults import write
@@ -35,7 +34,7 @@ class Sampler:
         self._thinned_to = dict.fromkeys(THINNED_OUT, 0)
 
     def sample(self) -> None:
-        """One of every campaign that runs. Raises what the database raises."""
+        """One of every campaign that runs, over a gateway that is not drained. Raises what the database raises."""
         with self._database.connect() as connection:
             at_s = _now_s(connection) // SAMPLE_EVERY_S * SAMPLE_EVERY_S
             found = _look(connection, at_s)
@@ -64,7 +63,7 @@ def _now_s(connection: Connection) -> int:
 
 
 def _look(connection: Connection, at_s: int) -> list[Sample]:
-    ids = campaigns.in_state(connection, State.RUNNING)
+    ids = campaigns.to_get_on(connection)
     if not ids:
         return []
     before = samples.latest(connection, ids)

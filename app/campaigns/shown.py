@@ -7,6 +7,7 @@ from typing import Protocol
 from app.domain.campaign import LOG, State
 from app.domain.tally import Tally
 from app.store.campaigns import Campaign
+from app.store.drains import Drain
 
 
 class Pace(Protocol):
@@ -23,6 +24,13 @@ class Shown(ABC):
     """A campaign at one moment."""
 
     campaign: Campaign
+    drain: Drain | None
+    """Since when the gateway that it goes out by is drained, and by whom; None where it is not."""
+
+    @property
+    def waits_for(self) -> Drain | None:
+        """Why nothing of it is submitted although it runs; None where that is not so."""
+        return self.drain if self.campaign.state is State.RUNNING else None
 
     @property
     @abstractmethod

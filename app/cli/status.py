@@ -34,7 +34,8 @@ def status(
             learning, pruned = views.learning(one.campaign, one.tally), views.pruned(one.campaign)
             others = [part for parts in one.parts.values() for part in lying_elsewhere(parts, owner)]
             lies = [word(each) for each in told(others, settings.host_id)]
-            for sentence in views.chosen(one.campaign) + learning + pruned + lies + views.elsewhere(one, owner):
+            facts = views.drained([one]) + views.chosen(one.campaign) + learning + pruned
+            for sentence in facts + lies + views.elsewhere(one, owner):
                 out.print(sentence)
         return
     every = every_snapshot(database)
@@ -42,5 +43,7 @@ def status(
         console.print_json([views.snapshot_facts(each) for each in every])
     elif every:
         out.print(views.campaign_table(every))
+        for sentence in views.drained(every):
+            out.print(sentence)
     else:
         out.print(say("no_campaigns"))

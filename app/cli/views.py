@@ -18,6 +18,7 @@ from app.domain.price import Price
 from app.domain.tally import Tally
 from app.gateways.log_file.folder import SHOWN
 from app.sentence import Every, Sentence, Some
+from app.store import drains
 from app.store.campaigns import Campaign
 from app.store.log_parts import Part
 from app.wording import duration
@@ -45,6 +46,12 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
         for each in snapshots
     ]
     return table(rows, ("triggered", "tasks", "rate", "gone", "rejected", "audience", "left", *EXPENDABLE_STATES))
+
+
+def drained(snapshots: Iterable[Snapshot]) -> list[str]:
+    """A sentence for each gateway that is drained while some of these run by it."""
+    found = {each.campaign.gateway: each.waits_for for each in snapshots if each.waits_for}
+    return [word(drains.said(gateway, drain)) for gateway, drain in found.items()]
 
 
 def pruned(campaign: Campaign) -> list[str]:
@@ -172,6 +179,8 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "template": campaign.template,
         "allow_duplicates": campaign.allow_duplicates,
         "gateway": campaign.gateway,
+        "gateway_drained_since": snapshot.drain.since.isoformat() if snapshot.drain else None,
+        "gateway_drained_by": snapshot.drain.who if snapshot.drain else None,
         "template_name": campaign.template_name,
         "audience_name": campaign.audience,
         "chosen": campaign.chosen,

@@ -15,7 +15,7 @@ class Outcome(StrEnum):
     SLICE = "slice"  # its time is over; the rest is for the next order
     LATER = "later"  # all is done that can be done now; the rest is due at a time that is on record
     TAKEN = "taken"  # somebody else is at it
-    HALTED = "halted"  # its campaign does not run, or is gone
+    HALTED = "halted"  # its campaign does not run, or is gone, or its gateway is drained
     FAILED = "failed"  # a person must act; the campaign says why
     BLOCKED = "blocked"  # the log cannot be written now, as on a full disk, or the database is away; to be tried again
 

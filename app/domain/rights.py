@@ -33,6 +33,8 @@ class Right(StrEnum):
     """Add and remove them."""
     TEST = "test"
     """Send a message that is in no campaign."""
+    DRAIN = "drain"
+    """Drain a gateway, so that nothing more is submitted over it, and activate it again."""
     UNMASK = "unmask"
     """See a whole number, one person at a time."""
     AUDIT = "audit"
@@ -47,6 +49,7 @@ HOLDERS: dict[Right, frozenset[Role | Scope]] = {
     Right.CONTROL: frozenset({Role.OPERATOR, Role.ADMIN, Scope.OPERATE}),
     Right.OPT_OUTS: frozenset({Role.OPERATOR, Role.ADMIN, Scope.OPERATE}),
     Right.TEST: frozenset({Role.OPERATOR, Role.ADMIN, Scope.OPERATE}),
+    Right.DRAIN: frozenset({Role.OPERATOR, Role.ADMIN, Scope.OPERATE}),
     Right.UNMASK: frozenset({Role.OPERATOR, Role.ADMIN}),
     Right.AUDIT: frozenset({Role.OPERATOR, Role.ADMIN}),
     Right.MANAGE: frozenset({Role.ADMIN}),

@@ -2,7 +2,7 @@
 
 from app.config import Config
 from app.domain.campaign import LOG
-from app.errors import BadRequest, ConfigError
+from app.errors import BadRequest, ConfigError, UnknownGateway
 from app.gateways.accounts import Account, load
 from app.gateways.aliyun.account import AliyunAccount
 from app.gateways.base import Network, Outgoing
@@ -30,6 +30,13 @@ def load_networks(config: Config) -> dict[str, Network]:
 def accounts_of(config: Config) -> dict[str, Account]:
     """What the file says, by name; none without a file. Raises ConfigError with every problem of the file at once."""
     return load(config.sms_gateways, answer_timeout_s=config.sms_answer_timeout_s)
+
+
+def check_gateway(config: Config, name: str) -> None:
+    """Raises UnknownGateway for one that the file does not name, and ConfigError."""
+    known = accounts_of(config)
+    if name not in known:
+        raise UnknownGateway("unknown_gateway", gateway=name[:64], known=", ".join(known))
 
 
 def outgoing(config: Config, name: str) -> Outgoing | None:

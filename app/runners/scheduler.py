@@ -320,7 +320,7 @@ class Scheduler:
         elif report.outcome is Outcome.FAILED:
             log.error("campaign failed, its state says why", extra=facts)
         elif report.outcome is Outcome.HALTED:
-            log.info("shard halted, its campaign does not run", extra=facts)
+            log.info("shard halted, its campaign does not run or its gateway is drained", extra=facts)
         self._posted.pop(order, None)
         if report.outcome is Outcome.BLOCKED:
             self._pause(order, report.reason)

@@ -27,7 +27,7 @@ from app.sending.strategy import Slice
 from app.sending.submitter import Submitter
 from app.sending.underway import Underway
 from app.sentence import Sentence
-from app.store import accounts, campaigns, ledger
+from app.store import accounts, campaigns, drains, ledger
 from app.store.campaigns import Campaign
 from app.store.faults import write
 from app.store.ledger import Hold
@@ -58,7 +58,12 @@ class Ledger:
         """See Strategy. One of the gateway's sessions has to be free, too."""
         of = (self._order.campaign_id, self._order.number, self.owner)
         name, most = self._network.name, self._network.binds
-        self._slot = write(self._database, lambda connection: accounts.take_bind(connection, name, most, self.owner))
+
+        def take_bind(connection: Connection) -> int | None:
+            drains.make_sure(connection, name)
+            return accounts.take_bind(connection, name, most, self.owner)
+
+        self._slot = write(self._database, take_bind)
         if self._slot is None:
             raise ShardTaken("shard_taken.sessions", gateway=name)
         shard, self._hold = write(
@@ -75,7 +80,8 @@ class Ledger:
         """See Strategy. There is nothing to undo."""
         with self._database.connect() as connection:
             campaign = campaigns.get(connection, self._campaign.id)
-        return campaign is None or campaign.state is not State.RUNNING
+            is_drained = self._network.name in drains.every(connection)
+        return campaign is None or campaign.state is not State.RUNNING or is_drained
 
     def close(self) -> None:
         """See Strategy."""

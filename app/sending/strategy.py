@@ -41,7 +41,7 @@ class Strategy(Protocol):
 
     def let_go(self) -> bool:
         """Leave the shard of a halted campaign exactly as its record says, with nobody at it. Whether its campaign is
-        halted; while it runs, nothing is changed."""
+        halted, or its gateway drained; while it runs, nothing is changed."""
 
     def close(self) -> None:
         """From here on another process may have the shard."""

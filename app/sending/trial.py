@@ -21,7 +21,7 @@ from app.errors import NotTried
 from app.gateways.base import Answer, Line, Network, Open, Submission
 from app.receiving.incoming import Incoming
 from app.sending.limiter import of_account as limiter_of
-from app.store import accounts, opt_outs, trail, trials
+from app.store import accounts, drains, opt_outs, trail, trials
 from app.store.clock import lease_s
 from app.store.faults import write
 
@@ -83,8 +83,10 @@ class Trial:
         self._by = by
 
     def check(self) -> None:
-        """Raises NotTried for who wants no messages."""
+        """Raises NotTried for who wants no messages, and where the gateway is drained."""
         with self._database.connect() as connection:
+            if drain := drains.every(connection).get(self._network.name):
+                raise NotTried("not_tried.drained", why=drains.said(self._network.name, drain))
             mobiles = [each.mobile for each in self._submissions]
             if found := opt_outs.among(connection, self._network.opt_out_key, mobiles):
                 number = mask(str(min(found)))
@@ -93,8 +95,8 @@ class Trial:
     async def run(self, on_answer: OnAnswer, wait_s: float) -> list[Fate]:
         """Send it to one number after the other, and wait for the receipts no longer than `wait_s`. What became of
         each, in the order of the numbers; once the gateway says that it takes nothing from us, nobody after that gets
-        one, and neither once somebody else has our session. Raises NotTried where all of the account's sessions send,
-        and GatewayAway.
+        one, and neither once somebody else has our session or the gateway is drained. Raises NotTried where all of the
+        account's sessions send or it is drained, and GatewayAway.
 
         Receipts and replies for others that come meanwhile are recorded as they always are.
         """
@@ -111,11 +113,12 @@ class Trial:
                 for submission in self._submissions:
                     await self._wait_for_turn(submission.parts)
                     if not await self._write(partial(self._note_intent, slot, submission)):
-                        break  # the session is somebody else's
+                        break  # the session is somebody else's, or the gateway drained
                     sent.append(await self._submit(line, submission, on_answer))
                     if sent[-1].answer.fault:
                         break
                 if not sent:
+                    self.check()
                     raise self._no_session()
                 accepted = [each for each in sent if each.answer.state is Delivery.ACCEPTED]
                 if self._network.calls and accepted:  # it tells nothing by itself
@@ -132,7 +135,9 @@ class Trial:
 
     def _note_intent(self, slot: int, submission: Submission, connection: Connection) -> bool:
         """Before its first byte leaves: what is in the trail may have been sent, and nothing else was. False, and none
-        is noted, where the session is no longer ours."""
+        is noted, where the session is no longer ours, or the gateway is drained now."""
+        if drains.hold(connection, self._network.name) is not None:
+            return False
         if not accounts.keep_bind(connection, self._network.name, slot, self._owner):
             return False
         after = {"gateway": self._network.name, "parts": submission.parts}
@@ -182,6 +187,7 @@ class Trial:
         limiter.spend(parts)
 
     def _take_bind(self, connection: Connection) -> int:
+        drains.make_sure(connection, self._network.name)
         slot = accounts.take_bind(connection, self._network.name, self._network.binds, self._owner)
         if slot is None:
             raise self._no_session()

@@ -16,6 +16,7 @@ from app.domain.sharding import IdRange
 from app.domain.tally import Tally
 from app.errors import Pruned
 from app.sentence import Sentence, read, stored
+from app.store.drains import is_open
 from app.store.tables import campaigns, shards
 
 MOST_REASON = 500
@@ -164,11 +165,10 @@ def not_long_over(connection: Connection, since: datetime) -> list[Campaign]:
     return [_from_row(found[campaign_id]) for campaign_id in sorted(found)]
 
 
-def in_state(connection: Connection, state: State) -> list[int]:
-    """Ids of the campaigns in this state, oldest first."""
-    return list(
-        connection.scalars(sa.select(campaigns.c.id).where(campaigns.c.state == state).order_by(campaigns.c.id))
-    )
+def to_get_on(connection: Connection) -> list[int]:
+    """Ids of the campaigns that run, by a gateway that is not drained, oldest first."""
+    query = sa.select(campaigns.c.id).where(campaigns.c.state == State.RUNNING, is_open())
+    return list(connection.scalars(query.order_by(campaigns.c.id)))
 
 
 def count_by_state(connection: Connection) -> dict[State, int]:

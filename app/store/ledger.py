@@ -20,6 +20,7 @@ from app.domain.delivery import Delivery, after_refusal, may_follow_answer
 from app.errors import LeaseLost, ShardTaken
 from app.store import intents, messages, parts, rejects
 from app.store.clock import lease_until_ms, now_ms
+from app.store.drains import is_open
 from app.store.parts import Attempt
 from app.store.shards import Shard, added, get, is_shard, runs
 from app.store.tables import shards
@@ -52,7 +53,7 @@ def claim(connection: Connection, campaign_id: int, number: int, owner: str, *, 
             is_shard(campaign_id, number),
             shards.c.state == ShardState.OPEN,
             shards.c.lease_until_ms < now_ms(connection),
-            runs(),
+            runs(is_open()),
         )
         .values(
             owner=owner,
@@ -94,7 +95,7 @@ def _take_up(connection: Connection, shard: Shard, doubt: Delivery) -> None:
 
 def intend(connection: Connection, hold: Hold, chunk: Chunk) -> None:
     """From here on everybody in the chunk may be submitted to. Raises LeaseLost where the shard is not ours any more,
-    our lease is over, or the campaign does not run. To do it twice is to do it once."""
+    our lease is over, the campaign does not run, or its gateway is drained. To do it twice is to do it once."""
     counts = Counts()
     counts.move(None, Delivery.SUBMITTING, len(chunk.ids))
     changed = connection.execute(
@@ -104,7 +105,7 @@ def intend(connection: Connection, hold: Hold, chunk: Chunk) -> None:
             shards.c.state == ShardState.OPEN,
             shards.c.intended_id == chunk.after_id,
             shards.c.lease_until_ms >= now_ms(connection),
-            runs(),
+            runs(is_open()),
         )
         .values(
             intended_id=chunk.to_id,
@@ -178,7 +179,7 @@ def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]
             hold.is_here,
             shards.c.state == ShardState.OPEN,
             shards.c.lease_until_ms >= now_ms(connection),
-            runs(),
+            runs(is_open()),
         )
         .values(lease_until_ms=lease_until_ms(connection), **_moved(counts))
     )
@@ -232,11 +233,11 @@ def add(connection: Connection, campaign_id: int, number: int, counts: Counts) -
 
 
 def is_to_be_sent(connection: Connection, hold: Hold, *, renew: bool = False) -> bool:
-    """Whether the shard is ours, and its campaign runs; and `renew` the lease, if so."""
+    """Whether the shard is ours, its campaign runs and its gateway is not drained; and `renew` the lease, if so."""
     if renew:
-        query = shards.update().where(hold.is_here, runs()).values(lease_until_ms=lease_until_ms(connection))
+        query = shards.update().where(hold.is_here, runs(is_open())).values(lease_until_ms=lease_until_ms(connection))
         return connection.execute(query).rowcount == 1
-    return connection.execute(sa.select(shards.c.number).where(hold.is_here, runs())).scalar() is not None
+    return connection.execute(sa.select(shards.c.number).where(hold.is_here, runs(is_open()))).scalar() is not None
 
 
 def release(connection: Connection, hold: Hold, due: datetime | None = None) -> None:

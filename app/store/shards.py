@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row
 from app.domain.campaign import LOG, ShardState, State
 from app.domain.tally import Tally
 from app.errors import LeaseLost, ShardTaken
+from app.store import drains
 from app.store.campaigns import is_prepared
 from app.store.clock import lease_until_ms, now_ms
 from app.store.tables import campaigns, shards
@@ -99,10 +100,11 @@ def is_shard(campaign_id: int | ColumnElement[int], number: int | ColumnElement[
     return sa.and_(shards.c.campaign_id == campaign_id, shards.c.number == number)
 
 
-def runs() -> ColumnElement[bool]:
-    """The campaign does, and it is prepared. Inside an UPDATE this waits for whoever is just changing that, or makes
-    them wait, so that nothing is recorded for a campaign once its pause is committed."""
-    return sa.exists().where(campaigns.c.id == shards.c.campaign_id, campaigns.c.state == State.RUNNING, is_prepared())
+def runs(*also: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The campaign does, it is prepared, and `also` this holds of it. Inside an UPDATE this waits for whoever is just
+    changing that, or makes them wait, so that nothing is recorded for a campaign once its pause is committed."""
+    is_it = campaigns.c.id == shards.c.campaign_id
+    return sa.exists().where(is_it, campaigns.c.state == State.RUNNING, is_prepared(), *also)
 
 
 def _is_unfinished() -> ColumnElement[bool]:
@@ -165,14 +167,17 @@ def waiting(connection: Connection, owner: str | None, folders: Collection[str] 
     """Campaign id and number of every shard that a task of `owner` is to see to, oldest first: open ones of running,
     prepared campaigns that it may take, also from a silent folder, and those that a dead process of `owner` did not let
     go of when theirs was stopped. Of a campaign with a ledger anybody may take those that nobody has, once they are
-    due. Without an `owner` those of all folders, for tasks on all hosts; see `folder_for`. Of those
-    that go to a log then only what a worker with one of these `folders` can do, where they are known."""
+    due and unless its gateway is drained. Without an `owner` those of all folders, for tasks on all hosts; see
+    `folder_for`. Of those that go to a log then only what a worker with one of these `folders` can do, where they are
+    known."""
     # Not as a join: a server that begins with the few campaigns that run reads all their shards, finished ones too.
     columns = (shards.c[each] for each in ("campaign_id", "number", "state", "owner", "lease_until_ms", "due_ms"))
     unfinished = connection.execute(
         sa.select(*columns).where(_is_unfinished()).order_by(shards.c.campaign_id, shards.c.number)
     ).all()
-    of_running = sa.select(campaigns.c.id, is_prepared(), campaigns.c.gateway).where(campaigns.c.state == State.RUNNING)
+    of_running = sa.select(campaigns.c.id, is_prepared(), campaigns.c.gateway).where(
+        campaigns.c.state == State.RUNNING, drains.is_open()
+    )
     running = {row[0]: (bool(row[1]), row[2] == LOG) for row in connection.execute(of_running)}
     halted = {each.campaign_id for each in unfinished if each.lease_until_ms > 0}.difference(running)
     of_logs = sa.select(campaigns.c.id).where(campaigns.c.id.in_(sorted(halted)), campaigns.c.gateway == LOG)

@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-import app.store.access_tables  # noqa: F401  they are in the same schema
+import app.store.access_tables
+import app.store.gateway_tables  # noqa: F401
 from app.store import columns
 from app.store.columns import ExactName, Id, RowId, UtcTime
 

@@ -96,7 +96,7 @@ def _of_campaigns(followed: list[Followed]) -> Iterator[Metric]:
         for reason, count in each.reasons.rejects:
             rejected.add_metric([campaign.name, reason.value], count)
         moved.add_metric([campaign.name], each.moved_at_s)
-        running.add_metric([campaign.name], float(campaign.state is State.RUNNING))
+        running.add_metric([campaign.name], float(campaign.state is State.RUNNING and not each.summary.drain))
         found = {ShardState.OPEN: sums.open, ShardState.SUSPECT: sums.suspect, ShardState.FINISHED: sums.finished}
         shards.update(found)
     by_state = Gauge(

@@ -25,7 +25,13 @@ log = logging.getLogger(__name__)
 
 _STATUS: dict[int, tuple[type[AppError], ...]] = {
     403: (errors.Forbidden, errors.LoginRefused),
-    404: (errors.UnknownCampaign, errors.UnknownTask, errors.UnknownCustomer, errors.UnknownNumber),
+    404: (
+        errors.UnknownCampaign,
+        errors.UnknownTask,
+        errors.UnknownCustomer,
+        errors.UnknownNumber,
+        errors.UnknownGateway,
+    ),
     400: (errors.BadRequest, errors.BadNumber),
     409: (errors.WrongState, errors.NotFinished, errors.NotRetriable, errors.NoLedger),
     410: (errors.Pruned,),

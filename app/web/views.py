@@ -11,7 +11,8 @@ from app.campaigns.courses import Courses
 from app.campaigns.reasons import CountedReasons, Reasons
 from app.campaigns.summary import Page, Summary, page, summary
 from app.domain.campaign import State
-from app.store import accounts, campaigns, hosts, sessions, shards, users
+from app.store import accounts, campaigns, drains, hosts, sessions, shards, users
+from app.store.drains import Drain
 from app.store.hosts import Process
 from app.store.samples import Sample
 from app.store.shards import Shard
@@ -75,6 +76,7 @@ class System:
     """What the database knows of who works with it."""
 
     binds: dict[str, int]
+    drained: dict[str, Drain]
     processes: list[Process]
     database: str
 
@@ -92,7 +94,9 @@ class SystemView:
             "MariaDB" if getattr(dialect, "is_mariadb", False) else {"mysql": "MySQL", "sqlite": "SQLite"}[dialect.name]
         )
         version = ".".join(map(str, dialect.server_version_info[:3]))
-        return System(accounts.binds_in_use(connection), hosts.known(connection), f"{kind} {version}")
+        return System(
+            accounts.binds_in_use(connection), drains.every(connection), hosts.known(connection), f"{kind} {version}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

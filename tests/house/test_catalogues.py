@@ -6,6 +6,7 @@ from fnmatch import fnmatch
 
 import pytest
 
+from app.campaigns.drain import GatewayState
 from app.config import Config
 from app.doctor.finding import Verdict
 from app.domain.actor import Deed
@@ -27,6 +28,7 @@ AT_RUN_TIME = {
     *(f"delivery.{each}" for each in Delivery),
     *(f"deed.{each}" for each in Deed),
     *(f"role.{each}" for each in Role),
+    *(f"gateway_state.{each}" for each in GatewayState),
     *(f"token_state.{each}" for each in ("in_force", "expired", "revoked")),
     *(f"doubt.{each}" for each in Doubt),
     *(f"verdict.{each}" for each in Verdict),

@@ -11,6 +11,7 @@ from app.domain.campaign import State
 from app.domain.choice import Choice, Sample, these
 from app.domain.delivery import Delivery
 from app.domain.tally import Tally
+from app.store.drains import Drain
 
 Name = Annotated[str, Field(min_length=1, max_length=64, description="1 to 64 letters, digits, - _ and .")]
 CustomerId = Annotated[int, Field(ge=1, le=2**32 - 1)]
@@ -49,6 +50,17 @@ class Reason(Model):
     detail: str
 
 
+class Drained(Model):
+    """Nothing is submitted over a gateway any more."""
+
+    since: datetime
+    by: str
+
+    @classmethod
+    def of(cls, drain: Drain | None) -> "Drained | None":
+        return cls(since=drain.since, by=drain.who) if drain else None
+
+
 class Campaign(Model):
     """A campaign at one moment."""
 
@@ -60,6 +72,7 @@ class Campaign(Model):
     template: str = Field(examples=["{name}{honorific}，您好"])
     template_name: str
     gateway: str = Field(examples=["log"])
+    gateway_drained: Drained | None = Field(description="Why nothing is submitted, although it may run.")
     audience: str = Field(examples=["customers"])
     allow_duplicates: bool
     created_at: datetime
@@ -84,6 +97,7 @@ class Campaign(Model):
             template=campaign.template,
             template_name=campaign.template_name,
             gateway=campaign.gateway,
+            gateway_drained=Drained.of(shown.drain),
             audience=campaign.audience,
             allow_duplicates=campaign.allow_duplicates,
             created_at=campaign.created_at,

@@ -1,4 +1,4 @@
-"""Before anything is sent: previews, and which gateways there are."""
+"""Before anything is sent: previews."""
 
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -10,8 +10,7 @@ from app.domain.greeting import DEFAULT_TEMPLATE
 from app.domain.price import Price
 from app.domain.reject import Reason
 from app.domain.sms_parts import Encoding
-from app.gateways.networks import accounts_of, outgoing
-from app.store.accounts import binds_in_use
+from app.gateways.networks import outgoing
 from app.web.api.answers import problems
 from app.web.api.campaigns import Sees
 from app.web.api.models import CustomerId, Model
@@ -68,25 +67,6 @@ class Previewed(Model):
     cost: Cost | None
 
 
-class Gateway(Model):
-    """An account that messages can go out by. No secret is in it."""
-
-    name: str
-    kind: str
-    address: str
-    rate: float | None = Field(description="SMS per second.")
-    sessions: int
-    sessions_in_use: int
-    receipts: bool
-
-
-class Gateways(Model):
-    """All of them; there is `log` besides, which writes messages to files."""
-
-    gateways: list[Gateway]
-    default: str = Field(description="That of a campaign that names none.")
-
-
 @router.post("/previews", operation_id="preview", responses=problems(404))
 async def make_preview(request: Request, draft: Draft, by: Sees) -> Previewed:
     """Messages as they would be sent, and an estimate. Nothing is sent or kept."""
@@ -133,28 +113,3 @@ def _shown(example: Example) -> Shown:
 
 def _cost(price: Price, parts: int) -> Cost:
     return Cost(price=f"{price.per_part:f}", currency=price.currency, sum=f"{price.of(parts):f}")
-
-
-@router.get("/gateways", operation_id="listGateways")
-async def list_gateways(request: Request, by: Sees) -> Gateways:
-    """Which there are, and how many of their sessions send now."""
-    house = house_of(request)
-
-    def look() -> list[Gateway]:
-        accounts = accounts_of(house.settings)
-        with house.database.connect() as connection:
-            in_use = binds_in_use(connection)
-        return [
-            Gateway(
-                name=name,
-                kind=each.kind,
-                address=each.address,
-                rate=each.rate,
-                sessions=each.binds,
-                sessions_in_use=in_use.get(name, 0),
-                receipts=each.receipts,
-            )
-            for name, each in accounts.items()
-        ]
-
-    return Gateways(gateways=await house.threads.run(look), default=house.settings.sms_gateway)

@@ -29,7 +29,7 @@ def test_no_token_has_what_is_for_people(right):
     [
         (Scope.READ, {Right.SEE}),
         (Scope.TRIGGER, {Right.START}),
-        (Scope.OPERATE, {Right.CONTROL, Right.OPT_OUTS, Right.TEST}),
+        (Scope.OPERATE, {Right.CONTROL, Right.OPT_OUTS, Right.TEST, Right.DRAIN}),
     ],
 )
 def test_a_scope_stands_alone(scope, rights):
