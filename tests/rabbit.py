@@ -20,14 +20,16 @@ from tests.waiting import until
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 STARTS_WITHIN_S = 90.0
+LOOPBACK = "127.0.0.1"
 
 
 class Broker:
     """One that can be killed and started again, with its data or without."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, address: str = LOOPBACK) -> None:
         self.port = free_port()
-        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        self.address = address
+        self.url = f"amqp://guest:guest@{address}:{self.port}//"
         self._home = home
         self._process: subprocess.Popen[bytes] | None = None
         self._node = f"sms{secrets.token_hex(4)}@localhost"
@@ -41,8 +43,9 @@ class Broker:
 
     def _made(self, home: Path) -> Mapping[str, str]:
         (home / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}\nvm_memory_high_watermark.absolute = 512MB\n"
+            f"listeners.tcp.1 = {self.address}:{self.port}\nvm_memory_high_watermark.absolute = 512MB\n"
             "disk_free_limit.absolute = 50MB\nlog.console = false\n"
+            + ("" if self.address == LOOPBACK else "loopback_users = none\n")
         )
         (home / "plugins").write_text("[].")
         return {
@@ -108,12 +111,13 @@ class Broker:
 
 
 @contextmanager
-def rabbit() -> Iterator[Broker]:
-    """A running one. Raises NoServer."""
+def rabbit(address: str = LOOPBACK) -> Iterator[Broker]:
+    """A running one that listens there; what comes from elsewhere than this machine is on a network of ours alone.
+    Raises NoServer."""
     if not SERVER.exists():
         raise NoServer("no rabbitmq-server on this machine; it is Debian's package of that name")
     with tempfile.TemporaryDirectory(prefix="sms-", dir=memory.folder()) as folder:
-        broker = Broker(Path(folder))
+        broker = Broker(Path(folder), address)
         try:
             broker.start()
             yield broker

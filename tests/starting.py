@@ -52,11 +52,13 @@ def start(
     stderr: int = subprocess.DEVNULL,
     new_session: bool = False,
     cold: bool = False,
+    prefix: Sequence[str] = (),
 ) -> Process:
-    """A process of `python` with this command in the project's folder; files are descriptors or DEVNULL."""
-    if cold or command[0] not in ("-m", "-c") or not _is_as_here(environment):
+    """A process of `python` with this command in the project's folder; files are descriptors or DEVNULL. `prefix` comes
+    before it, and becomes that process; see tests/hosts.py."""
+    if cold or prefix or command[0] not in ("-m", "-c") or not _is_as_here(environment):
         return subprocess.Popen(
-            [sys.executable, *command],
+            [*prefix, sys.executable, *command],
             cwd=ROOT,
             env=dict(environment),
             stdin=stdin,
@@ -76,12 +78,17 @@ def start(
 
 
 def run(
-    command: Sequence[str], environment: Mapping[str, str], *, within_s: float = 60.0, cold: bool = False
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    within_s: float = 60.0,
+    cold: bool = False,
+    prefix: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """The same to its end, with what it wrote; without input."""
     out, err = os.memfd_create("stdout"), os.memfd_create("stderr")
     with open(out, "rb") as stdout, open(err, "rb") as stderr:
-        process = start(command, environment, stdout=out, stderr=err, cold=cold)
+        process = start(command, environment, stdout=out, stderr=err, cold=cold, prefix=prefix)
         try:
             code = process.wait(within_s)
         except BaseException:

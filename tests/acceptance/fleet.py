@@ -33,6 +33,8 @@ class CeleryWorker:
     """`celery worker` with two processes, as on a host of its own."""
 
     program: Sequence[str] = ("-m", "celery")
+    prefix: Sequence[str] = ()
+    """See Product."""
 
     def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
         self.name = name
@@ -49,7 +51,16 @@ class CeleryWorker:
 
     def start_without_broker(self) -> None:
         """It will take orders once there is one."""
-        command = [sys.executable, *self.program, "-A", "app.runners.celery", "worker", "-Q", "sms.shards"]
+        command = [
+            *self.prefix,
+            sys.executable,
+            *self.program,
+            "-A",
+            "app.runners.celery",
+            "worker",
+            "-Q",
+            "sms.shards",
+        ]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "-c", "2", "-E", "-n", f"{self.name}@%h", "--without-gossip", "--without-mingle"],

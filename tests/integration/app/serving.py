@@ -65,6 +65,8 @@ class Product:
     """What starts the server, behind `python`."""
     cold = False
     """Whether it and the commands are started as a shell does; see tests/starting.py."""
+    prefix: Sequence[str] = ()
+    """What comes before `python`, as to be on another host."""
 
     def __init__(self, database_url: str, home: Path, **settings: object) -> None:
         """`settings`: `shard_size=10` is SMS_SHARD_SIZE."""
@@ -123,6 +125,7 @@ class Product:
                 stderr=log.fileno(),
                 new_session=True,
                 cold=self.cold,
+                prefix=self.prefix,
             )
         self._groups.append(self.server.pid)
         server = self.server
@@ -204,7 +207,9 @@ class Product:
 
     def run(self, *arguments: str, module: str = "app") -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
-        return starting.run(["-m", module, *arguments], self.environment, within_s=WITHIN_S, cold=self.cold)
+        return starting.run(
+            ["-m", module, *arguments], self.environment, within_s=WITHIN_S, cold=self.cold, prefix=self.prefix
+        )
 
     # ── what the database says ──────────────────────────────────────────────────────────────────
 

@@ -3,7 +3,7 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,10 @@ ROOT = Path(__file__).parents[3]
 class Smsc:
     """A running one. `log` is its list of submissions."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
+        """`prefix`: see tests/starting.py."""
+        self.host = host
+        self._prefix = prefix
         self.log = folder / "smsc.log"
         self.control = folder / "control"
         self._output = folder / "output"
@@ -26,7 +29,7 @@ class Smsc:
 
     def start(self) -> None:
         """Also after its end: on the same port, with the same log."""
-        command = ["-m", "examples.smsc", "--port", str(self.port), "--log", str(self.log)]
+        command = ["-m", "examples.smsc", "--host", self.host, "--port", str(self.port), "--log", str(self.log)]
         with open(self._output, "wb") as out:
             self.process = starting.start(
                 [*command, "--control", str(self.control), *self._options],
@@ -34,13 +37,14 @@ class Smsc:
                 stdout=out.fileno(),
                 stderr=out.fileno(),
                 new_session=True,
+                prefix=self._prefix,
             )
         found = until(self._listening, what="the message centre listens")
         self.port = int(found[1])
 
     def _listening(self) -> re.Match[str] | None:
         assert self.process.poll() is None, self.output()
-        return re.search(r"listening on 127\.0\.0\.1:(\d+)\n", self.output())
+        return re.search(rf"listening on {re.escape(self.host)}:(\d+)\n", self.output())
 
     def output(self) -> str:
         return self._output.read_text()
@@ -64,8 +68,8 @@ class Smsc:
 
 
 @contextmanager
-def running(folder: Path, *options: str) -> Iterator[Smsc]:
-    smsc = Smsc(folder, *options)
+def running(folder: Path, *options: str, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> Iterator[Smsc]:
+    smsc = Smsc(folder, *options, host=host, prefix=prefix)
     try:
         yield smsc
     finally:
