@@ -62,6 +62,8 @@ class Link(asyncio.Protocol):
         self._is_full = False
         """The transport holds bytes that the kernel did not take."""
         self._is_flushing = False
+        self._is_silent = False
+        """Whether it left a submission unanswered, and nothing was heard since that left."""
         self._heard_at = self._loop.time()
         self._asked_at = 0.0
         self._patient_until = 0.0
@@ -72,8 +74,8 @@ class Link(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether it takes submissions."""
-        return self._is_bound and not self._is_closing
+        """Whether it takes submissions. One that leads nowhere takes none: each would be in doubt."""
+        return self._is_bound and not self._is_closing and not self._is_silent
 
     def submit(self, messages: Iterable[tuple[Any, list[bytes]]]) -> int:
         """How many of them were taken: up to the first that the window has no room for, and none where the link does
@@ -140,6 +142,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
+        self._is_silent = False
         settle = self.window.settle
         for frame in self._stream.feed(data):
             if frame[0] == Command.SUBMIT_SM_RESP:
@@ -297,9 +300,19 @@ class Link(asyncio.Protocol):
         if self._inbound.is_holding:
             self._patient_until = now + AFTER_HOLD_S
         elif now >= self._patient_until:
-            self.window.expire(now)
+            if self.window.expire(now) and self._heard_at <= now - self._account.answer_timeout_s:
+                self._ask_whether_it_is_there(now)
             self._report()
         self._arm()
+
+    def _ask_whether_it_is_there(self, now: float) -> None:
+        """At once, and nothing is submitted before it says something."""
+        self._is_silent = True
+        if self._watch and not self._transport.is_closing():
+            self._watch.cancel()
+            if self._asked_at <= self._heard_at:
+                self._ask(now)
+            self._look()
 
     def _look(self) -> None:
         """Is anybody there?"""
@@ -315,7 +328,10 @@ class Link(asyncio.Protocol):
         else:
             wait_s = self._heard_at + account.enquire_link_s - now
             if wait_s <= 0:
-                self._asked_at = now
-                self._send(Command.ENQUIRE_LINK, self.window.next_sequence())
+                self._ask(now)
                 wait_s = account.answer_timeout_s
         self._watch = self._loop.call_later(max(min(wait_s, account.enquire_link_s), 0.01), self._look)
+
+    def _ask(self, now: float) -> None:
+        self._asked_at = now
+        self._send(Command.ENQUIRE_LINK, self.window.next_sequence())

@@ -162,12 +162,13 @@ class Window:
         elif not was_late and not message.open:
             self.answers.append(message.answer())
 
-    def expire(self, now: float) -> None:
-        """Give up what was not answered in time."""
-        is_due = takewhile(lambda item: item[1][1] <= now, self._open.items())
+    def expire(self, now: float) -> int:
+        """Give up what was not answered in time; how many there were."""
         # Looked for once: a dict finds its first entry the slower, the more were taken out before it.
-        for sequence, (token, _) in list(is_due):
+        is_due = list(takewhile(lambda item: item[1][1] <= now, self._open.items()))
+        for sequence, (token, _) in is_due:
             self._give_up(sequence, token)
+        return len(is_due)
 
     def lose(self) -> None:
         """The link is gone: nothing more can be answered."""

@@ -232,6 +232,59 @@ def test_a_silent_message_centre_is_asked_and_then_given_up() -> None:
     run(scene())
 
 
+def test_nothing_more_is_submitted_over_a_link_that_leads_nowhere_until_something_is_heard() -> None:
+    told, ways = Told(), {"window": 3, "answer_timeout_s": 0.2, "enquire_link_s": 60}
+
+    async def scene() -> None:
+        async with running_centre() as centre, session_with(centre.port, told, **ways) as session:
+            await session.bound()
+            first = centre.caller
+            deaf = asyncio.Event()
+
+            async def deaf_for_a_while(caller: Caller, frame: Frame) -> None:
+                if frame[0] == Command.ENQUIRE_LINK:
+                    deaf.set()
+                elif frame[0] != Command.SUBMIT_SM:
+                    await caller.polite(frame)
+
+            centre.on_frame = deaf_for_a_while
+            for token in range(3):
+                assert session.submit(token, [BODY])
+            await asyncio.wait_for(deaf.wait(), 30)
+            assert [each.outcome for each in told.answers] == [Outcome.UNANSWERED] * 3
+            assert not session.submit(3, [BODY])
+            centre.on_frame = Caller.polite
+            first.say(Command.ENQUIRE_LINK, 4711)
+            await session.room()
+            assert session.submit(4, [BODY])
+            await until(lambda: len(told.answers) == 4)
+            assert [len(each.heard_of(Command.SUBMIT_SM)) for each in centre.callers][:1] in ([4], [3])
+
+    run(scene())
+
+
+def test_a_link_that_answers_no_submission_and_no_question_is_given_up_long_before_its_time_to_be_asked() -> None:
+    told = Told()
+
+    async def deaf(caller: Caller, frame: Frame) -> None:
+        if frame[0] in BINDS:
+            await caller.polite(frame)
+
+    async def scene() -> None:
+        async with (
+            running_centre() as centre,
+            session_with(centre.port, told, answer_timeout_s=0.1, enquire_link_s=3600) as session,
+        ):
+            centre.on_frame = deaf
+            await session.bound()
+            assert session.submit(1, [BODY])
+            await until(lambda: len(centre.callers) == 2)
+
+    run(scene())
+
+    assert [each.outcome for each in told.answers] == [Outcome.UNANSWERED]
+
+
 def test_a_message_centre_that_answers_is_kept() -> None:
     async def scene() -> None:
         async with (
