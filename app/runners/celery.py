@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
+from celery.app.amqp import AMQP
 from celery.worker import state
 from kombu import Connection, Exchange, Queue
 
@@ -36,6 +37,8 @@ MESSAGE_LASTS_S = 60
 """In the broker, by the broker's clock: the scheduler gives out anew what nobody takes up, and without a worker the
 queue would grow. Celery's own `expires` goes by the worker's clock, which may be wrong."""
 BROKER_WITHIN_S = 4.0
+LONGEST_PAUSE_S = 3
+"""Between two tries of a worker to reach the broker."""
 
 
 def queue_of(folder: str = "") -> Queue:
@@ -47,7 +50,20 @@ def queue_of(folder: str = "") -> Queue:
     return Queue(name, Exchange(name), routing_key=name, queue_arguments=arguments)
 
 
-app = Celery("sms")
+class _Connection(Connection):  # type: ignore[misc]
+    """One that is lost is tried again soon; the library's pauses grow to half a minute, in which a host is idle whose
+    broker is back."""
+
+    def ensure_connection(self, *arguments: Any, **options: Any) -> Connection:
+        pauses = {"interval_start": 1, "interval_step": 1, "interval_max": LONGEST_PAUSE_S}
+        return super().ensure_connection(*arguments, **{**pauses, **options})
+
+
+class _Amqp(AMQP):  # type: ignore[misc]
+    Connection = _Connection
+
+
+app = Celery("sms", amqp=_Amqp)
 app.conf.update(
     # What is not confirmed may be lost without a word. https://github.com/celery/kombu/issues/2336
     broker_transport_options={"confirm_publish": True},

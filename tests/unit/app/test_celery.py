@@ -1,6 +1,7 @@
 """What Celery is told, and why is beside each: a setting that is lost loses messages only when something dies."""
 
 import pytest
+from kombu import Connection
 
 from app import config
 from app.domain.orders import CensusOrder, PrepareOrder, ShardOrder
@@ -17,6 +18,16 @@ def test_an_order_whose_worker_dies_goes_back_and_no_worker_hoards_any():
     assert app.conf.task_reject_on_worker_lost
     assert app.conf.worker_prefetch_multiplier == 1
     assert not app.conf.worker_cancel_long_running_tasks_on_connection_loss
+
+
+def test_a_worker_that_lost_its_broker_tries_again_every_few_seconds_for_ever(monkeypatch):
+    pauses = {}
+    monkeypatch.setattr(Connection, "_ensure_connection", lambda _, *given, **options: pauses.update(options))
+
+    app.connection_for_read(URL).ensure_connection(None, app.conf.broker_connection_max_retries, callback=None)
+
+    assert pauses["interval_start"] <= pauses["interval_max"] <= 5
+    assert app.conf.broker_connection_max_retries is None
 
 
 def test_messages_are_confirmed_and_queues_outlive_a_crash_without_a_limit_of_deliveries():
