@@ -97,6 +97,7 @@ class BrokerRunner:
         else:
             if self._away_until:
                 log.info("broker is reached again")
+                self._loop.call_soon_threadsafe(self.scheduler.on_carrier_back)
             self._away_until = 0.0
 
     def _folder(self, order: Order) -> str:

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -24,6 +24,7 @@ from app.domain.orders import CensusOrder, CensusReport, Outcome, PrepareOrder, 
 from app.errors import UnknownDocument
 from app.runners.base import Fleet, Runner
 from app.runners.orders import Order, Report, read_report
+from app.runners.out import Out
 from app.runners.turns import Turns
 from app.runners.work import note_closed
 from app.sentence import read
@@ -66,24 +67,6 @@ def pause_after(failures: int) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  nobody has to be unable to guess it
 
 
-@dataclass(slots=True)
-class _Out:
-    """An order that is out; `since` then, in monotonic seconds, nobody was seen to be at it."""
-
-    since: float = field(default_factory=time.monotonic)
-    was_claimed: bool = False
-
-    def is_lost(self, is_alive: bool | None, within_s: float) -> bool:
-        """Whether it will not come back. `is_alive`: whether somebody at it shows signs of life; None: nobody is."""
-        now = time.monotonic()
-        if is_alive:
-            self.since, self.was_claimed = now, True
-            return False
-        if self.was_claimed:
-            return is_alive is False or now >= self.since + LET_GO_S
-        return now >= self.since + within_s
-
-
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What a sweep finds in the database."""
@@ -95,7 +78,7 @@ class _Found:
     """Of shards and of others: who did not let go of them, and whether they show signs of life."""
 
     def is_alive(self, order: Order) -> bool | None:
-        """See _Out."""
+        """See Out."""
         if isinstance(order, ShardOrder):
             return self.held.get((order.campaign_id, order.number))
         return self.leases.get(order.lease)
@@ -132,8 +115,8 @@ class Scheduler:
         self._is_stopping = is_stopping
         self._turns = Turns[PrepareOrder | ShardOrder](task_workers)
         self._slice_s = slice_s
-        self._posted: dict[PrepareOrder | ShardOrder, _Out] = {}
-        self._counting: _Out | None = None
+        self._posted: dict[PrepareOrder | ShardOrder, Out] = {}
+        self._counting: Out | None = None
         self._pauses: dict[Order, _Pause] = {}
         self._nudge = asyncio.Event()
         self._threads = Threads("scheduler", THREADS)
@@ -251,7 +234,7 @@ class Scheduler:
         """As many as there is room for."""
         while self._may_give_out and (order := self._turns.take(self._posted)):
             self._runner.post(order)
-            self._posted[order] = _Out()
+            self._posted[order] = Out()
 
     @property
     def _may_give_out(self) -> bool:
@@ -263,17 +246,17 @@ class Scheduler:
         if self._counting or not self._may_give_out or not self._may_go_out(census):
             return
         self._runner.post(census)
-        self._counting = _Out()
+        self._counting = Out()
 
     def _forget_lost(self, found: _Found) -> None:
         """Orders that do not come back: of a worker that died far from here, or because somebody removed the queue that
         they were in. What is to be done is given out anew."""
         within_s = self._slice_s + CLAIMED_WITHIN_S
         for order, out in [*self._posted.items()]:
-            if out.is_lost(found.is_alive(order), within_s):
+            if out.is_lost(found.is_alive(order), within_s, LET_GO_S):
                 del self._posted[order]
                 log.warning("task did not come back, it is given out anew", extra=_facts(order))
-        if self._counting and self._counting.is_lost(found.is_alive(CensusOrder()), within_s):
+        if self._counting and self._counting.is_lost(found.is_alive(CensusOrder()), within_s, LET_GO_S):
             self._counting = None
 
     def _look(self) -> _Found:
@@ -371,6 +354,12 @@ class Scheduler:
             self._counting = None
         else:
             self._posted.pop(order, None)
+
+    def on_carrier_back(self) -> None:
+        """Who carries orders was away, and may have lost those it had: what nobody is at by now is given out anew."""
+        for each in [*self._posted.values(), *filter(None, [self._counting])]:
+            each.doubt()
+        self.nudge()
 
     def _pause(self, order: Order, why: str) -> None:
         before = self._pauses.get(order) or _Pause(0, 0.0)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.domain.orders import Outcome, ShardOrder, ShardReport
 from app.runners import fleet as module
-from app.runners import orders
+from app.runners import orders, scheduler
 from app.runners.base import ANY_FOLDER
 from app.runners.fleet import BrokerRunner, SharedWorkers
 from app.runners.orders import Order
@@ -170,6 +170,28 @@ def test_an_order_that_the_broker_does_not_take_is_given_out_again_once_it_does(
 
     assert caplog.messages.count("broker cannot be reached, trying again") == 1
     assert caplog.messages.count("broker is reached again") == 1
+
+
+def test_what_a_broker_that_was_away_may_have_lost_is_given_out_anew_once_it_is_back(
+    sqlite, campaign, monkeypatch, caplog
+):
+    monkeypatch.setattr(scheduler, "CLAIMED_WITHIN_S", 3600.0)
+    monkeypatch.setattr(module, "AGAIN_AFTER_S", 0.02)
+
+    async def scene():
+        server = Server(sqlite, "one")
+        running = asyncio.create_task(server.scheduler.run())
+        await until(lambda: sorted(server.numbers()) == [0, 1])
+        server.is_away = True
+        with writing(sqlite) as connection:
+            reports.insert(connection, orders.write(ShardReport(ShardOrder(campaign.id, 0), Outcome.STOPPED)))
+        await until(lambda: "broker cannot be reached, trying again" in caplog.messages)
+        server.is_away = False
+        await until(lambda: all(server.numbers().count(each) > 1 for each in (0, 1)))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    play(scene)
 
 
 def test_a_database_that_is_away_is_not_taken_for_a_broker_that_is(sqlite, campaign, monkeypatch, caplog):
