@@ -5,7 +5,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -90,7 +90,7 @@ def mysql_server() -> Iterator[Server]:
             address = make_url(given).set(database="")
             yield Server(address, address)
         elif docker_answers():
-            yield stack.enter_context(_container())
+            yield stack.enter_context(container("--local-infile=1", *_HURRIED)).server
         else:
             yield stack.enter_context(private_server(find_server("mysqld", "mariadbd")))
 
@@ -137,8 +137,20 @@ def docker_answers() -> bool:
         client.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """A MySQL in a container of its own."""
+
+    server: Server
+    inside: str
+    """Its address for containers beside it."""
+    kill: Callable[[], None]
+    """`kill -9`, as when its host dies; not to be started again."""
+
+
 @contextmanager
-def _container() -> Iterator[Server]:
+def container(*options: str) -> Iterator[Contained]:
+    """A MySQL with these options, which goes with its container. It takes a Docker engine that answers."""
     # The reaper needs an image of its own, which may not be there; tests/keeper.py removes the container just as well.
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     try:
@@ -148,7 +160,7 @@ def _container() -> Iterator[Server]:
 
     engine_is_here = os.environ.get("DOCKER_HOST", "unix:").startswith("unix:")
     container = MySqlContainer(IMAGE, username="sms", password="sms", root_password="root", dbname="sms")
-    container.with_command(" ".join(["--local-infile=1", *_HURRIED]))
+    container.with_command(" ".join(options))
     if engine_is_here:
         container.ports = {"3306/tcp": ("127.0.0.1",)}  # a free port, closed to other machines
     if memory.folder():
@@ -157,14 +169,14 @@ def _container() -> Iterator[Server]:
         running = container.get_wrapped_container()
         running.reload()
         published = int(running.ports["3306/tcp"][0]["HostPort"])
+        inside = str(running.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"])
         addresses = [(container.get_container_host_ip(), published)]
         if engine_is_here:  # a test run in a container beside it sees another loopback
-            inside = running.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
             addresses = [("127.0.0.1", published), (inside, 3306)]
         servers = [_server(host, port, "root", "root") for host, port in addresses]
         server = until(lambda: next((each for each in servers if each.answers()), None), what="MySQL answers")
         server.execute(f"GRANT ALL ON `{PREFIX}%`.* TO sms")
-        yield server
+        yield Contained(server, inside, running.kill)
 
 
 def _server(host: str, port: int, admin: str, password: str) -> Server:

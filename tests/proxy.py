@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy import make_url
 
+CONNECT_WITHIN_S = 2.0
+
 
 class Proxy:
     """Listens on a port of its own and passes everything on, both ways, unless it is cut."""
@@ -43,8 +45,14 @@ class Proxy:
                 self._mute.update(each)
 
     def mend(self) -> None:
+        """Let through again what comes from now on."""
         with self._lock:
             self._is_cut = self._swallows = False
+
+    def move(self, host: str, port: int) -> None:
+        """From now on it leads there; who is connected stays so, as with a name that is another host's now."""
+        with self._lock:
+            self._to = (host, port)
 
     def close(self) -> None:
         self.cut()
@@ -65,7 +73,13 @@ class Proxy:
                     self.swallowed += 1
                     self._pairs.append((client, client))
                     continue
-                server = socket.create_connection(self._to)
+                try:
+                    server = socket.create_connection(self._to, CONNECT_WITHIN_S)
+                except OSError:  # nobody is there
+                    self.refused += 1
+                    client.close()
+                    continue
+                server.settimeout(None)
                 self._pairs.append((client, server))
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from app.config import Config
-from app.doctor import audiences, fleet, genders
+from app.doctor import audiences, durability, fleet, genders
 from app.doctor.finding import Finding, Verdict, ok, problem, warning
 from app.domain.audience import CUSTOMERS
 from app.errors import AppError
@@ -105,6 +105,7 @@ def _examine_server(connection: Connection) -> Iterator[Finding]:
         yield ok("clock", Sentence("doctor.clocks_agree"))
     else:
         yield warning("clock", Sentence("doctor.clocks_differ", seconds=apart_s), Sentence("advice.one_clock"))
+    yield from durability.examine(connection)
 
 
 def _utc_now() -> datetime:

@@ -11,14 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
-import sqlalchemy as sa
 from kombu import Connection
 
-from app.domain.delivery import Delivery
 from app.runners import orders
 from app.runners.orders import Order
 from app.store import shards
-from app.store.tables import messages
 from tests.acceptance.network_sender import Sender, sending
 from tests.integration.app.serving import ROOT
 from tests.rabbit import Broker
@@ -136,19 +133,8 @@ class Fleet:
             return int(connection.default_channel.queue_purge("sms.shards") or 0)
 
     def assert_nobody_twice_and_all_add_up(self, customers: int) -> Counter[str]:
-        """By the centre's log; the counts."""
-        counts = self.sender.settled(customers, within_s=WITHIN_S)
-        numbers = self.sender.numbers()
-        assert max(numbers.values()) == 1
-        assert counts[Delivery.DELIVERED] + counts[Delivery.UNKNOWN] == customers
-        assert self._mobiles() - {*numbers} <= self._mobiles(Delivery.UNKNOWN), "somebody was forgotten"
-        return counts
-
-    def _mobiles(self, *states: Delivery) -> set[int]:
-        """Of messages in these states, or in any."""
-        query = sa.select(messages.c.mobile)
-        with self.sender.database.connect() as connection:
-            return {*connection.execute(query.where(messages.c.state.in_(states)) if states else query).scalars()}
+        """See Sender."""
+        return self.sender.assert_nobody_twice_and_all_add_up(customers)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.domain.delivery import Delivery
 from app.store.tables import intents, messages, rejects, shards
 from tests.integration.app.people import crowd, move_in
-from tests.integration.app.serving import Product
+from tests.integration.app.serving import WITHIN_S, Product
 from tests.integration.smpp.smsc import Smsc, running
 from tests.waiting import until
 
@@ -104,6 +104,21 @@ class Sender(Product):
             return counts if over and not counts[Delivery.ACCEPTED] else Counter()
 
         return until(found, within_s=within_s, what=f"every receipt is on record: {self.counts()}")
+
+    def assert_nobody_twice_and_all_add_up(self, customers: int) -> Counter[str]:
+        """By the centre's log; the counts."""
+        counts = self.settled(customers, within_s=WITHIN_S)
+        numbers = self.numbers()
+        assert max(numbers.values()) == 1
+        assert counts[Delivery.DELIVERED] + counts[Delivery.UNKNOWN] == customers
+        assert self._mobiles() - {*numbers} <= self._mobiles(Delivery.UNKNOWN), "somebody was forgotten"
+        return counts
+
+    def _mobiles(self, *states: Delivery) -> set[int]:
+        """Of messages in these states, or in any."""
+        query = sa.select(messages.c.mobile)
+        with self.database.connect() as connection:
+            return {*connection.execute(query.where(messages.c.state.in_(states)) if states else query).scalars()}
 
     def promised(self) -> set[str]:
         """Numbers that the centre owed, or owes, a receipt."""
