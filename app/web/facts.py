@@ -1,5 +1,6 @@
 """What the metrics say, read by one look."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,8 @@ from sqlalchemy import Connection
 from app.campaigns.reasons import CountedReasons, Reasons
 from app.campaigns.summary import Summary, summaries
 from app.domain.campaign import State
-from app.store import accounts, campaigns, samples
+from app.store import accounts, campaigns, hosts, samples
+from app.store.hosts import Process
 
 FOR_LONGER = timedelta(days=1)
 """A campaign is there as long as it is not over, and so much longer."""
@@ -31,6 +33,8 @@ class Facts:
     followed: list[Followed]
     by_state: dict[State, int]
     binds: dict[str, int]
+    hosts: Sequence[Process] = ()
+    """See hosts.known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +54,9 @@ class FactsView:
             )
             for each in found
         ]
-        return Facts(followed, campaigns.count_by_state(connection), accounts.binds_in_use(connection))
+        return Facts(
+            followed,
+            campaigns.count_by_state(connection),
+            accounts.binds_in_use(connection),
+            hosts.known(connection),
+        )

@@ -16,6 +16,7 @@ from app.domain.campaign import LOG, ShardState, State
 from app.domain.delivery import Delivery
 from app.trigger.server_stats import ServerStats
 from app.web.facts import Facts, Followed
+from app.web.host_metrics import of_hosts
 from app.web.house import house_of
 
 router = APIRouter(include_in_schema=False)
@@ -73,6 +74,7 @@ def of_database(facts: Facts | None) -> Iterator[Metric]:
     yield states
     yield from _of_campaigns(facts.followed)
     yield from _of_gateways(facts)
+    yield from of_hosts(facts.hosts)
 
 
 def _of_campaigns(followed: list[Followed]) -> Iterator[Metric]:

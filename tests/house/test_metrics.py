@@ -12,6 +12,7 @@ from app.domain.campaign import State
 from app.domain.reject import Reason
 from app.domain.tally import Tally
 from app.store.campaigns import Campaign
+from app.store.hosts import Process
 from app.store.shard_sums import Sums
 from app.trigger.server_stats import ServerStats
 from app.web.facts import Facts, Followed
@@ -34,7 +35,8 @@ def of_gateway(gateway: str) -> Followed:
 @pytest.fixture(scope="module")
 def metrics() -> dict[str, tuple[set[str], set[tuple[str, str]]]]:
     """Of each name its labels, and what they may be."""
-    facts = Facts([of_gateway("log"), of_gateway("net")], {}, {"net": 1})
+    process = Process("w1", "worker:1", "worker", 4, 1, 0, 0, None, is_alive=True)
+    facts = Facts([of_gateway("log"), of_gateway("net")], {}, {"net": 1}, [process])
     found = [*of_database(facts), *of_server(ServerStats(0.0, {}, 0, None, 0, 0))]
     return {
         each.name: (
@@ -72,5 +74,5 @@ def test_labels_that_are_asked_for_are_there(metrics):
 
 def test_no_label_names_a_customer(metrics):
     assert set().union(*(labels for labels, _ in metrics.values())) == {
-        *("campaign", "outcome", "reason", "state", "gateway", "version"),
+        *("campaign", "outcome", "reason", "state", "gateway", "host", "version"),
     }

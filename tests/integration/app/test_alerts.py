@@ -9,7 +9,7 @@ import pytest
 
 from app.domain.campaign import Verb
 from app.sentence import Sentence
-from app.store import campaigns, samples
+from app.store import campaigns, hosts, samples
 from app.store.database import writing
 from app.store.samples import Sample
 from tests.integration.app.campaigns import change_shard, trigger
@@ -75,3 +75,18 @@ def test_a_campaign_that_is_stuck_and_one_that_failed_are_told(product, promethe
 
         until(lambda: {"CampaignStuck", "CampaignFailed"} <= firing(), within_s=120, what="both alerts fire")
         assert firing() - {"ServerDown"} == {"CampaignStuck", "CampaignFailed"}  # and none runs
+
+
+@ON_SQLITE
+@pytest.mark.long
+def test_a_host_that_went_away_with_work_in_hand_is_told(product, prometheus, tmp_path):
+    with writing(product.database) as connection:
+        for host, in_hand in (("idle", 0), ("busy", 2)):
+            hosts.beat(connection, host, "worker:1", hosts.WORKER, 4, in_hand)
+        connection.execute(hosts.hosts.update().values(seen_ms=hosts.hosts.c.seen_ms - 60_000))
+
+    with web_process(product, tmp_path) as web:
+        firing = prometheus(web.url)
+
+        until(lambda: "HostGone" in firing(), within_s=120, what="the alert fires")
+        assert firing() - {"ServerDown"} == {"HostGone"}

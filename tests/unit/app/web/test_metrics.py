@@ -1,11 +1,12 @@
 """/metrics, as Prometheus reads it."""
 
+import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.campaigns import reasons
 from app.campaigns.reasons import CountedReasons
 from app.campaigns.summary import page
-from app.store import samples
+from app.store import hosts, samples
 from app.store.database import writing
 from app.store.samples import Sample
 from tests.integration.app.campaigns import change_shard, trigger
@@ -80,3 +81,23 @@ def test_reasons_are_counted_again_only_after_a_pause_that_is_long_beside_the_co
         now[0] += 1.0
 
     assert counts == [0.0, 62.0]
+
+
+def test_hosts_are_there_with_what_they_have_in_hand_and_their_clocks(client, database):
+    with writing(database) as connection:
+        hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 4, 3)
+        hosts.beat(connection, "w1", "server:2", hosts.SERVER, 0, 0)
+        for process, in_hand in (("worker:1", 4), ("worker:2", 2)):
+            hosts.beat(connection, "w2", process, hosts.WORKER, 4, in_hand)
+        of_former_life = sa.and_(hosts.hosts.c.host == "w2", hosts.hosts.c.process == "worker:1")
+        change = hosts.hosts.update()
+        connection.execute(change.where(hosts.hosts.c.host == "w2").values(seen_ms=1_700_000_000_000, clock_ms=-2_500))
+        connection.execute(change.where(of_former_life).values(seen_ms=1_600_000_000_000))
+
+    found = values(client)
+
+    assert (found["sms_hosts", "alive"], found["sms_hosts", "gone"]) == (1, 1)
+    assert (found["sms_host_in_hand", "w1"], found["sms_host_in_hand", "w2"]) == (3, 2)
+    assert found["sms_host_last_seen_timestamp_seconds", "w2"] == 1_700_000_000
+    assert found["sms_host_clock_offset_seconds", "w2"] == -2.5
+    assert abs(found["sms_host_clock_offset_seconds", "w1"]) < 60
