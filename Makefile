@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help demo serve web pictures test unit quick test-compiled check chaos chaos-hosts chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-importing bench-sending bench-providers picture clean
+.PHONY: fuzz help demo serve web pictures test unit quick test-compiled check chaos chaos-hosts chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-importing bench-sending bench-providers bench-fleet picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ bench-sending: .venv/dev ## measure sending over a network beside its floors; ne
 
 bench-providers: .venv/dev ## measure sending by cloud providers beside their bare SDKs; needs Docker, five minutes
 	$(BIN)/python benchmarks/sending_providers.py
+
+bench-fleet: .venv/dev ## measure Celery workers beside the engine's, and what a slice costs; needs Docker and RabbitMQ, two minutes
+	$(BIN)/python benchmarks/fleet.py
 
 pictures: .venv/dev ## take docs/pages-*.png, the pages in a browser, of made-up campaigns; needs Debian's chromium
 	$(BIN)/python -m benchmarks.pictures

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -159,7 +160,7 @@ def container(*options: str) -> Iterator[Contained]:
         from testcontainers.mysql import MySqlContainer
 
     engine_is_here = os.environ.get("DOCKER_HOST", "unix:").startswith("unix:")
-    container = MySqlContainer(IMAGE, username="sms", password="sms", root_password="root", dbname="sms")
+    container: Any = MySqlContainer(IMAGE, username="sms", password="sms", root_password="root", dbname="sms")
     container.with_command(" ".join(options))
     if engine_is_here:
         container.ports = {"3306/tcp": ("127.0.0.1",)}  # a free port, closed to other machines
@@ -175,6 +176,7 @@ def container(*options: str) -> Iterator[Contained]:
             addresses = [("127.0.0.1", published), (inside, 3306)]
         servers = [_server(host, port, "root", "root") for host, port in addresses]
         server = until(lambda: next((each for each in servers if each.answers()), None), what="MySQL answers")
+        assert server
         server.execute(f"GRANT ALL ON `{PREFIX}%`.* TO sms")
         yield Contained(server, inside, running.kill)
 
