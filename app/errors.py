@@ -161,6 +161,14 @@ class UnknownGateway(AppError):
     """There is no such gateway in the file of gateways."""
 
 
+class UnknownReport(AppError):
+    """Nobody ordered such a report, or it is gone."""
+
+
+class UnknownMessage(AppError):
+    """There is no such message in any ledger."""
+
+
 class UnknownNumber(AppError):
     """An id stands for no number, or the number is not in the list that was asked for."""
 

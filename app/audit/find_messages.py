@@ -72,6 +72,23 @@ def in_ledgers(
     return sorted(found, key=lambda each: each.campaign.id, reverse=True)
 
 
+def one(database: Engine, campaign_id: int, customer_id: int) -> Found | None:
+    """The message to one customer of one campaign to a network, if there is one."""
+    with database.connect() as connection:  # one transaction: who is not in the one table is in the other
+        if (campaign := campaigns.get(connection, campaign_id)) is None:
+            return None
+        rows = [of_message(each) for each in messages.of_customers(connection, campaign_id, [customer_id])]
+        query = sa.select(intents_table.c.shard).where(intents_table.c.campaign_id == campaign_id).distinct()
+        for shard in connection.scalars(query).all() if not rows else ():
+            for _, entries in intents.entries(connection, campaign_id, shard, Delivery.SUBMITTING):
+                rows += [
+                    Row(each.customer_id, each.mobile, each.parts, each.state)
+                    for each in entries
+                    if each.customer_id == customer_id
+                ]
+    return Found(campaign, rows[0]) if rows else None
+
+
 def _intended(
     connection: Connection, every: dict[int, Campaign], mobile: int | None, customer_id: int | None, audience: str
 ) -> Iterator[Found]:

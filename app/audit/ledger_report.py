@@ -3,7 +3,7 @@
 Each shard is read in one transaction, so that what is compared is of one moment, also while it is being sent.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +83,7 @@ class LedgerReport:
         return not self.differences and all(each.agrees_so_far for each in self.tasks)
 
 
-def ledger_report(database: Engine, name: str, centre_log: Path | None = None) -> Iterator[LedgerReport | LedgerTask]:
+def ledger_report(database: Engine, name: str, centre_log: Path | None = None) -> Generator[LedgerReport | LedgerTask]:
     """Each task's report as it is done, then the whole. `centre_log`: the log of the demo message centre, to be
     compared as well. Raises UnknownCampaign, and LogUnusable for that log."""
     now = snapshot(database, name)

@@ -1,7 +1,7 @@
 """Checks a campaign's logs against the database, message by message, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -110,7 +110,7 @@ class Report:
         return all(task.agrees_so_far for task in self.tasks)
 
 
-def report(database: Engine, log_dir: Path, name: str) -> Iterator[Report | TaskReport]:
+def report(database: Engine, log_dir: Path, name: str) -> Generator[Report | TaskReport]:
     """Each task's report as it is done, then the whole, of what lies in this folder. Raises UnknownCampaign and
     LogUnusable."""
     now = snapshot(database, name)

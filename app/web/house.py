@@ -24,6 +24,7 @@ from app.web.facts import FactsView
 from app.web.keys import Keys
 from app.web.live import Live
 from app.web.looks import Looks
+from app.web.reports import Reports
 from app.web.views import AccessView
 
 THREADS = 4
@@ -53,6 +54,7 @@ class House:
         self.controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
         self.watchers = Watchers(database)
+        self.reports = Reports(settings)
         self._logging_in = Threads("login", 1)
         self._at_the_door = 0
         self._looking = Threads("tokens", 1)
@@ -81,6 +83,7 @@ class House:
         """The server is told to go: who streams ends, or it would wait for them."""
         self.live.end()
         self.watchers.dismiss()
+        self.reports.leave()
 
     @property
     def networks(self) -> dict[str, Network]:

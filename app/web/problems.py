@@ -31,6 +31,8 @@ _STATUS: dict[int, tuple[type[AppError], ...]] = {
         errors.UnknownCustomer,
         errors.UnknownNumber,
         errors.UnknownGateway,
+        errors.UnknownReport,
+        errors.UnknownMessage,
     ),
     400: (errors.BadRequest, errors.BadNumber),
     409: (errors.WrongState, errors.NotFinished, errors.NotRetriable, errors.NoLedger),
@@ -72,10 +74,10 @@ def problem(scope: Scope, status: int, why: Sentence, headers: dict[str, str] | 
         text = render("error.html", language_of(connection), visitor=visitor, here="/", title=str(status), why=words)
         return HTMLResponse(text, status, headers)
     facts = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": words}
-    return JSONResponse({**facts, "code": _code(why)}, status, headers, media_type="application/problem+json")
+    return JSONResponse({**facts, "code": code_of(why)}, status, headers, media_type="application/problem+json")
 
 
-def _code(why: Sentence) -> str:
+def code_of(why: Sentence) -> str:
     return why.code.removeprefix("http.") if why.kind == "http" else why.kind
 
 

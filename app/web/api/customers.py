@@ -5,8 +5,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from app.audit import find_messages, ledger_rows
@@ -17,8 +18,9 @@ from app.domain.campaign import LOG, check_name
 from app.domain.delivery import Delivery
 from app.domain.mobile import mask_all, normalise
 from app.domain.reject import Reason, Reject
-from app.errors import BadNumber, NoLedger
+from app.errors import BadNumber, NoLedger, UnknownMessage
 from app.store import opt_outs, rejects
+from app.store.campaigns import Campaign
 from app.web.api.answers import Limit, json, lines, problems, streams, wants_lines
 from app.web.api.campaigns import Sees
 from app.web.api.models import CustomerId, Model, Name
@@ -27,6 +29,17 @@ from app.web.house import House, house_of
 HIGHEST_ID = 2**32 - 1
 
 router = APIRouter(tags=["customers"])
+
+
+class _MessageIds(StringConvertor):
+    """What looks like an id; so `search` beside them is none, and has its own method alone."""
+
+    regex = "[0-9]{1,10}-[0-9]{1,10}"
+
+
+register_url_convertor("message_id", _MessageIds())
+
+MessageId = Annotated[str, Path(pattern="^[0-9]{1,10}-[0-9]{1,10}$", description="As lists and searches have it.")]
 
 After = Annotated[
     int, Query(alias="cursor", ge=0, le=HIGHEST_ID, description="`next` of the page before: a customer's id.")
@@ -50,6 +63,7 @@ class RejectedPage(Model):
 class Message(Model):
     """What became of one customer's message."""
 
+    id: str = Field(description="For /messages/{id}.", examples=["7-1"])
     customer_id: CustomerId
     mobile: str = Field(description="Masked.", examples=["138****0001"])
     parts: int
@@ -60,8 +74,9 @@ class Message(Model):
     final_at: datetime | None
 
     @classmethod
-    def of(cls, row: Row) -> "Message":
+    def of(cls, campaign_id: int, row: Row) -> "Message":
         return cls(
+            id=f"{campaign_id}-{row.customer_id}",
             customer_id=row.customer_id,
             mobile=mask_all(str(row.mobile)),
             parts=row.parts,
@@ -92,6 +107,10 @@ class FoundMessage(Model):
     campaign: str
     gateway: str
     message: Message
+
+    @classmethod
+    def of(cls, campaign: Campaign, row: Row) -> "FoundMessage":
+        return cls(campaign=campaign.name, gateway=campaign.gateway, message=Message.of(campaign.id, row))
 
 
 class FoundMessages(Model):
@@ -143,13 +162,14 @@ async def list_messages(
     now = await house.threads.run(_whole, house, name)
     if now.campaign.gateway == LOG:
         raise NoLedger("no_ledger", campaign=now.campaign.name)
+    of = now.campaign.id
     if wants_lines(request):
         every = ledger_rows.pages(house.database, now, state, after)
-        return lines([Message.of(row) for row in page] for page in every)
+        return lines([Message.of(of, row) for row in page] for page in every)
 
     def some() -> list[Message]:
         pages = ledger_rows.pages(house.database, now, state, after, page_rows=limit)
-        return [Message.of(row) for row in islice((row for page in pages for row in page), limit)]
+        return [Message.of(of, row) for row in islice((row for page in pages for row in page), limit)]
 
     found = await house.threads.run(some)
     return json(MessagePage(messages=found, next=_next(found, limit)))
@@ -183,10 +203,19 @@ async def search_messages(request: Request, wanted: Search, by: Sees) -> FoundMe
     number_id = (await house.threads.run(house.number_ids)).of(int(mobile))
     return FoundMessages(
         number_id=number_id,
-        found=[
-            FoundMessage(campaign=each.campaign.name, gateway=each.campaign.gateway, message=Message.of(each.row))
-            for each in found
-            if each.row
-        ],
+        found=[FoundMessage.of(each.campaign, each.row) for each in found if each.row],
         opted_out=signatures,
     )
+
+
+@router.get("/messages/{message_id:message_id}", operation_id="getMessage", responses=problems(404))
+async def get_message(request: Request, message_id: MessageId, by: Sees) -> FoundMessage:
+    """What became of one message to a network."""
+    house = house_of(request)
+    campaign_id, customer_id = map(int, message_id.split("-"))
+    found = None
+    if campaign_id < 2**31 and customer_id <= HIGHEST_ID:
+        found = await house.threads.run(find_messages.one, house.database, campaign_id, customer_id)
+    if found is None or found.row is None:
+        raise UnknownMessage("unknown_message", id=message_id)
+    return FoundMessage.of(found.campaign, found.row)

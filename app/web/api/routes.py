@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 
-from app.web.api import campaigns, customers, events, gateways, opt_outs, sending
+from app.web.api import campaigns, customers, events, gateways, opt_outs, reports, sending
 from app.web.api.answers import EVERYWHERE
 from app.web.api.gate import DOCUMENT, PREFIX
 
@@ -18,7 +18,7 @@ cursor."""
 def add_api(app: FastAPI) -> None:
     """With the gate around it; see app/web/api/gate.py."""
     api = APIRouter(prefix=PREFIX, dependencies=[Depends(_refuse_strangers)], responses=EVERYWHERE)
-    for each in (campaigns, events, customers, opt_outs, sending, gateways):
+    for each in (campaigns, events, customers, opt_outs, sending, gateways, reports):
         api.include_router(each.router)
     app.include_router(api)
 
