@@ -70,7 +70,7 @@ bench-duplicates: .venv/dev ## measure what it costs to send each number once; n
 bench-importing: .venv/dev ## measure an import beside a bare LOAD DATA of the same file; needs Docker, two minutes
 	$(BIN)/python benchmarks/importing.py
 
-bench-campaign: .venv/dev ## measure a campaign beside the floor that the README names; needs Docker, four minutes
+bench-campaign: .venv/dev ## measure a campaign beside the floor that docs/figures.md names; needs Docker, four minutes
 	$(BIN)/python benchmarks/campaign.py
 
 bench-sending: .venv/dev ## measure sending over a network beside its floors; needs Docker and a C compiler, nine minutes
@@ -85,7 +85,7 @@ bench-fleet: .venv/dev ## measure Celery workers beside the engine's, and what a
 pictures: .venv/dev ## take docs/pages-*.png, the pages in a browser, of made-up campaigns; needs Debian's chromium
 	$(BIN)/python -m benchmarks.pictures
 
-picture: .venv/dev ## draw docs/demo.svg, the terminal in the README, from a run with 2,000,000 customers on SQLite
+picture: .venv/dev ## draw docs/demo.svg, a campaign in the terminal, from a run with 2,000,000 customers on SQLite
 	$(BIN)/python -m benchmarks.picture
 
 clean: ## remove the environment and what tools leave behind; var/ stays

@@ -83,7 +83,7 @@ class Config(BaseSettings):
     sms_log_dir: Path = Path("var/logs")
     """Folder of the logs: messages in `<campaign>/task_<shard>.log`, who was rejected in `task_<shard>.rejects.log`."""
     sms_gateways: Path | None = None
-    """File of the gateways, TOML: the accounts that messages can go out by, see docs/sending.md. Without it there is
+    """File of the gateways, TOML: the accounts that messages can go out by, see docs/gateways.md. Without it there is
     `log` alone."""
     sms_gateway: str = "log"
     """Gateway of a campaign whose trigger names none; `log` writes messages to files, and nobody gets them."""

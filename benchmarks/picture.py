@@ -1,4 +1,4 @@
-"""Draws docs/demo.svg, the terminal in the README, from a real run: `make picture`."""
+"""Draws docs/demo.svg, a campaign in the terminal, from a real run: `make picture`."""
 
 import io
 import os

@@ -54,7 +54,7 @@ PLACEHOLDERS = {
     "honorific": Placeholder(_GENDER, honorific, f"{MAN}, {WOMAN}, or {UNKNOWN} where the gender is not known"),
 }
 """Those that every template knows; columns of the table come after them. Whoever adds one does it here: the commands'
-help, what a refusal lists and, by `python -m tests.house.app_settings`, the README take them from here."""
+help, what a refusal lists and, by `python -m tests.house.app_settings`, docs/templates.md take them from here."""
 
 _NAME_OF = {each.column: name for name, each in PLACEHOLDERS.items()}
 

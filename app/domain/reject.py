@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 
 class Reason(StrEnum):
-    """Why a customer is not greeted. Of several the first in this order counts. What is said of each stands in the
-    README, too: `python -m tests.house.app_settings` renews it."""
+    """Why a customer is not greeted. Of several the first in this order counts. What is said of each stands in
+    docs/audience.md, too: `python -m tests.house.app_settings` renews it."""
 
     NO_MOBILE = "no_mobile"
     """There is none, or it is blank."""

@@ -1,4 +1,4 @@
-"""`make picture`: the terminal in the README is one that was seen."""
+"""`make picture`: the terminal in the documents is one that was seen."""
 
 import html
 from pathlib import Path

@@ -1,12 +1,15 @@
-"""What README.md and .env.example say of the settings, written from app/config.py, beside the tables of app_tables.py.
+"""What docs/settings.md and .env.example say of the settings, written from app/config.py, and the tables of
+app_tables.py.
 
-`python -m tests.house.app_settings` renews both.
+`python -m tests.house.app_settings` renews them all.
 """
 
 import ast
 import re
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from annotated_types import Ge, Le
 from pydantic import SecretStr
@@ -16,7 +19,7 @@ from tests.house.app_tables import placeholders_table, reasons_table
 from tests.house.readme_tables import plain, put_between, table
 from tests.house.sources import ROOT
 
-README = ROOT / "README.md"
+SETTINGS = ROOT / "docs" / "settings.md"
 EXAMPLE = ROOT / ".env.example"
 COMPOSE = ROOT / "docker-compose.yml"
 
@@ -61,24 +64,30 @@ def _bounds(name: str) -> str:
 
 
 def settings_table() -> str:
-    """For the README."""
+    """For docs/settings.md."""
     rows = [(f"`{each.name}`", f"`{each.default}`" if each.default else "", plain(each.meaning)) for each in settings()]
     return table(("setting", "default", "meaning"), rows)
 
 
-def renewed(text: str) -> str:
-    """The same README with its tables as the code has them now; each stands between two comments."""
-    tables = {"settings": settings_table(), "placeholders": placeholders_table(), "reasons": reasons_table()}
-    for name, as_coded in tables.items():
-        text = put_between(text, name, as_coded)
-    return text
+TABLES: dict[Path, tuple[str, Callable[[], str]]] = {
+    SETTINGS: ("settings", settings_table),
+    ROOT / "docs" / "templates.md": ("placeholders", placeholders_table),
+    ROOT / "docs" / "audience.md": ("reasons", reasons_table),
+}
+"""Which page has which table, between two comments."""
+
+
+def renewed(page: Path) -> str:
+    """The same page with its table as the code has it now."""
+    name, as_coded = TABLES[page]
+    return put_between(page.read_text(), name, as_coded())
 
 
 def example() -> str:
     """For .env.example: every setting with its default, and what only the compose file reads."""
     lines = [
         "# Every setting with its default. Copy this file to .env and change what you need: the commands and",
-        "# docker compose read it, and the environment goes first. README.md has the same as a table.",
+        "# docker compose read it, and the environment goes first. docs/settings.md has the same as a table.",
     ]
     for each in settings():
         meaning = textwrap.wrap(each.meaning.replace("`", ""), 110, initial_indent="# ", subsequent_indent="# ")
@@ -97,5 +106,6 @@ def of_compose() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text()))
+    for each in TABLES:
+        each.write_text(renewed(each))
     EXAMPLE.write_text(example())

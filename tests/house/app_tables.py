@@ -1,4 +1,4 @@
-"""What the README says of placeholders and of reasons for a reject, written from the code."""
+"""What docs/ say of placeholders and of reasons for a reject, written from the code."""
 
 import ast
 

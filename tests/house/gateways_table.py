@@ -1,4 +1,4 @@
-"""The fields of accounts in docs/sending.md and docs/gateways.md, written from the models in app/gateways/.
+"""The fields of accounts in docs/gateways.md and docs/templates.md, written from the models in app/gateways/.
 
 `python -m tests.house.gateways_table` renews them.
 """
@@ -15,8 +15,8 @@ from app.gateways.cloud_account import CloudAccount
 from tests.house.readme_tables import plain, put_between, table
 from tests.house.sources import ROOT
 
-SENDING = ROOT / "docs" / "sending.md"
 GATEWAYS = ROOT / "docs" / "gateways.md"
+TEMPLATES_PAGE = ROOT / "docs" / "templates.md"
 EXAMPLE = ROOT / "gateways.example.toml"
 COMMON = "every cloud provider"
 TEMPLATES = "templates"
@@ -67,13 +67,11 @@ def _shown(default: object) -> str:
 def renewed(path: Path) -> str:
     """The same page with the tables as the code has them now."""
     text = path.read_text()
-    if path == SENDING:
-        return put_between(text, "gateways", gateways_table("smpp"))
-    for kind in (COMMON, TEMPLATES, *(each for each in KINDS if each != "smpp")):
+    for kind in (TEMPLATES,) if path == TEMPLATES_PAGE else (COMMON, *KINDS):
         text = put_between(text, kind, gateways_table(kind))
     return text
 
 
 if __name__ == "__main__":
-    for page in (SENDING, GATEWAYS):
+    for page in (GATEWAYS, TEMPLATES_PAGE):
         page.write_text(renewed(page))

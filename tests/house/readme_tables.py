@@ -87,7 +87,7 @@ def put_between(text: str, name: str, table: str) -> str:
     """The text with this table between the two comments that name it."""
     between = rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)"
     text, found = re.subn(between, lambda match: f"{match[1]}\n{table}\n\n{match[2]}", text, flags=re.S)
-    assert found == 1, f"the place of the table of {name} is not in the README, or twice"
+    assert found == 1, f"the place of the table of {name} is not in the page, or twice"
     return text
 
 

@@ -1,4 +1,4 @@
-"""What README.md and .env.example say of settings, placeholders and reasons is what the code says."""
+"""What docs/ and .env.example say of settings, placeholders and reasons is what the code says."""
 
 import re
 from pathlib import Path
@@ -7,17 +7,16 @@ import pytest
 
 from app import config
 from app.config import Config
-from tests.house.app_settings import COMPOSE, EXAMPLE, README, example, of_compose, renewed, settings
+from tests.house.app_settings import COMPOSE, EXAMPLE, SETTINGS, TABLES, example, of_compose, renewed, settings
 
 HOST_ALONE = {"SMS_WEB_HOST", "SMS_WEB_PORT", "SMS_TLS_CA", "SMS_TLS_CLIENT_CERT", "SMS_TLS_CLIENT_KEY"}
 """What only the commands use."""
 
 
-def test_the_tables_in_the_readme_are_those_of_the_code() -> None:
-    text = README.read_text()
-
-    if text != renewed(text):
-        pytest.fail("README.md is not what the code says; run: python -m tests.house.app_settings")
+@pytest.mark.parametrize("page", TABLES, ids=lambda page: page.name)
+def test_the_tables_in_the_documents_are_those_of_the_code(page: Path) -> None:
+    if page.read_text() != renewed(page):
+        pytest.fail(f"{page.name} is not what the code says; run: python -m tests.house.app_settings")
 
 
 def test_the_example_is_that_of_the_code() -> None:
@@ -55,5 +54,8 @@ def test_what_the_compose_file_reads_beside_them_is_not_taken_for_a_misspelt_set
     assert not set(config.unknown()) & set(of_compose())
 
 
-def test_what_the_compose_file_reads_beside_them_is_explained_in_the_readme() -> None:
-    assert [name for name in of_compose() if name not in README.read_text()] == []
+def test_what_the_compose_file_reads_beside_them_has_a_row_in_the_documents() -> None:
+    text = SETTINGS.read_text()
+
+    missing = {name: value for name, value in of_compose().items() if f"\n| `{name}` | `{value}` | " not in text}
+    assert missing == {}, f"{SETTINGS.name} lacks a row with the default of each of these"

@@ -50,7 +50,7 @@ def test_a_setting_that_is_misspelt_is_shown_with_the_one_that_is_meant(settings
     colour, shard_size = names.examine()
 
     assert (colour.verdict, shard_size.verdict) == (Verdict.WARNING, Verdict.WARNING)
-    assert words(colour.advice) == "remove it; README.md has a table of all"
+    assert words(colour.advice) == "remove it; docs/settings.md has a table of all"
     assert (words(shard_size.found), words(shard_size.advice)) == (
         "SMS_SHARDSIZE is not a setting",
         "did you mean SMS_SHARD_SIZE?",
