@@ -5,21 +5,18 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "engine" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-_LINK = re.compile(r"\]\(([^)\s]+)\)")
-_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+from tests.house.documents import DOCUMENTS, headings, links, name_of
 
 
 def anchors(document: Path) -> set[str]:
     """Of its headings, as they are made where it is shown: small letters, dashes for blanks, no other signs."""
-    headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", document.read_text("utf-8")), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+    found = [words for _, words in headings(document.read_text("utf-8"))]
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in found}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_link_leads_to_a_file_and_a_heading_that_are_there(document: Path) -> None:
-    for target in _LINK.findall(_FENCE.sub("", document.read_text("utf-8"))):
+    for target in links(document.read_text("utf-8")):
         if "://" in target:
             continue
         file, _, anchor = target.partition("#")
