@@ -7,6 +7,7 @@ import ast
 import re
 from pathlib import Path
 
+import engine
 from benchmarks.report import COSTS
 from engine.events import EVENTS
 from tests.house.sources import ROOT
@@ -64,6 +65,25 @@ def events_table() -> str:
     return table(("event", "arguments", "called"), [(f"`{name}`", f"`{EVENTS[name]}`", WHEN[name]) for name in EVENTS])
 
 
+def errors_table() -> str:
+    """Every exception that a program may meet, below its base, as engine/errors.py has them."""
+    classes = [
+        each for each in ast.parse((ROOT / "engine" / "errors.py").read_text()).body if isinstance(each, ast.ClassDef)
+    ]
+    public = [each for each in classes if each.name in engine.__all__]
+    rows = [(f"`{each.name}`", f"`{ast.unparse(each.bases[0])}`", _attributes(each), _said(each)) for each in public]
+    return table(("exception", "is a", "has", "means"), rows)
+
+
+def _attributes(error: ast.ClassDef) -> str:
+    made = [each for each in error.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+    return " ".join(f"`{each.arg}`" for function in made for each in function.args.args[1:])
+
+
+def _said(error: ast.ClassDef) -> str:
+    return plain(" ".join((ast.get_docstring(error) or "").split()))
+
+
 def costs_table() -> str:
     """What a task costs, as the benchmark found it last."""
     _, _, behind = RESULTS.read_text().partition(f"## {COSTS}\n")
@@ -78,8 +98,9 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def renewed(text: str) -> str:
     """The same README with tables as the code has them now. They stand between two comments each."""
-    for name, table in (("settings", settings_table()), ("events", events_table()), ("costs", costs_table())):
-        text = put_between(text, name, table)
+    tables = {"settings": settings_table, "events": events_table, "errors": errors_table, "costs": costs_table}
+    for name, as_coded in tables.items():
+        text = put_between(text, name, as_coded())
     return text
 
 
