@@ -74,6 +74,8 @@ class Database:
                         yield from audiences.examine(connection)
                         if self._settings.sms_runner == "celery":
                             yield from fleet.examine_hosts(connection)
+                            if connection.dialect.name != "sqlite":
+                                yield from fleet.examine_connections(connection)
             finally:
                 database.dispose()
         except DBAPIError as error:

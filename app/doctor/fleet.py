@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from app.config import Config
@@ -17,6 +18,9 @@ two copies ran, and both workers left. Source: RabbitMQ, Consumer Delivery Ackno
 SLICES = 10
 """So many of them are to fit into it."""
 MOST_APART_MS = 2_000
+OF_PLACE, OF_WORKER, OF_SERVER = 3, 1, 12
+"""Connections to the database at once: for each process that sends, and beside these for each worker and each server.
+Seen in a campaign over SMPP: 2 or 3, 1, and 8."""
 
 
 class Broker(NamedTuple):
@@ -72,3 +76,18 @@ def examine_hosts(connection: Connection) -> Iterator[Finding]:
         yield warning("hosts", Sentence("doctor.hosts_none"), Sentence("advice.start_worker"))
     elif not apart:
         yield ok("hosts", Sentence("doctor.hosts", count=len(workers)))
+
+
+def examine_connections(connection: Connection) -> Iterator[Finding]:
+    """Whether the database lets in as many as all that are there may want at once; of a server, not of SQLite."""
+    alive = [each for each in hosts.known(connection) if each.is_alive]
+    if not alive:
+        return
+    needed = sum(OF_SERVER if each.kind == hosts.SERVER else OF_WORKER + OF_PLACE * each.places for each in alive)
+    most = int(connection.execute(sa.text("SELECT @@GLOBAL.max_connections")).scalar_one())
+    facts = {"needed": needed, "most": most}
+    if needed <= most:
+        yield ok("connections", Sentence("doctor.connections", **facts))
+    else:
+        advice = Sentence("advice.set_in_server", name="max_connections", value=2 * needed)
+        yield warning("connections", Sentence("doctor.connections_few", **facts), advice)

@@ -173,3 +173,15 @@ def test_a_fleet_without_workers_is_warned_of(sqlite):
         some = [each.verdict for each in doctor.examine_hosts(connection)]
 
     assert (none, some) == (["doctor.hosts_none"], [Verdict.OK])
+
+
+@pytest.mark.parametrize(("places", "verdict"), [(4, Verdict.OK), (4_000, Verdict.WARNING)])
+def test_connections_are_counted_for_all_that_are_there(mysql, places, verdict):
+    beat(mysql, "s1", "server:1", SERVER)
+    beat(mysql, "w1", "worker:1", WORKER, places)
+
+    with mysql.connect() as connection:
+        (finding,) = doctor.examine_connections(connection)
+
+    assert finding.verdict is verdict
+    assert finding.found.facts["needed"] == 12 + 1 + 3 * places
