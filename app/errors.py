@@ -161,6 +161,10 @@ class UnknownGateway(AppError):
     """There is no such gateway in the file of gateways."""
 
 
+class OtherRequest(AppError):
+    """An Idempotency-Key was shown before, and what it stands for is something else, or not over."""
+
+
 class UnknownReport(AppError):
     """Nobody ordered such a report, or it is gone."""
 

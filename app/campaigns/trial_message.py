@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from app.domain.greeting import Template
+from app.domain.greeting import Template, compile_template
 from app.domain.page import Page, prepare
 from app.domain.people import People
-from app.errors import NotTried, UnknownCustomer
+from app.errors import BadRequest, NotTried, UnknownCustomer
 from app.gateways.base import Network
 from app.store import customers
 
+SOMEBODY = "测试"
+"""Stands for every value in a template that a provider approved."""
 LOOKED_AT = 1_000
 """Customers of whom the first that can be greeted is taken."""
 
@@ -37,6 +39,26 @@ def message_of(network: Network, page: Page, template_name: str = "") -> TrialMe
     if parts > network.max_parts:
         raise NotTried("not_tried.too_long", gateway=network.name, parts=parts, most=network.max_parts)
     return TrialMessage(texts[at], shown, parts, template_name, page.greeted.ids[at])
+
+
+def trial_of(
+    network: Network, number: int, text: str | None, template_name: str | None, otherwise: str
+) -> TrialMessage:
+    """What one number is to get: `text`, or `otherwise` without one; by a network that sends approved templates alone
+    the one of this name, or the first, with the same value everywhere. Raises BadRequest and NotTried."""
+    if not network.templates:
+        if template_name is not None:
+            raise BadRequest("no_named_templates", gateway=network.name)
+        message, parts = network.message(text or otherwise)
+        if parts > network.max_parts:
+            raise BadRequest("text_too_long", gateway=network.name, parts=parts, most=network.max_parts)
+        return TrialMessage(message, message, parts)
+    chosen = template_name or next(iter(network.templates))
+    if text is not None or chosen not in network.templates:
+        raise BadRequest("unknown_template", gateway=network.name, known=", ".join(network.templates))
+    template = compile_template(network.templates[chosen], None)
+    page = prepare(template, People.of([(1, str(number), SOMEBODY, 1, *[SOMEBODY] * len(template.columns))]))
+    return message_of(network, page, chosen)
 
 
 def page_of(database: Engine, template: Template, audience: str, customer_id: int | None) -> Page:

@@ -11,17 +11,14 @@ import typer
 from sqlalchemy import Engine
 
 from app import console
-from app.campaigns.trial_message import TrialMessage, message_of
+from app.campaigns.trial_message import TrialMessage, trial_of
 from app.catalogue import say
 from app.cli.asking import asked
 from app.cli.shared import opened
 from app.config import Config
 from app.console import out
 from app.domain.delivery import Delivery
-from app.domain.greeting import compile_template
 from app.domain.mobile import mask_all, normalise
-from app.domain.page import prepare
-from app.domain.people import People
 from app.domain.sms_parts import cost
 from app.errors import BadNumber, BadRequest
 from app.gateways.accounts import Account, SmppAccount
@@ -31,8 +28,6 @@ from app.sending.trial import Fate, Trial
 from app.wording import harmless
 
 WAIT_S = 10.0
-SOMEBODY = "测试"
-"""Stands for every value in a template that a provider approved."""
 
 
 class Tried:
@@ -76,7 +71,7 @@ def try_out(
     """`gateways test`. Exit status 1 when the message is not taken, or not delivered; 130 when it is not waited for."""
     tried = Tried(settings, name)
     number = number_of(to)
-    made = _made(tried.network, number, text, template_name)
+    made = trial_of(tried.network, number, text, template_name, say("trial.text", at=f"{datetime.now(UTC):%H:%M:%S}"))
     facts, fates = carry_out(tried, opened(settings), [number], made, wait_s=wait_s, yes=yes, as_json=as_json)
     if as_json:
         (message,) = facts.pop("messages")
@@ -166,22 +161,6 @@ class _Telling:
         if not self._as_json:
             what = what.strip(" ,")
             out.print(f"{number}: {what}" if len(self._numbers) > 1 else what)
-
-
-def _made(network: Network, number: int, text: str | None, template_name: str | None) -> TrialMessage:
-    if not network.templates:
-        if template_name is not None:
-            raise BadRequest("no_named_templates", gateway=network.name)
-        message, parts = network.message(text or say("trial.text", at=f"{datetime.now(UTC):%H:%M:%S}"))
-        if parts > network.max_parts:
-            raise BadRequest("text_too_long", gateway=network.name, parts=parts, most=network.max_parts)
-        return TrialMessage(message, message, parts)
-    chosen = template_name or next(iter(network.templates))
-    if text is not None or chosen not in network.templates:
-        raise BadRequest("unknown_template", gateway=network.name, known=", ".join(network.templates))
-    template = compile_template(network.templates[chosen], None)
-    page = prepare(template, People.of([(1, str(number), SOMEBODY, 1, *[SOMEBODY] * len(template.columns))]))
-    return message_of(network, page, chosen)
 
 
 @contextmanager

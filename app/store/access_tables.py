@@ -58,3 +58,15 @@ secret_keys = sa.Table(
     sa.Column("value", sa.LargeBinary, nullable=False),
 )
 """See app/store/secret_keys.py. Who can read these can read the customers beside them as well."""
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("who", sa.String(128), primary_key=True),
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("body", sa.String(64), nullable=False),
+    sa.Column("asked_at", UtcTime, nullable=False),
+    sa.Column("answer", sa.Text),
+)
+"""See app/store/idempotency.py. `hash` is that of an Idempotency-Key, of who showed it and for what; `body` that of
+what they asked with it."""

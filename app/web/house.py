@@ -53,6 +53,8 @@ class House:
         """Who starts a campaign for a sample, which reads all of its audience; one at a time."""
         self.controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
+        self.trying = Threads("trials", 1)
+        """Messages that are in no campaign, one at a time: each waits for the gateway's answer."""
         self.watchers = Watchers(database)
         self.reports = Reports(settings)
         self._logging_in = Threads("login", 1)
@@ -99,7 +101,7 @@ class House:
     def close(self) -> None:
         """Nobody asks any more."""
         self.leave()
-        for each in (self.threads, self.controlling, self.watchers, self._logging_in, self._looking):
+        for each in (self.threads, self.controlling, self.trying, self.watchers, self._logging_in, self._looking):
             each.close()
         self.database.dispose()
 

@@ -35,7 +35,14 @@ _STATUS: dict[int, tuple[type[AppError], ...]] = {
         errors.UnknownMessage,
     ),
     400: (errors.BadRequest, errors.BadNumber),
-    409: (errors.WrongState, errors.NotFinished, errors.NotRetriable, errors.NoLedger),
+    409: (
+        errors.WrongState,
+        errors.NotFinished,
+        errors.NotRetriable,
+        errors.NoLedger,
+        errors.NotTried,
+        errors.OtherRequest,
+    ),
     410: (errors.Pruned,),
     503: (
         errors.DatabaseUnavailable,
@@ -43,8 +50,10 @@ _STATUS: dict[int, tuple[type[AppError], ...]] = {
         errors.ServerUnreachable,
         errors.ConfigError,
         errors.TooBusy,
+        errors.GatewayAway,
     ),
 }
+_UNPROCESSABLE = frozenset({"same_key.other_body"})
 _CONFLICTS = frozenset({"other_template", "other_gateway", "other_audience", "other_customers", "unconfirmed_cost"})
 """Requests that are well as such, but what is there, or what it costs, speaks against them."""
 
@@ -53,6 +62,8 @@ def status_of(error: AppError) -> int:
     """The status of an error of ours; 500 for one that nobody expects here."""
     if error.code in _CONFLICTS:
         return 409
+    if error.sentence.code in _UNPROCESSABLE:
+        return 422
     return next((status for status, kinds in _STATUS.items() if isinstance(error, kinds)), 500)
 
 

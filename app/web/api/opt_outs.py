@@ -1,6 +1,6 @@
 """Opt-outs over the API: numbers that get nothing. A number stands in bodies alone, and in addresses its id."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -20,9 +20,14 @@ from app.web.api.answers import Limit, json, problems
 from app.web.api.campaigns import Sees
 from app.web.api.gate import PREFIX, needs
 from app.web.api.models import Model
+from app.web.api.once import Key, once
 from app.web.house import House, house_of
 
 router = APIRouter(prefix="/opt-outs", tags=["opt-outs"])
+
+
+AGAIN_AFTER = timedelta(minutes=1)
+"""An import that was begun and not ended, for its process died, is done again: that harms nobody."""
 
 
 class _NumberIds(StringConvertor):
@@ -126,17 +131,25 @@ class Imported(Model):
     added: int
 
 
-@router.post("/imports", operation_id="importOptOuts")
-async def import_opt_outs(request: Request, wanted: Import, by: Changes) -> Imported:
+@router.post("/imports", operation_id="importOptOuts", responses=problems(409))
+async def import_opt_outs(request: Request, wanted: Import, by: Changes, key: Key = None) -> Imported:
     """Numbers that get nothing from now on, up to 1 MiB of them. Where one is none that can be dialled nothing is
-    changed. Once more changes nothing, so after a broken connection send it again."""
+    changed. Once more changes nothing, so after a broken connection send it again; with the same key it is answered as
+    it was."""
     house = house_of(request)
     found = [normalise(each) for each in wanted.numbers]
     if None in found:
         raise BadNumber("bad_number", number=mask_all(wanted.numbers[found.index(None)]))
     numbers = [int(each) for each in found if each]
-    added = await house.threads.run(lambda: use_case.take_in(house.database, wanted.signature, numbers, by))
-    return Imported(given=len(numbers), added=added)
+
+    def take_in() -> Imported:
+        added = use_case.take_in(house.database, wanted.signature, numbers, by)
+        return Imported(given=len(numbers), added=added)
+
+    def do() -> Imported:
+        return once(house.database, by, "importOptOuts", key, wanted, take_in, Imported, again_after=AGAIN_AFTER)
+
+    return await house.threads.run(do)
 
 
 @router.get("/{number_id:number_id}", operation_id="getOptOut", responses=problems(404))
