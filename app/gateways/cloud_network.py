@@ -28,9 +28,7 @@ class CloudNetwork(AccountNetwork):
 
     def national(self, number: str) -> int:
         """The number as the ledger has it; 0 for what is none."""
-        digits = number.strip().lstrip("+")
-        digits = digits.removeprefix(self._cloud.country_code) if len(digits) > 11 else digits
-        return int(digits) if digits.isdecimal() and len(digits) < 19 else 0
+        return national(number, self._cloud.country_code)
 
     async def check(self) -> None:
         """See Network. Whether the secret is right is seen by the first message alone."""
@@ -51,3 +49,10 @@ class CloudNetwork(AccountNetwork):
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
+
+
+def national(number: str, country_code: str) -> int:
+    """The number as the ledger has it; 0 for what is none."""
+    digits = number.strip().lstrip("+")
+    digits = digits.removeprefix(country_code) if len(digits) > 11 else digits
+    return int(digits) if digits.isdecimal() and len(digits) < 19 else 0

@@ -21,6 +21,7 @@ from app.trigger.server_stats import ServerStats, ask_stats
 from app.trigger.token import reread
 from app.trigger.watchers import Watchers
 from app.web.facts import FactsView
+from app.web.inboxes import Pushes
 from app.web.keys import Keys
 from app.web.live import Live
 from app.web.looks import Looks
@@ -57,6 +58,7 @@ class House:
         """Messages that are in no campaign, one at a time: each waits for the gateway's answer."""
         self.watchers = Watchers(database)
         self.reports = Reports(settings)
+        self.pushes = Pushes(settings, database, self.threads)
         self._logging_in = Threads("login", 1)
         self._at_the_door = 0
         self._looking = Threads("tokens", 1)
@@ -86,6 +88,7 @@ class House:
         self.live.end()
         self.watchers.dismiss()
         self.reports.leave()
+        self.pushes.leave()
 
     @property
     def networks(self) -> dict[str, Network]:

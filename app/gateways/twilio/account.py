@@ -2,10 +2,10 @@
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from app.gateways.cloud_account import CloudAccount
-from app.gateways.wrong import Wrong
+from app.gateways.wrong import Wrong, secret
 
 
 class TwilioAccount(CloudAccount):
@@ -25,7 +25,10 @@ class TwilioAccount(CloudAccount):
     signature: str = Field(default="", max_length=32)
     """Put before each text that does not begin with it. Who opts out does so for all gateways of one signature."""
     status_callback: str = Field(default="", max_length=500, pattern="^(https?://[^ ?#]+)?$")
-    """URL that Twilio calls with each receipt; our own id of the message is added as `?ref=`."""
+    """URL that Twilio calls with each receipt; our own id of the message is added as `?ref=`. `python -m app web` takes
+    them at `/api/v1/receipts/` and the gateway's name, where a proxy of yours leads this URL."""
+    auth_token_env: str = ""
+    """Environment variable that holds the account's auth token, where `api_key` is set: Twilio signs with that."""
     validity_s: int = Field(default=36_000, ge=60, le=36_000)
     """How long a message is worth sending: we try again as long, and so does Twilio, which allows 36,000."""
 
@@ -34,6 +37,10 @@ class TwilioAccount(CloudAccount):
         if bool(self.source) == bool(self.messaging_service):
             raise Wrong("gateways.one_sender")
         return self
+
+    def auth_token(self) -> SecretStr:
+        """What Twilio signs with. Raises ConfigError, without it."""
+        return secret(self.auth_token_env, None) if self.api_key else self.secret()
 
     @property
     def login(self) -> str:

@@ -20,6 +20,8 @@ from app.web.problems import answer, problem
 PREFIX = "/api/v1"
 DOCUMENT = f"{PREFIX}/openapi.json"
 """Says what there is, and nothing of anybody; it is for who has no token yet."""
+BY_SIGNATURE = f"{PREFIX}/receipts/"
+"""Providers have no token: they sign what they send, see app/web/pushes.py."""
 _TOKEN = HTTPBearer(auto_error=False, scheme_name="token", description="See `python -m app tokens`.")
 """For the document, which says by it what an operation asks for; who it is was asked by the gate."""
 
@@ -52,7 +54,7 @@ class Gate:
 
 
 def _is_guarded(path: str) -> bool:
-    return path != DOCUMENT and (path == PREFIX or path.startswith(f"{PREFIX}/"))
+    return path != DOCUMENT and not path.startswith(BY_SIGNATURE) and (path == PREFIX or path.startswith(f"{PREFIX}/"))
 
 
 def _token(headers: Headers) -> str:
