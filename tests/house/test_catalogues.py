@@ -2,6 +2,7 @@
 
 import string
 import tomllib
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 
 import pytest
@@ -119,3 +120,10 @@ def test_every_language_of_the_setting_has_a_catalogue() -> None:
     (kind, _) = Config.model_fields["sms_language"].annotation.__args__  # type: ignore[union-attr]
 
     assert kind.__args__ == LANGUAGES
+
+
+@by_language
+def test_the_same_sentences_make_the_same_bytes_whenever_that_is(language: str) -> None:
+    now = f"POT-Creation-Date: {datetime.now(UTC):%Y}"
+
+    assert now.encode() not in compiled(language)
