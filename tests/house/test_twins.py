@@ -23,6 +23,11 @@ Run `serve`, see [other](other.md).
 ```sh
 python -m app serve    # until Ctrl-C
 ```
+
+```text
+$ python -m app preview
+1 message
+```
 """
 
 CHINESE_TWIN = """# 一页
@@ -39,6 +44,11 @@ CHINESE_TWIN = """# 一页
 
 ```sh
 python -m app serve    # 直到 Ctrl-C
+```
+
+```text
+$ python -m app preview
+1 条短信
 ```
 """
 
@@ -65,6 +75,7 @@ def test_there_are_documents_in_chinese() -> None:
         ("SMS_PORT", "SMS_HOST", "only the English one has the name SMS_PORT"),
         ("`serve`", "`server`", '"A page" / "一页": only the Chinese one has the name `server`'),
         ("../other.md", "../page.md", "only the English one has the link to docs/other.md"),
+        ("app preview", "app status", "only the Chinese one has the line of code text: $ python -m app status"),
         ("app serve ", "app web ", "only the English one has the line of code sh: python -m app serve"),
     ],
 )

@@ -13,6 +13,7 @@ from tests.house.sources import ROOT
 CHINESE = sorted([ROOT / "README.zh-CN.md", *(ROOT / "docs" / "zh").glob("*.md")])
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 _COMMENT = re.compile(r"(^|\s+)# .*$", re.M)
+_PROMPT = re.compile(r"[\w-]*\$ ")
 _PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 _SETTING = re.compile(r"\b(?:SMS|DATABASE)_[A-Z][A-Z_]*\b")
 _MOST_HEAD_LINES = 4
@@ -97,7 +98,10 @@ def _code(text: str) -> list[str]:
 
 
 def _uncommented(code: str) -> Iterator[str]:
-    for line in _COMMENT.sub("", code).splitlines():
+    """Of what was typed at a prompt that alone: what came of it is in either language, too."""
+    lines = _COMMENT.sub("", code).splitlines()
+    typed = [line for line in lines if _PROMPT.match(line)]
+    for line in typed or lines:
         if line.strip():
             yield " ".join(line.split())
 
