@@ -1,0 +1,34 @@
+"""The README is a page, leads to all others, and each of these says whom it is for."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.house.documents import links, name_of
+from tests.house.sources import ROOT
+
+MOST_LINES = 150
+READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("readme", READMES, ids=name_of)
+def test_the_readme_is_a_page(readme: Path) -> None:
+    if (lines := len(readme.read_text("utf-8").splitlines())) > MOST_LINES:
+        pytest.fail(f"{name_of(readme)} has {lines} lines, {MOST_LINES} are enough; docs/ has room for the rest")
+
+
+@pytest.mark.parametrize("readme", READMES, ids=name_of)
+def test_the_readme_leads_to_every_page(readme: Path) -> None:
+    linked = {Path(target).name for target in links(readme.read_text("utf-8"))}
+
+    assert [name_of(page) for page in PAGES if page.name not in linked] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_says_in_its_first_sentence_whom_it_is_for(page: Path) -> None:
+    paragraphs = page.read_text("utf-8").split("\n\n")
+    first = next(each for each in paragraphs[1:] if not each.startswith("English | "))
+
+    if not first.startswith(("For who ", "For whoever ")):
+        pytest.fail(f'{name_of(page)} is to begin with "For who …", and begins: {first[:60]}')
