@@ -1,9 +1,11 @@
 """Sends a shard to a log, which can be cut back: page by page, each delivered before the database hears of it."""
 
+import logging
 import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.audit.repair_shard import repair
 from app.campaigns.release import let_go, rejects_of
@@ -19,10 +21,12 @@ from app.sending.strategy import Slice
 from app.store import late, log_parts, rejects, shards
 from app.store.campaigns import Campaign
 from app.store.duplicates import Duplicates
-from app.store.faults import write
+from app.store.faults import reason, write
 from app.store.log_parts import Claimed, Part
 from app.store.shard_pages import pages_of
 from app.store.shards import Hold, Shard, Step
+
+log = logging.getLogger(__name__)
 
 PAGE_ROWS = 15_000
 """Customers per page: 1.2 MB of messages, some 50 ms, one checkpoint. 10,000 take a twentieth more time, 20,000 take
@@ -44,6 +48,8 @@ class Journal:
         self._parts: list[Part]
         """Those in our folder."""
         self._to_cut: list[int] = []
+        self._is_left = False
+        """Whether we were told to stop, with everything that was delivered on record."""
         self._template = compile_template(campaign.template, None)
 
     def claim(self) -> Shard:
@@ -83,9 +89,15 @@ class Journal:
         return let_go(self._database, self._gateway, self._reject_log, self._campaign.id, self._order.number)
 
     def close(self) -> None:
-        """See Strategy."""
+        """See Strategy. Where we were told to stop nobody waits for our lease: another folder may go on at once. After
+        a slice it stays, so that the next one goes on here."""
         self._reject_log.close()
         self._gateway.close()
+        if self._is_left:
+            try:
+                write(self._database, lambda connection: shards.release(connection, self._hold))
+            except SQLAlchemyError as error:
+                log.warning("shard was not given back, its lease ends by itself", extra={"error": reason(error)})
 
     def _note_cut(self) -> None:
         """What our folder had behind the record from a former time is gone."""
@@ -109,6 +121,7 @@ class Journal:
         last_id, rejected, position = shard.last_id, shard.tally.rejected, shard.log_bytes
         while last_id < shard.to_id:
             if self._slice.should_stop():
+                self._is_left = True
                 return Outcome.STOPPED
             if (began := time.monotonic()) >= ends_at and last_id > shard.last_id:
                 return Outcome.SLICE

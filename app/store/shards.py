@@ -352,6 +352,18 @@ def let_go(connection: Connection, campaign_id: int, number: int, owner: str) ->
     )
 
 
+def release(connection: Connection, hold: Hold) -> None:
+    """Whoever comes may go on from the record, where the log ends: nobody writes it now. It asks for the epoch, for
+    somebody may have come already."""
+    is_ours = sa.and_(
+        is_shard(hold.campaign_id, hold.number),
+        shards.c.owner == hold.owner,
+        shards.c.epoch == hold.epoch,
+        shards.c.lease_until_ms > 0,
+    )
+    connection.execute(shards.update().where(is_ours).values(lease_until_ms=0))
+
+
 def suspect(connection: Connection, campaign_id: int, owner: str) -> None:
     """Every log of a campaign is compared with the database before anything is added: in the folder `owner` those that
     were finished as well, elsewhere those that were not."""

@@ -15,7 +15,7 @@ from app.errors import FolderAlive
 from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.journal import LogFile
 from app.store import campaigns, log_parts, shards, tables
-from app.store.clock import LEASE_S
+from app.store.clock import LEASE_S, lease_until_ms
 from app.store.database import host_of, writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
 from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in
@@ -47,11 +47,20 @@ def begun_in(folder, engine, pages=1, *, is_silent=True, move=True):
     send(engine, folder, campaign, should_stop=after(pages))
     if is_silent:
         fall_silent(engine, campaign)
+    else:
+        show_life(engine, campaign)
     return campaign
 
 
 def fall_silent(engine, campaign):
     change_shard(engine, campaign, lease_until_ms=1)
+
+
+def show_life(engine, campaign):
+    """As while a task is at it, and for a while after its slice."""
+    with writing(engine) as connection:
+        its = shards.shards.c.campaign_id == campaign.id
+        connection.execute(shards.shards.update().where(its).values(lease_until_ms=lease_until_ms(connection)))
 
 
 def log_of(folder):
@@ -120,7 +129,7 @@ def test_a_host_whose_clock_is_wrong_robs_nobody_and_is_taken_for_alive(mysql, l
     assert send(mysql, logs, campaign) is Outcome.TAKEN
     with mysql.connect() as connection:
         assert shards.waiting(connection, owner_of(logs)) == []
-    send(mysql, other, campaign, should_stop=after(1))
+    send(mysql, other, campaign, slice_s=0.0)
     monkeypatch.undo()
     with mysql.connect() as connection:
         left_ms = connection.execute(
@@ -129,6 +138,35 @@ def test_a_host_whose_clock_is_wrong_robs_nobody_and_is_taken_for_alive(mysql, l
 
     assert shards_of(mysql, campaign)[0].is_held
     assert left_ms <= (LEASE_S + 2) * 1000
+
+
+def test_a_task_that_was_told_to_stop_leaves_its_shard_to_whoever_comes(database, logs, other):
+    move_in(database, CROWD)
+    campaign = trigger(database, "a", SIZE)
+    assert send(database, other, campaign, should_stop=after(1)) is Outcome.STOPPED
+
+    assert send(database, logs, campaign, should_stop=after(1)) is Outcome.STOPPED
+    assert send(database, other, campaign) is Outcome.COMPLETE
+
+    assert (log_of(other), log_of(logs)) == (LINES[:3] + LINES[6:], LINES[3:6])
+
+
+def test_a_task_whose_slice_is_over_keeps_its_shard_where_it_is(database, logs, other):
+    move_in(database, CROWD)
+    campaign = trigger(database, "a", SIZE)
+    assert send(database, other, campaign, slice_s=0.0) is Outcome.SLICE
+
+    assert send(database, logs, campaign) is Outcome.TAKEN
+
+
+def test_a_task_that_stops_takes_nothing_from_who_came_meanwhile(sqlite, logs, other):
+    campaign = begun_in(other, sqlite)
+    with writing(sqlite) as connection:
+        before = shards.get(connection, campaign.id, 0)
+        log_parts.claim(connection, campaign.id, 0, owner_of(other))
+        shards.release(connection, shards.Hold(campaign.id, 0, owner_of(other), before.epoch))
+
+    assert shards_of(sqlite, campaign)[0].is_held
 
 
 def test_a_shard_of_a_silent_folder_waits_for_whoever_comes(database, logs, begun):
