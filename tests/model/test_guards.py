@@ -29,7 +29,7 @@ GUARDS: dict[str, tuple[ModuleType, str, str, dict[str, int]]] = {
     ),
     "that the campaign of an intent runs": (
         ledger,
-        "shards.c.lease_until_ms >= now_ms(connection),\n            runs(),",
+        "shards.c.lease_until_ms >= now_ms(connection),\n            runs(is_open()),",
         "shards.c.lease_until_ms >= now_ms(connection),",
         {"pauses": 1},
     ),
