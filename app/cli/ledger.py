@@ -1,11 +1,10 @@
 """`python -m app ledger`."""
 
-import csv
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,8 @@ import typer
 from rich.cells import set_cell_size
 
 from app import config, console
+from app.audit import exports
+from app.audit.exports import MESSAGES, Export, Page, message_row, moment
 from app.audit.ledger_rows import Row, pages
 from app.campaigns.snapshot import snapshot
 from app.catalogue import say
@@ -23,7 +24,6 @@ from app.domain.delivery import Delivery
 from app.domain.mobile import mask_all
 from app.errors import FileUnusable, NoLedger
 
-HEADER = ("customer_id", "mobile", "parts", "state", "gateway", "provider_id", "error", "submitted_at", "final_at")
 WIDTHS = {"customer": 11, "mobile": 12, "parts": 6, "state": 18, "submitted": 24, "provider_id": 20, "error": 0}
 """Of the columns on a terminal, in cells. All rows are not there at once, so nobody knows which is the longest."""
 
@@ -45,7 +45,7 @@ def ledger(
     now.campaign.check_whole()
     found = pages(database, now, state)
     if file is not None:
-        count = _write(file, (_fields(row, now.campaign.gateway) for page in found for row in page))
+        count = _write(file, exports.messages(database, now, state, masked=False))
         out.print(say("ledger.written", count=count, path=file))
     elif as_json:
         _print_json(found, now.campaign.gateway)
@@ -55,36 +55,21 @@ def ledger(
             console.write("".join(map(_shown, page)).encode())
 
 
-def _fields(row: Row, gateway: str) -> tuple[object, ...]:
-    moments = (_moment(row.submitted_at), _moment(row.final_at))
-    return (
-        row.customer_id,
-        row.mobile,
-        row.parts,
-        row.state.value,
-        gateway,
-        row.provider_id,
-        row.error,
-        *moments,
-    )
-
-
-def _moment(at: datetime | None) -> str:
-    return at.isoformat(timespec="milliseconds") if at else ""
-
-
-def _write(path: Path, rows: Iterable[tuple[object, ...]]) -> int:
+def _write(path: Path, export: Export) -> int:
     """How many. The file is there as a whole or as it was, and for nobody else to read."""
     count = 0
+
+    def counted(pages: Iterator[Page]) -> Iterator[Page]:
+        nonlocal count
+        for page in pages:
+            count += len(page)
+            yield page
+
     try:
         descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # of mode 0600
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(HEADER)
-                for row in rows:
-                    writer.writerow(row)
-                    count += 1
+            with os.fdopen(descriptor, "wb") as file:
+                file.writelines(replace(export, pages=counted(export.pages)).as_csv())
             Path(fresh).replace(path)
         except BaseException:
             Path(fresh).unlink(missing_ok=True)
@@ -99,7 +84,7 @@ def _print_json(found: Iterator[list[Row]], gateway: str) -> None:
     before = "[\n"
     for page in found:
         for row in page:
-            facts = dict(zip(HEADER, _fields(row, gateway), strict=True)) | {"mobile": mask_all(str(row.mobile))}
+            facts = dict(zip(MESSAGES, message_row(row, gateway, masked=True), strict=True))
             console.write(f"{before}{json.dumps(facts)}".encode())
             before = ",\n"
     console.write(b"[]\n" if before == "[\n" else b"\n]\n")
@@ -111,7 +96,7 @@ def _shown(row: Row) -> str:
         "mobile": mask_all(str(row.mobile)),
         "parts": str(row.parts),
         "state": say(f"delivery.{row.state}"),
-        "submitted": _moment(row.submitted_at)[:23],
+        "submitted": moment(row.submitted_at)[:23],
         "provider_id": row.provider_id,
         "error": row.error,
     })  # fmt: skip

@@ -40,6 +40,7 @@ class Deed(StrEnum):
     OPT_OUT_REMOVE = "opt_out_remove"
     OPT_OUT_IMPORT = "opt_out_import"
     TEST_MESSAGE = "test_message"
+    EXPORT = "export"
     GATEWAY_DRAIN = "gateway_drain"
     GATEWAY_ACTIVATE = "gateway_activate"
     TOKEN_ADD = "token_add"  # noqa: S105

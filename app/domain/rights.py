@@ -36,7 +36,7 @@ class Right(StrEnum):
     DRAIN = "drain"
     """Drain a gateway, so that nothing more is submitted over it, and activate it again."""
     UNMASK = "unmask"
-    """See a whole number, one person at a time."""
+    """See a whole number: of one person, or in an export that is asked for so; both stand in the audit trail."""
     AUDIT = "audit"
     """See who did what."""
     MANAGE = "manage"

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from app.config import Config
-from app.web import entrance, health, metrics, pages, pushes, static_files
+from app.web import entrance, exports, health, metrics, pages, pushes, static_files
 from app.web.api.gate import Gate
 from app.web.api.routes import add_api
 from app.web.door import Door
@@ -45,6 +45,7 @@ def make_application(settings: Config, database: Engine) -> FastAPI:
     app.include_router(static_files.router)
     app.include_router(entrance.router)
     app.include_router(pages.router)
+    app.include_router(exports.router)
     app.include_router(pushes.router)
     add_api(app)
     app.add_middleware(Gate)

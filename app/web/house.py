@@ -56,6 +56,8 @@ class House:
         """These wait for tasks to stop, up to 5 s."""
         self.trying = Threads("trials", 1)
         """Messages that are in no campaign, one at a time: each waits for the gateway's answer."""
+        self.exporting = Threads("exports", 2)
+        """Pages of exports in turns, however many are under way."""
         self.watchers = Watchers(database)
         self.reports = Reports(settings)
         self.pushes = Pushes(settings, database, self.threads)
@@ -104,7 +106,15 @@ class House:
     def close(self) -> None:
         """Nobody asks any more."""
         self.leave()
-        for each in (self.threads, self.controlling, self.trying, self.watchers, self._logging_in, self._looking):
+        for each in (
+            self.threads,
+            self.controlling,
+            self.trying,
+            self.exporting,
+            self.watchers,
+            self._logging_in,
+            self._looking,
+        ):
             each.close()
         self.database.dispose()
 

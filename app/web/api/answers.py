@@ -7,11 +7,12 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Query, Request
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from app.web.api.models import Problem
+from app.web.downloads import CSV, NDJSON, streamed
+from app.web.house import House
 
-NDJSON = "application/x-ndjson"
 MOST_AT_ONCE = 1_000
 
 Limit = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="How many at most.")]
@@ -30,7 +31,8 @@ EVERYWHERE = problems(400, 401, 403, 413, 421, 422, 503)
 def streams(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The same for one that gives a line for each, where that is asked for."""
     line = {"schema": {"type": "string"}, "example": '{"customer_id":1,"reason":"no_mobile"}\n'}
-    return {200: {"content": {NDJSON: line}}, **problems(*statuses)}
+    row = {"schema": {"type": "string"}, "example": "customer_id,reason\r\n1,no_mobile\r\n"}
+    return {200: {"content": {NDJSON: line, CSV: row}}, **problems(*statuses)}
 
 
 def with_etag(request: Request, model: BaseModel) -> Response:
@@ -47,15 +49,16 @@ def with_etag(request: Request, model: BaseModel) -> Response:
 IfNoneMatch = Annotated[str | None, Header(description="The ETag of what is known already.")]
 
 
-def wants_lines(request: Request) -> bool:
-    """Whether they would rather have a line for each, as many as there are."""
-    return NDJSON in request.headers.get("accept", "")
+def wanted(request: Request) -> str:
+    """CSV or NDJSON, where they would rather have all there is, a line each; '' where they would not."""
+    accepts = request.headers.get("accept", "")
+    return next((each for each in (NDJSON, CSV) if each in accepts), "")
 
 
-def lines(pages: Iterator[Sequence[BaseModel]]) -> Response:
-    """All of them, in bounded memory. Where it breaks off the body is not complete, and a client notices."""
-    texts = ("".join(f"{each.model_dump_json()}\n" for each in page) for page in pages)
-    return StreamingResponse(texts, media_type=NDJSON)
+def lines(house: House, pages: Iterator[Sequence[BaseModel]]) -> Response:
+    """All of them, in bounded memory."""
+    texts = ("".join(f"{each.model_dump_json()}\n" for each in page).encode() for page in pages)
+    return streamed(house, texts, NDJSON)
 
 
 def json(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:

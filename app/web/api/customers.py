@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
-from app.audit import find_messages, ledger_rows
+from app.audit import exports, find_messages, ledger_rows
 from app.audit.find_messages import Found
 from app.audit.ledger_rows import Row
 from app.campaigns.snapshot import Snapshot, snapshot
@@ -21,9 +21,10 @@ from app.domain.reject import Reason, Reject
 from app.errors import BadNumber, NoLedger, UnknownMessage
 from app.store import opt_outs, rejects
 from app.store.campaigns import Campaign
-from app.web.api.answers import Limit, json, lines, problems, streams, wants_lines
+from app.web.api.answers import Limit, json, lines, problems, streams, wanted
 from app.web.api.campaigns import Sees
 from app.web.api.models import CustomerId, Model, Name
+from app.web.downloads import CSV, streamed
 from app.web.house import House, house_of
 
 HIGHEST_ID = 2**32 - 1
@@ -126,7 +127,8 @@ class FoundMessages(Model):
 async def list_rejects(
     request: Request, name: Name, by: Sees, reason: Reason | None = None, after: After = 0, limit: Limit = 100
 ) -> Response:
-    """Who was not greeted, by id, a page at a time; or, with `Accept: application/x-ndjson`, all, a line each."""
+    """Who was not greeted, by id, a page at a time; or, with `Accept: application/x-ndjson` or `text/csv`, all, a line
+    each."""
     house = house_of(request)
     now = await house.threads.run(_whole, house, name)
 
@@ -135,8 +137,11 @@ async def list_rejects(
             found = rejects.between(connection, now.campaign.id, None, after_id, HIGHEST_ID, most, reason)
         return list(map(_rejected, found))
 
-    if wants_lines(request):
-        return lines(_pages(page, after))
+    if wanted(request) == CSV:
+        made = exports.rejected(house.database, now, reason, after)
+        return streamed(house, made.as_csv(), CSV, f"{now.campaign.name}-rejects.csv")
+    if wanted(request):
+        return lines(house, _pages(page, after))
     found = await house.threads.run(page, after, limit)
     return json(RejectedPage(rejects=found, next=_next(found, limit)))
 
@@ -157,15 +162,18 @@ async def list_messages(
     request: Request, name: Name, by: Sees, state: Delivery | None = None, after: After = 0, limit: Limit = 100
 ) -> Response:
     """What became of each message of a campaign to a network, by customer, a page at a time; or, with
-    `Accept: application/x-ndjson`, of all of them, a line each. A campaign to logs has none: 409."""
+    `Accept: application/x-ndjson` or `text/csv`, of all of them, a line each. A campaign to logs has none: 409."""
     house = house_of(request)
     now = await house.threads.run(_whole, house, name)
     if now.campaign.gateway == LOG:
         raise NoLedger("no_ledger", campaign=now.campaign.name)
     of = now.campaign.id
-    if wants_lines(request):
+    if wanted(request) == CSV:
+        made = exports.messages(house.database, now, state, after)
+        return streamed(house, made.as_csv(), CSV, f"{now.campaign.name}-messages.csv")
+    if wanted(request):
         every = ledger_rows.pages(house.database, now, state, after)
-        return lines([Message.of(of, row) for row in page] for page in every)
+        return lines(house, ([Message.of(of, row) for row in page] for page in every))
 
     def some() -> list[Message]:
         pages = ledger_rows.pages(house.database, now, state, after, page_rows=limit)

@@ -8,14 +8,16 @@ from fastapi import APIRouter, Path, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from app.audit import exports
 from app.audit.verdicts import Verdict
 from app.campaigns.snapshot import snapshot
 from app.catalogue import Catalogue
 from app.domain.campaign import check_name
-from app.web.api.answers import json, problems
+from app.web.api.answers import json, problems, streams, wanted
 from app.web.api.campaigns import Sees
 from app.web.api.gate import PREFIX
 from app.web.api.models import Model, Name, Reason
+from app.web.downloads import CSV, streamed
 from app.web.house import house_of
 from app.web.languages import catalogue_of
 from app.web.problems import code_of
@@ -119,7 +121,15 @@ async def order_report(request: Request, name: Name, by: Sees) -> Response:
     return json(Report.of(order, catalogue_of(request)), 202, {"location": f"{PREFIX}/reports/{order.id}"})
 
 
-@router.get("/reports/{report_id}", operation_id="getReport", responses=problems(404))
-async def get_report(request: Request, report_id: ReportId, by: Sees) -> Report:
-    """How far it is, and what was found."""
-    return Report.of(house_of(request).reports.find(report_id), catalogue_of(request))
+@router.get("/reports/{report_id}", operation_id="getReport", response_model=Report,
+            responses=streams(404))  # fmt: skip
+async def get_report(request: Request, report_id: ReportId, by: Sees) -> Response:
+    """How far it is, and what was found; once it is ready also, with `Accept: text/csv` or `application/x-ndjson`, a
+    line for each task."""
+    house, words = house_of(request), catalogue_of(request)
+    order, kind = house.reports.find(report_id), wanted(request)
+    if order.verdict is None or not kind:
+        return json(Report.of(order, words))
+    said = [" ".join(map(words.word, each.differences)) for each in order.verdict.tasks]
+    made = exports.report(order.verdict, said)
+    return streamed(house, made.as_csv() if kind == CSV else made.as_ndjson(), kind, f"{order.campaign}-report.csv")

@@ -73,7 +73,7 @@ def test_a_file_has_whole_mobiles_and_is_closed_to_others(app, tmp_path):
 
     assert app("ledger", "a", "--csv", str(path)).out == f"6 rows in {path}\n"
 
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
     assert lines[0] == HEADER
     assert [line.split(",")[:5] for line in lines[5:]] == [
         ["13", "13800000013", "1", "submitting", "net"],
