@@ -24,6 +24,11 @@ class AccountNetwork:
         self.max_parts = account.max_parts
         self.price = account.price_of_part
 
+    @property
+    def hears(self) -> bool | None:
+        """See Network."""
+        return None
+
 
 def trusting(tls_ca: Path | None) -> ssl.SSLContext:
     """By these certificates the other side's is trusted; None: by the system's. Raises ConfigError."""

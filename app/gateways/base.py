@@ -8,6 +8,7 @@ from app.domain.delivery import Delivery
 from app.domain.page import Page
 from app.domain.price import Price
 from app.domain.receipt import Receipt, Reply
+from app.sentence import Sentence
 
 
 class Account(Protocol):
@@ -109,6 +110,14 @@ class Line(Protocol):
     @property
     def is_empty(self) -> bool:
         """Whether nothing is under way: a message of any length may be submitted, and owes the places it lacks."""
+
+    @property
+    def under_way(self) -> int:
+        """How many places of the window are taken."""
+
+    @property
+    def why_away(self) -> Sentence | None:
+        """Why the other side cannot be reached now, as far as the line knows; None: it can."""
 
     def submit(self, submissions: Sequence[Submission]) -> None:
         """Hand them over. Each gets an answer within the account's answer timeout, in any order."""
@@ -215,6 +224,10 @@ class Network(Outgoing, Protocol):
 
     async def check(self) -> None:
         """Connect as to send, and leave again. Raises GatewayAway when that does not work now."""
+
+    @property
+    def hears(self) -> bool | None:
+        """Whether the session that receives here is bound now; None where there is none, as where it is asked."""
 
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
         """Get what comes in, or ask for it, again and again; for ever."""

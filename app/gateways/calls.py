@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from app.domain.delivery import Delivery
 from app.gateways.base import NO_ANSWER, Answer, Submission
+from app.sentence import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class CallLine:
         self._under_way: set[asyncio.Task[None]] = set()
         self._pause_s = 0.0
         self._shut_until = 0.0
+        self._why_away = ""
+        """Why the last call did not get out; '' where it did."""
 
     @property
     def room(self) -> int:
@@ -59,6 +62,16 @@ class CallLine:
     def is_empty(self) -> bool:
         """See Line."""
         return not self._under_way
+
+    @property
+    def under_way(self) -> int:
+        """See Line."""
+        return len(self._under_way)
+
+    @property
+    def why_away(self) -> Sentence | None:
+        """See Line."""
+        return Sentence("plain", text=self._why_away) if self._pause_s else None
 
     def submit(self, submissions: Sequence[Submission]) -> None:
         """See Line."""
@@ -117,6 +130,7 @@ class CallLine:
             if not self._pause_s:
                 log.warning("provider cannot be reached, trying again", extra={"error": answers[0].error})
             self._pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, self._pause_s * 2))
+            self._why_away = answers[0].error
             loop = asyncio.get_running_loop()
             self._shut_until = loop.time() + self._pause_s
             loop.call_at(self._shut_until, self._changed.set)

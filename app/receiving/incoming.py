@@ -32,14 +32,20 @@ class _Batch:
 
 class Incoming:
     """Of one gateway in one process, on one event loop. `opt_out_key`: see gateways/accounts.py. Receipts that nobody
-    asked for are kept for `receipts_for_s`."""
+    asked for are kept for `receipts_for_s`. `seat`: of who sends in this process, for what is counted."""
 
     def __init__(
-        self, database: Engine, gateway: str, opt_out_key: str, receipts_for_s: float = RECEIPTS_FOR_S
+        self,
+        database: Engine,
+        gateway: str,
+        opt_out_key: str,
+        receipts_for_s: float = RECEIPTS_FOR_S,
+        seat: int | None = None,
     ) -> None:
         self._database = database
         self._gateway = gateway
         self._opt_out_key = opt_out_key
+        self._seat = seat
         self._kept_for = timedelta(seconds=receipts_for_s)
         self._waiting: deque[_Batch] = deque()
         self._changed = asyncio.Event()
@@ -80,7 +86,7 @@ class Incoming:
         answers = [each for each in news if isinstance(each, Reply)]
 
         def unit(connection: Connection) -> None:
-            receipts.apply(connection, self._gateway, found)
+            receipts.apply(connection, self._gateway, found, self._seat)
             if answers:
                 opt_outs.note_replies(connection, self._gateway, answers)
                 unwilling = {each.mobile for each in answers if means_no(each.text)}

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -13,12 +14,14 @@ from app.dedupe.shared_numbers import note
 from app.domain.chunk import Chunk, News
 from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
+from app.domain.traffic import submissions
 from app.errors import LeaseLost, Overtaken, ShardTaken
 from app.gateways.base import Network
 from app.sending.feed import Feed, Serving
+from app.sending.seat import Seat
 from app.sending.strategy import Slice
 from app.sending.submitter import Submitter
-from app.sending.underway import Record, Underway
+from app.sending.underway import Record, Underway, attempts_of
 from app.store import ledger, messages, opt_outs, shards
 from app.store.clock import lease_s
 from app.store.faults import waited_for, write
@@ -34,6 +37,8 @@ MOST_CHUNKS = 2
 """Under way at once: what a crash leaves in doubt."""
 LOOK_EVERY_S = 0.2
 """For a pause, and for the end."""
+TELL_EVERY_S = 2.0
+"""How the gateway does: what is shown of it is so old at most."""
 LEASE_MARGIN_S = 1.0
 AGAIN_EVERY_S = 5.0
 """Between looks for messages that are due again, while there are others."""
@@ -44,8 +49,7 @@ AWAY_FOR_S = 60.0
 
 
 class Books:
-    """Of one holder of a shard. Everything that is written goes through one thread, in order. `keep_bind` shows a sign
-    of life of the session; False where somebody else has its place."""
+    """Of one holder of a shard, who sends in this seat. All that is written goes through one thread, in order."""
 
     def __init__(
         self,
@@ -58,9 +62,9 @@ class Books:
         network: Network,
         a_slice: Slice,
         thread: ThreadPoolExecutor,
-        keep_bind: Callable[[Connection], bool],
+        seat: Seat,
     ) -> None:
-        self._keep_bind = keep_bind
+        self._seat = seat
         self._database = database
         self._lease_s = lease_s(database)
         self._shard = shard
@@ -76,7 +80,7 @@ class Books:
         self._ending: Outcome | None = None
         """Why nothing more is fed, once that is so."""
         self._ended_at = 0.0
-        self._looked_at = self._renewed_at = self._settled_at = self._again_at = 0.0
+        self._looked_at = self._renewed_at = self._settled_at = self._again_at = self._told_at = 0.0
         self._recorded_at = time.monotonic()
         self._extend(time.clock_gettime(time.CLOCK_BOOTTIME))
 
@@ -117,14 +121,25 @@ class Books:
 
     async def _look(self) -> None:
         """Whether the shard is ours and to be sent; and show a sign of life now and then."""
-        hold, is_due = self._hold, time.monotonic() >= self._renewed_at + self._lease_s / 3
+        now = time.monotonic()
+        hold, seat, line = self._hold, self._seat, self._submitter.line
+        is_due, tells = now >= self._renewed_at + self._lease_s / 3, now >= self._told_at + TELL_EVERY_S
+        traffic = self._underway.uncounted() if tells else Counter()
+        why_away, under_way = line.why_away, line.under_way
 
         def look(connection: Connection) -> bool:
-            if is_due and not self._keep_bind(connection):
+            if is_due and not seat.keep(connection):
                 log.warning("somebody else has our session's place", extra={"gateway": self._network.name})
-            return ledger.is_to_be_sent(connection, hold, renew=is_due)
+            is_to_be_sent = ledger.is_to_be_sent(connection, hold, renew=is_due)
+            if tells:
+                seat.tell(connection, why_away, under_way)
+                seat.count(connection, traffic)
+            return is_to_be_sent
 
-        if await self._write(look, renews=is_due):
+        is_to_be_sent = await self._write(look, renews=is_due)
+        if tells:
+            self._told_at = now
+        if is_to_be_sent:
             if is_due:
                 self._renewed_at = time.monotonic()
         elif self._ending is None:
@@ -156,8 +171,13 @@ class Books:
 
     async def _settle(self, news: list[News]) -> None:
         of = (self._hold.campaign_id, self._hold.number, news)
-        validity_s = self._network.validity_s
-        await self._write(lambda connection: ledger.settle(connection, *of, validity_s=validity_s))
+        validity_s, beside = self._network.validity_s, self._underway.uncounted()
+
+        def settle(connection: Connection) -> None:
+            attempts = ledger.settle(connection, *of, validity_s=validity_s)
+            self._seat.count(connection, submissions(attempts) + beside)
+
+        await self._write(settle)
         self._underway.told(len(news))
         self._settled_at = time.monotonic()
 
@@ -169,21 +189,21 @@ class Books:
             serving = await self._next_serving()
         work_ms = round((time.monotonic() - self._recorded_at) * 1000)
         self._recorded_at = time.monotonic()
+        beside = record.took + self._underway.uncounted()
 
-        def write_down(connection: Connection) -> None:
-            of = (self._hold, record.after_id, record.to_id, record.entries)
-            ledger.record(connection, *of, work_ms=work_ms)
-
-        def write_down_and_intend(connection: Connection) -> Intended | None:
+        def write_down(connection: Connection, serving: Serving | None = None) -> Intended | None:
             chosen = self._choose(connection, serving) if serving else None
-            write_down(connection)
+            of = (self._hold, record.after_id, record.to_id, record.entries)
+            states = ledger.record(connection, *of, work_ms=work_ms)
             if serving and chosen:
                 self._intend(connection, serving, chosen[0])
+            if states:
+                self._seat.count(connection, submissions(attempts_of(record.entries, states)) + beside)
             return chosen
 
         intended = None
         try:
-            intended = await self._write(write_down_and_intend, renews=True)
+            intended = await self._write(lambda connection: write_down(connection, serving), renews=True)
         except (LeaseLost, Overtaken) as error:  # what was sent is sent, whatever becomes of the next ones
             await self._write(write_down, renews=True)
             if isinstance(error, LeaseLost):

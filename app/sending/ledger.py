@@ -16,13 +16,14 @@ from sqlalchemy import Connection, Engine
 from app.domain.campaign import State
 from app.domain.greeting import compile_template
 from app.domain.orders import Outcome, ShardOrder
-from app.errors import ConfigError, GatewayFault, ShardTaken
-from app.gateways.base import Line, Network
+from app.errors import ConfigError, GatewayAway, GatewayFault, ShardTaken
+from app.gateways.base import Line, Network, Take
 from app.receiving.incoming import Incoming
 from app.receiving.outstanding import reference_of
 from app.sending.books import Books
 from app.sending.feed import Feed
 from app.sending.limiter import of_account
+from app.sending.seat import Seat
 from app.sending.strategy import Slice
 from app.sending.submitter import Submitter
 from app.sending.underway import Underway
@@ -50,7 +51,7 @@ class Ledger:
         self._slice = a_slice
         self._network = network
         self._hold: Hold | None = None
-        self._slot: int | None = None
+        self._seat: Seat | None = None
         """Which of the gateway's sessions we have."""
         self.owner = accounts.new_holder()
 
@@ -63,9 +64,10 @@ class Ledger:
             drains.make_sure(connection, name)
             return accounts.take_bind(connection, name, most, self.owner)
 
-        self._slot = write(self._database, take_bind)
-        if self._slot is None:
+        slot = write(self._database, take_bind)
+        if slot is None:
             raise ShardTaken("shard_taken.sessions", gateway=name)
+        self._seat = Seat(name, slot, self.owner)
         shard, self._hold = write(
             self._database, lambda connection: ledger.claim(connection, *of, doubt=self._network.doubt)
         )
@@ -85,30 +87,39 @@ class Ledger:
 
     def close(self) -> None:
         """See Strategy."""
-        hold, slot, name = self._hold, self._slot, self._network.name
-        self._hold = self._slot = None
+        hold, seat = self._hold, self._seat
+        self._hold = self._seat = None
         if hold is not None:
             write(self._database, lambda connection: ledger.release(connection, hold))
-        if slot is not None:
-            write(self._database, lambda connection: accounts.give_bind_back(connection, name, slot, self.owner))
+        if seat is not None:
+            write(self._database, seat.give_back)
 
     async def _connect_and_send(self, shard: Shard) -> Outcome:
-        if self._hold is None or self._slot is None:
+        if self._hold is None or self._seat is None:
             raise ShardTaken("shard_taken.not_claimed", shard=shard.number, campaign_id=shard.campaign_id)
-        incoming = Incoming(self._database, self._network.name, self._network.opt_out_key)
+        incoming = Incoming(self._database, self._network.name, self._network.opt_out_key, seat=self._seat.slot)
         self._check_template()
         reference = reference_of(shard.campaign_id, self._hold.epoch)
         recording = asyncio.create_task(incoming.run(looks_at_early=False))
         try:
-            line = await self._network.open(incoming.take, reference, self._campaign.template_name)
+            line = await self._open(self._seat, incoming.take, reference)
             with ThreadPoolExecutor(1, thread_name_prefix="books") as thread:
                 try:
-                    return await self._send(shard, self._hold, line, self._slot, thread, recording)
+                    return await self._send(shard, self._hold, line, self._seat, thread, recording)
                 finally:
                     await line.close()  # which waits until what came in is on record
         finally:
             recording.cancel()
             await asyncio.gather(recording, return_exceptions=True)
+
+    async def _open(self, seat: Seat, take: Take, reference: str) -> Line:
+        """Raises GatewayAway, and has it on record."""
+        try:
+            return await self._network.open(take, reference, self._campaign.template_name)
+        except GatewayAway as error:
+            why = error.sentence
+            await asyncio.to_thread(write, self._database, lambda connection: seat.tell(connection, why))
+            raise
 
     def _check_template(self) -> None:
         """Raises ConfigError where the gateways file has another text for the campaign's name of one than it had at the
@@ -122,7 +133,7 @@ class Ledger:
         shard: Shard,
         hold: Hold,
         line: Line,
-        slot: int,
+        seat: Seat,
         thread: ThreadPoolExecutor,
         recording: asyncio.Task[None],
     ) -> Outcome:
@@ -135,11 +146,7 @@ class Ledger:
         underway = Underway(hold.epoch, network.validity_s, time.monotonic)
 
         submitter = Submitter(line, underway, of_account(self._database, network), network.calls)
-
-        def keep_bind(connection: Connection) -> bool:
-            return accounts.keep_bind(connection, network.name, slot, self.owner)
-
-        books = Books(self._database, shard, hold, feed, underway, submitter, network, self._slice, thread, keep_bind)
+        books = Books(self._database, shard, hold, feed, underway, submitter, network, self._slice, thread, seat)
         keeping = asyncio.create_task(books.keep())
         jobs: list[asyncio.Task[Any]] = [
             keeping, asyncio.create_task(submitter.submit()), asyncio.create_task(submitter.collect())

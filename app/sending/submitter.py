@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import time
+from datetime import UTC, datetime
 
+from app.domain.delivery import Delivery
 from app.gateways.base import Answer, Line
 from app.sending.limiter import Limiter
 from app.sending.underway import Underway
@@ -19,7 +21,7 @@ class Submitter:
     """Of one shard, on one event loop. `changed` is set when there is something for the books. `calls`: see Network."""
 
     def __init__(self, line: Line, underway: Underway, limiter: Limiter | None, calls: int = 0) -> None:
-        self._line = line
+        self.line = line
         self._underway = underway
         self._limiter = limiter
         self._calls = calls
@@ -59,7 +61,7 @@ class Submitter:
 
     @property
     def _may_submit(self) -> bool:
-        return self.is_open and self._underway.queued > 0 and self.is_in_time and self._line.room > 0
+        return self.is_open and self._underway.queued > 0 and self.is_in_time and self.line.room > 0
 
     async def _submit_some(self) -> float | None:
         """Seconds until there may be more to do; None: when somebody wakes us."""
@@ -77,29 +79,32 @@ class Submitter:
                 return wait_s
             if self._calls > 1:  # a call leaves as one, and owes the rest of a slice
                 parts = max(parts, self._limiter.slice_parts)
-        line, taken = self._line, []
+        line, taken = self.line, []
         if self._may_submit:
             taken = self._underway.take(line.room, parts, goes_alone=line.is_empty, counts_messages=self._calls > 0)
         if not taken:
             return None  # a long one waits until there is room for all of it
         if self._limiter is not None:
             self._limiter.spend(sum(each.parts for each in taken))
-        self._line.submit(taken)
+        self.line.submit(taken)
         self.changed.set()
         return 0.0
 
     async def collect(self) -> None:
         """For ever."""
         while True:
-            for each in await self._line.answers():
-                self._note(each)
+            answers = await self.line.answers()
+            now = datetime.now(UTC)
+            for each in answers:
+                self._note(each, now)
             self._wake.set()
             self.changed.set()
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, answer: Answer, now: datetime) -> None:
         if answer.is_attempt:
             self._pause_s = 0.0
-            self._underway.note(answer)
+            # What it came to at the end of the time for it is no answer.
+            self._underway.note(answer, None if answer.state is Delivery.UNKNOWN else now)
             return
         if answer.fault and not self.fault:
             log.error("gateway refuses us, nothing more is submitted", extra={"error": answer.error})

@@ -1,13 +1,14 @@
 """What is under way of one shard: chunks that are intended, messages that wait to be submitted, answers. Pure."""
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import repeat
 
 from app.domain.chunk import Chunk, Entry, News
 from app.domain.delivery import Delivery, after_refusal
+from app.domain.traffic import ANSWER_S, PARTS, SUBMISSIONS, THROTTLED, Span, Traffic, took
 from app.gateways.base import Answer, Submission
 
 RIPE_AFTER_S = 1.0
@@ -23,6 +24,7 @@ class _Open:
     since: float
     answers: list[Answer | None]
     submitted_at: list[datetime | None]
+    answered_at: list[datetime | None]
     left: int
     """Without an answer."""
     unsubmitted: int
@@ -36,6 +38,8 @@ class Record:
     to_id: int
     chunks: int
     entries: list[Entry] = field(repr=False)
+    took: Traffic = field(repr=False)
+    """How long the answers took."""
 
 
 class Underway:
@@ -52,7 +56,11 @@ class Underway:
         """Customers who are tried again, until what became of it is on record."""
         self._in_ledger: dict[int, Submission | None] = {}
         """Those who have a row that says submitting, and no answer yet; the message of those that are sent again."""
+        self._since: dict[int, datetime | None] = {}
+        """When those without an answer on record were submitted."""
         self._news: list[News] = []
+        self._traffic: Traffic = Counter()
+        """Not counted yet, but for what goes on record by chunks."""
 
     # ── what goes out ───────────────────────────────────────────────────────────────────────────
 
@@ -79,7 +87,8 @@ class Underway:
     def add(self, chunk: Chunk, texts: Sequence[str]) -> None:
         """A chunk that was intended, with the message for each of its ids."""
         count = len(chunk.ids)
-        opened = _Open(chunk, texts, self._clock(), [None] * count, [None] * count, count, count)
+        nothing = [None] * count
+        opened = _Open(chunk, texts, self._clock(), [*nothing], [*nothing], [*nothing], count, count)
         self._chunks.append(opened)
         self._place.update(zip(chunk.ids, zip(repeat(opened), range(count)), strict=False))
         self._queue.extend(map(Submission, chunk.ids, chunk.mobiles, texts, chunk.parts))
@@ -98,6 +107,7 @@ class Underway:
         unless the first one `goes_alone` in spite of it. That `parts` may leave now is no bar to a first message of
         more: it leaves, and owes the rest."""
         taken: list[Submission] = []
+        most = parts
         queue, place_of, now = self._queue, self._place, datetime.now(UTC)
         while queue:
             each = queue[0]
@@ -112,6 +122,7 @@ class Underway:
                 opened, place = found
                 opened.submitted_at[place] = now
                 opened.unsubmitted -= 1
+        self._traffic[PARTS] += most - parts
         return taken
 
     def drop(self) -> None:
@@ -124,9 +135,11 @@ class Underway:
 
     # ── what comes back ─────────────────────────────────────────────────────────────────────────
 
-    def note(self, answer: Answer, *, again: bool = False) -> None:
-        """An answer came. `again`: the message is to be submitted again at once."""
+    def note(self, answer: Answer, at: datetime | None = None, *, again: bool = False) -> None:
+        """An answer came, at that moment; None: none came. `again`: the message is to be submitted again at once."""
         token = answer.token
+        if answer.is_throttled:
+            self._traffic[f"{SUBMISSIONS}:{THROTTLED}"] += 1
         if found := self._place.get(token):
             opened, place = found
             if again:
@@ -137,14 +150,17 @@ class Underway:
             elif opened.answers[place] is None:
                 opened.left -= 1
                 opened.answers[place] = answer
+                opened.answered_at[place] = at
             elif answer.state is not Delivery.UNKNOWN:  # it had one, and this is a late one
                 opened.answers[place] = answer
+                opened.answered_at[place] = at
             return
         submission = self._in_ledger.get(token)
         if again and submission is not None:
             self._queue.append(submission)
             return
         self._in_ledger.pop(token, None)
+        self._traffic.update(took(ANSWER_S, {(self._since.pop(token, None), at): 1}))
         due_at = None if answer.is_attempt else datetime.now(UTC)
         self._news.append(
             News(token, self._epoch, answer.state, answer.provider_id, answer.error, due_at, answer.part_ids)
@@ -157,6 +173,7 @@ class Underway:
         entries: list[Entry] = []
         to_id: int | None = None
         count = 0
+        spans: Counter[Span] = Counter()
         for opened in self._chunks:
             has_waited = now >= opened.since + RIPE_AFTER_S or all_of_them
             if opened.unsubmitted or (opened.left and not has_waited):
@@ -164,25 +181,32 @@ class Underway:
             to_id = opened.chunk.to_id
             count += 1
             entries += self._entries(opened)
+            spans.update(zip(opened.submitted_at, opened.answered_at, strict=True))
         if to_id is None:
             return None
-        return Record(self._chunks[0].chunk.after_id, to_id, count, entries)
+        return Record(self._chunks[0].chunk.after_id, to_id, count, entries, took(ANSWER_S, spans))
+
+    def uncounted(self) -> Traffic:
+        """What came beside the chunks and was not asked for yet: slow answers, refusals because we are too quick."""
+        found, self._traffic = self._traffic, Counter()
+        return found
 
     def recorded(self, record: Record) -> None:
         """That is on record. Who had no answer by then is a straggler; an answer since then is news."""
         known = {each.customer_id: each.state for each in record.entries}
         while self._chunks and self._chunks[0].chunk.to_id <= record.to_id:
             opened = self._chunks.popleft()
-            for token, answer in zip(opened.chunk.ids, opened.answers, strict=True):
+            ids, sent = opened.chunk.ids, opened.submitted_at
+            for token, answer, answered_at, since in zip(ids, opened.answers, opened.answered_at, sent, strict=True):
                 del self._place[token]
                 if known[token] is not Delivery.SUBMITTING:
                     if answer and _differs(answer.state, known[token]):
                         self.note(answer)
-                elif answer is None:
-                    self._in_ledger[token] = None
-                else:
-                    self._in_ledger[token] = None
-                    self.note(answer)
+                    continue
+                self._in_ledger[token] = None
+                self._since[token] = since
+                if answer is not None:
+                    self.note(answer, answered_at)
 
     @property
     def news(self) -> Sequence[News]:
@@ -215,3 +239,12 @@ class Underway:
 def _differs(answer: Delivery, recorded: Delivery) -> bool:
     """Whether a later answer says something else: only a late one can."""
     return recorded is Delivery.UNKNOWN and answer is not Delivery.UNKNOWN
+
+
+def attempts_of(entries: Sequence[Entry], states: Mapping[Delivery, int]) -> dict[Delivery, int]:
+    """Of so many entries in each state those that were submitted and are known to have come to something. Pure."""
+    found: dict[Delivery, int] = {}
+    found.update((each, count) for each, count in states.items() if each is not Delivery.SUBMITTING)
+    if Delivery.RETRY in found:  # some were never submitted
+        found[Delivery.RETRY] = sum(each.state is Delivery.RETRY and each.attempts > 0 for each in entries)
+    return found

@@ -124,12 +124,14 @@ def intend(connection: Connection, hold: Hold, chunk: Chunk) -> None:
 
 def record(
     connection: Connection, hold: Hold, after_id: int, to_id: int, entries: Sequence[Entry], *, work_ms: int = 0
-) -> None:
+) -> Counter[Delivery]:
     """What became of everybody intended with `after_id < id <= to_id`, stragglers as submitting. It asks for the epoch
-    alone: what was sent is sent, whatever became of the campaign. Raises LeaseLost. To do it twice is to do it once."""
+    alone: what was sent is sent, whatever became of the campaign. Raises LeaseLost. To do it twice is to do it once:
+    how many came on record in which state, none the second time."""
     of = (hold.campaign_id, hold.number)
     counts = Counts()
-    for state, found in Counter(each.state for each in entries).items():
+    states = Counter(each.state for each in entries)
+    for state, found in states.items():
         if state is not Delivery.SUBMITTING:
             counts.move(Delivery.SUBMITTING, state, found)
     try:
@@ -149,13 +151,14 @@ def record(
     )
     if changed.rowcount != 1:
         if _reached(connection, hold) == to_id:
-            return
+            return Counter()
         raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
     intents.remove(connection, *of, after_id, to_id)
     long = {
         Attempt(hold.campaign_id, each.customer_id, each.attempts): each.part_ids for each in entries if each.part_ids
     }
     parts.insert(connection, long)
+    return states
 
 
 def _reached(connection: Connection, hold: Hold) -> int | None:
@@ -187,12 +190,15 @@ def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]
         raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
 
 
-def settle(connection: Connection, campaign_id: int, number: int, news: Sequence[News], *, validity_s: float) -> int:
-    """Answers to messages that have a row: of stragglers, and after the time for it. How many of them were news. It
-    does not ask whose the shard is, but whether the answer is to the last attempt."""
+def settle(
+    connection: Connection, campaign_id: int, number: int, news: Sequence[News], *, validity_s: float
+) -> Counter[Delivery]:
+    """Answers to messages that have a row: of stragglers, and after the time for it. How many attempts came to which
+    state by them. It does not ask whose the shard is, but whether the answer is to the last attempt."""
     of = {each.customer_id: each for each in news}
     counts = Counts()
     changes: list[dict[str, object]] = []
+    attempts: Counter[Delivery] = Counter()
     part_ids: dict[Attempt, tuple[str, ...]] = {}
     for row in messages.of_customers(connection, campaign_id, [*of], to_change=True):
         each = of[row.customer_id]
@@ -204,6 +210,7 @@ def settle(connection: Connection, campaign_id: int, number: int, news: Sequence
         if state is Delivery.RETRY and due_at is None:
             state, due_at = after_refusal(row.attempts, validity_s, now)
         counts.move(row.state, state)
+        attempts[state] += each.due_at is None
         changes.append({
             "customer_id": row.customer_id,
             "state": state,
@@ -216,7 +223,7 @@ def settle(connection: Connection, campaign_id: int, number: int, news: Sequence
     messages.change_each(connection, campaign_id, changes)
     parts.insert_new(connection, part_ids)
     add(connection, campaign_id, number, counts)
-    return len(changes)
+    return attempts
 
 
 def lock(connection: Connection, of: Sequence[tuple[int, int]]) -> None:

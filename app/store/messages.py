@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -54,6 +55,7 @@ class Held(NamedTuple):
     shard: int
     state: Delivery
     attempts: int
+    submitted_at: datetime
 
 
 class Fate(NamedTuple):
@@ -117,14 +119,14 @@ def held(connection: Connection, keys: Collection[Key]) -> dict[Key, Held]:
     found: dict[Key, Held] = {}
     columns = messages.c
     for campaign_id, customer_ids in sorted(of.items()):
-        query = sa.select(columns.customer_id, columns.shard, columns.state, columns.attempts).where(
-            columns.campaign_id == campaign_id, literals.among(columns.customer_id, customer_ids)
-        )
+        query = sa.select(
+            columns.customer_id, columns.shard, columns.state, columns.attempts, columns.submitted_at
+        ).where(columns.campaign_id == campaign_id, literals.among(columns.customer_id, customer_ids))
         rows = connection.execute(
             query.order_by(columns.customer_id).with_for_update(), execution_options=literals.UNCACHED
         )
-        for customer_id, shard, state, attempts in rows:
-            found[campaign_id, customer_id] = Held(shard, _STATE[state], attempts)
+        for customer_id, shard, state, attempts, submitted_at in rows:
+            found[campaign_id, customer_id] = Held(shard, _STATE[state], attempts, submitted_at)
     return found
 
 
@@ -132,7 +134,7 @@ def held_by_id(connection: Connection, provider_ids: Sequence[str]) -> list[tupl
     """Who has a message that a gateway calls so; the same. In a transaction that reads what is committed, or the places
     between those ids are held, too, and others cannot write theirs."""
     wanted = ",".join(literals.names(connection, provider_ids))
-    what = "provider_id, campaign_id, customer_id, shard, state, attempts"
+    what = "provider_id, campaign_id, customer_id, shard, state, attempts, submitted_at"
     if connection.dialect.name == "sqlite":
         rows = fetch(connection, f"SELECT {what} FROM messages WHERE provider_id IN ({wanted})")  # noqa: S608
     else:  # as one value, for PyMySQL takes longer to take rows apart than all the rest does
@@ -144,9 +146,15 @@ def held_by_id(connection: Connection, provider_ids: Sequence[str]) -> list[tupl
         )
         rows = json.loads(packed or "[]")
     return [
-        (provider_id, (campaign_id, customer_id), Held(shard, _STATE[state], attempts))
-        for provider_id, campaign_id, customer_id, shard, state, attempts in rows
+        (provider_id, (campaign_id, customer_id), Held(shard, _STATE[state], attempts, _moment(submitted_at)))
+        for provider_id, campaign_id, customer_id, shard, state, attempts, submitted_at in rows
     ]
+
+
+@lru_cache(maxsize=64)  # a batch was submitted at one moment
+def _moment(text: str) -> datetime:
+    """As the database writes it out."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def page(

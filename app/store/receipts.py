@@ -1,6 +1,6 @@
 """Receipts meet their messages: by the gateway's id, or later by the number of one that is in doubt."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from app.domain.chunk import Counts
 from app.domain.delivery import Delivery, may_follow_receipt
 from app.domain.receipt import RECEIPTS_FOR_S, Receipt
-from app.store import ledger, messages, parts, tables, trials
+from app.domain.traffic import RECEIPT_S, RECEIPTS, UNMATCHED, Span, Traffic, took
+from app.store import gateway_totals, ledger, messages, parts, tables, trials
 from app.store.database import by_index, read_committed
 from app.store.messages import Held, Key
 from app.store.parts import Part
@@ -43,9 +44,10 @@ class _Found(NamedTuple):
     """None: all of the message."""
 
 
-def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> int:
+def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt], seat: int | None = None) -> int:
     """What they say comes into the ledger; those whose message is not on record wait. How many messages changed.
-    Acknowledge them to the gateway after the commit, not before. The first thing in its transaction."""
+    Acknowledge them to the gateway after the commit, not before. All of its transaction, but for what is no message.
+    `seat`: in which they are counted, see gateway_totals.py; that of those who receive without it."""
     read_committed(connection)
     named = [each for each in receipts if each.attempt is not None]
     others = [each for each in receipts if each.attempt is None] if named else receipts
@@ -70,9 +72,10 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> 
                 for each in early
             ],
         )
-    return _settle(
-        connection, [(found[each.provider_id], each) for each in known] + _by_attempt(connection, named), rows
-    )
+    matched = [(found[each.provider_id], each) for each in known] + _by_attempt(connection, named)
+    changed, traffic = _settle(connection, matched, rows)
+    _count(connection, gateway, seat, traffic)
+    return changed
 
 
 def _by_attempt(connection: Connection, receipts: Sequence[Receipt]) -> list[tuple[_Found, Receipt]]:
@@ -92,7 +95,8 @@ def apply_early(
 ) -> tuple[int, int]:
     """Look at those that wait, from the id `after` on: how many messages changed, and the last id looked at, 0 at the
     end. Some are known by their ids now; of the others the older ones are of messages in doubt, if any is in doubt for
-    that number. Those that nobody asked for are forgotten after `kept_for`, KEPT_FOR without it."""
+    that number. Those that nobody asked for are counted as such once, and forgotten after `kept_for`, KEPT_FOR without
+    it."""
     now = datetime.now(UTC)
     too_old = now - max(KEPT_FOR if kept_for is None else kept_for, 2 * BY_NUMBER_AFTER)
     query = sa.select(early_receipts).where(early_receipts.c.gateway == gateway, early_receipts.c.id > after)
@@ -106,19 +110,30 @@ def apply_early(
     late = [row for row in rows if row.provider_id not in known and row.received_at < now - BY_NUMBER_AFTER]
     in_doubt = _in_doubt(connection, gateway, [row.mobile for row in late if row.mobile])
     matched: list[tuple[_Found, Receipt]] = []
-    over = []
+    over, of_nobody = [], []
     for row in rows:
         found = by_id.get(row.provider_id)
-        if found is None and row in late and (keys := in_doubt.get(row.mobile)):
+        is_late = row.provider_id not in known and row.received_at < now - BY_NUMBER_AFTER
+        if is_late and (keys := in_doubt.get(row.mobile)):
             found = keys.pop(0)
         if found is not None:
             matched.append((found, _receipt(row)))
+        elif is_late and not row.counted:
+            of_nobody.append(row.id)
         if found is not None or row.provider_id in of_trials or row.received_at < too_old:
             over.append(row.id)
-    changed = _settle(connection, matched, held)
+    changed, traffic = _settle(connection, matched, held)
     if over:
         connection.execute(early_receipts.delete().where(early_receipts.c.id.in_(over)))
+    if of_nobody:
+        connection.execute(early_receipts.update().where(early_receipts.c.id.in_(of_nobody)).values(counted=True))
+        traffic[UNMATCHED] += len(of_nobody)
+    _count(connection, gateway, None, traffic)
     return changed, rows[-1].id if len(rows) == LOOKED_AT else 0
+
+
+def _count(connection: Connection, gateway: str, seat: int | None, traffic: Traffic) -> None:
+    gateway_totals.add(connection, gateway, gateway_totals.receivers_seat() if seat is None else seat, traffic)
 
 
 def _receipt(row: sa.Row[Any]) -> Receipt:
@@ -170,22 +185,28 @@ def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> d
     return found
 
 
-def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]], rows: Mapping[Key, Held]) -> int:
+def _settle(
+    connection: Connection, matched: Sequence[tuple[_Found, Receipt]], rows: Mapping[Key, Held]
+) -> tuple[int, Traffic]:
+    """How many messages changed, and what is to be counted."""
     if not matched:
-        return 0
+        return 0, Counter()
     # As a locking read: what was read before may be of a moment ago.
     last = {**rows, **messages.held(connection, {found.key for found, _ in matched} - rows.keys())}
-    state = {key: before for key, (_, before, _) in last.items()}
+    state = {key: held.state for key, held in last.items()}
     left = parts.undelivered(connection, {found.part.attempt for found, _ in matched if found.part})
     delivered: set[Part] = set()
     counts: dict[tuple[int, int], Counts] = defaultdict(Counts)
     changes: dict[Key, _Change] = {}
     changed = 0
+    said: Counter[Delivery] = Counter()
+    spans: Counter[Span] = Counter()
     for (key, part), receipt in matched:
         before, after = state.get(key), receipt.state
         if before is None:
             continue
-        shard, _, attempts = last[key]
+        shard, _, attempts, submitted_at = last[key]
+        said[after] += 1
         if part is not None:
             if part.attempt.number != attempts:
                 continue  # it says nothing of the last attempt
@@ -197,6 +218,7 @@ def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]], r
             continue
         state[key] = after
         changed += 1
+        spans[submitted_at, receipt.received_at] += 1
         counts[key[0], shard].move(before, after)
         # An id that came by its receipt alone is noted, for others may follow.
         is_new = part is None and before is not Delivery.ACCEPTED
@@ -208,7 +230,9 @@ def _settle(connection: Connection, matched: Sequence[tuple[_Found, Receipt]], r
     _change(connection, changes)
     for (campaign_id, number), moved in sorted(counts.items()):
         ledger.add(connection, campaign_id, number, moved)
-    return changed
+    traffic = took(RECEIPT_S, spans)
+    traffic.update({f"{RECEIPTS}:{each.value}": count for each, count in said.items()})
+    return changed, traffic
 
 
 def _change(connection: Connection, changes: Mapping[Key, _Change]) -> None:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 import app.store.access_tables
-import app.store.gateway_tables  # noqa: F401
+import app.store.gateway_tables  # noqa: F401  they are in the same schema
 from app.store import columns
 from app.store.columns import ExactName, Id, RowId, UtcTime
 
@@ -263,9 +263,11 @@ early_receipts = sa.Table(
     sa.Column("state", sa.String(12), nullable=False),
     sa.Column("error", sa.String(64), nullable=False),
     sa.Column("received_at", UtcTime, nullable=False),
+    sa.Column("counted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_early_receipts_provider_id", "provider_id"),
 )
-"""Receipts of messages whose id is not on record yet; looked at again until it is, or they are too old."""
+"""Receipts of messages whose id is not on record yet; looked at again until it is, or they are too old. `counted`: in
+`gateway_totals`, as one whose message is not known."""
 
 replies = sa.Table(
     "replies",

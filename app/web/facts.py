@@ -1,7 +1,7 @@
 """What the metrics say, read by one look."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from app.campaigns.reasons import CountedReasons, Reasons
 from app.campaigns.summary import Summary, summaries
 from app.domain.campaign import State
-from app.store import accounts, campaigns, hosts, samples
+from app.domain.traffic import Traffic
+from app.store import accounts, campaigns, contacts, gateway_totals, hosts, samples
 from app.store.hosts import Process
 
 FOR_LONGER = timedelta(days=1)
@@ -35,6 +36,10 @@ class Facts:
     binds: dict[str, int]
     hosts: Sequence[Process] = ()
     """See hosts.known."""
+    up: dict[str, bool] = field(default_factory=dict)
+    """Whether it can be reached, of each gateway of which that is known."""
+    traffic: dict[str, Traffic] = field(default_factory=dict)
+    """What went over each gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +64,6 @@ class FactsView:
             campaigns.count_by_state(connection),
             accounts.binds_in_use(connection),
             hosts.known(connection),
+            contacts.are_up(contacts.known(connection)),
+            gateway_totals.all_of_them(connection),
         )

@@ -1,7 +1,7 @@
 """/metrics for Prometheus: read from the database when somebody asks, and not counted in this process."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, Request, Response
@@ -12,10 +12,14 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError
 
+from app.config import Config
 from app.domain.campaign import LOG, ShardState, State
 from app.domain.delivery import Delivery
+from app.errors import ConfigError
+from app.gateways.networks import accounts_of
 from app.trigger.server_stats import ServerStats
 from app.web.facts import Facts, Followed
+from app.web.gateway_metrics import of_traffic
 from app.web.host_metrics import of_hosts
 from app.web.house import house_of
 
@@ -34,8 +38,16 @@ async def metrics(request: Request) -> Response:
         facts = None
     stats = await house.server()
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Once([*of_database(facts), *of_server(stats)]))
+    registry.register(Once([*of_database(facts, gateways_of(house.settings)), *of_server(stats)]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def gateways_of(settings: Config) -> Collection[str]:
+    """Those of the file of gateways; none while it is wrong, which others say."""
+    try:
+        return accounts_of(settings).keys()
+    except ConfigError:
+        return ()
 
 
 class Once(Collector):
@@ -60,8 +72,9 @@ def of_server(stats: ServerStats | None) -> Iterator[Metric]:
     yield Gauge("sms_tasks_waiting", "Tasks that no task worker has yet.", float(stats.tasks_waiting))
 
 
-def of_database(facts: Facts | None) -> Iterator[Metric]:
-    """What the database knows. Totals are gauges, for to take up a shard again may lower them."""
+def of_database(facts: Facts | None, gateways: Collection[str] = ()) -> Iterator[Metric]:
+    """What the database knows. Totals of campaigns are gauges, for to take up a shard again may lower them. `gateways`
+    are those that the settings name, of which it may know nothing yet."""
     build = Gauge("sms_build_info", "Which version this is.", labels=["version"])
     build.add_metric([_version()], 1)
     yield build
@@ -73,7 +86,7 @@ def of_database(facts: Facts | None) -> Iterator[Metric]:
         states.add_metric([state.value], facts.by_state.get(state, 0))
     yield states
     yield from _of_campaigns(facts.followed)
-    yield from _of_gateways(facts)
+    yield from _of_gateways(facts, gateways)
     yield from of_hosts(facts.hosts)
 
 
@@ -122,7 +135,7 @@ def outcomes(each: Followed) -> dict[str, int]:
     return found
 
 
-def _of_gateways(facts: Facts) -> Iterator[Metric]:
+def _of_gateways(facts: Facts, known: Collection[str]) -> Iterator[Metric]:
     of_gateway: dict[str, Counter[str]] = {}
     for each in facts.followed:
         campaign, tally = each.summary.campaign, each.summary.tally
@@ -134,12 +147,21 @@ def _of_gateways(facts: Facts) -> Iterator[Metric]:
         "sms_messages_unknown", "Messages of which nobody knows whether they were taken.", labels=["gateway"]
     )
     binds = Gauge("sms_gateway_sessions", "Sessions that send now.", labels=["gateway"])
-    for gateway in sorted(of_gateway.keys() | facts.binds.keys()):
+    for gateway in sorted(of_gateway.keys() | facts.binds.keys() | set(known)):
         counts = of_gateway.get(gateway, Counter())
         in_flight.add_metric([gateway], counts["in_flight"])
         unknown.add_metric([gateway], counts["unknown"])
         binds.add_metric([gateway], facts.binds.get(gateway, 0))
     yield from (in_flight, unknown, binds)
+    up = Gauge(
+        "sms_gateway_up", "Whether somebody who uses it could reach it just now; missing while nobody does.",
+        labels=["gateway"],
+    )  # fmt: skip
+    for gateway, is_up in sorted(facts.up.items()):
+        up.add_metric([gateway], float(is_up))
+    yield up
+    # From the first on, and not from when there is something to count: the first would be no increase of anything.
+    yield from of_traffic({**{each: Counter() for each in sorted(known)}, **facts.traffic})
 
 
 def _version() -> str:

@@ -22,6 +22,7 @@ from app.gateways.smpp.session import Session, probe
 from app.gateways.smpp.submission import Envelope, LongText, Submissions
 from app.gateways.smpp.window import Answer as SmppAnswer
 from app.gateways.smpp.window import Outcome
+from app.sentence import Sentence
 
 CONNECT_WITHIN_S = 10.0
 PARTLY = "partly_refused"
@@ -49,6 +50,7 @@ class SmppNetwork(AccountNetwork):
         self.opt_out_key = account.opt_out_key
         self.calls = 0
         self.templates: Mapping[str, str] = {}
+        self._receiving: Session | None = None
 
     def message(self, text: str, template_name: str = "") -> tuple[str, int]:
         """See Network."""
@@ -69,8 +71,18 @@ class SmppNetwork(AccountNetwork):
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
         """See Network."""
         reader = _Reader(self._account, take)
-        async with Session(self._for(Bind.RECEIVER), on_answers=_nothing, on_late=_nothing, on_deliver=reader.deliver):
-            await asyncio.get_running_loop().create_future()
+        session = Session(self._for(Bind.RECEIVER), on_answers=_nothing, on_late=_nothing, on_deliver=reader.deliver)
+        async with session:
+            self._receiving = session
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._receiving = None
+
+    @property
+    def hears(self) -> bool | None:
+        """See Network."""
+        return self._receiving.is_bound if self._receiving else None
 
     def check_account(self) -> None:
         """Raises ConfigError where a session cannot even be tried: without a password, or with one that is too long."""
@@ -151,6 +163,16 @@ class SmppLine:
     def is_empty(self) -> bool:
         """See Line."""
         return self._session.is_bound and not self._session.outstanding
+
+    @property
+    def under_way(self) -> int:
+        """See Line."""
+        return self._session.outstanding
+
+    @property
+    def why_away(self) -> Sentence | None:
+        """See Line."""
+        return None if self._session.is_bound else away(self._where, self._session.trouble).sentence
 
     def submit(self, submissions: Sequence[Submission]) -> None:
         """See Line."""

@@ -12,6 +12,7 @@ from app.domain.price import Price
 from app.domain.sms_parts import cost
 from app.errors import GatewayAway
 from app.gateways.base import Answer, Outstanding, Submission, Take, Wording, plain
+from app.sentence import Sentence
 
 Fate = Callable[[int, Submission], Answer | None]
 """What a submission comes to, by how many there were before it; None: no answer before the time for it."""
@@ -67,6 +68,10 @@ class Network:
     async def check(self) -> None:
         raise NotImplementedError
 
+    @property
+    def hears(self) -> bool | None:
+        return None
+
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
         raise NotImplementedError
 
@@ -92,6 +97,14 @@ class Line:
     @property
     def is_empty(self) -> bool:
         return self.room == self._network.window
+
+    @property
+    def under_way(self) -> int:
+        return len(self._out)
+
+    @property
+    def why_away(self) -> Sentence | None:
+        return Sentence("plain", text="the network is away") if self._network.is_away else None
 
     def submit(self, submissions: Sequence[Submission]) -> None:
         assert len(submissions) <= self.room or (self.is_empty and len(submissions) == 1)

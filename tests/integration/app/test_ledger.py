@@ -349,7 +349,7 @@ def test_a_holder_whose_shard_was_taken_up_neither_intends_nor_records_any_more(
     assert check(database, campaign).tally.unknown == 2
     with writing(database) as connection:  # what it knows is knowledge all the same
         news = [News(1, zombie.epoch, Delivery.ACCEPTED, "id1"), News(2, holder.epoch, Delivery.ACCEPTED, "id2")]
-        assert ledger.settle(connection, *of, news, validity_s=60) == 1
+        assert ledger.settle(connection, *of, news, validity_s=60).total() == 1
     assert (check(database, campaign).tally.unknown, check(database, campaign).tally.accepted) == (1, 1)
 
 

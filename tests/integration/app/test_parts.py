@@ -47,7 +47,7 @@ def recorded(database, name="long", ids=IDS, state=Delivery.ACCEPTED):
 
 def settle(database, hold, news):
     with writing(database) as connection:
-        return ledger.settle(connection, hold.campaign_id, hold.number, news, validity_s=60)
+        return ledger.settle(connection, hold.campaign_id, hold.number, news, validity_s=60).total()
 
 
 def of(provider_id, state=Delivery.DELIVERED):

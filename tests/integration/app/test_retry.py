@@ -135,7 +135,7 @@ def test_a_message_of_the_task_that_is_at_work_now_is_left_so_that_no_late_answe
     (epoch,) = {each.epoch for each in shards_of(database, campaign)}
     with writing(database) as connection:
         late = [News(2, epoch, Delivery.ACCEPTED, "late")]
-        assert ledger.settle(connection, campaign.id, 0, late, validity_s=60) == 1
+        assert ledger.settle(connection, campaign.id, 0, late, validity_s=60).total() == 1
     check(database, campaign)
 
 
@@ -166,7 +166,7 @@ def test_a_late_answer_to_the_first_try_says_nothing_of_the_second(database, log
         ledger.intend_again(connection, hold, [2])
 
         late = [News(2, epoch, Delivery.REFUSED, error="late")]
-        assert ledger.settle(connection, campaign.id, 0, late, validity_s=60) == 0
+        assert ledger.settle(connection, campaign.id, 0, late, validity_s=60).total() == 0
 
     assert check(database, campaign).tally.submitting == 1
 

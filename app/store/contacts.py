@@ -1,0 +1,72 @@
+"""Rows of `contacts`: whether gateways can be reached, as those say who send and receive."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from app.sentence import Sentence, read, stored
+from app.store.clock import lease_s, now_ms
+from app.store.database import insert_new
+from app.store.gateway_tables import contacts
+
+AWAY_FOR_MS = 90_000
+"""So long it holds that a gateway could not be reached: longer than the pause before the next try."""
+MOST_WHY = 2_000
+"""Characters of a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What one who uses a gateway says of it."""
+
+    gateway: str
+    seat: int
+    is_up: bool
+    under_way: int
+    why: Sentence | None
+    """Why it cannot be reached."""
+
+
+def tell(
+    connection: Connection, gateway: str, seat: int, *, is_up: bool, under_way: int = 0, why: Sentence | None = None
+) -> None:
+    """It is so now."""
+    values = {
+        "is_up": is_up,
+        "under_way": under_way,
+        "why": stored(why, MOST_WHY) if why else "",
+        "seen_ms": now_ms(connection),
+    }
+    is_it = sa.and_(contacts.c.gateway == gateway, contacts.c.seat == seat)
+    if connection.execute(contacts.update().where(is_it).values(**values)).rowcount == 0:
+        insert_new(connection, contacts, gateway=gateway, seat=seat, **values)
+
+
+def leave(connection: Connection, gateway: str, seat: int) -> None:
+    """Who had the seat uses the gateway no more; that it could not be reached stays said."""
+    is_it = sa.and_(contacts.c.gateway == gateway, contacts.c.seat == seat)
+    connection.execute(contacts.delete().where(is_it, contacts.c.is_up))
+
+
+def known(connection: Connection) -> list[Contact]:
+    """What is said now, and by whom: who says that it is up says so again before a lease is over."""
+    columns, now = contacts.c, now_ms(connection)
+    is_fresh = sa.case(
+        (columns.is_up, columns.seen_ms >= now - int(lease_s(connection) * 1000)),
+        else_=columns.seen_ms >= now - AWAY_FOR_MS,
+    )
+    query = sa.select(contacts).where(is_fresh).order_by(columns.gateway, columns.seat)
+    return [
+        Contact(row.gateway, row.seat, bool(row.is_up), row.under_way, read(row.why))
+        for row in connection.execute(query)
+    ]
+
+
+def are_up(said: Iterable[Contact]) -> dict[str, bool]:
+    """Whether at least one can reach it, of each gateway of which somebody says something. Pure."""
+    up: dict[str, bool] = {}
+    for each in said:
+        up[each.gateway] = up.get(each.gateway, False) or each.is_up
+    return up
