@@ -1,11 +1,13 @@
 """The alerts fire in a real Prometheus that asks a real web process."""
 
 import json
+import re
 import shutil
 import subprocess
 import urllib.request
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.domain.campaign import Verb
 from app.sentence import Sentence
@@ -13,9 +15,10 @@ from app.store import campaigns, hosts, samples
 from app.store.database import writing
 from app.store.samples import Sample
 from tests.integration.app.campaigns import change_shard, trigger
-from tests.integration.app.people import move_in, person
+from tests.integration.app.people import crowd, move_in, person
 from tests.integration.app.serving import ON_SQLITE, ROOT
 from tests.integration.app.web_process import web_process
+from tests.integration.smpp.smsc import running
 from tests.ports import free_port
 from tests.waiting import until
 
@@ -28,16 +31,19 @@ scrape_configs: [{{job_name: sms, static_configs: [{{targets: ["{target}"]}}]}}]
 
 @pytest.fixture
 def prometheus(tmp_path):
-    """`prometheus(url)` asks there; gives what tells which alerts fire. It is Debian's package."""
+    """`prometheus(url)` asks there; gives what tells which alerts fire, `at_once` without waiting for how long it has
+    been so. It is Debian's package."""
     program = shutil.which("prometheus")
     if not program:
         pytest.skip("no prometheus on the PATH: apt-get install prometheus")
     running = []
 
-    def start(url):
+    def start(url, *, at_once=False):
         port = free_port()
-        config = tmp_path / "prometheus.yml"
-        config.write_text(CONFIG.format(rules=ROOT / "ops" / "alerts.yml", target=url.removeprefix("http://")))
+        config, rules = tmp_path / "prometheus.yml", tmp_path / "alerts.yml"
+        text = (ROOT / "ops" / "alerts.yml").read_text()
+        rules.write_text(re.sub(r"for: \w+", "for: 1s", text) if at_once else text)
+        config.write_text(CONFIG.format(rules=rules, target=url.removeprefix("http://")))
         command = [program, f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"]
         with (tmp_path / "prometheus.log").open("wb") as log:
             running.append(
@@ -90,3 +96,51 @@ def test_a_host_that_went_away_with_work_in_hand_is_told(product, prometheus, tm
 
         until(lambda: "HostGone" in firing(), within_s=120, what="the alert fires")
         assert firing() - {"ServerDown"} == {"HostGone"}
+
+
+GATEWAY = """
+[smpp-a]
+kind = "smpp"
+host = "127.0.0.1"
+port = {port}
+system_id = "sms"
+password_env = "CENTRE_PASSWORD"
+rate = 20
+answer_timeout_s = 2
+"""
+
+
+def value(web, name, **labels):
+    """Of a metric, as Prometheus reads it; None where it is missing."""
+    with web.get("/metrics") as answer:
+        found = text_string_to_metric_families(answer.read().decode())
+    samples = [each for family in found for each in family.samples]
+    return next((each.value for each in samples if each.name == name and each.labels.items() >= labels.items()), None)
+
+
+@ON_SQLITE
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_message_centre_that_is_stopped_in_a_campaign_is_told_until_it_is_back(product, prometheus, tmp_path):
+    move_in(product.database, crowd(5_000))
+    folder = tmp_path / "centre"
+    folder.mkdir()
+    with running(folder, "--receipts-after", "0.2") as centre, web_process(product, tmp_path) as web:
+        file = tmp_path / "gateways.toml"
+        file.write_text(GATEWAY.format(port=centre.port))
+        settings = {"SMS_GATEWAYS": str(file), "CENTRE_PASSWORD": "secret", "SMS_SHARD_SIZE": "10000"}
+        product.environment |= settings
+        product.start()
+        assert product.run("trigger", "a", "--gateway", "smpp-a", "--template", "{name}").returncode == 0
+        until(lambda: value(web, "sms_receipts_total", state="delivered"), within_s=60, what="a receipt is counted")
+        firing = prometheus(web.url, at_once=True)
+        until(lambda: value(web, "sms_gateway_up") == 1, within_s=30, what="the gateway is up")
+
+        centre.kill()
+
+        until(lambda: "GatewayDown" in firing(), within_s=120, what="the alert fires")
+        assert value(web, "sms_gateway_submissions_total", gateway="smpp-a", result="accepted") > 0
+        assert value(web, "sms_gateway_submit_duration_seconds_count", gateway="smpp-a") > 0
+        centre.start()
+        until(lambda: "GatewayDown" not in firing(), within_s=120, what="the alert is over")
+        assert product.run("cancel", "a").returncode == 0
