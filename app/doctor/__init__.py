@@ -12,18 +12,27 @@ __all__ = ["Finding", "Verdict", "examine"]
 
 
 def examine(
-    settings: Config, schema_status: SchemaStatus, look_at_broker: LookAtBroker | None = None
+    settings: Config,
+    schema_status: SchemaStatus,
+    look_at_broker: LookAtBroker | None = None,
+    *,
+    connects: bool = True,
+    is_server: bool = True,
 ) -> Iterator[Finding]:
     """One finding after the other, as they are made. `schema_status` tells the revision of a database and the newest
-    one, `look_at_broker` what RabbitMQ says, where workers are ordered by it. Nothing is made or changed."""
+    one, `look_at_broker` what RabbitMQ says, where workers are ordered by it. Nothing is made or changed. Without
+    `connects` no gateway is connected to, which takes one of the account's sessions; without `is_server` what is of the
+    machine of the server is left out."""
     database = Database(settings)
     yield from database.examine(schema_status)
-    yield from kernel.examine()
-    yield from log_folder.examine(settings.sms_log_dir, database.size)
+    if is_server:
+        yield from kernel.examine()
+        yield from log_folder.examine(settings.sms_log_dir, database.size)
     yield from token.examine(settings)
-    yield from certificates.examine(settings)
+    if is_server:
+        yield from certificates.examine(settings)
     yield from port.examine(settings)
-    yield from gateways.examine(settings)
+    yield from gateways.examine(settings, connects=connects)
     if look_at_broker:
         yield from fleet.examine(settings, look_at_broker)
     yield from names.examine()

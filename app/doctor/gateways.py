@@ -20,15 +20,17 @@ _ABOUT = {
 ALREADY_BOUND = "ESME_RALYBND"
 
 
-def examine(settings: Config) -> Iterator[Finding]:
-    """One finding for each gateway, none where there are none. Nothing is sent."""
+def examine(settings: Config, *, connects: bool = True) -> Iterator[Finding]:
+    """One finding for each gateway, none where there are none. Nothing is sent. Without `connects` only the file is
+    looked at, and nothing said where it is right."""
     try:
         accounts = accounts_of(settings)
     except ConfigError as error:
         for each in error.problems:
             yield problem("gateways", each, Sentence("advice.not_before"))
         return
-    yield from asyncio.run(_examine_all(accounts))
+    if connects:
+        yield from asyncio.run(_examine_all(accounts))
 
 
 async def _examine_all(accounts: dict[str, Account]) -> list[Finding]:

@@ -29,6 +29,11 @@ class AccountNetwork:
         """See Network."""
         return None
 
+    @property
+    def why_deaf(self) -> Sentence | None:
+        """See Network."""
+        return None
+
 
 def trusting(tls_ca: Path | None) -> ssl.SSLContext:
     """By these certificates the other side's is trusted; None: by the system's. Raises ConfigError."""

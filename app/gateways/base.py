@@ -229,5 +229,9 @@ class Network(Outgoing, Protocol):
     def hears(self) -> bool | None:
         """Whether the session that receives here is bound now; None where there is none, as where it is asked."""
 
+    @property
+    def why_deaf(self) -> Sentence | None:
+        """Why it is not bound, where it is to be."""
+
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
         """Get what comes in, or ask for it, again and again; for ever."""

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
+from functools import partial
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.gateways.base import Network
@@ -50,13 +51,9 @@ async def _tell(database: Engine, network: Network) -> None:
         hears = network.hears
         if hears is None or (hears is told and time.monotonic() < told_at + every_s):
             continue
-        is_up = hears
-
-        def unit(connection: Connection, is_up: bool = is_up) -> None:
-            contacts.tell(connection, *of, is_up=is_up)
-
+        say = partial(contacts.tell, gateway=of[0], seat=of[1], is_up=hears, why=network.why_deaf)
         try:
-            await asyncio.to_thread(write, database, unit)
+            await asyncio.to_thread(write, database, say)
         except SQLAlchemyError as error:  # as long as it is away, nobody can look either
             log.warning("not told whether a gateway is there", extra={"gateway": network.name, "error": reason(error)})
         else:

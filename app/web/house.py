@@ -20,11 +20,13 @@ from app.threads import Threads
 from app.trigger.server_stats import ServerStats, ask_stats
 from app.trigger.token import reread
 from app.trigger.watchers import Watchers
+from app.web.checkup import Checkup, examine_quietly
 from app.web.facts import FactsView
 from app.web.inboxes import Pushes
 from app.web.keys import Keys
 from app.web.live import Live
 from app.web.looks import Looks
+from app.web.recent import Recent
 from app.web.reports import Reports
 from app.web.views import AccessView
 
@@ -44,7 +46,8 @@ class House:
         self.looks = Looks(database, self.threads)
         self.reasons = CountedReasons()
         self.courses = Courses()
-        self.facts = FactsView(self.reasons)
+        self.facts = FactsView(self.reasons, Recent())
+        self.checkup = Checkup(partial(examine_quietly, settings))
         self.ask_server = partial(ask_stats, settings)
         """Of the running server, where it runs."""
         self.live = Live(self.looks, [AccessView()])
@@ -116,6 +119,7 @@ class House:
             self._looking,
         ):
             each.close()
+        self.checkup.close()
         self.database.dispose()
 
 

@@ -44,7 +44,8 @@ async def campaign_scene(request: Request, name: str) -> CampaignScene:
 
 async def system_scene(request: Request) -> SystemScene:
     """The only one."""
-    return SystemScene(house_of(request), SystemView())
+    house = house_of(request)
+    return SystemScene(house, SystemView(house.facts))
 
 
 async def fragment(request: Request, scene: Scene) -> str:

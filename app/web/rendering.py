@@ -35,6 +35,7 @@ def _environment() -> Environment:
         "moment": moment,
         "at_ms": lambda unix_ms: moment(datetime.fromtimestamp(unix_ms / 1000, UTC)),
         "clock": clock,
+        "clock_ms": lambda unix_ms: f"{datetime.fromtimestamp(unix_ms / 1000, UTC):%H:%M:%S}",
         "path": lambda text: quote(text, safe=""),
         "svg": lambda chart: Markup(svg(chart)) if isinstance(chart, Chart) else "",  # noqa: S704  made of numbers
     }

@@ -89,6 +89,7 @@ class SystemScene:
             seen=seen,
             accounts=accounts,
             problem=problem,
+            findings=self.house.checkup.latest(),
             server=await self.house.server(),
         )
 

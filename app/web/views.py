@@ -11,11 +11,11 @@ from app.campaigns.courses import Courses
 from app.campaigns.reasons import CountedReasons, Reasons
 from app.campaigns.summary import Page, Summary, page, summary
 from app.domain.campaign import State
-from app.store import accounts, campaigns, drains, hosts, sessions, shards, users
+from app.store import campaigns, drains, sessions, shards, users
 from app.store.drains import Drain
-from app.store.hosts import Process
 from app.store.samples import Sample
 from app.store.shards import Shard
+from app.web.facts import Facts, FactsView
 
 SHARDS_SHOWN = 60
 
@@ -75,9 +75,8 @@ class CampaignView:
 class System:
     """What the database knows of who works with it."""
 
-    binds: dict[str, int]
+    facts: Facts
     drained: dict[str, Drain]
-    processes: list[Process]
     database: str
 
 
@@ -88,15 +87,15 @@ _KINDS = {"mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
 class SystemView:
     """See looks.View."""
 
+    facts: FactsView
+
     def read(self, connection: Connection) -> System:
         dialect: Any = connection.dialect
         kind = (
             "MariaDB" if getattr(dialect, "is_mariadb", False) else {"mysql": "MySQL", "sqlite": "SQLite"}[dialect.name]
         )
         version = ".".join(map(str, dialect.server_version_info[:3]))
-        return System(
-            accounts.binds_in_use(connection), drains.every(connection), hosts.known(connection), f"{kind} {version}"
-        )
+        return System(self.facts.read(connection), drains.every(connection), f"{kind} {version}")
 
 
 @dataclass(frozen=True, slots=True)

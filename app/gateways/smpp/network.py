@@ -84,6 +84,12 @@ class SmppNetwork(AccountNetwork):
         """See Network."""
         return self._receiving.is_bound if self._receiving else None
 
+    @property
+    def why_deaf(self) -> Sentence | None:
+        """See Network."""
+        session = self._receiving
+        return away(self._account.address, session.trouble).sentence if session and not session.is_bound else None
+
     def check_account(self) -> None:
         """Raises ConfigError where a session cannot even be tried: without a password, or with one that is too long."""
         self._for(Bind.TRANSMITTER)

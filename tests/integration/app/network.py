@@ -72,6 +72,10 @@ class Network:
     def hears(self) -> bool | None:
         return None
 
+    @property
+    def why_deaf(self) -> Sentence | None:
+        return None
+
     async def receive(self, take: Take, outstanding: Outstanding) -> None:
         raise NotImplementedError
 

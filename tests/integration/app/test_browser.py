@@ -7,6 +7,7 @@ from app.domain.campaign import Verb
 from app.domain.delivery import Delivery
 from app.sentence import Sentence
 from app.store import campaigns as rows
+from app.store import contacts, gateway_totals
 from app.store.database import writing
 from tests.integration.app.browser import axe_source, chromium, violations
 from tests.integration.app.campaigns import change_shard, run, trigger, with_tables
@@ -20,6 +21,10 @@ pytestmark = pytest.mark.long
 
 WITHIN_MS = 20_000
 PAGES = ("/", "/?state=failed", "/campaigns/spring", "/campaigns/net", "/campaigns/may", "/people", "/system", "/no")
+GATEWAYS = "".join(
+    f'[{name}]\nkind = "smpp"\nhost = "127.0.0.1"\nsystem_id = "sms"\npassword_env = "CENTRE_PASSWORD"\nrate = 500\n'
+    for name in ("smpp-away", "smpp-there", "smpp-of-an-operator-with-a-long-name")
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,13 @@ def product(home):
             why = Sentence("log_damaged.missing", path="task_2.log", why="gone")
             rows.change(connection, failed.id, Verb.FAIL, why)
         trigger(database, "spring", 100)
+        (home / "gateways.toml").write_text(GATEWAYS)
+        product.environment |= {"SMS_GATEWAYS": str(home / "gateways.toml"), "CENTRE_PASSWORD": "secret"}
+        with writing(database) as connection:
+            why = Sentence("gateway_away.unreachable", where="127.0.0.1:2775", why="Connection refused")
+            contacts.tell(connection, "smpp-away", 0, is_up=False, why=why)
+            contacts.tell(connection, "smpp-there", 0, is_up=True, under_way=7)
+            gateway_totals.add(connection, "smpp-there", 0, {"submissions:accepted": 9})
         yield product
 
 
