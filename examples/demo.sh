@@ -38,6 +38,19 @@ until_says() {
     done
 }
 
+# how_to_look: the last words
+how_to_look() {
+    if [ "$folder" != var/demo ]; then
+        command="DATABASE_URL=$DATABASE_URL SMS_LOG_DIR=$SMS_LOG_DIR make web"
+    elif [ "$customers" != 2000000 ]; then
+        command="make web CUSTOMERS=$customers"
+    else
+        command="make web"
+    fi
+    echo "To look at it:       $command"
+    echo "                     and http://127.0.0.1:${SMS_WEB_PORT:-8000}/campaigns/$name"
+}
+
 gateway=${GATEWAY:-log}
 if [ "$gateway" = smpp ]; then
     centre_log=$folder/$name.centre.log
@@ -81,6 +94,7 @@ if [ "$gateway" = smpp ]; then
     echo "The centre's log:    $centre_log"
     echo "The server's log:    $server_log"
     echo "The database:        $DATABASE_URL"
+    how_to_look
     [ "$sent" -eq "$taken" ] && [ "$taken" -eq "$numbers" ]
     exit
 fi
@@ -93,3 +107,4 @@ echo
 echo "The messages:        $SMS_LOG_DIR/$name/task_*.log"
 echo "The server's log:    $server_log"
 echo "The database:        $DATABASE_URL"
+how_to_look

@@ -30,6 +30,8 @@ def test_the_demo_greets_everyone_says_where_the_logs_are_and_leaves_no_process(
     (campaign,) = (tmp_path / "logs").glob("[!.]*")
     assert f"{campaign}/task_*.log" in done.stdout
     assert sum(log.read_text().count("\n") for log in campaign.iterdir()) == 2000
+    assert f"DATABASE_URL=sqlite:///{tmp_path}/customers-2000.db SMS_LOG_DIR={tmp_path}/logs make web" in done.stdout
+    assert done.stdout.endswith(f"http://127.0.0.1:8000/campaigns/{campaign.name}\n")
     assert not any(str(tmp_path) in line for line in _environments_of_our_processes())
 
 
