@@ -145,4 +145,4 @@ def _with_logs(database: Engine) -> Iterator[Snapshot]:
     for campaign in every:
         with database.connect() as connection:
             its_shards = shards.of_campaign(connection, campaign.id)
-            yield Snapshot(campaign, None, its_shards, log_parts.of_shards(connection, its_shards))
+            yield Snapshot(campaign, None, None, its_shards, log_parts.of_shards(connection, its_shards))

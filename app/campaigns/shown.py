@@ -6,6 +6,8 @@ from typing import Protocol
 
 from app.domain.campaign import LOG, State
 from app.domain.tally import Tally
+from app.sentence import Sentence
+from app.store import drains
 from app.store.campaigns import Campaign
 from app.store.drains import Drain
 
@@ -26,11 +28,20 @@ class Shown(ABC):
     campaign: Campaign
     drain: Drain | None
     """Since when the gateway that it goes out by is drained, and by whom; None where it is not."""
+    away: Sentence | None
+    """Why the gateway that it goes out by cannot be reached now; None where it can, or nobody knows."""
 
     @property
     def waits_for(self) -> Drain | None:
         """Why nothing of it is submitted although it runs; None where that is not so."""
         return self.drain if self.campaign.state is State.RUNNING else None
+
+    @property
+    def held_up_by(self) -> Sentence | None:
+        """What keeps its messages from going out although it runs, in a sentence."""
+        if self.campaign.state is not State.RUNNING:
+            return None
+        return drains.said(self.campaign.gateway, self.drain) if self.drain else self.away
 
     @property
     @abstractmethod

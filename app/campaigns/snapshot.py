@@ -9,7 +9,7 @@ from app.domain.campaign import LOG, ShardState
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
 from app.errors import UnknownCampaign
-from app.store import campaigns, drains, log_parts, shards
+from app.store import campaigns, contacts, drains, log_parts, shards
 from app.store.log_parts import Parts
 from app.store.shards import Shard
 
@@ -83,8 +83,8 @@ def snapshot(database: Engine, name: str) -> Snapshot:
             raise UnknownCampaign(name)
         its_shards = shards.of_campaign(connection, campaign.id)
         parts = log_parts.of_shards(connection, its_shards) if campaign.gateway == LOG else {}
-        drained = drains.every(connection)
-        return Snapshot(campaign, drained.get(campaign.gateway), its_shards, parts)
+        drained, away = drains.every(connection), contacts.whys(connection)
+    return Snapshot(campaign, drained.get(campaign.gateway), away.get(campaign.gateway), its_shards, parts)
 
 
 def every_snapshot(database: Engine) -> list[Snapshot]:
@@ -96,5 +96,5 @@ def every_snapshot(database: Engine) -> list[Snapshot]:
             some = every[at : at + CAMPAIGNS_AT_ONCE]
             for shard in shards.between(connection, some[-1].id, some[0].id):
                 by_campaign[shard.campaign_id].append(shard)
-        drained = drains.every(connection)
-    return [Snapshot(each, drained.get(each.gateway), by_campaign[each.id]) for each in every]
+        drained, away = drains.every(connection), contacts.whys(connection)
+    return [Snapshot(each, drained.get(each.gateway), away.get(each.gateway), by_campaign[each.id]) for each in every]

@@ -10,7 +10,7 @@ from app.campaigns.shown import Shown
 from app.domain.campaign import State
 from app.domain.tally import Tally
 from app.errors import UnknownCampaign
-from app.store import campaigns, drains, shard_sums
+from app.store import campaigns, contacts, drains, shard_sums
 from app.store.campaigns import Campaign
 from app.store.shard_sums import Sums
 
@@ -85,5 +85,5 @@ def summary(connection: Connection, name: str) -> Summary:
 def summaries(connection: Connection, found: Sequence[Campaign]) -> list[Summary]:
     """Each of these with its sums."""
     sums = shard_sums.of_campaigns(connection, [each.id for each in found])
-    drained = drains.every(connection)
-    return [Summary(each, drained.get(each.gateway), sums[each.id]) for each in found]
+    drained, away = drains.every(connection), contacts.whys(connection)
+    return [Summary(each, drained.get(each.gateway), away.get(each.gateway), sums[each.id]) for each in found]

@@ -34,7 +34,7 @@ def status(
             learning, pruned = views.learning(one.campaign, one.tally), views.pruned(one.campaign)
             others = [part for parts in one.parts.values() for part in lying_elsewhere(parts, owner)]
             lies = [word(each) for each in told(others, settings.host_id)]
-            facts = views.drained([one]) + views.chosen(one.campaign) + learning + pruned
+            facts = views.held_up([one]) + views.chosen(one.campaign) + learning + pruned
             for sentence in facts + lies + views.elsewhere(one, owner):
                 out.print(sentence)
         return
@@ -43,7 +43,7 @@ def status(
         console.print_json([views.snapshot_facts(each) for each in every])
     elif every:
         out.print(views.campaign_table(every))
-        for sentence in views.drained(every):
+        for sentence in views.held_up(every):
             out.print(sentence)
     else:
         out.print(say("no_campaigns"))

@@ -18,7 +18,6 @@ from app.domain.price import Price
 from app.domain.tally import Tally
 from app.gateways.log_file.folder import SHOWN
 from app.sentence import Every, Sentence, Some
-from app.store import drains
 from app.store.campaigns import Campaign
 from app.store.log_parts import Part
 from app.wording import duration
@@ -48,10 +47,10 @@ def campaign_table(snapshots: Iterable[Snapshot]) -> Table:
     return table(rows, ("triggered", "tasks", "rate", "gone", "rejected", "audience", "left", *EXPENDABLE_STATES))
 
 
-def drained(snapshots: Iterable[Snapshot]) -> list[str]:
-    """A sentence for each gateway that is drained while some of these run by it."""
-    found = {each.campaign.gateway: each.waits_for for each in snapshots if each.waits_for}
-    return [word(drains.said(gateway, drain)) for gateway, drain in found.items()]
+def held_up(snapshots: Iterable[Snapshot]) -> list[str]:
+    """A sentence for each gateway that is drained, or that nobody can reach, while some of these run by it."""
+    found = {each.campaign.gateway: each.held_up_by for each in snapshots if each.held_up_by}
+    return [word(sentence) for sentence in found.values()]
 
 
 def pruned(campaign: Campaign) -> list[str]:
@@ -181,6 +180,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "gateway": campaign.gateway,
         "gateway_drained_since": snapshot.drain.since.isoformat() if snapshot.drain else None,
         "gateway_drained_by": snapshot.drain.who if snapshot.drain else None,
+        "gateway_away": word(snapshot.away) if snapshot.away else None,
         "template_name": campaign.template_name,
         "audience_name": campaign.audience,
         "chosen": campaign.chosen,

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from app.catalogue import say
+from app.catalogue import say, word
 from app.console import err, live, out
 from app.domain.campaign import State
 from app.domain.pace import Pace
@@ -53,11 +53,14 @@ class WatchView:
         if progress.state != State.RUNNING:
             self._pace.forget()
         self._pace.note(time.monotonic(), progress.tally.sent, progress.done)
-        is_news = self._progress is None or progress.state != self._progress.state
+        before = self._progress
+        is_news = before is None or (progress.state, progress.held_up_by) != (before.state, before.held_up_by)
         self._progress, self._note = progress, ""
         if not live.is_terminal and (is_news or time.monotonic() >= self._printed_at + PLAIN_EVERY_S):
             self._printed_at = time.monotonic()
             out.print(line(progress, self._pace))
+            if is_news and progress.held_up_by:
+                err.print(word(progress.held_up_by))
 
     def say(self, note: str) -> None:
         """Something about the watching itself."""
@@ -94,11 +97,13 @@ def picture(progress: Progress, pace: Pace, note: str, height: int) -> Group:
         sent = say("watching.sent_of", sent=tally.sent, audience=tally.audience)
     facts = Text("   ".join([sent, *_facts(progress, pace)]), no_wrap=True)
     bars = Table.grid(padding=(0, 1))
-    shown, others = _chosen(progress.tasks, max(1, height - OTHER_LINES))
+    held_up = [word(progress.held_up_by)] if progress.held_up_by else []
+    shown, others = _chosen(progress.tasks, max(1, height - OTHER_LINES - len(held_up)))
     for each in shown:
         _add_bar(bars, say("watching.task", task=each.number), each.done, each.of, each.sent)
     _add_bar(bars, say("all"), progress.done, progress.of, progress.tally.sent)
-    below = [Text(text, style, no_wrap=True) for text, style in ((others, "dim"), (note, "yellow")) if text]
+    texts = [(others, "dim"), *((text, "yellow") for text in (*held_up, note))]
+    below = [Text(text, style, no_wrap=True) for text, style in texts if text]
     return Group(head, facts, bars, *below)
 
 

@@ -64,6 +64,13 @@ def known(connection: Connection) -> list[Contact]:
     ]
 
 
+def whys(connection: Connection) -> dict[str, Sentence]:
+    """Why gateways cannot be reached, of those that nobody can reach now."""
+    said = known(connection)
+    up = are_up(said)
+    return {each.gateway: each.why for each in said if each.why and not up[each.gateway]}
+
+
 def are_up(said: Iterable[Contact]) -> dict[str, bool]:
     """Whether at least one can reach it, of each gateway of which somebody says something. Pure."""
     up: dict[str, bool] = {}

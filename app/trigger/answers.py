@@ -49,6 +49,8 @@ class Progress:
     preparing: bool = False
     why: Sentence | None = None
     """The same as `reason`."""
+    held_up_by: Sentence | None = None
+    """What keeps messages from going out although it runs."""
 
     @property
     def done(self) -> int:
@@ -102,6 +104,7 @@ def read_progress(facts: Facts) -> Progress:
             tasks=tasks,
             preparing=bool(facts.get("preparing", False)),
             why=from_json(facts.get("why")),
+            held_up_by=from_json(facts.get("held_up_by")),
         )
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("not a progress line of this protocol") from error
@@ -162,6 +165,7 @@ def progress(
     shards: Sequence[ShardProgress],
     *,
     preparing: bool = False,
+    held_up_by: Sentence | None = None,
     as_json: bool,
 ) -> bytes:
     """How far a campaign got; the last such line has a final state. While it is preparing nothing is sent yet."""
@@ -185,6 +189,7 @@ def progress(
         "reason": english().word(reason) if reason else "",
         "why": to_json(reason) if reason else None,
         "preparing": preparing,
+        "held_up_by": to_json(held_up_by) if held_up_by else None,
         "sent": tally.shown_as_sent,
         "rejected": tally.rejected,
         "gone": tally.gone,

@@ -281,9 +281,14 @@ class Handler:
         try:
             async with aclosing(self._watchers.follow(campaign)) as snapshots:
                 async for now in snapshots:
-                    state, reason, preparing = now.campaign.state, now.campaign.reason, now.campaign.is_preparing
                     line = answers.progress(
-                        campaign.name, state, reason, now.progress, preparing=preparing, as_json=as_json
+                        campaign.name,
+                        now.campaign.state,
+                        now.campaign.reason,
+                        now.progress,
+                        preparing=now.campaign.is_preparing,
+                        held_up_by=now.held_up_by,
+                        as_json=as_json,
                     )
                     if not self._server.send(fd, line):
                         return

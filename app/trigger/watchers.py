@@ -124,10 +124,14 @@ class _Feed:
 
     def _publish(self, now: Snapshot | None, *, is_last: bool) -> None:
         before = self._latest
-        is_news = now and (before is None or (now.campaign, now.progress) != (before.campaign, before.progress))
+        is_news = now and (before is None or _shown(now) != _shown(before))
         if is_news:
             self._latest = now
         self.is_over = is_last
         if is_news or is_last:
             self._next.set()
             self._next = asyncio.Event()
+
+
+def _shown(now: Snapshot) -> tuple[object, ...]:
+    return now.campaign, now.progress, now.held_up_by

@@ -32,7 +32,7 @@ def of_gateway(gateway: str) -> Followed:
     values: dict[str, object] = dict.fromkeys(Campaign.__dataclass_fields__)
     values |= {"id": 1, "name": gateway, "state": State.RUNNING, "created_at": datetime.now(UTC), "gateway": gateway}
     tally = Tally(sent=3, rejected=1, audience=9, unknown=1, accepted=2)
-    return Followed(Summary(Campaign(**values), None, Sums(tally=tally)), Reasons([(Reason.NO_NAME, 1)], []), 1.0)  # type: ignore[arg-type]
+    return Followed(Summary(Campaign(**values), None, None, Sums(tally=tally)), Reasons([(Reason.NO_NAME, 1)], []), 1.0)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -73,6 +73,7 @@ class Campaign(Model):
     template_name: str
     gateway: str = Field(examples=["log"])
     gateway_drained: Drained | None = Field(description="Why nothing is submitted, although it may run.")
+    gateway_away: Reason | None = Field(description="Why nobody can reach the gateway now, where that is so.")
     audience: str = Field(examples=["customers"])
     allow_duplicates: bool
     created_at: datetime
@@ -87,7 +88,7 @@ class Campaign(Model):
     @classmethod
     def of(cls, shown: Shown, words: Catalogue) -> "Campaign":
         campaign = shown.campaign
-        why = campaign.reason
+        why, away = campaign.reason, shown.away
         return cls(
             name=campaign.name,
             state=campaign.state,
@@ -98,6 +99,7 @@ class Campaign(Model):
             template_name=campaign.template_name,
             gateway=campaign.gateway,
             gateway_drained=Drained.of(shown.drain),
+            gateway_away=Reason(code=away.code, detail=words.word(away)) if away else None,
             audience=campaign.audience,
             allow_duplicates=campaign.allow_duplicates,
             created_at=campaign.created_at,

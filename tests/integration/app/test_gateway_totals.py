@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from app.campaigns.snapshot import snapshot
 from app.domain.chunk import Chunk, Entry
 from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
@@ -178,3 +179,17 @@ def test_what_is_said_holds_no_longer_than_it_may(database):
             old = contacts.now_ms(connection) - age_ms
             connection.execute(contacts.contacts.update().values(seen_ms=old))
         assert contacts.are_up(said(database)) == expected
+
+
+def test_a_campaign_whose_gateway_nobody_can_reach_says_so_while_it_runs(database, logs):
+    move_in(database, crowd(30))
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    assert snapshot(database, "a").held_up_by is None
+
+    send(database, logs, campaign, Network(is_away=True))
+
+    assert snapshot(database, "a").held_up_by == snapshot(database, "a").away
+    assert snapshot(database, "a").away.code == "gateway_away"
+    with writing(database) as connection:
+        contacts.tell(connection, "net", 1, is_up=True)
+    assert snapshot(database, "a").held_up_by is None

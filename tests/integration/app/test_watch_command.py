@@ -14,6 +14,7 @@ from tests.integration.app.beside import Command, beside
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import IN_SMALL_PAGES, ROOT, WITHIN_S, Product
+from tests.ports import free_port
 from tests.waiting import until
 
 MANY = 100_000
@@ -135,3 +136,22 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65536)
     except OSError:  # EIO: nobody has the other side any more
         return b""
+
+
+def test_who_watches_is_told_why_nothing_goes_out(sqlite_url, tmp_path):
+    gateways = tmp_path / "gateways.toml"
+    gateways.write_text(
+        f'[away]\nkind = "smpp"\nhost = "127.0.0.1"\nport = {free_port()}\nsystem_id = "sms"\n'
+        'password_env = "PASSWORD"\n'
+    )
+    with with_tables(sqlite_url), Product(sqlite_url, tmp_path, gateways=gateways) as product:
+        product.environment["PASSWORD"] = "secret"
+        move_in(product.database, crowd(10))
+        product.start()
+
+        request = ["trigger", "a", "--gateway", "away", "--template", "{name}{honorific}，您好"]
+        with beside(product, *request, "--watch") as watcher:
+            until(lambda: "cannot be reached" in watcher.err, what="the watcher is told")
+            assert "cannot be reached" in product.run("status", "a").stdout
+            product.run("cancel", "a")
+            watcher.end()
