@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help demo serve web pictures test unit quick test-compiled check chaos chaos-hosts chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-importing bench-sending bench-providers bench-fleet picture clean
+.PHONY: fuzz help demo serve web pictures test unit quick test-compiled check chaos chaos-fleet chaos-hosts chaos-smpp chaos-providers bench bench-campaign bench-duplicates bench-importing bench-sending bench-providers bench-fleet picture clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ fuzz: .venv/fuzz ## let a fuzzer say what it likes to the SMPP gateway for ten m
 
 chaos-hosts: .venv/dev ## 50,000 customers to the logs of two hosts under 30 kills and stops beyond the lease
 	CHAOS_CUSTOMERS=50000 CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_hosts.py
+
+chaos-fleet: .venv/dev ## as root: 60,000 customers by three hosts whose links are cut, who are killed, whose clocks are wrong
+	CHAOS_CUSTOMERS=60000 CHAOS_ROUNDS=2 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_fleet.py
 
 chaos-smpp: .venv/dev ## 100,000 customers over the demo message centre under 50 kills; CHAOS_SEED repeats a run
 	CHAOS_CUSTOMERS=100000 CHAOS_KILLS=50 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_smpp.py

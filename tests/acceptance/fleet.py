@@ -27,11 +27,12 @@ LEASE_S = 3
 
 
 class CeleryWorker:
-    """`celery worker` with two processes, as on a host of its own."""
+    """`celery worker`, as on a host of its own."""
 
     program: Sequence[str] = ("-m", "celery")
     prefix: Sequence[str] = ()
     """See Product."""
+    processes = 2
 
     def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
         self.name = name
@@ -48,19 +49,20 @@ class CeleryWorker:
 
     def start_without_broker(self) -> None:
         """It will take orders once there is one."""
-        command = [
-            *self.prefix,
-            sys.executable,
-            *self.program,
-            "-A",
-            "app.runners.celery",
-            "worker",
-            "-Q",
-            "sms.shards",
-        ]
+        program = [*self.prefix, sys.executable, *self.program]
+        command = [*program, "-A", "app.runners.celery", "worker", "-Q", "sms.shards"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "-c", "2", "-E", "-n", f"{self.name}@%h", "--without-gossip", "--without-mingle"],
+                [
+                    *command,
+                    "-c",
+                    str(self.processes),
+                    "-E",
+                    "-n",
+                    f"{self.name}@%h",
+                    "--without-gossip",
+                    "--without-mingle",
+                ],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

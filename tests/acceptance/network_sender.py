@@ -17,6 +17,8 @@ from tests.waiting import until
 
 GATEWAY = "smpp-a"
 BINDS = 4
+ANSWER_WITHIN_S = 2
+WINDOW = 50
 LESS_PATIENCE = """
 import sys
 from datetime import timedelta
@@ -42,31 +44,39 @@ class Sender(Product):
     program = ("-c", LESS_PATIENCE)
     centre: Smsc
 
-    def use(self, centre: Smsc, folder: Path, rate: int) -> None:
+    def use(self, centre: Smsc, folder: Path, rate: int, binds: int = BINDS, source: str = "10690000") -> None:
         """Send over it, so many parts a second. Before the start."""
         self.centre = centre
         file = folder / "gateways.toml"
         file.write_text(
-            f'[{GATEWAY}]\nkind = "smpp"\nhost = "127.0.0.1"\nport = {centre.port}\nsystem_id = "sms"\n'
-            f'password_env = "CENTRE_PASSWORD"\nbinds = {BINDS}\nwindow = 50\nrate = {rate}\n'
-            f'source = "10690000"\nanswer_timeout_s = 2\n'
+            f'[{GATEWAY}]\nkind = "smpp"\nhost = "{centre.host}"\nport = {centre.port}\nsystem_id = "sms"\n'
+            f'password_env = "CENTRE_PASSWORD"\nbinds = {binds}\nwindow = {WINDOW}\nrate = {rate}\n'
+            f'source = "{source}"\nanswer_timeout_s = {ANSWER_WITHIN_S}\n'
         )
         self.environment |= {"SMS_GATEWAYS": str(file), "SMS_GATEWAY": GATEWAY, "CENTRE_PASSWORD": "secret"}
 
-    def counts(self) -> Counter[str]:
-        """How many messages are in each state, and `rejected`; after a look whether everything adds up."""
+    def counts(self, campaign_id: int | None = None) -> Counter[str]:
+        """How many messages are in each state, and `rejected`, of one campaign or of all there are, which is one then;
+        after a look whether everything adds up."""
+
+        def of_campaign(table: sa.Table) -> sa.ColumnElement[bool]:
+            return sa.true() if campaign_id is None else table.c.campaign_id == campaign_id
+
         with self.database.connect() as connection:
             if connection.dialect.name == "mysql":  # one moment for all of it
                 connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-            rows = connection.execute(sa.select(shards)).mappings().all()
+            query = sa.select(shards).where(of_campaign(shards))
+            rows = connection.execute(query).mappings().all()
             by_state: Counts = Counter()
             of = (messages.c.shard, messages.c.state)
-            query = sa.select(*of, sa.func.count()).group_by(*of)
+            query = sa.select(*of, sa.func.count()).where(of_campaign(messages)).group_by(*of)
             for shard, state, count in connection.execute(query):
                 by_state[shard, state] += count
-            for shard, ids in connection.execute(sa.select(intents.c.shard, intents.c.ids)):
+            query = sa.select(intents.c.shard, intents.c.ids).where(of_campaign(intents))
+            for shard, ids in connection.execute(query):
                 by_state[shard, Delivery.SUBMITTING] += len(ids) // 4
-            query = sa.select(rejects.c.shard, sa.func.count()).group_by(rejects.c.shard)
+            query = sa.select(rejects.c.shard, sa.func.count()).where(of_campaign(rejects))
+            query = query.group_by(rejects.c.shard)
             rejected = {row.shard: row[1] for row in connection.execute(query)}
         found: Counter[str] = Counter()
         for row in rows:

@@ -223,11 +223,11 @@ def to_cut(database: Engine) -> int:
         return connection.execute(query).scalar_one()
 
 
-def lines_of(logs: Path) -> list[str]:
+def lines_of(logs: Path, campaign: str = "spring") -> list[str]:
     """Every line of every task's log."""
     return [
         line
-        for each in sorted((logs / "spring").glob("task_?.log"))
+        for each in sorted((logs / campaign).glob("task_?.log"))
         for line in each.read_text().splitlines(keepends=True)
     ]
 
@@ -239,12 +239,12 @@ def assert_parts_are_where_the_record_says(now: Snapshot, logs: list[Path], mess
         for part in now.parts[shard.number]:
             assert part.first_id == reached + 1
             reached = part.last_id
-            log = log_path(folders[part.folder], "spring", shard.number).read_bytes()
+            log = log_path(folders[part.folder], now.campaign.name, shard.number).read_bytes()
             theirs = [messages[each] for each in range(part.first_id, part.last_id + 1) if each in messages]
             assert log[part.from_byte : part.to_byte].decode() == "".join(theirs)
             assert part.tally.sent == len(theirs)
         assert reached == shard.to_id
         for name, folder in folders.items():
-            path = log_path(folder, "spring", shard.number)
+            path = log_path(folder, now.campaign.name, shard.number)
             size = path.stat().st_size if path.exists() else 0
             assert size == end_of(now.parts[shard.number], name)
