@@ -7,7 +7,9 @@ what a crash left in doubt is listed, some hundred messages a shard at most.
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import uvloop
@@ -30,6 +32,7 @@ from app.sending.underway import Underway
 from app.sentence import Sentence
 from app.store import accounts, campaigns, drains, ledger
 from app.store.campaigns import Campaign
+from app.store.clock import ticking
 from app.store.faults import write
 from app.store.ledger import Hold
 from app.store.shards import Shard
@@ -51,6 +54,8 @@ class Ledger:
         self._slice = a_slice
         self._network = network
         self._hold: Hold | None = None
+        self._now: Callable[[], datetime]
+        """What time it is by the database."""
         self._seat: Seat | None = None
         """Which of the gateway's sessions we have."""
         self.owner = accounts.new_holder()
@@ -68,10 +73,13 @@ class Ledger:
         if slot is None:
             raise ShardTaken("shard_taken.sessions", gateway=name)
         self._seat = Seat(name, slot, self.owner)
-        shard, self._hold = write(
-            self._database, lambda connection: ledger.claim(connection, *of, doubt=self._network.doubt)
-        )
-        return shard
+
+        def claim(connection: Connection) -> Shard:
+            self._now = ticking(connection)
+            shard, self._hold = ledger.claim(connection, *of, doubt=self._network.doubt)
+            return shard
+
+        return write(self._database, claim)
 
     def send(self, shard: Shard) -> Outcome:
         """See Strategy. Raises GatewayAway, and GatewayFault."""
@@ -143,7 +151,7 @@ class Ledger:
         if network.rate is not None:
             rows = max(SMALLEST_CHUNK, min(LARGEST_CHUNK, int(network.rate * CHUNK_S / network.binds)))
         feed = Feed(self._database, self._campaign, shard, template, network, chunk_rows=rows)
-        underway = Underway(hold.epoch, network.validity_s, time.monotonic)
+        underway = Underway(hold.epoch, network.validity_s, time.monotonic, self._now)
 
         submitter = Submitter(line, underway, of_account(self._database, network), network.calls)
         books = Books(self._database, shard, hold, feed, underway, submitter, network, self._slice, thread, seat)

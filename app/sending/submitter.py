@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 
 from app.domain.delivery import Delivery
 from app.gateways.base import Answer, Line
@@ -94,7 +94,7 @@ class Submitter:
         """For ever."""
         while True:
             answers = await self.line.answers()
-            now = datetime.now(UTC)
+            now = self._underway.now()
             for each in answers:
                 self._note(each, now)
             self._wake.set()

@@ -15,6 +15,10 @@ RIPE_AFTER_S = 1.0
 """So long a chunk waits for its last answers before it goes on record without them."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(slots=True)
 class _Open:
     """A chunk that is not on record yet."""
@@ -43,12 +47,16 @@ class Record:
 
 
 class Underway:
-    """Of one holder, under one epoch. `clock` in seconds."""
+    """Of one holder, under one epoch. `clock` in seconds; `now` is what time it is by the database: a host's own may be
+    wrong, and what is due by it would be so too late."""
 
-    def __init__(self, epoch: int, validity_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, epoch: int, validity_s: float, clock: Callable[[], float], now: Callable[[], datetime] = _now
+    ) -> None:
         self._epoch = epoch
         self._validity_s = validity_s
         self._clock = clock
+        self.now = now
         self._chunks: deque[_Open] = deque()
         self._place: dict[int, tuple[_Open, int]] = {}
         self._queue: deque[Submission] = deque()
@@ -108,7 +116,7 @@ class Underway:
         more: it leaves, and owes the rest."""
         taken: list[Submission] = []
         most = parts
-        queue, place_of, now = self._queue, self._place, datetime.now(UTC)
+        queue, place_of, now = self._queue, self._place, self.now()
         while queue:
             each = queue[0]
             places = 1 if counts_messages else each.parts
@@ -161,7 +169,7 @@ class Underway:
             return
         self._in_ledger.pop(token, None)
         self._traffic.update(took(ANSWER_S, {(self._since.pop(token, None), at): 1}))
-        due_at = None if answer.is_attempt else datetime.now(UTC)
+        due_at = None if answer.is_attempt else self.now()
         self._news.append(
             News(token, self._epoch, answer.state, answer.provider_id, answer.error, due_at, answer.part_ids)
         )
@@ -220,7 +228,7 @@ class Underway:
         del self._news[:count]
 
     def _entries(self, opened: _Open) -> list[Entry]:
-        chunk, now, entries = opened.chunk, datetime.now(UTC), []
+        chunk, now, entries = opened.chunk, self.now(), []
         for customer_id, mobile, parts, answer, submitted_at in zip(
             chunk.ids, chunk.mobiles, chunk.parts, opened.answers, opened.submitted_at, strict=True
         ):

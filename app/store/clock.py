@@ -1,7 +1,8 @@
 """What time it is by the database, the one clock that all who share it have, and how long a lease is."""
 
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +33,21 @@ def now_utc(connection: Connection) -> ColumnElement[Any] | datetime:
     if connection.dialect.name == "sqlite":
         return datetime.now(UTC)
     return sa.func.utc_timestamp(3)
+
+
+def asked(connection: Connection) -> datetime:
+    """What time it is by the database, to the millisecond."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    found: datetime = connection.execute(sa.select(sa.func.utc_timestamp(3))).scalar_one()
+    return found.replace(tzinfo=UTC)
+
+
+def ticking(connection: Connection) -> Callable[[], datetime]:
+    """The same, to be asked often and for a while: it goes on by a clock of ours that nobody sets."""
+    since = time.monotonic()
+    at = asked(connection)
+    return lambda: at + timedelta(seconds=time.monotonic() - since)
 
 
 def lease_s(of: Connection | Engine) -> float:

@@ -1,12 +1,11 @@
 """Rows of `intents`: who may have been submitted to, and has no row in the ledger yet."""
 
-from datetime import UTC, datetime
-
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from app.domain.chunk import Chunk, Entry, pack, unpack
 from app.domain.delivery import Delivery
+from app.store.clock import now_utc
 from app.store.tables import intents
 
 
@@ -19,7 +18,7 @@ def insert(connection: Connection, campaign_id: int, shard: int, epoch: int, chu
             after_id=chunk.after_id,
             to_id=chunk.to_id,
             epoch=epoch,
-            at=datetime.now(UTC),
+            at=now_utc(connection),
             ids=pack(chunk.ids, "I"),
             mobiles=pack(chunk.mobiles, "Q"),
             parts=pack(chunk.parts, "B"),

@@ -8,7 +8,7 @@ which all of them want, is not held for long. Only who claims a shard has its ro
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
@@ -19,7 +19,7 @@ from app.domain.chunk import Chunk, Counts, Entry, News
 from app.domain.delivery import Delivery, after_refusal, may_follow_answer
 from app.errors import LeaseLost, ShardTaken
 from app.store import intents, messages, parts, rejects
-from app.store.clock import lease_until_ms, now_ms
+from app.store.clock import asked, lease_until_ms, now_ms
 from app.store.drains import is_open
 from app.store.parts import Attempt
 from app.store.shards import Shard, added, get, is_shard, runs
@@ -200,13 +200,14 @@ def settle(
     changes: list[dict[str, object]] = []
     attempts: Counter[Delivery] = Counter()
     part_ids: dict[Attempt, tuple[str, ...]] = {}
+    now = asked(connection)
     for row in messages.of_customers(connection, campaign_id, [*of], to_change=True):
         each = of[row.customer_id]
         if row.epoch == each.epoch and each.part_ids:  # whatever a receipt made of it: others follow
             part_ids[Attempt(campaign_id, row.customer_id, row.attempts)] = each.part_ids
         if row.epoch != each.epoch or not may_follow_answer(row.state, each.state):
             continue
-        state, due_at, now = each.state, each.due_at, datetime.now(UTC)
+        state, due_at = each.state, each.due_at
         if state is Delivery.RETRY and due_at is None:
             state, due_at = after_refusal(row.attempts, validity_s, now)
         counts.move(row.state, state)

@@ -44,6 +44,11 @@ def names(connection: Connection, values: Sequence[str]) -> list[str]:
     return [name(connection, each) if each else "NULL" for each in values]
 
 
+def now(connection: Connection) -> str:
+    """What time it is by the database; see `moment`."""
+    return moment(datetime.now(UTC)) if connection.dialect.name == "sqlite" else "UTC_TIMESTAMP(3)"
+
+
 @lru_cache(maxsize=64)  # a batch was submitted at one moment
 def moment(at: datetime) -> str:
     """In UTC, to the millisecond; as app/store/tables.py keeps moments."""

@@ -72,7 +72,7 @@ class Fate(NamedTuple):
 
 def insert(connection: Connection, campaign_id: int, shard: int, epoch: int, entries: Sequence[Entry]) -> None:
     """Write new rows; in the transaction that moves the shard on."""
-    now = literals.moment(datetime.now(UTC))
+    now = literals.now(connection)
     for at in range(0, len(entries), INSERT_ROWS):
         rows: list[str] = []
         for alike, group in groupby(entries[at : at + INSERT_ROWS], key=_ALIKE):
@@ -226,7 +226,7 @@ def submit_again(connection: Connection, campaign_id: int, customer_ids: Sequenc
             state=Delivery.SUBMITTING,
             epoch=epoch,
             attempts=messages.c.attempts + 1,
-            submitted_at=datetime.now(UTC),
+            submitted_at=now_utc(connection),
             due_at=None,
         )
     )
@@ -237,7 +237,7 @@ def change(
     connection: Connection, campaign_id: int, customer_ids: Sequence[int], state: Delivery, **values: object
 ) -> None:
     """They come to this state, and have these values."""
-    final = datetime.now(UTC) if state in _FINAL else None
+    final = now_utc(connection) if state in _FINAL else None
     connection.execute(
         messages.update()
         .where(messages.c.campaign_id == campaign_id, literals.among(messages.c.customer_id, customer_ids))

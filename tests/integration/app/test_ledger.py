@@ -1,7 +1,7 @@
 """A shard goes to a network: everybody has one row, the counts add up, and nobody is submitted to twice by us."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,8 +18,9 @@ from app.domain.page import by_form
 from app.errors import LeaseLost, NoLogs, UnknownFolder
 from app.gateways.base import Answer
 from app.gateways.networks import load_networks
+from app.sending import underway
 from app.sending.shard import send_shard
-from app.store import accounts, campaigns, ledger, opt_outs, rejects, tables
+from app.store import accounts, campaigns, intents, ledger, messages, opt_outs, rejects, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import after, shards_of, trigger
 from tests.integration.app.ledgers import check, rows_of
@@ -440,3 +441,31 @@ def test_a_campaign_over_a_network_has_no_logs_to_read_and_no_folder_to_abandon(
         Messages(database, logs, "a")
     with pytest.raises(UnknownFolder):
         abandon(database, logs, "a", "host")
+
+
+class HourAhead(datetime):
+    """The clock of a host that is wrong."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + timedelta(hours=1)
+
+
+def test_what_is_tried_again_is_due_by_the_databases_clock_though_the_hosts_is_an_hour_ahead(mysql, logs, monkeypatch):
+    for module in (underway, ledger, intents, messages):
+        monkeypatch.setattr(module, "datetime", HourAhead, raising=False)
+    move_in(mysql, crowd(20))
+    campaign = trigger(mysql, "a", SIZE, gateway="net")
+    full = Network(fate=lambda count, each: Answer(each.token, Delivery.RETRY, error="full") if count < 10 else None)
+
+    assert send(mysql, logs, campaign, full) is Outcome.LATER
+
+    rows = rows_of(mysql, campaign)
+    now = datetime.now(UTC)
+    assert {row.state for row in rows[:10]} == {Delivery.RETRY}
+    assert all(row.due_at < now + timedelta(minutes=5) for row in rows if row.due_at)
+    assert all(row.submitted_at < now + timedelta(minutes=5) for row in rows)
+    with writing(mysql) as connection:
+        epoch = shards_of(mysql, campaign)[0].epoch
+        ledger.settle(connection, campaign.id, 0, [News(20, epoch, Delivery.RETRY, error="full")], validity_s=3600)
+    assert all(row.due_at < now + timedelta(minutes=5) for row in rows_of(mysql, campaign) if row.due_at)
