@@ -13,6 +13,7 @@ from app.domain.delivery import Delivery, may_follow_receipt
 from app.domain.receipt import RECEIPTS_FOR_S, Receipt
 from app.domain.traffic import RECEIPT_S, RECEIPTS, UNMATCHED, Span, Traffic, took
 from app.store import gateway_totals, ledger, messages, parts, tables, trials
+from app.store.clock import asked
 from app.store.database import by_index, read_committed
 from app.store.messages import Held, Key
 from app.store.parts import Part
@@ -58,6 +59,7 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt], sea
     of_trials = trials.settle(connection, gateway, unknown)
     early = [each for each in unknown if each.provider_id not in of_trials]
     if early:
+        ahead = datetime.now(UTC) - asked(connection)  # another host may look at them, and none is known to be right
         connection.execute(
             early_receipts.insert(),
             [
@@ -67,7 +69,7 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt], sea
                     "mobile": each.mobile,
                     "state": each.state,
                     "error": each.error[:64],
-                    "received_at": each.received_at,
+                    "received_at": each.received_at - ahead,
                 }
                 for each in early
             ],
@@ -97,7 +99,7 @@ def apply_early(
     end. Some are known by their ids now; of the others the older ones are of messages in doubt, if any is in doubt for
     that number. Those that nobody asked for are counted as such once, and forgotten after `kept_for`, KEPT_FOR without
     it."""
-    now = datetime.now(UTC)
+    now = asked(connection)
     too_old = now - max(KEPT_FOR if kept_for is None else kept_for, 2 * BY_NUMBER_AFTER)
     query = sa.select(early_receipts).where(early_receipts.c.gateway == gateway, early_receipts.c.id > after)
     rows = connection.execute(query.order_by(early_receipts.c.id).limit(LOOKED_AT)).all()

@@ -12,6 +12,7 @@ from app.domain.receipt import Receipt
 from app.store import ledger, receipts
 from app.store.database import writing
 from app.store.tables import messages
+from tests.conftest import MYSQL
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.ledgers import check, rows_of
 from tests.integration.app.people import crowd, move_in
@@ -120,6 +121,26 @@ def test_a_fresh_receipt_is_not_taken_for_one_of_another_message_in_doubt(databa
     apply(database, receipt(1, provider_id="of-another-campaign", at=datetime.now(UTC)))
 
     assert apply_early(database) == 0
+    assert states(database, campaign) == ["unknown"]
+
+
+class HourBehind(datetime):
+    """The clock of a host that is wrong."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) - timedelta(hours=1)
+
+
+@pytest.mark.parametrize("database_kind", [MYSQL], indirect=True)
+def test_a_fresh_receipt_is_one_though_it_came_to_a_host_whose_clock_is_behind(database, monkeypatch):
+    campaign = recorded(database, "a", [Delivery.UNKNOWN])
+    with monkeypatch.context() as there:
+        there.setattr(receipts, "datetime", HourBehind)
+        apply(database, receipt(1, provider_id="of-another-campaign", at=HourBehind.now(UTC)))
+
+    assert apply_early(database) == 0
+
     assert states(database, campaign) == ["unknown"]
 
 
