@@ -33,6 +33,7 @@ class CeleryWorker:
     prefix: Sequence[str] = ()
     """See Product."""
     processes = 2
+    ready_within_s = WITHIN_S
 
     def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
         self.name = name
@@ -45,7 +46,9 @@ class CeleryWorker:
         """Wait until it takes orders."""
         before = self.said().count(WORKER_READY)
         self.start_without_broker()
-        until(lambda: self.said().count(WORKER_READY) > before, within_s=WITHIN_S, what=f"{self.name} is ready")
+        until(
+            lambda: self.said().count(WORKER_READY) > before, within_s=self.ready_within_s, what=f"{self.name} is ready"
+        )
 
     def start_without_broker(self) -> None:
         """It will take orders once there is one."""

@@ -88,6 +88,7 @@ class HostWorker(CeleryWorker):
     """One on a host."""
 
     processes = PROCESSES
+    ready_within_s = 180.0
 
     def __init__(self, host: Host, environment: dict[str, str], folder: Path, program: Sequence[str]) -> None:
         super().__init__(host.word, environment, folder)
