@@ -107,6 +107,8 @@ async def _to_nobody(_: Request, __: Exception) -> Response:
 
 async def answer(request: Request, error: Exception) -> Response:
     """The problem that an error is."""
+    if isinstance(error.__cause__, TooLarge):  # the framework takes what breaks off a body for one that it cannot read
+        error = error.__cause__
     if isinstance(error, AppError):
         return problem(request.scope, status_of(error), error.sentence)
     if isinstance(error, DBAPIError):

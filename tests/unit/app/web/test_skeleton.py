@@ -5,6 +5,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
+from app.access import tokens
+from app.domain.rights import Scope
 from app.errors import UnknownCampaign, Unprotected
 from app.web.guard import HEADERS, MOST_BODY_BYTES, host_name
 from app.web.server import check_loopback
@@ -99,6 +101,15 @@ def test_a_host_is_taken_apart(host, name):
 
 def test_a_body_that_is_announced_as_too_long_is_not_read(client):
     answer = client.post("/nowhere", content=b"x", headers={"content-length": str(MOST_BODY_BYTES + 1)})
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_a_body_that_grows_too_long_is_not_read_either_where_it_is_json(client, database):
+    token = tokens.add(database, "program", list(Scope), None)
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+
+    answer = client.post("/api/v1/opt-outs", content=(b" " * 2**16 for _ in range(17)), headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
