@@ -18,6 +18,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+MOST_HEADERS = 100
+"""Of a request; browsers send some twenty."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -42,15 +44,24 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        headers = Headers(scope=scope)
-        if host_name(headers.get("host", "")) not in self._hosts:
-            await problem(scope, 421, Sentence("http.wrong_host"))(scope, receive, send_guarded)
-        elif _announced_bytes(headers) > MOST_BODY_BYTES:
-            refusal = problem(scope, 413, Sentence("http.too_large", most=MOST_BODY_BYTES))
-            refusal.headers["connection"] = "close"
-            await refusal(scope, receive, send_guarded)
+        if found := self._refusal(Headers(scope=scope)):
+            # Nothing of its body is read, nor what stands behind it.
+            await problem(scope, *found, {"connection": "close"})(scope, receive, send_guarded)
         else:
             await self._app(scope, _limited(receive), send_guarded)
+
+    def _refusal(self, headers: Headers) -> tuple[int, Sentence] | None:
+        """Why nobody here is to see a request."""
+        if host_name(headers.get("host", "")) not in self._hosts:
+            return 421, Sentence("http.wrong_host")
+        if len(headers) > MOST_HEADERS:
+            return 431, Sentence("http.too_many_headers", most=MOST_HEADERS)
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # A proxy that goes by the other of the two sees another end of it, and another request behind.
+            return 400, Sentence("http.two_lengths")
+        if _announced_bytes(headers) > MOST_BODY_BYTES:
+            return 413, Sentence("http.too_large", most=MOST_BODY_BYTES)
+        return None
 
 
 def _limited(receive: Receive) -> Receive:

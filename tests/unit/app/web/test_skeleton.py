@@ -105,6 +105,19 @@ def test_a_body_that_is_announced_as_too_long_is_not_read(client):
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
+def test_a_request_of_two_lengths_is_refused(client):
+    headers = {"content-length": "1", "transfer-encoding": "chunked"}
+
+    answer = client.post("/login", content=b"x", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"], answer.headers["connection"]) == (400, "two_lengths", "close")
+
+
+@pytest.mark.parametrize(("count", "status"), [(80, 200), (101, 431)])
+def test_a_request_of_very_many_headers_is_refused(client, count, status):
+    assert client.get("/health/live", headers={f"x-{each}": "a" for each in range(count)}).status_code == status
+
+
 def test_a_body_that_grows_too_long_is_not_read_either_where_it_is_json(client, database):
     token = tokens.add(database, "program", list(Scope), None)
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
