@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -24,8 +25,10 @@ MOST_CONNECTIONS = 900
 """At once, below the 1,024 descriptors that a process may have; whoever comes then gets 503."""
 STOPS_WITHIN_S = 5
 """Answers under way may take so long once the server is told to stop."""
-WAITING = 128
-"""Connections that the kernel holds until they are accepted."""
+WAITING = 512
+"""Connections that the kernel holds until they are accepted, some at once."""
+DESCRIPTORS = 4_096
+"""As many as we may have, where the system allows it: connections are accepted before others make room for them."""
 
 
 class WebServer(uvicorn.Server):
@@ -46,6 +49,7 @@ class WebServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 limit_concurrency=MOST_CONNECTIONS,
+                backlog=WAITING,
                 timeout_graceful_shutdown=STOPS_WITHIN_S,
             )
         )
@@ -96,12 +100,20 @@ def listening(settings: Config) -> socket.socket:
 
 def serve(app: FastAPI, settings: Config, *, has_accounts: bool) -> None:
     """Until SIGTERM or Ctrl-C."""
+    _have_descriptors()
     with contextlib.closing(listening(settings)) as door:
         log.info("web ready", extra={"url": f"http://{_shown(settings.sms_web_host)}:{settings.sms_web_port}"})
         if not has_accounts:
             log.info("no accounts, so pages change nothing; to make one: python -m app users add NAME --role admin")
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # we have said it
         WebServer(app).run(sockets=[door])
+
+
+def _have_descriptors() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _shown(host: str) -> str:
