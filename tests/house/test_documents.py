@@ -1,10 +1,11 @@
 """The README is a page, leads to all others, and each of these says whom it is for."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.house.documents import links, name_of
+from tests.house.documents import links, name_of, spans
 from tests.house.sources import ROOT
 
 MOST_LINES = 150
@@ -32,3 +33,11 @@ def test_a_page_says_in_its_first_sentence_whom_it_is_for(page: Path) -> None:
 
     if not first.startswith(("For who ", "For whoever ")):
         pytest.fail(f'{name_of(page)} is to begin with "For who …", and begins: {first[:60]}')
+
+
+def test_whoever_is_woken_by_an_alert_finds_it_in_the_page_for_the_night() -> None:
+    alerts = re.findall(r"^ +- alert: (\w+)$", (ROOT / "ops" / "alerts.yml").read_text(), re.M)
+    told = spans((ROOT / "docs" / "operating.md").read_text("utf-8"))
+
+    assert len(alerts) > 5
+    assert [each for each in alerts if each not in told] == []
