@@ -41,3 +41,15 @@ def test_whoever_is_woken_by_an_alert_finds_it_in_the_page_for_the_night() -> No
 
     assert len(alerts) > 5
     assert [each for each in alerts if each not in told] == []
+
+
+def test_a_page_that_a_file_points_to_is_there() -> None:
+    rooms = ("app", "engine", "examples", "seed", "migrations", "benchmarks", "ops")
+    files = [
+        each for room in rooms for end in ("py", "po", "yml", "toml", "sh") for each in (ROOT / room).rglob(f"*.{end}")
+    ]
+    files += [ROOT / name for name in ("Makefile", "docker-compose.yml", ".env.example", "gateways.example.toml")]
+    named = {(file, page) for file in files for page in re.findall(r"\bdocs/[\w/-]+\.md\b", file.read_text("utf-8"))}
+
+    assert len(named) > 10
+    assert [f"{name_of(file)}: {page}" for file, page in sorted(named) if not (ROOT / page).is_file()] == []
