@@ -13,7 +13,7 @@ from app.store.messages import Message
 
 AT_ONCE = 500
 """Messages in one transaction, for which their shards are held up."""
-_ALLOWED = frozenset({State.RUNNING, State.PAUSED, State.FINISHED})
+ALLOWED = frozenset({State.RUNNING, State.PAUSED, State.FINISHED})
 
 
 def check(now: Snapshot, state: Delivery) -> int:
@@ -24,7 +24,7 @@ def check(now: Snapshot, state: Delivery) -> int:
     if campaign.gateway == LOG:
         raise NotRetriable("not_retriable.log", campaign=campaign.name)
     campaign.check_whole()
-    if campaign.state not in _ALLOWED:
+    if campaign.state not in ALLOWED:
         raise NotRetriable("not_retriable", campaign=campaign.name, state=campaign.state)
     return now.tally.of(state)
 
@@ -62,7 +62,7 @@ def _change(
         if campaign is None or campaign.id != now.campaign.id:
             raise UnknownCampaign(now.campaign.name)
         campaign.check_whole()
-        if campaign.state not in _ALLOWED:
+        if campaign.state not in ALLOWED:
             raise NotRetriable("not_retriable", campaign=campaign.name, state=campaign.state)
         count = retries.try_again(connection, campaign.id, numbers, ids, state)
         if count and campaign.state is State.FINISHED:

@@ -9,7 +9,7 @@ from app import config, console
 from app.campaigns import abandon as folders
 from app.campaigns.control import control
 from app.campaigns.snapshot import Snapshot, snapshot
-from app.catalogue import say
+from app.catalogue import say, word
 from app.cli import views
 from app.cli.asking import agrees, asked
 from app.cli.shared import Name, opened
@@ -84,7 +84,7 @@ def _agrees_to_differences(database: Engine, settings: Config, now: Snapshot, *,
     collect_rarely()
     with console.err.status(say("differences.comparing")):
         found = compare_logs(database, settings.sms_log_dir, now)
-    out.print(views.differences_line(found))
+    out.print(word(found.sentence))
     return not found or yes or asked(now.campaign.name, say("differences.question"))
 
 

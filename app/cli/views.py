@@ -12,7 +12,6 @@ from app.console import out
 from app.domain.audience import CUSTOMERS
 from app.domain.campaign import LOG, ShardState
 from app.domain.delivery import Delivery
-from app.domain.differences import Differences
 from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.price import Price
 from app.domain.tally import Tally
@@ -106,17 +105,6 @@ def elsewhere(snapshot: Snapshot, owner: str) -> list[str]:
         say("elsewhere", tasks=", ".join(tasks), folder=folder[:SHOWN], campaign=snapshot.campaign.name)
         for folder, tasks in folders.items()
     ]
-
-
-def differences_line(found: Differences) -> str:
-    """What a resume will do about the logs."""
-    if not found:
-        return say("differences.none", count=found.right)
-    parts = Every([Sentence("differences.right", count=found.right)])
-    for code, count in (("kept", found.kept), ("missing", found.missing), ("left_over", found.left_over)):
-        if count:
-            parts.append(Sentence(f"differences.{code}", count=count))
-    return say("differences", parts=parts)
 
 
 def late_sentences(ids: Sequence[int], taken: int, doubtful: Sequence[int]) -> list[str]:

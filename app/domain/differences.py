@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.sentence import Every, Sentence
+
 
 @dataclass(frozen=True, slots=True)
 class Differences:
@@ -18,3 +20,14 @@ class Differences:
 
     def __bool__(self) -> bool:
         return bool(self.kept or self.missing or self.left_over)
+
+    @property
+    def sentence(self) -> Sentence:
+        """What a resume will do about the logs."""
+        if not self:
+            return Sentence("differences.none", count=self.right)
+        parts = Every([Sentence("differences.right", count=self.right)])
+        for code, count in (("kept", self.kept), ("missing", self.missing), ("left_over", self.left_over)):
+            if count:
+                parts.append(Sentence(f"differences.{code}", count=count))
+        return Sentence("differences", parts=parts)

@@ -22,6 +22,8 @@ class Sums:
     count: int = 0
     open: int = 0
     suspect: int = 0
+    held: int = 0
+    """At which somebody is, as long as they say so."""
     done_ids: int = 0
     all_ids: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -49,6 +51,7 @@ def _from_row(row: dict[str, Any]) -> Sums:
         count=row["count"],
         open=int(row["open"]),
         suspect=int(row["suspect"]),
+        held=int(row["held"]),
         done_ids=int(row["done_ids"]),
         all_ids=int(row["all_ids"]),
         tally=Tally(**counts, gone=int(row["gone"]), audience=audience),
@@ -68,6 +71,7 @@ def _columns(connection: Connection) -> dict[str, ColumnElement[Any]]:
         "counted": sa.func.count(shards.c.audience),
         "open": _sum(1, is_open),
         "suspect": _sum(1, shards.c.state == ShardState.SUSPECT),
+        "held": _sum(1, sa.and_(is_held, sa.not_(is_finished))),
         "done_ids": sa.func.sum(done),
         "all_ids": sa.func.sum(shards.c.to_id - shards.c.after_id),
         "audience": sa.func.coalesce(sa.func.sum(shards.c.audience), 0),

@@ -26,6 +26,7 @@ from app.web.inboxes import Pushes
 from app.web.keys import Keys
 from app.web.live import Live
 from app.web.looks import Looks
+from app.web.notices import Notices
 from app.web.recent import Recent
 from app.web.reports import Reports
 from app.web.views import AccessView
@@ -50,6 +51,7 @@ class House:
         self.checkup = Checkup(partial(examine_quietly, settings))
         self.ask_server = partial(ask_stats, settings)
         """Of the running server, where it runs."""
+        self.notices = Notices()
         self.live = Live(self.looks, [AccessView()])
         self.searching = asyncio.Lock()
         """Who reads all logs; one at a time."""

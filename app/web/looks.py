@@ -41,6 +41,7 @@ class Looks:
         self._threads = threads
         self._clock = clock
         self._looks: dict[Any, _Look] = {}
+        self._changes = 0
 
     async def see(self, view: View[Seen]) -> Seen:
         """As it was a second ago at most. Raises what the view raises."""
@@ -53,14 +54,19 @@ class Looks:
     async def see_all(self, views: Collection[View[Any]]) -> dict[View[Any], Any]:
         """Of each view what is to be seen now, or the error of ours that it raises; one look for all of them, and for
         who asks for one within the next second. Raises what the database raises."""
-        now, views = self._clock(), list(views)
+        now, views, changes = self._clock(), list(views), self._changes
         seen = await self._threads.run(self._read_all, views)
         for view, found in seen.items():
-            if not isinstance(found, AppError):
+            if not isinstance(found, AppError) and changes == self._changes:
                 done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
                 done.set_result(found)
                 self._looks[view] = _Look(now, done)
         return seen
+
+    def forget(self) -> None:
+        """Somebody changed something, and is to see it: what was seen before, or is being looked at, is old."""
+        self._looks = {}
+        self._changes += 1
 
     async def _once(self, key: Any, call: Callable[[], Seen]) -> Seen:
         now = self._clock()

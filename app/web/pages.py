@@ -10,7 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from app.domain.campaign import State, check_name
+from app.domain.rights import Right
 from app.errors import AppError
+from app.web.buttons import buttons
 from app.web.door import is_still_in
 from app.web.forms import check_same_origin, fields_of, path_within
 from app.web.house import house_of
@@ -21,7 +23,7 @@ from app.web.problems import status_of
 from app.web.rendering import render
 from app.web.scenes import CampaignScene, CampaignsScene, SystemScene
 from app.web.views import CampaignsView, CampaignView, SystemView
-from app.web.visitor import visitor_in
+from app.web.visitor import Visitor, needs, visitor_in
 
 router = APIRouter(include_in_schema=False)
 A_YEAR_S = 365 * 86_400
@@ -63,7 +65,8 @@ def page(request: Request, template: str, status: int = 200, **context: object) 
     """One without anything that moves."""
     query = f"?{request.url.query}" if request.url.query else ""
     here = request.scope["raw_path"].decode("ascii", "replace") + query
-    known = {"here": here, "visitor": visitor_in(request.scope)}
+    visitor = visitor_in(request.scope)
+    known = {"here": here, "visitor": visitor, "notices": house_of(request).notices.take(visitor)}
     return HTMLResponse(render(template, language_of(request), **known, **context), status)
 
 
@@ -86,6 +89,7 @@ async def _while_let_in(request: Request, events: AsyncGenerator[str]) -> AsyncI
             yield each
 
 
+Sees = needs(Right.SEE)
 List, One, Machines = Depends(campaigns_scene), Depends(campaign_scene), Depends(system_scene)
 
 
@@ -95,8 +99,12 @@ async def campaigns(request: Request, scene: CampaignsScene = List) -> Response:
 
 
 @router.get("/campaigns/{name}")
-async def campaign(request: Request, scene: CampaignScene = One) -> Response:
-    return await live_page(request, scene, scene.view.name)
+async def campaign(request: Request, scene: CampaignScene = One, by: Visitor = Sees) -> Response:
+    seen = await house_of(request).looks.see(scene.view)
+    found = seen.summary.campaign
+    fragment = Markup(await scene.show(seen, language_of(request)))  # noqa: S704  escaped
+    drawn = buttons(by, found)
+    return page(request, "campaign.html", title=found.name, fragment=fragment, campaign=found, buttons=drawn)
 
 
 @router.get("/system")

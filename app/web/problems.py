@@ -81,8 +81,8 @@ def problem(scope: Scope, status: int, why: Sentence, headers: dict[str, str] | 
     connection = HTTPConnection(scope)
     words = catalogue_of(connection).word(why)
     if "text/html" in connection.headers.get("accept", "") and not scope["path"].startswith(FOR_PROGRAMS):
-        visitor = visitor_in(scope)
-        text = render("error.html", language_of(connection), visitor=visitor, here="/", title=str(status), why=words)
+        known: dict[str, object] = {"visitor": visitor_in(scope), "notices": [], "here": "/"}
+        text = render("error.html", language_of(connection), title=str(status), why=words, **known)
         return HTMLResponse(text, status, headers)
     facts = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": words}
     return JSONResponse({**facts, "code": code_of(why)}, status, headers, media_type="application/problem+json")

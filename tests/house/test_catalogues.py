@@ -41,6 +41,8 @@ AT_RUN_TIME = {
     *(f"receipts.{each}" for each in RECEIPTS),
     *("page.campaigns", "page.people", "page.system"),
     *(f"page.process_{each}" for each in ("host", "kind", "busy", "seen")),
+    *(f"verb.{verb}{rest}" for verb in ("pause", "resume", "cancel") for rest in ("", "_now", "_means")),
+    *("verb.resume_failed", "verb.retry"),
     *("differences.kept", "differences.missing", "differences.left_over"),
 }
 """What is put together from a word that is known then. Columns: see tests/integration/app/test_language.py."""

@@ -25,8 +25,9 @@
   }
 
   function announce() {
-    const now = live.querySelector("[data-state]")?.dataset.state ?? "";
+    const { state: now = "", code = "" } = live.querySelector("[data-state]")?.dataset ?? {};
     if (state && state.textContent !== now) state.textContent = now;
+    for (const each of document.querySelectorAll("[data-when]")) each.hidden = !each.dataset.when.split(" ").includes(code);
   }
 
   async function ask() {
@@ -70,3 +71,11 @@
   announce();
   if (!document.hidden) follow();
 })();
+
+// What asks first does so in a dialog where there are scripts, and on a page of its own where there are none.
+for (const each of document.querySelectorAll("[data-dialog]")) {
+  each.addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById(each.dataset.dialog).showModal();
+  });
+}
