@@ -57,6 +57,8 @@ class House:
         """Who reads all logs; one at a time."""
         self.sampling = asyncio.Lock()
         """Who starts a campaign for a sample, which reads all of its audience; one at a time."""
+        self.previewing = asyncio.Lock()
+        """Who looks at what a campaign would come to, which reads 10,000 customers; one at a time."""
         self.controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
         self.trying = Threads("trials", 1)

@@ -54,7 +54,9 @@ _STATUS: dict[int, tuple[type[AppError], ...]] = {
     ),
 }
 _UNPROCESSABLE = frozenset({"same_key.other_body"})
-_CONFLICTS = frozenset({"other_template", "other_gateway", "other_audience", "other_customers", "unconfirmed_cost"})
+_CONFLICTS = frozenset(
+    {"other_template", "other_gateway", "other_audience", "other_customers", "unconfirmed_cost", "cost"}
+)
 """Requests that are well as such, but what is there, or what it costs, speaks against them."""
 
 

@@ -72,6 +72,40 @@
   if (!document.hidden) follow();
 })();
 
+// What a campaign would come to, while somebody types.
+(() => {
+  const form = document.querySelector("form[data-preview]");
+  if (!form) return;
+  const preview = document.getElementById("preview");
+  let timer = null, asked = null;
+
+  async function look() {
+    asked?.abort();
+    const mine = asked = new AbortController();
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const answer = await fetch(form.dataset.preview, { method: "POST", body, signal: mine.signal });
+      if (answer.ok && mine === asked) preview.innerHTML = await answer.text();
+    } catch {
+      // the next letter asks again
+    }
+  }
+
+  function fit() {
+    const named = form.elements.gateway.selectedOptions[0]?.dataset.named === "yes";
+    for (const each of form.querySelectorAll("[data-of]")) each.hidden = (each.dataset.of === "named") !== named;
+  }
+
+  form.addEventListener("input", () => {
+    fit();
+    clearTimeout(timer);
+    timer = setTimeout(look, 400);
+  });
+  for (const each of form.querySelectorAll(".unscripted")) each.hidden = true;
+  fit();
+  look();
+})();
+
 // What asks first does so in a dialog where there are scripts, and on a page of its own where there are none.
 for (const each of document.querySelectorAll("[data-dialog]")) {
   each.addEventListener("click", (event) => {
