@@ -47,6 +47,11 @@ class Verdict:
         """Whether nothing that was looked at differs but that it is not finished."""
         return all(each.agrees_so_far for each in self.tasks)
 
+    @property
+    def differences(self) -> list[Sentence]:
+        """Of all tasks, each with its number."""
+        return [Sentence("of_task", task=each.task, what=what) for each in self.tasks for what in each.differences]
+
 
 def verdict(
     database: Engine, log_dir: Path, name: str, should_stop: Callable[[], bool] = lambda: False

@@ -45,4 +45,6 @@ def buttons(visitor: Visitor, campaign: Campaign) -> list[Button]:
         if campaign.gateway != LOG and campaign.pruned_at is None:
             found.append(Button("retry", ALLOWED, asks=True))
         found.append(Button("cancel", TRANSITIONS[Verb.CANCEL].start, asks=True))
+    if visitor.may(Right.SEE) and campaign.pruned_at is None:
+        found.append(Button("verify", frozenset(State)))
     return found

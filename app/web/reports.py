@@ -38,10 +38,23 @@ class Order:
     ended_at: datetime | None = None
     verdict: Verdict | None = None
     why_not: Sentence | None = None
+    tasks_done: int = 0
 
     @property
     def is_ready(self) -> bool:
         return self.ended_at is not None
+
+    @property
+    def outcome(self) -> Sentence:
+        """Once it is ready, in short."""
+        found = self.verdict
+        if found is None:
+            return Sentence("verify.broken")
+        if found.agrees:
+            return Sentence("verify.agrees")
+        if not found.agrees_so_far:
+            return Sentence("verify.differs", count=len(found.differences))
+        return Sentence("verify.so_far" if all(each.is_whole for each in found.tasks) else "verify.here")
 
 
 class Reports:
@@ -73,6 +86,10 @@ class Reports:
         task.add_done_callback(self._under_way.discard)
         return made
 
+    def newest(self, campaign: str) -> Order | None:
+        """Of this campaign, whoever ordered it; None where there is none."""
+        return next((each for each in reversed(self._orders.values()) if each.campaign == campaign), None)
+
     def find(self, report_id: str) -> Order:
         """Raises UnknownReport."""
         if report_id not in self._orders:
@@ -88,7 +105,7 @@ class Reports:
 
     async def _carry_out(self, order: Order) -> None:
         try:
-            order.verdict = await self._thread.run(self._check, order.campaign)
+            order.verdict = await self._thread.run(self._check, order)
         except AppError as error:
             order.why_not = error.sentence
         except SQLAlchemyError as error:
@@ -100,9 +117,14 @@ class Reports:
         finally:
             order.ended_at = datetime.now(UTC)
 
-    def _check(self, campaign: str) -> Verdict | None:
+    def _check(self, order: Order) -> Verdict | None:
         database = self._open_own(self._settings)
+
+        def should_stop() -> bool:  # it is asked after each task
+            order.tasks_done += 1
+            return self._is_leaving
+
         try:
-            return verdict(database, self._settings.sms_log_dir, campaign, lambda: self._is_leaving)
+            return verdict(database, self._settings.sms_log_dir, order.campaign, should_stop)
         finally:
             database.dispose()

@@ -64,6 +64,7 @@ class CampaignScene:
             reasons=seen.reasons,
             chart=course(seen, time.time()),
             shards=seen.shards,
+            report=self.house.reports.newest(found.campaign.name),
             more_shards=found.sums.count - len(seen.shards),
             server=await self.house.server(),
         )

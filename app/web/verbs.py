@@ -23,7 +23,7 @@ from app.web.pages import page
 from app.web.visitor import Visitor, needs
 
 router = APIRouter(prefix="/campaigns/{name}", include_in_schema=False)
-Controls = needs(Right.CONTROL)
+Controls, Sees = needs(Right.CONTROL), needs(Right.SEE)
 Ours = Depends(check_same_origin)
 PeoplesVerb = Literal["pause", "resume", "cancel"]
 
@@ -67,6 +67,22 @@ async def retry(request: Request, name: str, by: Visitor = Controls) -> Response
     house.notices.leave(by, Sentence("retry.noted", count=count, what=Sentence(f"delivery.{state}")))
     if left := (await _look(house, name)).tally.of(state):
         house.notices.leave(by, Sentence("retry.left", count=left))
+    return RedirectResponse(path_of(now.campaign.name), 303)
+
+
+@router.get("/verify")
+async def ask_to_verify(request: Request, name: str, by: Visitor = Sees) -> Response:
+    """Who comes here comes from a login."""
+    return RedirectResponse(path_of(check_name(name)), 303)
+
+
+@router.post("/verify", dependencies=[Ours])
+async def verify(request: Request, name: str, by: Visitor = Sees) -> Response:
+    """Its page says how far it is."""
+    house = house_of(request)
+    now = await _look(house, name)
+    now.campaign.check_whole()
+    house.reports.order(now.campaign.name, by.actor)
     return RedirectResponse(path_of(now.campaign.name), 303)
 
 

@@ -29,7 +29,7 @@ class Visitor:
 
     @property
     def actor(self) -> Actor:
-        return Actor(self.name, Via.PAGES, self.address)
+        return Actor(self.name or "anybody", Via.PAGES, self.address)
 
 
 def visitor_in(scope: Scope) -> Visitor | None:

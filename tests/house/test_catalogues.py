@@ -42,7 +42,7 @@ AT_RUN_TIME = {
     *("page.campaigns", "page.people", "page.system"),
     *(f"page.process_{each}" for each in ("host", "kind", "busy", "seen")),
     *(f"verb.{verb}{rest}" for verb in ("pause", "resume", "cancel") for rest in ("", "_now", "_means")),
-    *("verb.resume_failed", "verb.retry"),
+    *("verb.resume_failed", "verb.retry", "verb.verify"),
     *("differences.kept", "differences.missing", "differences.left_over"),
 }
 """What is put together from a word that is known then. Columns: see tests/integration/app/test_language.py."""

@@ -60,10 +60,10 @@ def buttons_of(page):
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (State.RUNNING, ["Pause", "Cancel…"]),
-        (State.PAUSED, ["Resume", "Cancel…"]),
-        (State.FAILED, ["Resume…", "Cancel…"]),
-        (State.CANCELLED, []),
+        (State.RUNNING, ["Pause", "Cancel…", "Verify"]),
+        (State.PAUSED, ["Resume", "Cancel…", "Verify"]),
+        (State.FAILED, ["Resume…", "Cancel…", "Verify"]),
+        (State.CANCELLED, ["Verify"]),
     ],
 )
 def test_an_operator_has_the_buttons_of_the_state(operator, accounts, spring, state, expected):
@@ -87,7 +87,7 @@ def test_who_may_not_act_has_no_buttons_and_is_refused(client, database, request
     answers = [do(client, f"/campaigns/spring/{verb}") for verb in ("pause", "resume", "cancel", "retry")]
     asked = [client.get(f"/campaigns/spring/{verb}", headers=HTML) for verb in ("pause", "cancel", "retry")]
 
-    assert buttons_of(page) == []
+    assert buttons_of(page) == ["Verify"]
     assert {each.status_code for each in [*answers, *asked]} == {403}
     assert state_of(database) is State.RUNNING
     assert ("users add" in text_of(answers[0])) is (role != "viewer")
