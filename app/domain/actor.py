@@ -39,6 +39,7 @@ class Deed(StrEnum):
     OPT_OUT_ADD = "opt_out_add"
     OPT_OUT_REMOVE = "opt_out_remove"
     OPT_OUT_IMPORT = "opt_out_import"
+    UNMASK = "unmask"
     TEST_MESSAGE = "test_message"
     EXPORT = "export"
     GATEWAY_DRAIN = "gateway_drain"

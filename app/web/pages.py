@@ -11,15 +11,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, StreamingRespons
 
 from app.domain.campaign import State, check_name
 from app.domain.rights import Right
-from app.errors import AppError
 from app.web.buttons import buttons
 from app.web.door import is_still_in
 from app.web.forms import check_same_origin, fields_of, path_within
 from app.web.house import house_of
 from app.web.languages import COOKIE, catalogue_of, known, language_of
 from app.web.live import Scene
-from app.web.person import look_up
-from app.web.problems import status_of
 from app.web.rendering import render
 from app.web.scenes import CampaignScene, CampaignsScene, SystemScene
 from app.web.views import CampaignsView, CampaignView, SystemView
@@ -140,27 +137,6 @@ async def campaign_live(request: Request, scene: CampaignScene = One) -> Respons
 @router.get("/live/system")
 async def system_live(request: Request, scene: SystemScene = Machines) -> Response:
     return await stream(request, scene)
-
-
-@router.get("/people")
-async def people(request: Request) -> Response:
-    return page(request, "people.html", title=catalogue_of(request).say("page.people"), person=None, why="")
-
-
-@router.post("/people", dependencies=[Depends(check_same_origin)])
-async def find_person(request: Request) -> Response:
-    house, words, fields = house_of(request), catalogue_of(request), await fields_of(request)
-    title = words.say("page.people")
-    try:
-        async with house.searching:
-            person = await house.threads.run(
-                lambda: look_up(
-                    house.database, house.settings.sms_log_dir, fields.get("who", ""), in_logs="logs" in fields
-                )
-            )
-    except AppError as error:
-        return page(request, "people.html", status_of(error), title=title, person=None, why=words.word_error(error))
-    return page(request, "people.html", title=title, person=person, why="")
 
 
 @router.post("/language", dependencies=[Depends(check_same_origin)])

@@ -18,15 +18,25 @@ MOST_ID_DIGITS = 10
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who was asked for, with a masked number."""
+    """Who was asked for."""
 
-    number: str
+    wanted: str
+    """As it was asked."""
+    customer_id: int | None
+    mobile: str
+    """Their whole number, '' where they have none that can be used. Not for everybody's eyes."""
     found: list[Found]
     opted_out: list[tuple[str, datetime]]
     """Under which signature, and since when."""
     log_bytes: int
     """Of all logs; to look into these, too, takes a while."""
+    in_logs: bool
     pruned: list[str] = field(default_factory=list)
+
+    @property
+    def number(self) -> str:
+        """Masked."""
+        return mask(self.mobile)
 
 
 def look_up(database: Engine, log_dir: Path, wanted: str, *, in_logs: bool) -> Person:
@@ -47,4 +57,4 @@ def look_up(database: Engine, log_dir: Path, wanted: str, *, in_logs: bool) -> P
     with database.connect() as connection:
         since = opt_outs.of_number(connection, number) if number else []
     size, pruned = find_messages.logs_size(database), find_messages.pruned(database)
-    return Person(mask(mobile or ""), found, since, size, pruned)
+    return Person(wanted, customer, mobile or "", found, since, size, in_logs, pruned)
