@@ -79,12 +79,19 @@ def _text(facts: Facts | None) -> str:
 
 
 def newest(
-    connection: Connection, most: int, *, campaign: str | None = None, before_id: int | None = None
+    connection: Connection,
+    most: int,
+    *,
+    campaign: str | None = None,
+    who: str | None = None,
+    deed: str | None = None,
+    before_id: int | None = None,
 ) -> list[Entry]:
-    """So many of them, the newest first, from before the one with this id on; of one campaign or of all."""
+    """So many of them, the newest first, from before the one with this id on; of one campaign, somebody, a deed or of
+    all."""
     query = sa.select(trail).order_by(trail.c.id.desc()).limit(most)
-    if campaign is not None:
-        query = query.where(trail.c.campaign == campaign)
+    wanted = {trail.c.campaign: campaign, trail.c.who: who, trail.c.deed: deed}
+    query = query.where(*(column == value for column, value in wanted.items() if value is not None))
     if before_id is not None:
         query = query.where(trail.c.id < before_id)
     return [_from_row(row) for row in connection.execute(query)]

@@ -8,7 +8,19 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from app.config import Config
-from app.web import entrance, exports, health, metrics, new_campaign, pages, people, pushes, static_files, verbs
+from app.web import (
+    administration,
+    entrance,
+    exports,
+    health,
+    metrics,
+    new_campaign,
+    pages,
+    people,
+    pushes,
+    static_files,
+    verbs,
+)
 from app.web.api.gate import Gate
 from app.web.api.routes import add_api
 from app.web.door import Door
@@ -48,6 +60,7 @@ def make_application(settings: Config, database: Engine) -> FastAPI:
     app.include_router(exports.router)
     app.include_router(pushes.router)
     app.include_router(people.router)
+    app.include_router(administration.router)
     app.include_router(verbs.router)
     app.include_router(new_campaign.router)
     add_api(app)

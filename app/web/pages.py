@@ -11,6 +11,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, StreamingRespons
 
 from app.domain.campaign import State, check_name
 from app.domain.rights import Right
+from app.errors import ConfigError
+from app.gateways.networks import accounts_of
 from app.web.buttons import buttons
 from app.web.door import is_still_in
 from app.web.forms import check_same_origin, fields_of, path_within
@@ -106,7 +108,13 @@ async def campaign(request: Request, scene: CampaignScene = One, by: Visitor = S
 
 @router.get("/system")
 async def system(request: Request, scene: SystemScene = Machines) -> Response:
-    return await live_page(request, scene, catalogue_of(request).say("page.system"))
+    house, title = house_of(request), catalogue_of(request).say("page.system")
+    seen = await house.looks.see(scene.view)
+    gateways: dict[str, bool] = {}
+    with suppress(ConfigError):  # the fragment says so
+        gateways = {name: name in seen.drained for name in accounts_of(house.settings)}
+    fragment = Markup(await scene.show(seen, language_of(request)))  # noqa: S704  escaped
+    return page(request, "system.html", title=title, fragment=fragment, gateways=gateways)
 
 
 @router.get("/part/")

@@ -33,6 +33,8 @@ _STATUS: dict[int, tuple[type[AppError], ...]] = {
         errors.UnknownGateway,
         errors.UnknownReport,
         errors.UnknownMessage,
+        errors.UnknownUser,
+        errors.UnknownToken,
     ),
     400: (errors.BadRequest, errors.BadNumber),
     409: (

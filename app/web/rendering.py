@@ -15,6 +15,15 @@ from app.web.static_files import address_of
 from app.wording import duration
 
 FOLDER = Path(__file__).with_name("templates")
+LINKS = (
+    ("/", "page.campaigns", "see"),
+    ("/new", "new.title", "start"),
+    ("/people", "page.people", "see"),
+    ("/system", "page.system", "see"),
+    ("/audit", "audit.title", "audit"),
+    ("/accounts", "accounts.title", "manage"),
+)
+"""What stands above every page: its path, its words, and the right to it."""
 LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
 
 
@@ -39,7 +48,7 @@ def _environment() -> Environment:
         "path": lambda text: quote(text, safe=""),
         "svg": lambda chart: Markup(svg(chart)) if isinstance(chart, Chart) else "",  # noqa: S704  made of numbers
     }
-    made.globals |= {"address_of": address_of}
+    made.globals |= {"address_of": address_of, "links": LINKS}
     return made
 
 

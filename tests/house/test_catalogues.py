@@ -16,6 +16,7 @@ from app.domain.delivery import Delivery
 from app.domain.rights import Role
 from app.domain.template_doubts import Doubt
 from app.store import trouble
+from app.web.rendering import LINKS
 from app.web.scenes import RECEIPTS
 from tests.house.catalogues import LANGUAGES, compiled, entries, sentences, source
 from tests.house.sentences import uses
@@ -39,7 +40,7 @@ AT_RUN_TIME = {
     *(f"trouble_advice.{each}" for each in [*trouble._OF_SERVER.values(), *trouble._OF_SQLITE.values(), "slow"]),
     *("bad_field.not_str", "bad_field.not_bool"),
     *(f"receipts.{each}" for each in RECEIPTS),
-    *("page.campaigns", "page.people", "page.system"),
+    *(code for _, code, _ in LINKS),
     *(f"page.process_{each}" for each in ("host", "kind", "busy", "seen")),
     *(f"verb.{verb}{rest}" for verb in ("pause", "resume", "cancel") for rest in ("", "_now", "_means")),
     *("verb.resume_failed", "verb.retry", "verb.verify"),

@@ -10,19 +10,11 @@ from app.store import campaigns as rows
 from app.store import trail
 from app.web.drafts import number_in
 from tests.integration.app.people import crowd, move_in
+from tests.integration.app.test_cost import FILE as PRICED
 from tests.unit.app.web.test_pages import text_of
 from tests.unit.app.web.visitors import OURS, log_in
 
-FILE = """
-[net]
-kind = "smpp"
-host = "127.0.0.1"
-port = 1
-system_id = "sms"
-password_env = "SMPP_A_PASSWORD"
-price = 0.035
-currency = "CNY"
-
+FILE = f"""{PRICED}
 [named]
 kind = "aliyun"
 access_key_id = "LTAIdemo"
@@ -31,7 +23,7 @@ signature = "云通知"
 
 [named.templates.expiry]
 code = "SMS_1"
-text = "尊敬的{name}，您的会员已到期。"
+text = "尊敬的{{name}}，您的会员已到期。"
 """
 
 
