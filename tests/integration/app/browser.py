@@ -1,14 +1,16 @@
 """A real browser, Debian's Chromium: `apt-get install chromium fonts-wqy-microhei`."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.node_package import NoNode, Package
 
+WITHIN_MS = 20_000
 AXE = Package("axe-core", "4.11.0", "axe")
 
 
@@ -24,6 +26,34 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def opening(browser: Browser, url: str, *expected: str) -> Iterator[Callable[..., Page]]:
+    """`open_page(path)`, with what a context may be told; at the end nothing was complained of in the console, but for
+    lines with one of `expected` in them. `secret` is the cookie of a session."""
+    contexts: list[BrowserContext] = []
+    said: list[str] = []
+
+    def open_page(path: str, script: str = "", secret: str = "", **context: Any) -> Page:
+        made = browser.new_context(**context)
+        contexts.append(made)
+        if secret:
+            made.add_cookies([{"name": "session", "value": secret, "url": url}])
+        if script:
+            made.add_init_script(script)
+        page = made.new_page()
+        page.set_default_timeout(WITHIN_MS)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda line: said.append(line.text))
+        page.goto(url + path)
+        return page
+
+    yield open_page
+    for each in contexts:
+        each.close()
+    complaints = [line for line in said if not any(each in line for each in expected)]
+    assert not complaints, complaints
 
 
 def axe_source() -> str:

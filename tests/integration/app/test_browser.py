@@ -9,7 +9,7 @@ from app.sentence import Sentence
 from app.store import campaigns as rows
 from app.store import contacts, gateway_totals
 from app.store.database import writing
-from tests.integration.app.browser import axe_source, chromium, violations
+from tests.integration.app.browser import WITHIN_MS, axe_source, chromium, opening, violations
 from tests.integration.app.campaigns import change_shard, run, trigger, with_tables
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import Product
@@ -19,7 +19,6 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.long
 
-WITHIN_MS = 20_000
 PAGES = ("/", "/?state=failed", "/campaigns/spring", "/campaigns/net", "/campaigns/may", "/people", "/system", "/no")
 GATEWAYS = "".join(
     f'[{name}]\nkind = "smpp"\nhost = "127.0.0.1"\nsystem_id = "sms"\npassword_env = "CENTRE_PASSWORD"\nrate = 500\n'
@@ -75,25 +74,9 @@ def spring(product):
 
 @pytest.fixture
 def open_page(browser, web):
-    """`open_page(path)`, with what a context may be told; at the end nothing was complained of in the console."""
-    contexts, said = [], []
-
-    def open_one(path, script="", **context):
-        made = browser.new_context(**context)
-        contexts.append(made)
-        if script:
-            made.add_init_script(script)
-        page = made.new_page()
-        page.set_default_timeout(WITHIN_MS)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("console", lambda line: said.append(line.text))
-        page.goto(web.url + path)
-        return page
-
-    yield open_one
-    for each in contexts:
-        each.close()
-    assert [line for line in said if "404" not in line] == []
+    """See opening."""
+    with opening(browser, web.url, "404") as open_page:
+        yield open_page
 
 
 def cell(page, text):
@@ -194,14 +177,12 @@ def test_somebody_is_found_without_their_number_in_an_address(open_page):
 
 @pytest.mark.parametrize(("scheme", "locale"), [("light", "en"), ("dark", "zh-CN")])
 def test_nobody_is_kept_out(open_page, web, scheme, locale):
-    source = axe_source()
+    look = {"color_scheme": scheme, "locale": locale, "viewport": {"width": 1280, "height": 900}}
+    page, found = open_page("/", axe_source(), **look), {}
 
-    found = {
-        path: violations(
-            open_page(path, source, color_scheme=scheme, locale=locale, viewport={"width": 1280, "height": 900})
-        )
-        for path in PAGES
-    }
+    for path in PAGES:
+        page.goto(web.url + path)
+        found[path] = violations(page)
 
     assert {path: each for path, each in found.items() if each} == {}
 

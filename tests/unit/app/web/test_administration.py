@@ -129,7 +129,7 @@ def much(accounts):
 
 
 def rows_of(page):
-    return page.count('<th scope="row">')
+    return page.count('<th scope="row"')
 
 
 def test_the_trail_is_shown_newest_first_and_older_entries_behind_a_link(admin, much):
