@@ -16,7 +16,7 @@ from app.domain.greeting import MAN, UNKNOWN, WOMAN
 from app.domain.price import Price
 from app.domain.tally import Tally
 from app.gateways.log_file.folder import SHOWN
-from app.sentence import Every, Sentence, Some
+from app.sentence import Some
 from app.store.campaigns import Campaign
 from app.store.log_parts import Part
 from app.wording import duration
