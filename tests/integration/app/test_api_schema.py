@@ -22,8 +22,18 @@ from tests.integration.app.api_server import running
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.test_receipts import recorded
+from tests.ports import free_port
 from tests.tables import give_tables
 
+GATEWAYS = f"""
+[net]
+kind = "smpp"
+host = "127.0.0.1"
+port = {free_port()}
+system_id = "sms"
+password_env = "NET_PASSWORD"
+"""
+"""One at which nobody answers."""
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -53,6 +63,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.chdir(home)
         patch.setenv("DATABASE_URL", f"sqlite:///{home / 'sms.db'}")
         patch.setattr("app.campaigns.control.SETTLED_WITHIN_S", 0.0)
+        patch.setattr("app.campaigns.drain.SETTLED_WITHIN_S", 0.0)
+        (home / "gateways.toml").write_text(GATEWAYS)
+        patch.setenv("SMS_GATEWAYS", str(home / "gateways.toml"))
+        patch.setenv("NET_PASSWORD", "s3cret")
         settings = config.load()
         database = open_database(settings.database_url.get_secret_value())
         give_tables(database)
