@@ -65,14 +65,25 @@ def _check(log_dir: Path, now: Snapshot, template: Template) -> None:
     if not template.shows_mobile:
         raise LateUnclear(Sentence("late_unclear.no_mobile"))
     ours = owner_of(log_dir)
+    _check_all_here(log_dir, now, ours)
     for shard in now.shards:
         parts = now.parts[shard.number]
-        if shard.owner != ours or log_parts.lying_elsewhere(parts, ours):
-            raise LateUnclear(Sentence("late_unclear.elsewhere", task=shard.number, folder=log_dir))
         path = log_path(log_dir, now.campaign.name, shard.number)
         size = path.stat().st_size if path.exists() else 0
         if size != (recorded := log_parts.end_of(parts, ours)):
             raise LateUnclear(Sentence("late_unclear.size", path=path, size=size, recorded=recorded))
+
+
+def _check_all_here(log_dir: Path, now: Snapshot, ours: str) -> None:
+    """A number that has a message in any log gets none, so all have to be read; and they change while others send."""
+    strange: dict[int, set[str]] = {}
+    for shard in now.shards:
+        parts = log_parts.lying_elsewhere(now.parts[shard.number], ours)
+        if shard.owner != ours or parts:
+            strange[shard.number] = {each.host or each.folder for each in parts} or {shard.owner}
+    if strange:
+        tasks, hosts = ", ".join(map(str, strange)), ", ".join(sorted(set().union(*strange.values())))
+        raise LateUnclear(Sentence("late_unclear.elsewhere", tasks=tasks, folder=log_dir, hosts=hosts))
 
 
 def _elsewhere(database: Engine, now: Snapshot, template: Template, originals: Sequence[Shard]) -> list[Person]:

@@ -354,7 +354,7 @@ def test_logs_that_do_not_tell_are_not_guessed_at(sqlite, logs):
         look(sqlite, logs)
     path.write_bytes(whole)
     change_shard(sqlite, campaign, owner="elsewhere")
-    with pytest.raises(LateUnclear, match=r"late_unclear\.elsewhere"):
+    with pytest.raises(LateUnclear, match=r"late_unclear\.elsewhere tasks=0, 1, 2, 3 .* hosts=elsewhere"):
         look(sqlite, logs)
 
 
