@@ -32,6 +32,7 @@ def let_go(database: Engine, gateway: Gateway, reject_log: RejectLog, campaign_i
     A log that is damaged stays as it is; whoever takes the shard up again finds out. Raises LogUnusable.
     """
     with database.connect() as connection:
+        log_parts.ask_primary(connection)
         campaign = campaigns.get(connection, campaign_id)
         shard = shards.get(connection, campaign_id, number) if campaign else None
         parts = log_parts.of_shard(connection, shard) if shard else []

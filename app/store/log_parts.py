@@ -257,6 +257,13 @@ def to_cut(connection: Connection, folder: str) -> list[tuple[int, int]]:
     return [(row.campaign_id, row.shard) for row in connection.execute(query.order_by(*query.selected_columns))]
 
 
+def ask_primary(connection: Connection) -> None:
+    """Call it first in a transaction whose answers decide what is cut off for ever. A server that is read-only refuses:
+    one that follows another may not know yet what is on record. Nothing is changed, and no row is held."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(log_parts.update().where(sa.false()).values(to_cut=False))
+
+
 def note_cut(
     connection: Connection, campaign_id: int, number: int, folder: str, known: Collection[int] | None = None
 ) -> None:

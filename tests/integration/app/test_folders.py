@@ -4,6 +4,7 @@ import time
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from app.campaigns import control as controlling
 from app.campaigns.abandon import abandon
@@ -17,7 +18,7 @@ from app.gateways.log_file.journal import LogFile
 from app.store import campaigns, log_parts, shards, tables
 from app.store.clock import LEASE_S, lease_until_ms
 from app.store.database import host_of, writing
-from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
+from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger, with_tables
 from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in
 from tests.words import words
 
@@ -261,6 +262,25 @@ def test_a_folder_that_is_back_cuts_what_is_not_on_record_though_nothing_is_left
     assert log_of(other) + log_of(logs) == LINES
     with database.connect() as connection:
         assert log_parts.to_cut(connection, owner_of(other)) == []
+
+
+def test_nothing_is_cut_by_what_a_server_says_that_may_not_know_all(own_mariadb, logs, other):
+    """A replica that is not promoted yet, where the address leads already."""
+    with own_mariadb.schema() as url, with_tables(url) as database:
+        campaign = begun_in(other, database)
+        send(database, logs, campaign)
+        write_on(other, b"and more\n")
+        own_mariadb.execute("SET GLOBAL read_only = 1")
+        try:
+            with pytest.raises(DBAPIError):
+                cut_back_all(database, other, owner_of(other))
+        finally:
+            own_mariadb.execute("SET GLOBAL read_only = 0")
+        before = log_of(other)
+
+        cut_back_all(database, other, owner_of(other))
+
+    assert (before, log_of(other)) == ([*LINES[:3], b"and more\n"], LINES[:3])
 
 
 def test_nothing_is_cut_while_a_process_has_the_log(sqlite, logs, other):
