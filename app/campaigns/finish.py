@@ -7,10 +7,11 @@ from sqlalchemy import Connection, Engine
 from app.domain.campaign import LOG, State, Verb
 from app.gateways.log_file.folder import log_path
 from app.sentence import Sentence
-from app.store import campaigns, log_parts, shards
+from app.store import campaigns, log_parts, shards, suspects
 from app.store.campaigns import Campaign
 from app.store.database import host_of
 from app.store.faults import write
+from app.store.shards import Shard
 
 
 def close_shard(database: Engine, campaign_id: int, number: int) -> bool:
@@ -38,11 +39,14 @@ def _close(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> S
     return State.FAILED if fail(database, campaign, damage) else None
 
 
-def fail(database: Engine, campaign: Campaign, why: Sentence) -> bool:
-    """The campaign fails; whether it did so now. Where its logs lie in several folders, it says on which host."""
+def fail(database: Engine, campaign: Campaign, why: Sentence, damaged: Shard | None = None) -> bool:
+    """The campaign fails; whether it did so now. Where its logs lie in several folders, it says on which host.
+    `damaged`: the shard whose log in its folder is, which is compared there before it goes on."""
 
     def change(connection: Connection) -> bool:
         facts = {"host": host_of(connection)} if log_parts.is_spread(connection, campaign.id) else {}
+        if damaged:
+            suspects.suspect_one(connection, campaign.id, damaged.number, damaged.owner)
         return campaigns.change(connection, campaign.id, Verb.FAIL, Sentence(why.code, **why.facts, **facts))
 
     return write(database, change)

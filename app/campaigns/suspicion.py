@@ -7,17 +7,17 @@ from sqlalchemy import Connection
 
 from app.domain.campaign import ShardState
 from app.gateways.log_file.folder import log_path, make_folder, translated
-from app.store import log_parts, shards
+from app.store import hosts, log_parts, shards, suspects
 from app.store.campaigns import Campaign
 from app.store.log_parts import Parts
 from app.store.shards import Shard
 
 
 def suspect(connection: Connection, log_dir: Path, campaign: Campaign) -> None:
-    """Every log of a campaign that failed, in the transaction that lets it go on and has its row: in this folder those
-    that were finished as well, elsewhere those that were not. Raises LogUnusable."""
+    """The logs of a campaign that failed, in the transaction that lets it go on and has its row: see suspect_all.
+    Raises LogUnusable."""
     folder = make_folder(log_dir)
-    shards.suspect(connection, campaign.id, folder)
+    suspects.suspect_all(connection, campaign.id, folder, hosts.living_folders(connection))
     every = shards.of_campaign(connection, campaign.id)
     for shard in compared_here(log_dir, folder, campaign, every, log_parts.of_shards(connection, every)):
         if shard.owner not in {"", folder}:

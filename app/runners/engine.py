@@ -127,9 +127,10 @@ class Application:
             nudge=lambda: self._nudge(server),
         )
         if worker_id == SCHEDULER:
-            self._scheduler = self._schedule(server, make_folder(self._config.sms_log_dir))
+            owner = make_folder(self._config.sms_log_dir)
+            self._scheduler = self._schedule(server, owner)
             self._scheduling = asyncio.get_running_loop().create_task(self._scheduler.run())
-            self._heart = self._beat(self._scheduler)
+            self._heart = self._beat(self._scheduler, owner)
 
     def _schedule(self, server: Server, owner: str) -> Scheduler:
         runner: EngineRunner | BrokerRunner
@@ -154,11 +155,12 @@ class Application:
         runner.scheduler = scheduler
         return scheduler
 
-    def _beat(self, scheduler: Scheduler) -> Heart:
-        """This server is there, with what its own task workers have in hand."""
+    def _beat(self, scheduler: Scheduler, owner: str) -> Heart:
+        """This server is there, with its folder of logs, and with what its own task workers have in hand."""
         most = 0 if self._publish else self._config.sms_task_worker_num
         database = open_configured(self._config, patience=Patience(SERVER_SILENT_S, SERVER_SILENT_S))
-        heart = Heart(database, self._config.host_id, SERVER, most, lambda: min(scheduler.out, most))
+        of = (self._config.host_id, SERVER, most, lambda: min(scheduler.out, most))
+        heart = Heart(database, *of, folder=owner)
         heart.start()
         return heart
 

@@ -67,6 +67,7 @@ def send_shard(
 
 def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Strategy) -> Outcome:
     """Claim the shard, and do what it needs."""
+    shard: Shard | None = None
     try:
         shard = strategy.claim()
         _count_if_small(database, campaign.audience, shard)
@@ -79,7 +80,7 @@ def _send(database: Engine, campaign: Campaign, order: ShardOrder, strategy: Str
         # Halted in the middle, or nobody lived to see the halt: what the record does not know goes.
         return Outcome.HALTED if strategy.let_go() else Outcome.TAKEN
     except (LogDamaged, GatewayFault) as error:
-        fail(database, campaign, error.sentence)
+        fail(database, campaign, error.sentence, shard if isinstance(error, LogDamaged) else None)
         strategy.let_go()
         return Outcome.FAILED
 

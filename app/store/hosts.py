@@ -74,6 +74,13 @@ def places(connection: Connection) -> int:
     return sum(each.places for each in known(connection) if each.is_alive and each.kind == WORKER)
 
 
+def living_folders(connection: Connection) -> set[str] | None:
+    """The folders of logs of all processes that are alive. None where that says nothing of others: nobody is, or one is
+    of a release that does not say."""
+    alive = [each.folder for each in known(connection) if each.is_alive]
+    return {each for each in alive if each} if alive and None not in alive else None
+
+
 def folders(connection: Connection) -> set[str] | None:
     """The folders of logs of all workers that are alive. None where there may be others: no worker is there yet, or one
     is of a release that does not say."""

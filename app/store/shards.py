@@ -364,19 +364,6 @@ def release(connection: Connection, hold: Hold) -> None:
     connection.execute(shards.update().where(is_ours).values(lease_until_ms=0))
 
 
-def suspect(connection: Connection, campaign_id: int, owner: str) -> None:
-    """Every log of a campaign is compared with the database before anything is added: in the folder `owner` those that
-    were finished as well, elsewhere those that were not."""
-    connection.execute(
-        shards.update()
-        .where(
-            shards.c.campaign_id == campaign_id,
-            (shards.c.state != ShardState.FINISHED) | (shards.c.owner == owner),
-        )
-        .values(state=ShardState.SUSPECT)
-    )
-
-
 def finish(connection: Connection, campaign_id: int, number: int) -> bool:
     """Close a shard whose every id is done; whether this closed it. Its owner stays: the log is in his folder.
 

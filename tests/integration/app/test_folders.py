@@ -15,7 +15,7 @@ from app.domain.orders import Outcome
 from app.errors import FolderAlive
 from app.gateways.log_file.folder import log_path, owner_of
 from app.gateways.log_file.journal import LogFile
-from app.store import campaigns, log_parts, shards, tables
+from app.store import campaigns, hosts, log_parts, shards, tables
 from app.store.clock import LEASE_S, lease_until_ms
 from app.store.database import host_of, writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger, with_tables
@@ -396,7 +396,39 @@ def test_a_resume_from_another_folder_sends_nobody_a_second_message(sqlite, logs
     assert logs_of(logs, "a").get("task_0.log", b"") == b""
 
 
-def test_a_damaged_log_is_left_to_the_folder_that_has_it(sqlite, logs, other, begun_sqlite):
+def show_host(engine, folder):
+    """A server is there that has this folder."""
+    with writing(engine) as connection:
+        hosts.beat(connection, folder.name, "server:1", hosts.SERVER, 4, 0, owner_of(folder))
+
+
+def test_after_a_failure_nobody_waits_for_the_log_of_a_dead_host(database, logs, other, begun):
+    show_host(database, logs)
+    fail(database)
+
+    control(database, logs, "a", Verb.RESUME)
+
+    assert send(database, logs, begun) is Outcome.COMPLETE
+    assert (log_of(other), log_of(logs)) == (LINES[:6], LINES[6:])
+
+
+def test_after_a_failure_the_log_of_a_living_host_is_compared_there(database, logs, other, begun):
+    for each in (logs, other):
+        show_host(database, each)
+    fail(database)
+
+    control(database, logs, "a", Verb.RESUME)
+
+    assert shards_of(database, begun)[0].state is ShardState.SUSPECT
+    assert send(database, logs, begun) is Outcome.TAKEN
+    assert send(database, other, begun) is Outcome.COMPLETE
+    assert log_of(other) == LINES
+
+
+@pytest.mark.parametrize("other_is_dead", [False, True])
+def test_a_damaged_log_is_left_to_the_folder_that_has_it(sqlite, logs, other, begun_sqlite, other_is_dead):
+    if other_is_dead:
+        show_host(sqlite, logs)
     log_path(other, "a", 0).write_bytes(b"".join(LINES[1:6]))
     assert send(sqlite, other, begun_sqlite) is Outcome.FAILED
     control(sqlite, logs, "a", Verb.RESUME)

@@ -19,7 +19,7 @@ from app.domain.campaign import ShardState, State, Verb
 from app.domain.orders import Outcome, PrepareOrder
 from app.errors import LateUnclear, NotFinished
 from app.gateways.log_file.folder import log_path
-from app.store import campaigns, shards, tables
+from app.store import campaigns, shards, suspects, tables
 from app.store.database import writing
 from app.store.late import Late
 from tests.integration.app.campaigns import after, as_stored, change_shard, send, shards_of, trigger
@@ -310,7 +310,7 @@ def test_a_log_of_a_second_run_that_was_damaged_is_repaired_with_its_own_people_
         connection.execute(sa.update(tables.campaigns).values(state=State.FAILED, finished_at=None))
         campaigns.change(connection, campaign.id, Verb.RESUME)
         owner = shards.get(connection, campaign.id, 4).owner
-        shards.suspect(connection, campaign.id, owner)
+        suspects.suspect_all(connection, campaign.id, owner, None)
 
     assert go_on(database, logs) is State.FINISHED
 
