@@ -15,6 +15,7 @@ _OF_SERVER = {
     2002: "silent", 2003: "silent", 2006: "silent", 2013: "silent", 2005: "unknown_host",
     1045: "not_let_in", 1698: "not_let_in", 1040: "full", 1203: "full",
     1044: "may_not", 1142: "may_not", 1143: "may_not", 1227: "may_not",
+    1290: "replica", 1792: "replica", 1836: "replica",
     1049: "no_database", 1130: "not_from_here", 1146: "no_table", 2026: "no_tls",
 }  # fmt: skip
 """By number: "Server Error Message Reference" and "Client Error Message Reference" of the MySQL 9 manual. MariaDB has

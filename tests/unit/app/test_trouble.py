@@ -33,6 +33,8 @@ def of_server(number: int, text: str) -> str:
         (1049, "Unknown database 'texts'", "has no database texts;", "CREATE DATABASE texts CHARACTER SET utf8mb4"),
         (1044, "Access denied", "sms may not do this in texts at db.example:3307;", "GRANT ALL ON texts.*"),
         (1146, "Table 'texts.shards' doesn't exist", "a table is missing in texts", "run: python -m migrations"),
+        (1290, "The MySQL server is running with the --super-read-only option", "is read-only;", "it is a replica"),
+        (1836, "Running in read-only mode", "db.example:3307 is read-only;", "about to be promoted"),
         (1040, "Too many connections", "has no connection left;", "max_connections"),
     ],
 )
