@@ -12,7 +12,7 @@ COPY pyproject.toml LICENSE ./
 RUN python3 -m venv /opt/venv \
     && python3 -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 extras = p["optional-dependencies"]; \
-print("\n".join(p["dependencies"] + extras["fast"] + extras["celery"] + extras["flower"]))' > requirements.txt \
+print("\n".join(p["dependencies"] + sum((extras[name] for name in ("fast", "web", "celery", "flower")), [])))' > requirements.txt \
     && /opt/venv/bin/pip install --no-cache-dir -r requirements.txt
 # Then the engine, compiled. The README of the whole, which changes often, would be in the wheel's metadata alone.
 COPY setup.py ./

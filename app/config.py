@@ -116,9 +116,12 @@ class Config(BaseSettings):
     sms_tls_client_key: Path | None = None
     """Private key to SMS_TLS_CLIENT_CERT, PEM, without a passphrase."""
     sms_web_host: str = "127.0.0.1"
-    """Address that `python -m app web` listens on; one of this machine alone."""
+    """Address that `python -m app web` listens on; one of this machine alone, unless SMS_WEB_PUBLISHED says more."""
     sms_web_port: int = Field(default=8000, ge=1, le=65535)
     """TCP port of the pages, metrics and health."""
+    sms_web_published: str = ""
+    """In a container alone: where its port is published, `127.0.0.1:8000`. That has to be an address of this machine
+    alone; SMS_WEB_HOST may be one of the container's network then."""
 
     @property
     def tls_of_database(self) -> DatabaseTls:

@@ -19,7 +19,7 @@ def web() -> None:
     except ImportError as error:
         raise NotInstalled("no_extra", package=error.name, extra="web", why=error) from None
     settings = config.load()
-    check_loopback(settings.sms_web_host)
+    check_loopback(settings.sms_web_host, settings.sms_web_published)
     database = open_configured(settings, patience=Patience(SILENT_S, MOST_SILENT_S))
     check_ready(database)
     with database.connect() as connection:

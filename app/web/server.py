@@ -81,16 +81,21 @@ class WebServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def check_loopback(host: str) -> None:
-    """Raises Unprotected: as long as there are no accounts, nobody but this machine may look."""
-    if is_beyond_loopback(host):
+def check_loopback(host: str, published: str = "") -> None:
+    """Raises Unprotected: what is spoken here is not encrypted, so nobody but this machine may listen in. In a
+    container its own network is as good, where the port is `published` for this machine alone."""
+    if published:
+        name, _, port = published.rpartition(":")
+        if not name or not port.isdecimal() or is_beyond_loopback(name.strip("[]")):
+            raise Unprotected("web.published_beyond", published=published)
+    elif is_beyond_loopback(host):
         raise Unprotected("web.beyond_loopback", host=host)
 
 
 def listening(settings: Config) -> socket.socket:
     """A socket where the settings want it. Raises Unprotected and ServerUnreachable."""
     host, port = settings.sms_web_host, settings.sms_web_port
-    check_loopback(host)
+    check_loopback(host, settings.sms_web_published)
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=WAITING)
@@ -102,7 +107,8 @@ def serve(app: FastAPI, settings: Config, *, has_accounts: bool) -> None:
     """Until SIGTERM or Ctrl-C."""
     _have_descriptors()
     with contextlib.closing(listening(settings)) as door:
-        log.info("web ready", extra={"url": f"http://{_shown(settings.sms_web_host)}:{settings.sms_web_port}"})
+        where = settings.sms_web_published or f"{_shown(settings.sms_web_host)}:{settings.sms_web_port}"
+        log.info("web ready", extra={"url": f"http://{where}"})
         if not has_accounts:
             log.info("no accounts, so pages change nothing; to make one: python -m app users add NAME --role admin")
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # we have said it

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,12 @@ $RABBITMQ_DEFAULT_USER $RABBITMQ_DEFAULT_PASS > /etc/rabbitmq/rabbitmq.conf \
 && chown -R rabbitmq /var/lib/rabbitmq && exec rabbitmq-server"]
 """
 """What our compose file counts on in RabbitMQ's image, made of Debian's package."""
+PROMETHEUS = """
+FROM python:3.13-slim
+RUN apt-get update && apt-get install -y --no-install-recommends prometheus
+ENTRYPOINT ["prometheus"]
+"""
+"""The same of Prometheus's."""
 
 pytestmark = [pytest.mark.docker, pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -35,10 +43,13 @@ class Stack:
 
     def __init__(self, log_dir: Path) -> None:
         self.log_dir = log_dir
-        self.mysql_port, self.port = free_port(), free_port()
+        self.mysql_port, self.port, self.web_port, self.prometheus_port = (free_port() for _ in range(4))
         self._settings = {
             "MYSQL_PORT": str(self.mysql_port),
             "SMS_PORT": str(self.port),
+            "SMS_WEB_PORT": str(self.web_port),
+            "PROMETHEUS_PORT": str(self.prometheus_port),
+            "PROMETHEUS_IMAGE": f"{PROJECT}-prometheus",
             "SMS_LOG_DIR": str(log_dir),
             "SMS_SHARD_SIZE": "1000",
             "CUSTOMERS": str(CUSTOMERS),
@@ -57,17 +68,26 @@ class Stack:
         url = f"mysql+pymysql://sms:sms@127.0.0.1:{self.mysql_port}/sms"
         return self._run(sys.executable, "-m", "app", *arguments, DATABASE_URL=url)
 
-    def make_broker(self) -> None:
-        """The image that RABBITMQ_IMAGE names."""
-        self._run("docker", "build", "--quiet", "--tag", self._settings["RABBITMQ_IMAGE"], "-", said=BROKER)
+    def make_image(self, setting: str, of: str) -> None:
+        """The image that this setting names."""
+        self._run("docker", "build", "--quiet", "--tag", self._settings[setting], "-", said=of)
 
-    def remove_broker(self) -> None:
-        """It, if it is there."""
-        self._run("docker", "image", "rm", "--force", self._settings["RABBITMQ_IMAGE"])
+    def remove_images(self) -> None:
+        """Them, where they are there."""
+        for setting in ("RABBITMQ_IMAGE", "PROMETHEUS_IMAGE"):
+            self._run("docker", "image", "rm", "--force", self._settings[setting])
 
-    def is_healthy(self) -> bool:
-        lines = self.compose("ps", "--format", "json", "server").splitlines()
+    def is_healthy(self, service: str = "server") -> bool:
+        lines = self.compose("ps", "--format", "json", service).splitlines()
         return any(json.loads(line)["Health"] == "healthy" for line in lines)
+
+    def page(self, path: str, port: int | None = None) -> str:
+        """What is under this path on the host; '' where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.web_port}{path}", timeout=10) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
 
     def _run(self, *command: str, said: str = "", **more: str) -> str:
         done = subprocess.run(
@@ -96,8 +116,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         until(running.is_healthy, within_s=60)
         yield running
     finally:
-        running.compose("--profile", "smpp", "--profile", "celery", "down", "--volumes", "--timeout", "5")
-        running.remove_broker()
+        profiles = ("--profile", "smpp", "--profile", "celery", "--profile", "metrics")
+        running.compose(*profiles, "down", "--volumes", "--timeout", "5")
+        running.remove_images()
 
 
 def test_a_campaign_triggered_from_the_host_greets_every_customer(stack: Stack) -> None:
@@ -109,6 +130,34 @@ def test_a_campaign_triggered_from_the_host_greets_every_customer(stack: Stack) 
     assert report["total"]["lines"] == CUSTOMERS
     assert [task["lines"] for task in report["tasks"]] == [1000, 1000, 1000]
     assert (stack.log_dir / "hello" / "task_0.log").read_text().count("\n") == 1000
+
+
+def test_the_pages_are_there_for_this_machine_alone_and_write_nothing(stack: Stack) -> None:
+    until(lambda: stack.is_healthy("web"), within_s=60, what="the pages are served")
+
+    assert "/campaigns/hello" in stack.page("/")
+    metrics = stack.page("/metrics")
+    assert "sms_server_up 1.0" in metrics
+    assert 'sms_campaign_customers{campaign="hello",outcome="sent"} 3000.0' in metrics
+    assert stack.compose("port", "web", "8000").strip() == f"127.0.0.1:{stack.web_port}"
+    assert stack.compose("exec", "-T", "web", "id", "-u").strip() != "0"
+    tried = stack.compose("exec", "-T", "web", "sh", "-c", "touch /app/var/logs/x 2>&1; touch /app/x 2>&1; true")
+    assert tried.count("Read-only file system") == 2
+
+
+def test_with_its_profile_prometheus_reads_the_metrics_and_has_the_alerts(stack: Stack) -> None:
+    stack.make_image("PROMETHEUS_IMAGE", PROMETHEUS)
+
+    stack.compose("--profile", "metrics", "up", "--detach", "prometheus")
+
+    def ask(path: str) -> list[dict[str, Any]]:
+        answer = json.loads(stack.page(f"/api/v1/{path}", stack.prometheus_port) or '{"data": {}}')["data"]
+        return [*answer.get("result", []), *(rule for group in answer.get("groups", []) for rule in group["rules"])]
+
+    sent = until(lambda: ask("query?query=sms_campaign_customers"), within_s=60, what="Prometheus has read something")
+    assert {each["metric"]["campaign"] for each in sent} == {"hello"}
+    assert "GatewayDown" in {each["name"] for each in ask("rules")}
+    assert stack.compose("--profile", "metrics", "port", "prometheus", "9090").strip().startswith("127.0.0.1:")
 
 
 def test_the_port_asks_for_a_token_that_is_made_beside_the_logs_and_is_nobody_elses(stack: Stack) -> None:
@@ -165,10 +214,13 @@ def test_with_its_profile_a_campaign_goes_out_over_the_message_centre_beside_the
     assert report["agrees"]
     assert len(numbers) == len({*numbers}) == CUSTOMERS
     assert "smpp-a" in stack.compose(*command, "gateways")
+    stack.compose("restart", "web")  # it sees at its start which gateways there are
+    until(lambda: stack.is_healthy("web"), within_s=60, what="the pages are served")
+    assert f'result="accepted"}} {CUSTOMERS}.0' in stack.page("/metrics")
 
 
 def test_with_its_profile_workers_of_celery_send_and_one_that_is_killed_is_made_good(stack: Stack) -> None:
-    stack.make_broker()
+    stack.make_image("RABBITMQ_IMAGE", BROKER)
     profiles = ("--profile", "smpp", "--profile", "celery")
     stack.compose(*profiles, "up", "--detach", "--scale", "worker=2")
     stack.compose("restart", "server")  # it sees at its start whether RabbitMQ is there

@@ -169,3 +169,14 @@ def test_without_accounts_the_pages_are_for_this_machine_alone(host):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_on_loopback_they_are_served(host):
     check_loopback(host)
+
+
+@pytest.mark.parametrize("published", ["127.0.0.1:8000", "localhost:80", "[::1]:8000"])
+def test_in_a_container_they_are_served_where_the_port_is_published_on_loopback(published):
+    check_loopback("0.0.0.0", published)
+
+
+@pytest.mark.parametrize("published", ["0.0.0.0:8000", "192.0.2.1:8000", ":8000", "8000", "127.0.0.1", "yes"])
+def test_a_port_that_is_published_for_others_is_none(published):
+    with refused(Unprotected, "SMS_WEB_PUBLISHED"):
+        check_loopback("0.0.0.0", published)
