@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection
-
 from app.config import Config
 from app.doctor import Finding, Verdict, examine
 from app.threads import Threads
+from migrations.newest import status
 
 log = logging.getLogger(__name__)
 
@@ -78,14 +77,7 @@ class Checkup:
 def examine_quietly(settings: Config) -> Iterable[Finding]:
     """What the doctor finds without a session with any gateway: those who use them tell how they do. What is of the
     server's own machine is left out where we only look at its logs, as in a container beside it."""
-    return examine(settings, _schema_status, connects=False, is_server=not _is_read_only(settings))
-
-
-def _schema_status(connection: Connection) -> tuple[str, str]:
-    from migrations import schema  # noqa: PLC0415  takes memory that pages do not need
-
-    now = schema.status(connection)
-    return now.current, now.head
+    return examine(settings, status, connects=False, is_server=not _is_read_only(settings))
 
 
 def _is_read_only(settings: Config) -> bool:

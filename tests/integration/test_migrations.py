@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from app.store import log_parts, shards
 from app.store.tables import metadata
-from migrations import schema
+from migrations import newest, schema
 from tests import starting
 from tests.tables import give_tables, statements
 
@@ -51,6 +51,14 @@ def test_a_second_upgrade_changes_nothing(connection):
     schema.upgrade(connection)
 
     assert connection.execute(sa.text("SELECT COUNT(*) FROM customers")).scalar_one() == 1
+
+
+def test_the_newest_revision_is_known_without_alembic(connection):
+    assert newest.status(connection) == ("", STEPS[-1])
+
+    schema.upgrade(connection)
+
+    assert newest.status(connection) == (STEPS[-1], STEPS[-1])
 
 
 def test_every_step_goes_down_and_up_again(connection):
