@@ -85,6 +85,9 @@ bench-providers: .venv/dev ## measure sending by cloud providers beside their ba
 bench-fleet: .venv/dev ## measure Celery workers beside the engine's, and what a slice costs; needs Docker and RabbitMQ, two minutes
 	$(BIN)/python benchmarks/fleet.py
 
+bench-tabs: .venv/dev ## measure a campaign that fifty browsers look at beside one that nobody does; needs Docker, four minutes
+	$(BIN)/python benchmarks/tabs.py
+
 pictures: .venv/dev ## take docs/pages-*.png, the pages in a browser, of made-up campaigns; needs Debian's chromium
 	$(BIN)/python -m benchmarks.pictures
 
