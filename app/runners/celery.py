@@ -9,6 +9,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from amqp.exceptions import RecoverableConnectionError
 from celery import Celery, signals
 from celery.app.amqp import AMQP
 from celery.worker import state
@@ -191,10 +192,22 @@ def _listen(instance: Any, **_: Any) -> None:
             instance.app.amqp.queues.select_add(queue_of(each))
 
 
+def _calm(record: logging.LogRecord) -> bool:
+    """A broker that goes away is no more than a warning, and needs no traceback: an order that cannot be acknowledged
+    comes again, and is refused."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (OSError, RecoverableConnectionError)):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 def _set_up_log(**_: Any) -> None:
     """In our way. That somebody listens keeps Celery from its own."""
     if _worker:
         log_lines.set_up(_worker.config.sms_log_format)
+        for each in ("celery.worker.request", "celery.worker.consumer.consumer"):
+            logging.getLogger(each).addFilter(_calm)
         for each in ("celery.worker.strategy", "celery.app.trace"):  # two lines for each order, in its own words
             logging.getLogger(each).setLevel(logging.WARNING)
 

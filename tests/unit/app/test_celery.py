@@ -1,6 +1,9 @@
 """What Celery is told, and why is beside each: a setting that is lost loses messages only when something dies."""
 
+import logging
+
 import pytest
+from amqp.exceptions import RecoverableConnectionError
 from kombu import Connection
 
 from app import config
@@ -77,3 +80,19 @@ def test_without_a_broker_it_says_which_setting_is_missing(monkeypatch):
         celery.connect(config.load())
 
     assert [each.code for each in raised.value.problems] == ["setting.no_broker"]
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "has_traceback"),
+    [
+        (RecoverableConnectionError("connection already closed"), "WARNING", False),
+        (ConnectionResetError(104, "reset"), "WARNING", False),
+        (ValueError("ours"), "CRITICAL", True),
+    ],
+)
+def test_a_broker_that_goes_away_is_a_warning_without_a_traceback_and_nothing_else_is(error, level, has_traceback):
+    record = logging.LogRecord("celery", logging.CRITICAL, "", 1, "Couldn't ack", (), (type(error), error, None))
+
+    assert celery._calm(record)
+
+    assert (record.levelname, record.exc_info is not None) == (level, has_traceback)
