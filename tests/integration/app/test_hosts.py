@@ -10,6 +10,7 @@ from app import config
 from app.doctor import fleet as doctor
 from app.doctor.finding import Verdict
 from app.doctor.fleet import Broker
+from app.gateways.log_file.folder import owner_of
 from app.runners.heart import Heart
 from app.store import hosts, tables
 from app.store.database import writing
@@ -106,9 +107,12 @@ def test_a_server_is_there_while_it_runs(product):
     until(lambda: product.run("hosts", "--json").stdout.strip() != "[]", within_s=WITHIN_S, what="it is there")
 
     (facts,) = json.loads(product.run("hosts", "--json").stdout)
+    with product.database.connect() as connection:
+        folders = hosts.living_folders(connection)
     product.stop()
 
     assert (facts["host"], facts["processes"], facts["in_hand"], facts["places"]) == ("s1", ["server"], 0, 4)
+    assert folders == {owner_of(product.logs)}
     assert json.loads(product.run("hosts", "--json").stdout) == []
 
 
