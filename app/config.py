@@ -3,6 +3,7 @@
 import functools
 import os
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self, get_args, get_origin
 from urllib.parse import urlsplit
@@ -116,12 +117,18 @@ class Config(BaseSettings):
     sms_tls_client_key: Path | None = None
     """Private key to SMS_TLS_CLIENT_CERT, PEM, without a passphrase."""
     sms_web_host: str = "127.0.0.1"
-    """Address that `python -m app web` listens on; one of this machine alone, unless SMS_WEB_PUBLISHED says more."""
+    """Address that `python -m app web` listens on; one of this machine alone, but with SMS_WEB_PUBLISHED or
+    SMS_WEB_PROXY."""
     sms_web_port: int = Field(default=8000, ge=1, le=65535)
     """TCP port of the pages, metrics and health."""
     sms_web_published: str = ""
     """In a container alone: where its port is published, `127.0.0.1:8000`. That has to be an address of this machine
     alone; SMS_WEB_HOST may be one of the container's network then."""
+    sms_web_proxy: str = ""
+    """Address of a reverse proxy that speaks TLS for the pages, as `127.0.0.1`. Besides this machine it alone may then
+    connect, and says by `X-Forwarded-For` who asks; there have to be accounts. See docs/pages.md."""
+    sms_web_names: str = ""
+    """Names, between commas, by which others ask the proxy for the pages, as `sms.example.com`."""
 
     @property
     def tls_of_database(self) -> DatabaseTls:
@@ -144,6 +151,11 @@ class Config(BaseSettings):
     def template_columns(self) -> list[str]:
         """SMS_TEMPLATE_COLUMNS, taken apart."""
         return [name for each in self.sms_template_columns.split(",") if (name := each.strip())]
+
+    @property
+    def web_names(self) -> list[str]:
+        """SMS_WEB_NAMES, taken apart."""
+        return [name for each in self.sms_web_names.split(",") if (name := each.strip())]
 
     @field_validator("database_url")
     @classmethod
@@ -184,6 +196,14 @@ class Config(BaseSettings):
             raise _wrong("no_zone", value=value) from None
         return value
 
+    @field_validator("sms_web_proxy")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        try:
+            return value and str(ip_address(value))
+        except ValueError:
+            raise _wrong("no_address", value=value) from None
+
     @field_validator("sms_trigger_token")
     @classmethod
     def _can_be_typed(cls, value: SecretStr) -> SecretStr:
@@ -200,6 +220,8 @@ class Config(BaseSettings):
                 self.sms_tls_client_ca is None or self.sms_tls_cert is not None,
             "database_ca_unused":
                 self.database_tls_ca is None or self.tls_of_database.startswith("verify"),
+            "web_proxy_pair":
+                bool(self.sms_web_proxy) == bool(self.web_names),
             "client_pair":
                 (self.sms_tls_client_cert is None) == (self.sms_tls_client_key is None),
         }  # fmt: skip

@@ -15,14 +15,15 @@ def web() -> None:
     """Serve the pages, metrics and health over HTTP until Ctrl-C or SIGTERM; the server need not run."""
     try:
         from app.web.application import make_application  # noqa: PLC0415
-        from app.web.server import check_loopback, serve  # noqa: PLC0415
+        from app.web.server import check_accounts, check_reach, serve  # noqa: PLC0415
     except ImportError as error:
         raise NotInstalled("no_extra", package=error.name, extra="web", why=error) from None
     settings = config.load()
-    check_loopback(settings.sms_web_host, settings.sms_web_published)
+    check_reach(settings)
     database = open_configured(settings, patience=Patience(SILENT_S, MOST_SILENT_S))
     check_ready(database)
     with database.connect() as connection:
         has_accounts = users.is_any(connection)
+    check_accounts(settings, has_accounts=has_accounts)
     log_lines.set_up(settings.sms_log_format)
     serve(make_application(settings, database), settings, has_accounts=has_accounts)

@@ -24,7 +24,8 @@ from app.web import (
 from app.web.api.gate import Gate
 from app.web.api.routes import add_api
 from app.web.door import Door
-from app.web.guard import Guard, hosts_of
+from app.web.exposure import Exposure, exposure_of
+from app.web.guard import Guard
 from app.web.house import House
 from app.web.problems import see_to_errors
 
@@ -32,10 +33,10 @@ from app.web.problems import see_to_errors
 class _Guarded(FastAPI):
     """With the guard around all else: a middleware would stand within the one that answers when something breaks."""
 
-    hosts: frozenset[str]
+    exposure: Exposure
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Guard(super().build_middleware_stack(), self.hosts)
+        return Guard(super().build_middleware_stack(), self.exposure)
 
 
 def make_application(settings: Config, database: Engine) -> FastAPI:
@@ -50,7 +51,7 @@ def make_application(settings: Config, database: Engine) -> FastAPI:
             house.close()
 
     app = _Guarded(title="SMS campaigns", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
-    app.hosts = hosts_of(settings.sms_web_host)
+    app.exposure = exposure_of(settings)
     see_to_errors(app)
     app.include_router(health.router)
     app.include_router(metrics.router)

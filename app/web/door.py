@@ -10,8 +10,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.login import user_of
 from app.access.tokens import hashed
+from app.domain.rights import Right
 from app.sentence import Sentence
-from app.web.cookies import session_of
+from app.web.api.gate import token_of
+from app.web.cookies import is_over_tls, session_of
 from app.web.house import House, house_of
 from app.web.problems import answer, problem
 from app.web.views import AccessView
@@ -19,7 +21,9 @@ from app.web.visitor import Visitor
 
 OPEN = ("/api/", "/health/", "/static/")
 """What begins so asks by itself, or is for everybody."""
-OPEN_PAGES = frozenset({"/metrics", "/login", "/language"})
+OPEN_PAGES = frozenset({"/login", "/language"})
+METRICS = "/metrics"
+"""For programs of this machine; where others come by a proxy, for those that bear a token which may read."""
 BY_ITSELF = ("/part/", "/live/")
 """What a page asks for while nobody does anything."""
 
@@ -35,6 +39,9 @@ class Door:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        if scope["path"] == METRICS:
+            await self._measured(request, receive, send)
+            return
         try:
             visitor = await _visitor(request)
         except DBAPIError as error:
@@ -45,6 +52,25 @@ class Door:
             return
         scope.setdefault("state", {})["visitor"] = visitor
         await self._app(scope, receive, send)
+
+    async def _measured(self, request: Request, receive: Receive, send: Send) -> None:
+        try:
+            is_let_in = await _may_measure(request)
+        except DBAPIError as error:
+            await (await answer(request, error))(request.scope, receive, send)
+            return
+        if is_let_in:
+            await self._app(request.scope, receive, send)
+        else:
+            refusal = problem(request.scope, 401, Sentence("http.no_token"), {"www-authenticate": "Bearer"})
+            await refusal(request.scope, receive, send)
+
+
+async def _may_measure(request: Request) -> bool:
+    if not is_over_tls(request):
+        return True
+    bearer = await house_of(request).keys.bearer(token_of(request.headers))
+    return bearer is not None and bearer.may(Right.SEE)
 
 
 async def _visitor(request: Request) -> Visitor | None:

@@ -49,7 +49,7 @@ async def enter(request: Request) -> Response:
     if before:
         await house.threads.run(log_out, house.database, before)
     answer = RedirectResponse(wanted, 303)
-    give(answer, secret)
+    give(answer, request, secret)
     return answer
 
 
@@ -59,5 +59,5 @@ async def leave(request: Request) -> Response:
     if secret := session_of(request):
         await house.threads.run(log_out, house.database, secret)
     answer = RedirectResponse("/login", 303)
-    take_back(answer)
+    take_back(answer, request)
     return answer

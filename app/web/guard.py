@@ -4,6 +4,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.sentence import Sentence
+from app.web.exposure import Exposure
 from app.web.problems import MOST_BODY_BYTES, TooLarge, problem
 
 POLICY = (
@@ -20,16 +21,16 @@ HEADERS = {
 }
 MOST_HEADERS = 100
 """Of a request; browsers send some twenty."""
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Guard:
-    """Around the whole application. `hosts` are the names that it is asked for by: a page of somebody else's whose name
-    was made to lead here, which a browser would take for one of theirs, gets nothing."""
+    """Around the whole application. Whoever asks for it by another name than its own gets nothing: a page of somebody
+    else's whose name was made to lead here, which a browser would take for one of theirs. So does whoever comes past
+    the proxy."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, exposure: Exposure) -> None:
         self._app = app
-        self._hosts = hosts
+        self._exposure = exposure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,15 +45,20 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        if found := self._refusal(Headers(scope=scope)):
+        found = self._refusal(scope)
+        scope = self._exposure.from_client(scope)
+        if found:
             # Nothing of its body is read, nor what stands behind it.
             await problem(scope, *found, {"connection": "close"})(scope, receive, send_guarded)
         else:
             await self._app(scope, _limited(receive), send_guarded)
 
-    def _refusal(self, headers: Headers) -> tuple[int, Sentence] | None:
+    def _refusal(self, scope: Scope) -> tuple[int, Sentence] | None:
         """Why nobody here is to see a request."""
-        if host_name(headers.get("host", "")) not in self._hosts:
+        headers = Headers(scope=scope)
+        if not self._exposure.admits(scope):
+            return 421, Sentence("http.past_the_proxy")
+        if host_name(headers.get("host", "")) not in self._exposure.names:
             return 421, Sentence("http.wrong_host")
         if len(headers) > MOST_HEADERS:
             return 431, Sentence("http.too_many_headers", most=MOST_HEADERS)
@@ -88,9 +94,3 @@ def host_name(host: str) -> str:
     """Of `name:port` the name, in lower case; an IPv6 address keeps its brackets. Pure."""
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdigit() else host).lower()
-
-
-def hosts_of(address: str) -> frozenset[str]:
-    """Names for a server that listens on this address, which is one of this machine alone."""
-    own = f"[{address}]" if ":" in address else address
-    return frozenset([*LOOPBACK_NAMES, own.lower()])

@@ -14,6 +14,7 @@ from app.domain.rights import Right
 from app.errors import ConfigError
 from app.gateways.networks import accounts_of
 from app.web.buttons import buttons
+from app.web.cookies import is_over_tls
 from app.web.door import is_still_in
 from app.web.forms import check_same_origin, fields_of, path_within
 from app.web.house import house_of
@@ -152,5 +153,5 @@ async def choose_language(request: Request) -> Response:
     fields = await fields_of(request)
     answer = RedirectResponse(path_within(fields.get("here", "/")), 303)
     if chosen := known(fields.get("language", "")):
-        answer.set_cookie(COOKIE, chosen, max_age=A_YEAR_S, httponly=True, samesite="lax")
+        answer.set_cookie(COOKIE, chosen, max_age=A_YEAR_S, httponly=True, samesite="lax", secure=is_over_tls(request))
     return answer

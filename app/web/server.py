@@ -92,10 +92,22 @@ def check_loopback(host: str, published: str = "") -> None:
         raise Unprotected("web.beyond_loopback", host=host)
 
 
+def check_reach(settings: Config) -> None:
+    """Raises Unprotected: passwords and numbers go to other machines by way of a proxy alone, which speaks TLS."""
+    if not settings.sms_web_proxy:
+        check_loopback(settings.sms_web_host, settings.sms_web_published)
+
+
+def check_accounts(settings: Config, *, has_accounts: bool) -> None:
+    """Raises Unprotected: as long as there are no accounts, nobody but this machine may look."""
+    if settings.sms_web_proxy and not has_accounts:
+        raise Unprotected("web.no_accounts")
+
+
 def listening(settings: Config) -> socket.socket:
     """A socket where the settings want it. Raises Unprotected and ServerUnreachable."""
     host, port = settings.sms_web_host, settings.sms_web_port
-    check_loopback(host, settings.sms_web_published)
+    check_reach(settings)
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=WAITING)

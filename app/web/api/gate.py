@@ -40,7 +40,7 @@ class Gate:
             return
         request = Request(scope)
         try:
-            bearer = await house_of(request).keys.bearer(_token(Headers(scope=scope)))
+            bearer = await house_of(request).keys.bearer(token_of(Headers(scope=scope)))
         except DBAPIError as error:
             await (await answer(request, error))(scope, receive, send)
             return
@@ -57,7 +57,8 @@ def _is_guarded(path: str) -> bool:
     return path != DOCUMENT and not path.startswith(BY_SIGNATURE) and (path == PREFIX or path.startswith(f"{PREFIX}/"))
 
 
-def _token(headers: Headers) -> str:
+def token_of(headers: Headers) -> str:
+    """What they show; '' for nothing."""
     kind, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else ""
 

@@ -9,7 +9,7 @@ from app.access import tokens
 from app.domain.rights import Scope
 from app.errors import UnknownCampaign, Unprotected
 from app.web.guard import HEADERS, MOST_BODY_BYTES, host_name
-from app.web.server import check_loopback
+from app.web.server import check_loopback, check_reach
 from tests.words import refused
 
 
@@ -161,14 +161,14 @@ def test_what_nobody_expected_tells_a_stranger_nothing(client):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
-def test_without_accounts_the_pages_are_for_this_machine_alone(host):
+def test_without_a_proxy_the_pages_are_for_this_machine_alone(settings, host):
     with refused(Unprotected, "can be reached from other machines"):
-        check_loopback(host)
+        check_reach(settings.model_copy(update={"sms_web_host": host}))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
-def test_on_loopback_they_are_served(host):
-    check_loopback(host)
+def test_on_loopback_they_are_served(settings, host):
+    check_reach(settings.model_copy(update={"sms_web_host": host}))
 
 
 @pytest.mark.parametrize("published", ["127.0.0.1:8000", "localhost:80", "[::1]:8000"])
