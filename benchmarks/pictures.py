@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import secrets
 import shutil
 import socket
 import socketserver
@@ -19,12 +20,15 @@ from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sa
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 from sqlalchemy import Connection
 
+from app.access.tokens import hashed
+from app.domain.actor import Actor, Deed, Via
 from app.domain.reject import Reason, Reject
+from app.domain.rights import Role
 from app.domain.sharding import IdRange
-from app.store import campaigns, rejects, samples, tables
+from app.store import campaigns, rejects, samples, sessions, tables, trail, users
 from app.store.database import open_database, writing
 from app.store.samples import Sample
 from migrations import schema
@@ -32,12 +36,31 @@ from migrations import schema
 DOCS = Path(__file__).parents[1] / "docs"
 SHARD = 500_000
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) - timedelta(hours=1)
+PHONE = 390
+"""Pictures of one show as much as its screen does, with the buttons at its lower edge."""
+SECRET = secrets.token_urlsafe(32)
+"""Of the session of ada, who looks."""
+PEOPLE = (("刘霞", 0), ("王伟", 1), ("楚林", 1), ("聂琴", 0), ("张敏", None))
+GATEWAYS = """
+[smpp-a]
+kind = "smpp"
+host = "127.0.0.1"
+system_id = "sms"
+password_env = "SMPP_A_PASSWORD"
+signature = "【云通知】"
+rate = 500
+price = 0.04
+currency = "CNY"
+"""
 TEMPLATE = "{name}{honorific}，您好，春季优惠已开始。"
 PICTURES: tuple[tuple[str, str, int, Literal["light", "dark"], str], ...] = (
     ("pages-campaigns", "/", 1280, "light", "en"),
     ("pages-campaign", "/campaigns/spring", 1280, "light", "en"),
     ("pages-campaign-dark-zh", "/campaigns/spring", 1280, "dark", "zh-CN"),
-    ("pages-campaign-phone", "/campaigns/spring", 390, "light", "zh-CN"),
+    ("pages-campaign-phone", "/campaigns/spring", PHONE, "light", "zh-CN"),
+    ("pages-new", "/new", 1280, "light", "en"),
+    ("pages-cancel", "/campaigns/spring/cancel", PHONE, "dark", "zh-CN"),
+    ("pages-audit", "/audit", 1280, "light", "en"),
 )
 
 
@@ -49,12 +72,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, _served(Path(folder)) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         for name, path, width, scheme, locale in PICTURES:
-            page = browser.new_context(
-                viewport={"width": width, "height": 640}, color_scheme=scheme, locale=locale, java_script_enabled=False
-            ).new_page()
+            context = browser.new_context(
+                viewport={"width": width, "height": 640 if width > PHONE else 844},
+                color_scheme=scheme,
+                locale=locale,
+                java_script_enabled=False,
+            )
+            context.add_cookies([{"name": "session", "value": SECRET, "url": url}])
+            page = context.new_page()
             page.goto(url + path)
-            page.screenshot(path=DOCS / f"{name}.png", full_page=True)
+            if path == "/new":
+                _draft(page)
+            page.screenshot(path=DOCS / f"{name}.png", full_page=width > PHONE)
         browser.close()
+
+
+def _draft(page: Page) -> None:
+    page.locator("#name").fill("summer")
+    page.locator("#gateway").select_option("smpp-a")
+    page.locator("#template").fill(TEMPLATE)
+    page.locator("button[name=look]").click()
 
 
 class _Server(socketserver.StreamRequestHandler):
@@ -89,7 +126,9 @@ def _served(home: Path) -> Iterator[str]:
         door.bind(("127.0.0.1", 0))
         port = door.getsockname()[1]
     with _server() as server_port:
-        settings = {"DATABASE_URL": url, "SMS_LOG_DIR": str(home / "logs")}
+        (home / "gateways.toml").write_text(GATEWAYS)
+        settings = {"DATABASE_URL": url, "SMS_LOG_DIR": str(home / "logs"), "SMPP_A_PASSWORD": "secret"}
+        settings |= {"SMS_GATEWAYS": str(home / "gateways.toml")}
         settings |= {"SMS_WEB_PORT": str(port), "SMS_PORT": str(server_port), "SMS_HOST": "127.0.0.1"}
         web = subprocess.Popen([sys.executable, "-m", "app", "web"], env={**os.environ, **settings})
         try:
@@ -114,6 +153,23 @@ def _wait(url: str) -> None:
 
 
 def _fill(connection: Connection) -> None:
+    users.insert(connection, "ada", Role.OPERATOR, "")
+    sessions.insert(connection, hashed(SECRET), "ada", "127.0.0.1")
+    crowd = [
+        {"name": name, "gender": gender, "mobile": f"138{number:08}"}
+        for number in range(4_000)
+        for name, gender in [PEOPLE[number % len(PEOPLE)]]
+    ]
+    connection.execute(tables.customers.insert(), crowd)
+    ada = Actor("ada", Via.PAGES, "127.0.0.1")
+    trail.note(connection, ada, Deed.LOG_IN, subject="ada")
+    after = {"template": TEMPLATE, "gateway": "smpp-a", "audience": "customers", "tasks": 4}
+    trail.note(connection, ada, Deed.START, campaign="spring", after=after)
+    states = {"state": "running"}, {"state": "paused"}
+    trail.note(connection, ada, Deed.PAUSE, campaign="april", before=states[0], after=states[1])
+    trail.note(connection, Actor("token:crm", Via.API, "127.0.0.1"), Deed.OPT_OUT_ADD, subject="13800000001",
+               after={"signature": "*", "numbers": 1})  # fmt: skip
+    trail.note(connection, ada, Deed.UNMASK, subject="customer 88")
     _campaign(connection, "winter", 1.0, age=timedelta(days=60))
     _campaign(connection, "new-year", 1.0, age=timedelta(days=20))
     _campaign(connection, "april", 0.31, age=timedelta(days=3), state="paused")
