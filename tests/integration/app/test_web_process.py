@@ -5,9 +5,12 @@ import signal
 import socket
 
 import pytest
+from httpx2 import Client
 
+from app.access import users
 from app.campaigns.sampling import Sampler
 from app.domain.delivery import Delivery
+from app.domain.rights import Role
 from tests.integration.app.campaigns import change_shard, trigger
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import ON_SQLITE, changed
@@ -144,3 +147,31 @@ def test_who_watches_is_not_let_go(product, tmp_path):
         lines = iter(answer.readline, b"")
 
         assert any(line.startswith(b": still here") for line in lines)
+
+
+@pytest.mark.long
+def test_people_log_in_and_act_on_every_kind_of_database(product, tmp_path):
+    users.add(product.database, "ada", Role.ADMIN, "correct horse battery")
+    move_in(product.database, crowd(10))
+    ours = {"sec-fetch-site": "same-origin"}
+
+    with web_process(product, tmp_path) as web, Client(base_url=web.url, headers=ours, timeout=WITHIN_S) as ada:
+        away = ada.get("/campaigns/spring")
+        inside = ada.post("/login", data={"name": "Ada", "password": "correct horse battery", "next": "/audit"})
+        started = ada.post("/new", data={"name": "spring", "template": "{name}，您好", "gateway": "log"})
+        shown = ada.post("/new/preview", data={"template": "{name}，您好", "gateway": "log"})
+        paused = [ada.post("/campaigns/spring/pause") for _ in range(2)]
+        changed = ada.post("/people/opt-outs", data={"who": "3", "do": "add"})
+        whole = ada.post("/people/unmask", data={"who": "3"})
+        pages = [ada.get(path) for path in ("/", "/system", "/accounts", "/audit?campaign=spring&who=ada&deed=pause")]
+        left = ada.post("/logout"), ada.get("/campaigns/spring")
+
+    assert (away.headers["location"], inside.headers["location"]) == ("/login?next=/campaigns/spring", "/audit")
+    assert [each.status_code for each in (started, shown, *paused, changed, whole)] == [303, 200, 303, 303, 200, 200]
+    assert "客户1号，您好" in shown.text
+    assert "13800000003" in whole.text
+    assert [each.status_code for each in pages] == [200] * 4
+    assert pages[-1].text.count('<th scope="row"') == 1
+    assert [each.headers["location"] for each in left] == ["/login", "/login?next=/campaigns/spring"]
+    assert product.state("spring") == "paused"
+    assert "Traceback" not in web.log.read_text()
