@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.access.login import log_in, log_out
+from app.access.login import log_in, log_out, user_of
 from app.errors import LoginRefused, TooBusy
 from app.web.cookies import give, session_of, take_back
 from app.web.forms import check_same_origin, fields_of, path_within
@@ -18,10 +18,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/login")
 async def login(request: Request, next: str = "/") -> Response:  # noqa: A002  in addresses it is called so
-    words, why = catalogue_of(request), ""
-    if session_of(request):
+    """Who is logged in already goes on."""
+    house, words, why = house_of(request), catalogue_of(request), ""
+    if secret := session_of(request):
+        if await house.threads.run(lambda: user_of(house.database, secret)):
+            return RedirectResponse(path_within(next), 303)
         why = words.say("login.ended")
-    elif not (await house_of(request).looks.see(AccessView())).has_accounts:
+    elif not (await house.looks.see(AccessView())).has_accounts:
         why = words.say("login.none_yet")
     return _form(request, path_within(next), why=why)
 

@@ -4,6 +4,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from fastapi import HTTPException, Request
 
+MOST_FIELDS = 50
+
 
 def check_same_origin(request: Request) -> None:
     """A dependency of what changes something, or is nobody else's business: refuses what a page of somebody else's
@@ -19,9 +21,13 @@ def check_same_origin(request: Request) -> None:
 
 
 async def fields_of(request: Request) -> dict[str, str]:
-    """The last value of each field."""
+    """The last value of each field. Refuses what is no form of ours."""
     text = (await request.body()).decode("utf-8", "replace")
-    return {name: values[-1] for name, values in parse_qs(text, max_num_fields=50).items()}
+    try:
+        found = parse_qs(text, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise HTTPException(400) from None
+    return {name: values[-1] for name, values in found.items()}
 
 
 def path_within(text: str) -> str:

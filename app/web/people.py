@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse
 from app.audit.unmasking import unmask
 from app.campaigns import opt_outs
 from app.domain.rights import Right
-from app.errors import AppError, BadNumber, ConfigError
+from app.errors import AppError, BadNumber, BadRequest, ConfigError
 from app.gateways.networks import accounts_of
 from app.sentence import Sentence
 from app.store.opt_outs import EVERYBODY
@@ -22,7 +22,6 @@ from app.web.visitor import Visitor, needs
 router = APIRouter(prefix="/people", include_in_schema=False)
 Sees, Unmasks, Changes = needs(Right.SEE), needs(Right.UNMASK), needs(Right.OPT_OUTS)
 Ours = Depends(check_same_origin)
-LONGEST_SIGNATURE = 64
 
 
 @router.get("")
@@ -93,11 +92,13 @@ async def show_number(request: Request, by: Visitor = Unmasks) -> Response:
 async def change_opt_out(request: Request, by: Visitor = Changes) -> Response:
     """They get nothing more, or messages again; once more changes nothing."""
     house, fields = house_of(request), await fields_of(request)
-    signature, is_added = fields.get("signature", "")[:LONGEST_SIGNATURE] or EVERYBODY, fields.get("do") != "remove"
+    signature, is_added = fields.get("signature") or EVERYBODY, fields.get("do") != "remove"
     try:
         person = await _find(request, fields)
         if not person.mobile:
             raise BadNumber("bad_number.none")
+        if signature not in [*_signatures(house), *(each for each, _ in person.opted_out)]:
+            raise BadRequest("unknown_signature", signature=signature[:64])
         change = opt_outs.add if is_added else opt_outs.remove
         count = await house.threads.run(change, house.database, signature, int(person.mobile), by.actor)
         person = await _find(request, fields)

@@ -70,8 +70,9 @@ def test_who_logs_in_comes_to_the_page_that_they_wanted_and_is_named_there(clien
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:1"])
 def test_nobody_is_led_elsewhere_by_a_login(client, accounts, wanted):
-    assert log_in(client, "viewer", next=wanted).headers["location"] == "/"
     assert 'name="next" value="/"' in go(client, f"/login?next={wanted}").text
+    assert log_in(client, "viewer", next=wanted).headers["location"] == "/"
+    assert go(client, f"/login?next={wanted}").headers["location"] == "/"
 
 
 def test_the_cookie_is_for_us_alone_and_no_script_reads_it(client, accounts):
@@ -133,6 +134,20 @@ def test_who_logs_out_is_known_by_nothing_any_more(client, accounts):
     assert answer.headers["location"] == "/login"
     assert "session" not in client.cookies
     assert go(client, "/", cookie=f"session={secret}").status_code == 303
+
+
+def test_who_is_logged_in_goes_on_from_the_login(client, accounts):
+    log_in(client, "viewer")
+
+    assert go(client, "/login?next=/system").headers["location"] == "/system"
+
+
+@pytest.mark.parametrize("path", ["/login", "/language"])
+def test_what_is_no_form_of_ours_is_refused_and_fills_no_log(client, accounts, caplog, path):
+    answer = client.post(path, content="&".join(f"f{n}=1" for n in range(200)), headers=OURS)
+
+    assert answer.status_code == 400
+    assert not [each for each in caplog.records if each.exc_info]
 
 
 def test_a_session_is_another_one_after_each_login(client, accounts):

@@ -83,6 +83,15 @@ def test_to_add_one_twice_changes_nothing(operator, accounts):
     assert len(trail_of(accounts, Deed.OPT_OUT_ADD)) == 1
 
 
+@pytest.mark.parametrize("do", ["add", "remove"])
+def test_a_signature_that_no_gateway_has_is_refused(operator, accounts, do):
+    answer = post(operator, "/opt-outs", who="2", signature="<script>", do=do)
+
+    assert answer.status_code == 400
+    assert "<script>" not in answer.text.replace("<script src", "")
+    assert opted_out(accounts) == []
+
+
 def test_a_number_that_no_customer_has_can_be_opted_out(operator, accounts):
     post(operator, "/opt-outs", who="139 0000 0009", do="add")
 
