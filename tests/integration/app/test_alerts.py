@@ -134,7 +134,7 @@ def test_a_message_centre_that_is_stopped_in_a_campaign_is_told_until_it_is_back
         assert product.run("trigger", "a", "--gateway", "smpp-a", "--template", "{name}").returncode == 0
         until(lambda: value(web, "sms_receipts_total", state="delivered"), within_s=60, what="a receipt is counted")
         firing = prometheus(web.url, at_once=True)
-        until(lambda: value(web, "sms_gateway_up") == 1, within_s=30, what="the gateway is up")
+        until(lambda: value(web, "sms_gateway_up") == 1, within_s=60, what="the gateway is up")
 
         centre.kill()
 
