@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from app.campaigns.drain import GatewayState, put
 from app.domain.campaign import State
 from app.domain.delivery import Delivery
 from app.store.tables import opt_outs
-from tests.acceptance.network_sender import Sender, sending
+from tests.acceptance.network_sender import GATEWAY, Sender, sending
 from tests.integration.app.campaigns import with_tables
 from tests.waiting import until
 
 CUSTOMERS = 4_000
 RATE = 1_000
+DRAINED_CUSTOMERS, DRAINED_RATE = 1_000, 100
+"""So slow that there is something left to be drained, however busy the machine is."""
 NAME = "spring"
 EVERYBODY = {13800000000 + number for number in range(1, CUSTOMERS + 1)}
 pytestmark = [pytest.mark.long, pytest.mark.mysql, pytest.mark.timeout(120)]
@@ -65,6 +68,34 @@ def test_a_server_and_a_centre_that_are_killed_leave_doubt_that_the_receipts_set
     assert max(numbers.values()) == 1
     assert counts[Delivery.DELIVERED] + counts[Delivery.UNKNOWN] == CUSTOMERS
     assert counts[Delivery.UNKNOWN] == CUSTOMERS - len(sender.promised())
+
+
+@pytest.mark.timeout(300)
+def test_a_gateway_that_is_drained_in_the_middle_submits_nothing_until_it_is_activated(
+    mysql_url: str, tmp_path: Path
+) -> None:
+    with with_tables(mysql_url), sending(mysql_url, tmp_path, DRAINED_CUSTOMERS, DRAINED_RATE) as sender:
+        sender.begin(NAME)
+        sender.wait_for_submissions(100)
+        put(sender.database, GATEWAY, GatewayState.DRAINED)
+        until(lambda: not sender.counts()[Delivery.SUBMITTING], what="nothing is under way")
+        drained_at = sender.numbers()
+        refused = sender.run("gateways", "test", GATEWAY, "--to", "13800000001", "--yes")
+        said = sender.run("status", NAME)
+        assert (refused.returncode, "drained since" in refused.stderr, "drained since" in said.stdout) == (
+            1,
+            True,
+            True,
+        )
+        assert (sender.state(NAME), sender.numbers()) == (State.RUNNING, drained_at)
+        assert len(drained_at) < DRAINED_CUSTOMERS
+
+        assert sender.run("gateways", "activate", GATEWAY).returncode == 0
+
+        assert sender.wait_until_over(NAME) == State.FINISHED
+        counts = sender.settled(DRAINED_CUSTOMERS, within_s=60)
+        assert +counts == {Delivery.DELIVERED: DRAINED_CUSTOMERS}
+        assert max(sender.numbers().values()) == 1
 
 
 def has_opted_out(sender: Sender) -> bool:
