@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +56,9 @@ class Looked:
     rss: int = 0
     """Of the web process, its peak."""
     looks: int = 0
+    """At the database, since all streams were open; to open them takes some more."""
+    open_s: float = 0.0
+    """How long they were."""
     cpu_s: float = 0.0
     events: int = 0
     """On all streams."""
@@ -99,17 +102,17 @@ def _run(url: str, name: str, shard_size: int, tabs: int) -> Looked:
     ):
         run, is_over = Looked(), Event()
         readers = Thread(target=lambda: asyncio.run(_look(web_port, name, tabs, run, is_over)))
-        memory = Thread(target=lambda: _watch(web, run, is_over))
+        memory = Thread(target=lambda: _watch(web, looks, tabs, run, is_over))
         for each in (readers, memory):
             each.start()
-        looks_before, cpu_before = looks.stat().st_size, _cpu_s(web)
+        cpu_before = _cpu_s(web)
         try:
             run.seconds = send_campaign(port, name, allow_duplicates=True).seconds
         finally:
             is_over.set()
             for each in (readers, memory):
                 each.join()
-        run.looks, run.cpu_s = looks.stat().st_size - looks_before, _cpu_s(web) - cpu_before
+        run.cpu_s = _cpu_s(web) - cpu_before
     return run
 
 
@@ -143,9 +146,14 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _watch(web: psutil.Process, run: Looked, is_over: Event) -> None:
+def _watch(web: psutil.Process, looks: Path, tabs: int, run: Looked, is_over: Event) -> None:
+    began: tuple[float, int] | None = None
     while not is_over.wait(0.2):
         run.rss = max(run.rss, web.memory_info().rss)
+        if began is None and run.opened == tabs:
+            began = time.monotonic(), looks.stat().st_size
+    if began:
+        run.open_s, run.looks = time.monotonic() - began[0], looks.stat().st_size - began[1]
 
 
 async def _look(port: int, name: str, tabs: int, run: Looked, is_over: Event) -> None:
@@ -185,21 +193,23 @@ def show(customers: int, tabs: int, found: Figures) -> None:
     table.add_row("seconds", f"{statistics.median(found.alone):.2f}", f"{seconds:.2f}")
     table.add_row("x nobody", "1.00", f"{ratio:.2f}")
     table.add_row("streams on which something came", "", f"{min(each.opened for each in found.looked_at)}")
-    table.add_row("events a second on all of them", "", _rate(found, [each.events for each in found.looked_at]))
-    table.add_row("looks at the database a second", "", _rate(found, [each.looks for each in found.looked_at]))
+    table.add_row(
+        "events a second on all of them", "", f"{_median(each.events / each.seconds for each in found.looked_at):.1f}"
+    )
+    looks = _median(each.looks / each.open_s for each in found.looked_at if each.open_s)
+    table.add_row("looks at the database a second", "", f"{looks:.1f}")
     table.add_row("web process, of one core", "", f"{_share(found):.0%}")
     table.add_row("web process, memory", "", f"{max(each.rss for each in found.looked_at) / 2**20:.0f} MiB")
     out.print(f"{customers:,} customers to logs, {len(found.alone)} rounds", table)
     out.print(f"{machine.describe()}, MySQL in {mysql.IMAGE}\n{machine.command()}", soft_wrap=True)
 
 
-def _rate(found: Figures, counts: list[int]) -> str:
-    rates = [count / each.seconds for count, each in zip(counts, found.looked_at, strict=True)]
-    return f"{statistics.median(rates):.1f}"
+def _median(figures: Iterable[float]) -> float:
+    return statistics.median([*figures] or [0.0])
 
 
 def _share(found: Figures) -> float:
-    return statistics.median(each.cpu_s / each.seconds for each in found.looked_at)
+    return _median(each.cpu_s / each.seconds for each in found.looked_at)
 
 
 if __name__ == "__main__":
