@@ -4,8 +4,9 @@
 
 Each round sends one campaign to logs with the server's own task workers, and one with a Celery worker of as many
 processes beside a server that only orders; both logs are byte for byte the same. Times are from the trigger to the
-news that it is over; the ratio is the median of each round's. Then a worker is given orders of which nothing is to be
-done, one after the other as it can take them: what processor time they take is what a slice costs beside its work.
+news that it is over, processor time is that of all our processes and of the broker; ratios are medians of each
+round's. Then a worker is given orders of which nothing is to be done, one after the other as it can take them: what
+processor time they take is what a slice costs beside its work.
 """
 
 import hashlib
@@ -45,6 +46,15 @@ out = Console(width=None if sys.stdout.isatty() else 110)
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A campaign: seconds, processor seconds without the database's, and the digest of each log."""
+
+    seconds: float
+    cpu_s: float
+    logs: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Slices:
     """Processor seconds for each order, of the worker's processes and of the broker; and how many there were."""
 
@@ -57,42 +67,46 @@ def main(customers: int = 2_000_000, rounds: int = 3, processes: int = 4, empty_
     """Print the figures."""
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     os.chdir(Path(__file__).parent.parent)
-    engine, fleet = [], []
+    engine: list[Sent] = []
+    fleet: list[Sent] = []
     shard_size = -(-customers // processes)
     with mysql.throw_away() as database, rabbit() as broker:
         seed(database, "customers", customers)
         url = database.url("pymysql", "customers")
         for number in range(rounds):
-            engine_s, engine_logs = by_engine(url, f"engine-{number}", shard_size, processes)
-            fleet_s, fleet_logs = by_fleet(url, f"fleet-{number}", shard_size, processes, broker)
-            if engine_logs != fleet_logs:
+            engine.append(by_engine(url, f"engine-{number}", shard_size, processes))
+            fleet.append(by_fleet(url, f"fleet-{number}", shard_size, processes, broker))
+            if engine[-1].logs != fleet[-1].logs:
                 raise RuntimeError("the logs of the two differ")
-            engine.append(engine_s)
-            fleet.append(fleet_s)
         slices = per_slice(url, broker, empty_orders)
     show(customers, processes, engine, fleet, slices)
 
 
-def by_engine(url: str, name: str, shard_size: int, processes: int) -> tuple[float, list[str]]:
-    """Seconds, and the digest of each log."""
+def by_engine(url: str, name: str, shard_size: int, processes: int) -> Sent:
+    """With the server's own task workers."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(url, Path(folder), shard_size, SMS_TASK_WORKER_NUM=str(processes)) as (_, port),
+        serving(url, Path(folder), shard_size, SMS_TASK_WORKER_NUM=str(processes)) as (server, port),
     ):
-        sent = send_campaign(port, name, allow_duplicates=True)
-        return sent.seconds, digests(Path(folder, name))
+        return send(port, name, Path(folder), [server])
 
 
-def by_fleet(url: str, name: str, shard_size: int, processes: int, broker: Broker) -> tuple[float, list[str]]:
-    """The same."""
+def by_fleet(url: str, name: str, shard_size: int, processes: int, broker: Broker) -> Sent:
+    """With a Celery worker."""
     settings = {"SMS_RUNNER": "celery", "SMS_BROKER_URL": broker.url}
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(url, Path(folder), shard_size, **settings) as (_, port),
-        working(url, Path(folder, "worker"), broker, processes),
+        serving(url, Path(folder), shard_size, **settings) as (server, port),
+        working(url, Path(folder, "worker"), broker, processes) as worker,
     ):
-        sent = send_campaign(port, name, allow_duplicates=True)
-        return sent.seconds, digests(Path(folder, "worker", name))
+        return send(port, name, Path(folder, "worker"), [server, worker, server_of(broker)])
+
+
+def send(port: int, name: str, logs: Path, ours: list[psutil.Process]) -> Sent:
+    """One campaign, by these processes."""
+    before_s = sum(map(cpu_s, ours))
+    sent = send_campaign(port, name, allow_duplicates=True)
+    return Sent(sent.seconds, sum(map(cpu_s, ours)) - before_s, digests(logs / name))
 
 
 def digests(folder: Path) -> list[str]:
@@ -164,14 +178,19 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def show(customers: int, processes: int, engine: list[float], fleet: list[float], slices: Slices) -> None:
+def show(customers: int, processes: int, engine: list[Sent], fleet: list[Sent], slices: Slices) -> None:
     """Both tables, and what they were measured on."""
-    table = Table("", "seconds", "x engine", "messages/s")
-    ratio = statistics.median(theirs / ours for theirs, ours in zip(fleet, engine, strict=True))
-    for what, found, beside in (("engine", engine, 1.0), ("Celery", fleet, ratio)):
-        seconds = statistics.median(found)
+    table = Table("", "seconds", "x engine", "processor s", "x engine", "messages/s")
+    for what, found in (("engine", engine), ("Celery", fleet)):
+        pairs = list(zip(found, engine, strict=True))
+        took_s = statistics.median(each.seconds for each in found)
         table.add_row(
-            f"{what}, {processes} processes", f"{seconds:.2f}", f"{beside:.2f}", f"{customers / seconds:,.0f}"
+            f"{what}, {processes} processes",
+            f"{took_s:.2f}",
+            f"{statistics.median(each.seconds / base.seconds for each, base in pairs):.2f}",
+            f"{statistics.median(each.cpu_s for each in found):.2f}",
+            f"{statistics.median(each.cpu_s / base.cpu_s for each, base in pairs):.2f}",
+            f"{customers / took_s:,.0f}",
         )
     out.print(f"{customers:,} customers to logs, {len(engine)} rounds; the logs are the same", table)
     costs = Table("", "processor ms an order", f"of a slice of {SLICE_S} s")
