@@ -28,9 +28,8 @@ SEEN_EVERY = timedelta(minutes=1)
 """How often it is written down that somebody is there."""
 FREE_TRIES = 3
 """Anybody mistypes."""
-MOST_OF_A_NAME = timedelta(minutes=1)
-"""Longest wait of a name. Strangers may hold somebody up for so long, who is not logged in, and no longer."""
-MOST_OF_AN_ADDRESS = timedelta(minutes=15)
+MOST_WAIT = timedelta(minutes=1)
+"""Strangers may hold somebody up for so long, who is not logged in, and no longer."""
 REMEMBERED_FOR = timedelta(days=1)
 
 Clock = Callable[[], datetime]
@@ -40,11 +39,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def wait(failures: int, most: timedelta) -> timedelta:
+def wait(failures: int) -> timedelta:
     """After so many wrong ones in a row: nothing at first, then 1 s, 2 s, 4 s and so on."""
     if failures <= FREE_TRIES:
         return timedelta(0)
-    return min(most, timedelta(seconds=2.0 ** min(failures - FREE_TRIES - 1, 20)))
+    return min(MOST_WAIT, timedelta(seconds=2.0 ** min(failures - FREE_TRIES - 1, 20)))
 
 
 def log_in(database: Engine, name: str, password: str, address: str, clock: Clock = _now) -> str:
@@ -52,17 +51,17 @@ def log_in(database: Engine, name: str, password: str, address: str, clock: Cloc
     it is the name, the password, a user who is disabled, or too early after the last try, and as slowly, but for the
     last."""
     name = in_one_form(name)
-    of_name, of_address = _key("name", name), _key("address", _network(address))
-    most = {of_name: MOST_OF_A_NAME, of_address: MOST_OF_AN_ADDRESS}
+    of_name, network = _key("name", name), _network(address)
+    keys = [of_name, *([_key("address", network)] if network else [])]
 
     def begin(connection: Connection) -> User | None:
         now = clock()
         login_failures.forget_old(connection, now - REMEMBERED_FOR)
-        for key, (count, last_at) in login_failures.held(connection, list(most), now).items():
-            pause = wait(count, most[key])
+        for count, last_at in login_failures.held(connection, keys, now).values():
+            pause = wait(count)
             if pause and now < last_at + pause:  # the database rounds, so the moment just noted may be yet to come
                 raise LoginRefused("login_refused")
-        login_failures.count(connection, list(most), now)
+        login_failures.count(connection, keys, now)
         return users.find(connection, name) if is_name(name) else None
 
     user = write(database, begin)
@@ -79,7 +78,8 @@ def log_in(database: Engine, name: str, password: str, address: str, clock: Cloc
         if fresh:
             users.change(connection, name, password=fresh)
         login_failures.forget(connection, of_name)
-        login_failures.take_back(connection, of_address)  # the others are not theirs to forgive
+        for key in keys[1:]:
+            login_failures.take_back(connection, key)  # the others are not theirs to forgive
         sessions.remove_unseen(connection, clock() - IDLE)
         sessions.insert(connection, hashed(secret), name, address)
         trail.note(connection, Actor(name, Via.PAGES, address), Deed.LOG_IN, subject=name)
@@ -117,11 +117,14 @@ def _key(kind: str, value: str) -> str:
 
 
 def _network(address: str) -> str:
-    """Whoever has one address of version 6 has 2**64 of them."""
+    """Whoever has one address of version 6 has 2**64 of them. '' for this machine: that is everybody on it, and all who
+    come by a proxy that nobody named."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if ip.is_loopback:
+        return ""
     return str(ip if ip.version == 4 else ipaddress.ip_network((ip, 64), strict=False))
 
 

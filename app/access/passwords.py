@@ -43,9 +43,11 @@ def hashed(password: str, cost: Cost = COST) -> str:
 
 
 def is_right(password: str, stored: str) -> bool:
-    """Whether it is this one. Raises ValueError where something else is stored."""
+    """Whether it is this one; one that is absurdly long is wrong, and takes no longer than others. Raises ValueError
+    where something else is stored."""
     cost, salt, expected = _parts(stored)
-    return hmac.compare_digest(_derive(password, salt, cost), expected)
+    given = password if len(password) <= MOST_LETTERS else ""  # which is too short to be anybody's
+    return hmac.compare_digest(_derive(given, salt, cost), expected)
 
 
 def is_outdated(stored: str) -> bool:

@@ -1,6 +1,5 @@
 """Makes, changes and disables users: people who log in."""
 
-import unicodedata
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine
@@ -8,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.access import passwords
 from app.domain.actor import Actor, Deed
-from app.domain.campaign import is_name
+from app.domain.campaign import composed, is_name
 from app.domain.rights import Role
 from app.errors import BadName, NameTaken, UnknownUser
 from app.store import sessions, trail, users
@@ -18,7 +17,7 @@ from app.store.users import User
 
 def in_one_form(name: str) -> str:
     """Ada is ada, on whatever keyboard."""
-    return unicodedata.normalize("NFC", name.strip().lower())
+    return composed(name.strip().lower())
 
 
 def add(database: Engine, name: str, role: Role, password: str, by: Actor | None = None) -> str:

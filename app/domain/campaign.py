@@ -7,6 +7,8 @@ from enum import StrEnum
 from app.errors import BadRequest
 
 MAX_NAME_LETTERS = 64
+MOST_DECOMPOSED = 4 * MAX_NAME_LETTERS
+"""Letters of a name that may have that many once it is composed: a letter with three marks becomes one at most."""
 MAX_NAME_BYTES = 255
 """A name is a folder's name, too; Linux allows 255 bytes. Source: path_resolution(7), NAME_MAX."""
 
@@ -70,12 +72,18 @@ class ShardState(StrEnum):
 def check_name(name: str) -> str:
     """The name in its composed form (NFC). Raises BadRequest unless it is 1 to 64 letters of any script with their
     marks, digits, `-`, `_` and `.`, and begins with none of `.` and marks."""
-    name = unicodedata.normalize("NFC", name)
+    name = composed(name)
     if not is_name(name):
         raise BadRequest("bad_name")
     if len(name.encode()) > MAX_NAME_BYTES:
         raise BadRequest("bad_name.too_long", most=MAX_NAME_BYTES)
     return name
+
+
+def composed(text: str) -> str:
+    """A name in its composed form (NFC); '' for what is too long for one in any form. To compose takes a time that
+    grows with the square of a run of marks, so it is not done to whatever a stranger sends."""
+    return unicodedata.normalize("NFC", text) if len(text) <= MOST_DECOMPOSED else ""
 
 
 def is_name(name: str) -> bool:

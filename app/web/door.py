@@ -4,10 +4,11 @@ does that, and from there back to the page that they wanted."""
 from urllib.parse import quote
 
 from fastapi import Request
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.access.keyring import Bearer
 from app.access.login import user_of
 from app.access.tokens import hashed
 from app.domain.rights import Right
@@ -17,7 +18,7 @@ from app.web.cookies import is_over_tls, session_of
 from app.web.house import House, house_of
 from app.web.problems import answer, problem
 from app.web.views import AccessView
-from app.web.visitor import Visitor
+from app.web.visitor import Visitor, visitor_in
 
 OPEN = ("/api/", "/health/", "/static/")
 """What begins so asks by itself, or is for everybody."""
@@ -93,7 +94,20 @@ def _turned_away(request: Request) -> Response:
     return RedirectResponse("/login" if path + query == "/" else f"/login?next={quote(path + query, safe='/')}", 303)
 
 
-async def is_still_in(house: House, visitor: Visitor) -> bool:
+async def may_stay(request: Request) -> bool:
+    """Whether who was let in when they asked, by a session or a token, would be let in now. While the database is away
+    they stay."""
+    house, visitor = house_of(request), visitor_in(request.scope)
+    bearer: Bearer | None = request.scope.get("state", {}).get("bearer")
+    try:
+        if bearer is not None:
+            return await house.keys.still_holds(bearer)
+        return visitor is None or await _is_still_in(house, visitor)
+    except SQLAlchemyError:
+        return True
+
+
+async def _is_still_in(house: House, visitor: Visitor) -> bool:
     """Whether who was let in some time ago would be let in now, or a second ago."""
     access = await house.looks.see(AccessView())
     return visitor.session in access.sessions if visitor.session else not access.has_accounts

@@ -1,5 +1,6 @@
 """A campaign that somebody is about to start: what they typed, what it would come to, and what is wrong with it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from app.domain.actor import Actor
 from app.domain.audience import CUSTOMERS
 from app.domain.choice import HIGHEST_ID, Sample
 from app.domain.greeting import DEFAULT_TEMPLATE, PLACEHOLDERS
+from app.domain.price import Price
 from app.domain.template_doubts import Doubt, doubts
 from app.errors import AppError, BadRequest
 from app.gateways.networks import accounts_of, outgoing
@@ -40,7 +42,9 @@ class Draft:
     duplicates: bool = False
     sample: str = ""
     asked: str = ""
-    """How many SMS they were asked to agree to, and """
+    """How many SMS they were asked to agree to, """
+    asked_of: str = ""
+    """of which draft, see `digest`, and """
     confirm: str = ""
     """what they typed then."""
 
@@ -54,11 +58,24 @@ class Draft:
             raise BadRequest("bad_choice.no_count", most=HIGHEST_ID)
         return Sample(count)
 
-    @property
-    def agreed_parts(self) -> int | None:
-        """None where they did not agree. Raises BadRequest where they typed another number than they were asked for."""
+    def digest(self, price: Price | None) -> str:
+        """Of all that its sum depends on, beside how many people there are."""
+        whole = (
+            self.gateway,
+            str(price),
+            self.audience,
+            self.template,
+            self.template_name,
+            self.duplicates,
+            self.sample,
+        )
+        return hashlib.sha256(repr(whole).encode(errors="surrogatepass")).hexdigest()
+
+    def agreed_parts(self, price: Price | None) -> int | None:
+        """None where they did not agree, or to another draft. Raises BadRequest where they typed another number than
+        they were asked for."""
         asked = number_in(self.asked)
-        if asked is None or not self.confirm:
+        if asked is None or not self.confirm or self.asked_of != self.digest(price):
             return None
         if number_in(self.confirm) != asked:
             raise BadRequest("bad_confirm", parts=asked)
@@ -76,6 +93,7 @@ def read(fields: Mapping[str, str], default_gateway: str) -> Draft:
         duplicates="duplicates" in fields,
         sample=fields.get("sample", "").strip(),
         asked=fields.get("asked", ""),
+        asked_of=fields.get("asked_of", ""),
         confirm=fields.get("confirm", "").strip(),
     )
 
@@ -160,6 +178,12 @@ def look_ahead(house: House, draft: Draft) -> Outlook:
     )
 
 
+def digest(house: House, draft: Draft) -> str:
+    """See Draft.digest. Raises ConfigError."""
+    by = outgoing(house.settings, draft.gateway)
+    return draft.digest(by.price if by else None)
+
+
 def start(house: House, draft: Draft, by: Actor) -> Dispatched:
     """As the trigger does. Raises BadRequest, ConfigError."""
     settings, networks = house.settings, house.networks
@@ -175,7 +199,7 @@ def start(house: House, draft: Draft, by: Actor) -> Dispatched:
         gateway=draft.gateway,
         networks=networks,
         template_name=draft.template_name if is_named else None,
-        spending=Spending(settings.sms_ask_above, draft.agreed_parts),
+        spending=Spending(settings.sms_ask_above, draft.agreed_parts(network.price if network else None)),
         audience=draft.audience,
         choice=draft.choice,
         by=by,

@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse
 from app.access.login import log_in, log_out, user_of
 from app.errors import LoginRefused, TooBusy
 from app.web.cookies import give, session_of, take_back
-from app.web.forms import check_same_origin, fields_of, path_within
+from app.web.forms import MOST_BYTES_OF_STRANGERS, check_same_origin, fields_of, path_within
 from app.web.house import house_of
 from app.web.languages import catalogue_of
 from app.web.pages import page
@@ -37,7 +37,7 @@ def _form(request: Request, wanted: str, status: int = 200, name: str = "", why:
 @router.post("/login", dependencies=[Depends(check_same_origin)])
 async def enter(request: Request) -> Response:
     """A session that was there before is none any more, whoever's it was."""
-    house, fields = house_of(request), await fields_of(request)
+    house, fields = house_of(request), await fields_of(request, MOST_BYTES_OF_STRANGERS)
     name, password = fields.get("name", ""), fields.get("password", "")
     wanted, before = path_within(fields.get("next", "/")), session_of(request)
     address = request.client.host if request.client else ""

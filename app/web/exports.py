@@ -58,7 +58,7 @@ async def export(request: Request, name: str, visitor: Visitor = Sees) -> Respon
 
     campaign, made = await house.threads.run(begin)
     pieces, kind, ending = (made.as_csv(), CSV, "csv") if is_csv else (made.as_ndjson(), NDJSON, "ndjson")
-    return streamed(house, pieces, kind, f"{campaign}-{what}.{ending}")
+    return streamed(request, pieces, kind, f"{campaign}-{what}.{ending}")
 
 
 def _whole(house: House, name: str) -> Snapshot:

@@ -29,6 +29,7 @@ from app.web.looks import Looks
 from app.web.notices import Notices
 from app.web.recent import Recent
 from app.web.reports import Reports
+from app.web.streams import Streams
 from app.web.views import AccessView
 
 THREADS = 4
@@ -61,11 +62,14 @@ class House:
         """Who looks at what a campaign would come to, which reads 10,000 customers; one at a time."""
         self.controlling = Threads("control", 2)
         """These wait for tasks to stop, up to 5 s."""
+        self.retrying = Threads("retries", 1)
+        """Messages of a campaign that are to be tried again: some hundred at a time, for as long as it takes."""
         self.trying = Threads("trials", 1)
         """Messages that are in no campaign, one at a time: each waits for the gateway's answer."""
         self.exporting = Threads("exports", 2)
         """Pages of exports in turns, however many are under way."""
         self.watchers = Watchers(database)
+        self.streams = Streams()
         self.reports = Reports(settings)
         self.pushes = Pushes(settings, database, self.threads)
         self._logging_in = Threads("login", 1)
@@ -116,6 +120,7 @@ class House:
         for each in (
             self.threads,
             self.controlling,
+            self.retrying,
             self.trying,
             self.exporting,
             self.watchers,

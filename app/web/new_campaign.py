@@ -71,7 +71,8 @@ async def start(request: Request, by: Visitor = Starts) -> Response:
             done = await house.threads.run(drafts.start, house, draft, by.actor)
     except AppError as error:
         if error.code == "unconfirmed_cost":
-            draft = replace(draft, asked=str(error.sentence.facts["parts"]), confirm="")
+            asked_of = await house.threads.run(drafts.digest, house, draft)
+            draft = replace(draft, asked=str(error.sentence.facts["parts"]), asked_of=asked_of, confirm="")
             error = BadRequest("cost", **{each: error.sentence.facts[each] for each in _OF_COST})
         return await _form(request, draft, error=error)
     house.looks.forget()

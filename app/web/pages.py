@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from markupsafe import Markup
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from app.domain.campaign import State, check_name
@@ -15,8 +14,8 @@ from app.errors import ConfigError
 from app.gateways.networks import accounts_of
 from app.web.buttons import buttons
 from app.web.cookies import is_over_tls
-from app.web.door import is_still_in
-from app.web.forms import check_same_origin, fields_of, path_within
+from app.web.door import may_stay
+from app.web.forms import MOST_BYTES_OF_STRANGERS, check_same_origin, fields_of, path_within
 from app.web.house import house_of
 from app.web.languages import COOKIE, catalogue_of, known, language_of
 from app.web.live import Scene
@@ -72,21 +71,21 @@ def page(request: Request, template: str, status: int = 200, **context: object) 
 
 async def stream(request: Request, scene: Scene) -> Response:
     """The scene from now on, as server-sent events. What cannot be looked at now is a problem at once."""
-    house = house_of(request)
+    house, visitor = house_of(request), visitor_in(request.scope)
+    whose = visitor.session or visitor.address if visitor else ""
+    house.streams.check(whose)
     await house.looks.see(scene.view)
-    events = _while_let_in(request, house.live.follow(scene, language_of(request)))
+    events = _while_let_in(request, whose, house.live.follow(scene, language_of(request)))
     return StreamingResponse(events, media_type="text/event-stream", headers=STREAM)
 
 
-async def _while_let_in(request: Request, events: AsyncGenerator[str]) -> AsyncIterator[str]:
-    """While the database is away, who was let in stays so."""
-    house, visitor = house_of(request), visitor_in(request.scope)
-    async with aclosing(events):
-        async for each in events:
-            with suppress(SQLAlchemyError):
-                if visitor and not await is_still_in(house, visitor):
+async def _while_let_in(request: Request, whose: str, events: AsyncGenerator[str]) -> AsyncIterator[str]:
+    with house_of(request).streams.place(whose):
+        async with aclosing(events):
+            async for each in events:
+                if not await may_stay(request):
                     return
-            yield each
+                yield each
 
 
 Sees = needs(Right.SEE)
@@ -150,7 +149,7 @@ async def system_live(request: Request, scene: SystemScene = Machines) -> Respon
 
 @router.post("/language", dependencies=[Depends(check_same_origin)])
 async def choose_language(request: Request) -> Response:
-    fields = await fields_of(request)
+    fields = await fields_of(request, MOST_BYTES_OF_STRANGERS)
     answer = RedirectResponse(path_within(fields.get("here", "/")), 303)
     if chosen := known(fields.get("language", "")):
         answer.set_cookie(COOKIE, chosen, max_age=A_YEAR_S, httponly=True, samesite="lax", secure=is_over_tls(request))

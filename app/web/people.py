@@ -1,13 +1,15 @@
 """One person: what became of their messages, their whole number, and whether they want none. By forms alone, so that no
 number stands in an address."""
 
+from contextlib import nullcontext
+
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.audit.unmasking import unmask
 from app.campaigns import opt_outs
 from app.domain.rights import Right
-from app.errors import AppError, BadNumber, BadRequest, ConfigError
+from app.errors import AppError, BadNumber, BadRequest, ConfigError, TooBusy
 from app.gateways.networks import accounts_of
 from app.sentence import Sentence
 from app.store.opt_outs import EVERYBODY
@@ -57,10 +59,12 @@ def _signatures(house: House) -> list[str]:
         return [EVERYBODY]
 
 
-async def _find(request: Request, fields: dict[str, str]) -> Person:
-    house = house_of(request)
-    wanted, in_logs = fields.get("who", ""), "logs" in fields
-    async with house.searching:
+async def _find(request: Request, fields: dict[str, str], *, in_logs: bool = False) -> Person:
+    """Raises TooBusy where somebody reads the logs already: a search that nobody waits for any more goes on."""
+    house, wanted = house_of(request), fields.get("who", "")
+    if in_logs and house.searching.locked():
+        raise TooBusy("too_busy.logs")
+    async with house.searching if in_logs else nullcontext():
         return await house.threads.run(
             lambda: look_up(house.database, house.settings.sms_log_dir, wanted, in_logs=in_logs)
         )
@@ -69,7 +73,8 @@ async def _find(request: Request, fields: dict[str, str]) -> Person:
 @router.post("", dependencies=[Ours])
 async def find(request: Request, by: Visitor = Sees) -> Response:
     try:
-        return _page(request, await _find(request, await fields_of(request)))
+        fields = await fields_of(request)
+        return _page(request, await _find(request, fields, in_logs="logs" in fields))
     except AppError as error:
         return _page(request, error=error)
 

@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import signal
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +28,8 @@ MOST_CONNECTIONS = 900
 """At once, below the 1,024 descriptors that a process may have; whoever comes then gets 503."""
 STOPS_WITHIN_S = 5
 """Answers under way may take so long once the server is told to stop."""
+THREADS_END_WITHIN_S = 3.0
+"""What threads have in hand then; together with the answers less than what a container gets."""
 WAITING = 512
 """Connections that the kernel holds until they are accepted, some at once."""
 DESCRIPTORS = 4_096
@@ -125,6 +130,20 @@ def serve(app: FastAPI, settings: Config, *, has_accounts: bool) -> None:
             log.info("no accounts, so pages change nothing; to make one: python -m app users add NAME --role admin")
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # we have said it
         WebServer(app).run(sockets=[door])
+    _give_up_threads()
+
+
+def _give_up_threads() -> None:
+    """What is still at it, such as a search of all logs whose asker is gone, is not waited for: an interpreter would,
+    for as long as it takes. What it has not committed has not happened."""
+    until = time.monotonic() + THREADS_END_WITHIN_S
+    others = [each for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon]
+    for each in others:
+        each.join(max(0.0, until - time.monotonic()))
+    if any(each.is_alive() for each in others):
+        log.warning("what was asked for is given up", extra={"threads": sum(each.is_alive() for each in others)})
+        logging.shutdown()
+        os._exit(0)
 
 
 def _have_descriptors() -> None:

@@ -62,7 +62,7 @@ async def retry(request: Request, name: str, by: Visitor = Controls) -> Response
     if state is Delivery.UNKNOWN and "twice" not in fields:
         return _retry_page(request, now, 400, words.say("retry.twice_first"))
     trying_again.check(now, state)
-    count = await house.controlling.run(lambda: trying_again.retry(house.database, now, state, by.actor))
+    count = await house.retrying.run(lambda: trying_again.retry(house.database, now, state, by.actor))
     house.looks.forget()
     house.notices.leave(by, Sentence("retry.noted", count=count, what=Sentence(f"delivery.{state}")))
     if left := (await _look(house, name)).tally.of(state):

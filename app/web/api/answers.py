@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 
 from app.web.api.models import Problem
 from app.web.downloads import CSV, NDJSON, streamed
-from app.web.house import House
 
 MOST_AT_ONCE = 1_000
 
@@ -55,10 +54,10 @@ def wanted(request: Request) -> str:
     return next((each for each in (NDJSON, CSV) if each in accepts), "")
 
 
-def lines(house: House, pages: Iterator[Sequence[BaseModel]]) -> Response:
+def lines(request: Request, pages: Iterator[Sequence[BaseModel]]) -> Response:
     """All of them, in bounded memory."""
     texts = ("".join(f"{each.model_dump_json()}\n" for each in page).encode() for page in pages)
-    return streamed(house, texts, NDJSON)
+    return streamed(request, texts, NDJSON)
 
 
 def json(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:

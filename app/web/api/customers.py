@@ -139,9 +139,9 @@ async def list_rejects(
 
     if wanted(request) == CSV:
         made = exports.rejected(house.database, now, reason, after)
-        return streamed(house, made.as_csv(), CSV, f"{now.campaign.name}-rejects.csv")
+        return streamed(request, made.as_csv(), CSV, f"{now.campaign.name}-rejects.csv")
     if wanted(request):
-        return lines(house, _pages(page, after))
+        return lines(request, _pages(page, after))
     found = await house.threads.run(page, after, limit)
     return json(RejectedPage(rejects=found, next=_next(found, limit)))
 
@@ -170,10 +170,10 @@ async def list_messages(
     of = now.campaign.id
     if wanted(request) == CSV:
         made = exports.messages(house.database, now, state, after)
-        return streamed(house, made.as_csv(), CSV, f"{now.campaign.name}-messages.csv")
+        return streamed(request, made.as_csv(), CSV, f"{now.campaign.name}-messages.csv")
     if wanted(request):
         every = ledger_rows.pages(house.database, now, state, after)
-        return lines(house, ([Message.of(of, row) for row in page] for page in every))
+        return lines(request, ([Message.of(of, row) for row in page] for page in every))
 
     def some() -> list[Message]:
         pages = ledger_rows.pages(house.database, now, state, after, page_rows=limit)

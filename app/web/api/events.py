@@ -34,13 +34,15 @@ async def watch_campaign(request: Request, name: Name, by: Sees) -> Response:
     house = house_of(request)
     found = await house.threads.run(look_up, house.database, name)
     bearer: Bearer = request.state.bearer
+    house.streams.check(bearer.who)
     events = _events(house, found.campaign, bearer, catalogue_of(request))
     return StreamingResponse(events, media_type=EVENTS)
 
 
 async def _events(house: House, campaign: Stored, bearer: Bearer, words: Catalogue) -> AsyncIterator[str]:
-    async with aclosing(house.watchers.follow(campaign)) as snapshots:
-        async for now in snapshots:
-            if not await house.keys.still_holds(bearer):
-                return
-            yield f"data: {Campaign.of(now, words).model_dump_json()}\n\n"
+    with house.streams.place(bearer.who):
+        async with aclosing(house.watchers.follow(campaign)) as snapshots:
+            async for now in snapshots:
+                if not await house.keys.still_holds(bearer):
+                    return
+                yield f"data: {Campaign.of(now, words).model_dump_json()}\n\n"

@@ -132,4 +132,4 @@ async def get_report(request: Request, report_id: ReportId, by: Sees) -> Respons
         return json(Report.of(order, words))
     said = [" ".join(map(words.word, each.differences)) for each in order.verdict.tasks]
     made = exports.report(order.verdict, said)
-    return streamed(house, made.as_csv() if kind == CSV else made.as_ndjson(), kind, f"{order.campaign}-report.csv")
+    return streamed(request, made.as_csv() if kind == CSV else made.as_ndjson(), kind, f"{order.campaign}-report.csv")

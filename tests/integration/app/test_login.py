@@ -1,5 +1,6 @@
 """Logging in, being known, being slowed down after wrong passwords, and leaving."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -185,7 +186,7 @@ def test_there_is_one_answer_for_every_failure_and_each_takes_a_hash(on_sqlite, 
     ("failures", "seconds"), [(0, 0), (3, 0), (4, 1), (5, 2), (6, 4), (9, 32), (10, 60), (11, 60), (10**9, 60)]
 )
 def test_each_further_failure_costs_a_longer_wait_up_to_a_limit(failures, seconds):
-    assert wait(failures, timedelta(minutes=1)).total_seconds() == seconds
+    assert wait(failures).total_seconds() == seconds
 
 
 def test_during_the_wait_nothing_is_looked_at_and_after_it_the_right_one_is_let_in(ada, clock, looked_at):
@@ -210,6 +211,25 @@ def test_an_address_is_slowed_down_whatever_names_it_tries(on_sqlite, clock, loo
     fail(on_sqlite, clock, word=WORD)
     assert looked_at == []
     assert log_in(on_sqlite, "ada", WORD, THERE, clock)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_this_machine_is_not_slowed_down_as_an_address_for_everybody_may_come_from_it(on_sqlite, clock, address):
+    for number in range(9):
+        fail(on_sqlite, clock, name=f"user{number}", address=address)
+
+    assert log_in(on_sqlite, "ada", WORD, address, clock)
+
+
+def test_what_is_absurdly_long_is_wrong_and_costs_no_more_than_what_is_not(on_sqlite, clock, looked_at):
+    marks = "\u0301" * 30_000 + "\u0327" * 30_000  # to put them in order takes half a minute
+    begun = time.process_time()
+
+    fail(on_sqlite, clock, name=marks)
+    fail(on_sqlite, clock, name="a", word=marks)
+
+    assert len(looked_at) == 2
+    assert time.process_time() - begun < 5
 
 
 def test_who_is_let_in_does_not_wipe_out_what_others_of_the_address_did(on_sqlite, clock):

@@ -9,10 +9,12 @@ import sqlalchemy as sa
 from app.access import login, users
 from app.domain.actor import Via
 from app.domain.rights import Role
+from app.errors import TooBusy
 from app.store.access_tables import sessions
 from app.store.database import writing
 from app.store.tables import trail
 from app.web.house import MOST_AT_THE_DOOR
+from app.web.streams import Streams
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.people import move_in, person
 from tests.unit.app.web.test_pages import text_of
@@ -24,6 +26,37 @@ WRONG = "wrong horse battery"
 
 def go(client, path, **headers):
     return client.get(path, headers=headers, follow_redirects=False)
+
+
+@pytest.mark.parametrize("path", ["/login", "/language"])
+def test_of_a_stranger_no_large_form_is_read(client, accounts, path):
+    assert client.post(path, data={"name": "a" * 2**14}, headers=OURS).status_code == 413
+
+
+def test_what_is_no_address_leads_nowhere(client, accounts):
+    assert 'name="next" value="/"' in go(client, "/login?next=//[").text
+    assert client.post("/login", data={}, headers={"origin": "http://["}).status_code == 403
+
+
+def test_nobody_watches_so_much_that_others_find_no_place(client, accounts, monkeypatch):
+    log_in(client, "viewer")
+    monkeypatch.setattr("app.web.streams.MOST_OF_ONE", 0)
+
+    assert go(client, "/live/").status_code == 503
+    assert go(client, "/part/").status_code == 200
+
+
+def test_a_place_is_free_again_once_nobody_watches(monkeypatch):
+    monkeypatch.setattr("app.web.streams.MOST_OF_ONE", 1)
+    monkeypatch.setattr("app.web.streams.MOST", 2)
+    streams = Streams()
+    with streams.place("ada"):
+        streams.check("bob")
+        with pytest.raises(TooBusy):
+            streams.check("ada")
+        with streams.place("bob"), pytest.raises(TooBusy):
+            streams.check("cid")
+    streams.check("ada")
 
 
 def test_without_accounts_everybody_on_this_machine_may_look(client):

@@ -7,7 +7,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from app.access import tokens
+from app.access import tokens, users
 from app.domain.delivery import Delivery
 from app.domain.reject import Reason, Reject
 from app.domain.rights import Scope
@@ -126,6 +126,21 @@ def test_whole_numbers_are_exported_by_who_may_see_them_and_the_trail_says_so(cl
     assert "summer-messages.ndjson" in answer.headers["content-disposition"]
     found = entries(accounts)[0]
     assert (found.deed, found.who, found.campaign, found.via) == ("export", "operator", "summer", "pages")
+
+
+def test_an_export_ends_with_the_right_to_it(client, accounts, campaign, monkeypatch):
+    house = client.app.state.house
+
+    def pieces(*_):
+        yield b"first\n"
+        users.disable(accounts, "operator")
+        house.looks.forget()
+        yield b"second\n"
+
+    monkeypatch.setattr("app.audit.exports.Export.as_csv", pieces)
+    log_in(client, "operator")
+
+    assert b"second" not in export(client, what="messages", format="csv").content
 
 
 @pytest.mark.parametrize("who", ["viewer", None])

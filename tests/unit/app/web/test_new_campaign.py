@@ -172,20 +172,44 @@ def test_a_preview_by_a_gateway_tells_its_price(with_gateways):
 
 def test_what_costs_more_than_is_usual_is_started_once_its_number_is_typed(with_gateways, accounts):
     asked = send(with_gateways, gateway="net")
-    mistyped = send(with_gateways, gateway="net", asked="8", confirm="80000")
+    mistyped = send(with_gateways, gateway="net", **hidden(asked), confirm="80000")
     assert (asked.status_code, mistyped.status_code) == (409, 400)
     assert "spring comes to about 8 SMS by net, 0.28 CNY" in text_of(asked)
     assert "to agree, type 8" in text_of(mistyped)
     assert found(accounts) is None
 
-    answer = send(with_gateways, gateway="net", asked="8", confirm=" 8 ")
+    answer = send(with_gateways, gateway="net", **hidden(mistyped), confirm=" 8 ")
 
     assert answer.status_code == 303
     assert found(accounts).gateway == "net"
 
 
+def hidden(answer):
+    """What the form says by itself of what was asked."""
+    return dict(re.findall(r'type="hidden" name="(asked\w*)" value="(\w+)"', answer.text))
+
+
+@pytest.mark.parametrize("change", [{"template": "您好，{name}"}, {"duplicates": "on"}, {"sample": "8"}])
+def test_who_agreed_to_one_draft_agreed_to_no_other(with_gateways, accounts, change):
+    agreed = hidden(send(with_gateways, gateway="net")) | {"confirm": "8"}
+
+    assert send(with_gateways, gateway="net", **agreed, **change).status_code == 409
+    assert found(accounts) is None
+
+
+def test_who_agreed_to_a_price_agreed_to_no_other(with_gateways, accounts, tmp_path):
+    agreed = hidden(send(with_gateways, gateway="net")) | {"confirm": "8"}
+    (tmp_path / "gateways.toml").write_text(FILE.replace("price = 0.035", "price = 99"))
+
+    assert "792.00 CNY" in text_of(send(with_gateways, gateway="net", **agreed))
+    assert found(accounts) is None
+
+
 def test_who_agreed_to_less_is_asked_again(with_gateways, accounts):
-    answer = send(with_gateways, gateway="net", template="{name}" + "王" * 70, asked="8", confirm="8")
+    agreed = hidden(send(with_gateways, gateway="net")) | {"confirm": "8"}
+    move_in(accounts, crowd(16))
+
+    answer = send(with_gateways, gateway="net", **agreed)
 
     assert answer.status_code == 409
     assert 'name="asked" value="16"' in answer.text

@@ -83,6 +83,17 @@ def test_to_add_one_twice_changes_nothing(operator, accounts):
     assert len(trail_of(accounts, Deed.OPT_OUT_ADD)) == 1
 
 
+def test_logs_are_searched_by_one_at_a_time_and_hold_nobody_else_up(operator, accounts):
+    searching = operator.app.state.house.searching
+    operator.portal.call(searching.acquire)
+    try:
+        assert post(operator, "", who="2", logs="on").status_code == 503
+        assert post(operator, "", who="2").status_code == 200
+        assert post(operator, "/opt-outs", who="2", logs="on").status_code == 200
+    finally:
+        operator.portal.call(searching.release)
+
+
 @pytest.mark.parametrize("do", ["add", "remove"])
 def test_a_signature_that_no_gateway_has_is_refused(operator, accounts, do):
     answer = post(operator, "/opt-outs", who="2", signature="<script>", do=do)

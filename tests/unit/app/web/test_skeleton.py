@@ -1,5 +1,7 @@
 """What holds for every path: health, the guard, and how errors look."""
 
+import threading
+
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -8,6 +10,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from app.access import tokens
 from app.domain.rights import Scope
 from app.errors import UnknownCampaign, Unprotected
+from app.web import server
 from app.web.guard import HEADERS, MOST_BODY_BYTES, host_name
 from app.web.server import check_loopback, check_reach
 from tests.words import refused
@@ -180,3 +183,18 @@ def test_in_a_container_they_are_served_where_the_port_is_published_on_loopback(
 def test_a_port_that_is_published_for_others_is_none(published):
     with refused(Unprotected, "SMS_WEB_PUBLISHED"):
         check_loopback("0.0.0.0", published)
+
+
+def test_a_stop_does_not_wait_for_a_thread_that_goes_on_and_on(monkeypatch):
+    ended, exits = threading.Event(), []
+    monkeypatch.setattr(server, "THREADS_END_WITHIN_S", 0.1)
+    monkeypatch.setattr("os._exit", exits.append)
+    search = threading.Thread(target=ended.wait, args=(60,))
+    search.start()
+    try:
+        server._give_up_threads()
+    finally:
+        ended.set()
+        search.join()
+
+    assert exits == [0]

@@ -1,6 +1,7 @@
 """What people do to a campaign on its page, without a browser."""
 
 import re
+import threading
 
 import pytest
 import sqlalchemy as sa
@@ -213,6 +214,28 @@ def test_what_can_be_tried_again_is_counted_and_chosen(net, accounts):
     assert 'class="notice"' not in net.get("/campaigns/net").text
     (entry,) = trail_of(accounts, Deed.RETRY)
     assert (entry.who, entry.campaign) == ("operator", "net")
+
+
+def test_a_retry_that_takes_long_holds_no_pause_up(net, monkeypatch):
+    begun, ended = threading.Semaphore(0), threading.Event()
+
+    def retry(*_):
+        begun.release()
+        assert ended.wait(30)
+        return 0
+
+    monkeypatch.setattr("app.web.verbs.trying_again.retry", retry)
+    again = {"target": do, "args": (net, "/campaigns/net/retry"), "kwargs": {"state": "refused"}}
+    retries = [threading.Thread(**again) for _ in range(3)]
+    for each in retries:
+        each.start()
+    assert begun.acquire(timeout=30)
+    try:
+        assert do(net, "/campaigns/net/pause").status_code in {303, 409}
+    finally:
+        ended.set()
+        for each in retries:
+            each.join(30)
 
 
 def test_those_whose_task_is_at_work_are_named(net, accounts):
