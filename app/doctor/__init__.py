@@ -16,15 +16,15 @@ def examine(
     schema_status: SchemaStatus,
     look_at_broker: LookAtBroker | None = None,
     *,
-    connects: bool = True,
+    is_thorough: bool = True,
     is_server: bool = True,
 ) -> Iterator[Finding]:
     """One finding after the other, as they are made. `schema_status` tells the revision of a database and the newest
-    one, `look_at_broker` what RabbitMQ says, where workers are ordered by it. Nothing is made or changed. Without
-    `connects` no gateway is connected to, which takes one of the account's sessions; without `is_server` what is of the
-    machine of the server is left out."""
+    one, `look_at_broker` what RabbitMQ says, where workers are ordered by it. Nothing is made or changed. Unless
+    it `is_thorough` no gateway is connected to, which takes one of the account's sessions, and no customers are read,
+    which takes a second where there are millions; without `is_server` what is of the server's machine is left out."""
     database = Database(settings)
-    yield from database.examine(schema_status)
+    yield from database.examine(schema_status, reads_customers=is_thorough)
     if is_server:
         yield from kernel.examine()
         yield from log_folder.examine(settings.sms_log_dir, database.size)
@@ -32,7 +32,7 @@ def examine(
     if is_server:
         yield from certificates.examine(settings)
     yield from port.examine(settings)
-    yield from gateways.examine(settings, connects=connects)
+    yield from gateways.examine(settings, connects=is_thorough)
     if look_at_broker:
         yield from fleet.examine(settings, look_at_broker)
     yield from names.examine()

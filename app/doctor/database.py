@@ -46,7 +46,7 @@ class Database:
         self.size: Size | None = None
         """None until it is known."""
 
-    def examine(self, schema_status: SchemaStatus) -> Iterator[Finding]:
+    def examine(self, schema_status: SchemaStatus, *, reads_customers: bool = True) -> Iterator[Finding]:
         """Ends after the first finding when the database cannot be reached."""
         address = make_url(self._settings.database_url.get_secret_value())
         path = sqlite_file(address) if address.get_backend_name() == "sqlite" else None
@@ -69,8 +69,9 @@ class Database:
                     schema = _examine_schema(connection, schema_status)
                     yield schema
                     if schema.verdict is Verdict.OK:
-                        self.size = _size(connection)
-                        yield genders.examine(connection)
+                        if reads_customers:
+                            self.size = _size(connection)
+                            yield genders.examine(connection)
                         yield from audiences.examine(connection)
                         if self._settings.sms_runner == "celery":
                             yield from fleet.examine_hosts(connection)

@@ -75,9 +75,10 @@ class Checkup:
 
 
 def examine_quietly(settings: Config) -> Iterable[Finding]:
-    """What the doctor finds without a session with any gateway: those who use them tell how they do. What is of the
-    server's own machine is left out where we only look at its logs, as in a container beside it."""
-    return examine(settings, status, connects=False, is_server=not _is_read_only(settings))
+    """What the doctor finds without a session with any gateway, for those who use them tell how they do, and without
+    reading customers, which a campaign would feel. What is of the server's own machine is left out where we only look
+    at its logs, as in a container beside it."""
+    return examine(settings, status, is_thorough=False, is_server=not _is_read_only(settings))
 
 
 def _is_read_only(settings: Config) -> bool:
