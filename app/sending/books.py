@@ -196,7 +196,7 @@ class Books:
             of = (self._hold, record.after_id, record.to_id, record.entries)
             states = ledger.record(connection, *of, work_ms=work_ms)
             if serving and chosen:
-                self._intend(connection, serving, chosen[0])
+                chosen = self._intend(connection, serving, chosen)
             if states:
                 self._seat.count(connection, submissions(attempts_of(record.entries, states)) + beside)
             return chosen
@@ -228,9 +228,7 @@ class Books:
         serving = await self._next_serving()
 
         def choose_and_intend(connection: Connection) -> Intended:
-            chosen = self._choose(connection, serving)
-            self._intend(connection, serving, chosen[0])
-            return chosen
+            return self._intend(connection, serving, self._choose(connection, serving))
 
         try:
             intended = await self._write(choose_and_intend, renews=True)
@@ -246,9 +244,13 @@ class Books:
         opted_out = opt_outs.among(connection, self._network.opt_out_key, serving.mobiles)
         return serving.chunk(opted_out, self._network.max_parts)
 
-    def _intend(self, connection: Connection, serving: Serving, chunk: Chunk) -> None:
-        ledger.intend(connection, self._hold, chunk)
+    def _intend(self, connection: Connection, serving: Serving, chosen: Intended) -> Intended:
+        """Who is intended by it: where a commit of before got through they were chosen by that, and nobody opts out of
+        it or comes to it since; and what it noted of heirs may have led to more since."""
+        if (before := ledger.intend(connection, self._hold, chosen[0])) is not None:
+            return serving.of(before)
         note(connection, self._hold.campaign_id, serving.turn)
+        return chosen
 
     def _submit(self, serving: Serving, intended: Intended) -> None:
         """After the commit."""

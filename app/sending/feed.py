@@ -58,6 +58,13 @@ class Serving:
         chunk = Chunk(self.after_id, self.to_id, ids, mobiles, parts, rejects, tally)
         return chunk, texts
 
+    def of(self, ids: Sequence[int]) -> tuple[Chunk, list[str]]:
+        """Of those who are greeted, these alone, who are on record as intended already."""
+        place_of = {customer_id: place for place, customer_id in enumerate(self.page.greeted.ids)}
+        kept = [place_of[each] for each in ids]
+        mobiles, parts = [self.mobiles[each] for each in kept], [self.parts[each] for each in kept]
+        return Chunk(self.after_id, self.to_id, ids, mobiles, parts), [self.texts[each] for each in kept]
+
 
 class Feed:
     """Reads the customers of a shard from where its record ends."""

@@ -38,6 +38,19 @@ def remove(connection: Connection, campaign_id: int, shard: int, after_id: int, 
     )
 
 
+def ids(connection: Connection, campaign_id: int, shard: int, epoch: int, after_id: int) -> list[int] | None:
+    """Who is intended by the chunk that begins there, where this epoch intended it; else None."""
+    found = connection.execute(
+        sa.select(intents.c.ids).where(
+            intents.c.campaign_id == campaign_id,
+            intents.c.shard == shard,
+            intents.c.after_id == after_id,
+            intents.c.epoch == epoch,
+        )
+    ).scalar()
+    return None if found is None else unpack(found, "I")
+
+
 def count(connection: Connection, campaign_id: int, shard: int) -> int:
     """How many are intended and have no row yet."""
     octets = sa.func.sum(sa.func.length(intents.c.ids))

@@ -93,9 +93,10 @@ def _take_up(connection: Connection, shard: Shard, doubt: Delivery) -> None:
     )
 
 
-def intend(connection: Connection, hold: Hold, chunk: Chunk) -> None:
+def intend(connection: Connection, hold: Hold, chunk: Chunk) -> list[int] | None:
     """From here on everybody in the chunk may be submitted to. Raises LeaseLost where the shard is not ours any more,
-    our lease is over, the campaign does not run, or its gateway is drained. To do it twice is to do it once."""
+    our lease is over, the campaign does not run, or its gateway is drained. To do it twice is to do it once: the second
+    time it gives the ids of those who are intended since the first, whoever is in the chunk by now; else None."""
     counts = Counts()
     counts.move(None, Delivery.SUBMITTING, len(chunk.ids))
     changed = connection.execute(
@@ -116,10 +117,14 @@ def intend(connection: Connection, hold: Hold, chunk: Chunk) -> None:
     )
     if changed.rowcount != 1:
         if connection.execute(sa.select(shards.c.intended_id).where(hold.is_here)).scalar() == chunk.to_id:
-            return  # the commit of before got through, and its answer did not
+            # The commit of before got through, and its answer did not.
+            before = intents.ids(connection, hold.campaign_id, hold.number, hold.epoch, chunk.after_id)
+            if before is not None:
+                return before
         raise LeaseLost("lease_lost", shard=hold.number, campaign_id=hold.campaign_id)
     intents.insert(connection, hold.campaign_id, hold.number, hold.epoch, chunk)
     rejects.insert(connection, hold.campaign_id, hold.number, chunk.rejects)
+    return None
 
 
 def record(
