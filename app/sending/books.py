@@ -120,28 +120,32 @@ class Books:
         self._underway.drop()
 
     async def _look(self) -> None:
-        """Whether the shard is ours and to be sent; and show a sign of life now and then."""
+        """Whether the shard is ours and to be sent; and show a sign of life now and then. Only where it is so we may
+        submit for longer: who drained or paused meanwhile, and saw no sign of life, was told that nothing goes out."""
         now = time.monotonic()
         hold, seat, line = self._hold, self._seat, self._submitter.line
-        is_due, tells = now >= self._renewed_at + self._lease_s / 3, now >= self._told_at + TELL_EVERY_S
+        is_due = now >= self._renewed_at + self._lease_s / 3 or not self._submitter.is_in_time
+        tells = now >= self._told_at + TELL_EVERY_S
         traffic = self._underway.uncounted() if tells else Counter()
         why_away, under_way = line.why_away, line.under_way
 
-        def look(connection: Connection) -> bool:
+        def look(connection: Connection) -> tuple[bool, float]:
+            asked_at = time.clock_gettime(time.CLOCK_BOOTTIME)
             if is_due and not seat.keep(connection):
                 log.warning("somebody else has our session's place", extra={"gateway": self._network.name})
             is_to_be_sent = ledger.is_to_be_sent(connection, hold, renew=is_due)
             if tells:
                 seat.tell(connection, why_away, under_way)
                 seat.count(connection, traffic)
-            return is_to_be_sent
+            return is_to_be_sent, asked_at
 
-        is_to_be_sent = await self._write(look, renews=is_due)
+        is_to_be_sent, asked_at = await self._write(look)
         if tells:
             self._told_at = now
         if is_to_be_sent:
             if is_due:
                 self._renewed_at = time.monotonic()
+                self._extend(asked_at)
         elif self._ending is None:
             self._stop_feeding(Outcome.HALTED)
 
@@ -203,9 +207,9 @@ class Books:
 
         intended = None
         try:
-            intended = await self._write(lambda connection: write_down(connection, serving), renews=True)
+            intended = await self._write(lambda connection: write_down(connection, serving))
         except (LeaseLost, Overtaken) as error:  # what was sent is sent, whatever becomes of the next ones
-            await self._write(write_down, renews=True)
+            await self._write(write_down)
             if isinstance(error, LeaseLost):
                 self._stop_feeding(Outcome.HALTED)
         self._underway.recorded(record)
@@ -231,7 +235,7 @@ class Books:
             return self._intend(connection, serving, self._choose(connection, serving))
 
         try:
-            intended = await self._write(choose_and_intend, renews=True)
+            intended = await self._write(choose_and_intend)
         except Overtaken:  # somebody inherited a number meanwhile: it is made anew
             return
         except LeaseLost:
@@ -284,7 +288,7 @@ class Books:
             ledger.settle(connection, hold.campaign_id, hold.number, news, validity_s=self._network.validity_s)
 
         try:
-            await self._write(intend, renews=True)
+            await self._write(intend)
         except LeaseLost:
             self._stop_feeding(Outcome.HALTED)
             return True
@@ -330,7 +334,8 @@ class Books:
     # ── the way to the database ─────────────────────────────────────────────────────────────────
 
     def _extend(self, asked_at: float) -> None:
-        """Our lease was renewed by a statement that began then."""
+        """Our lease and our session's were renewed by a statement that began then. Nothing is submitted once they may
+        be over."""
         self._submitter.deadline = asked_at + self._lease_s - LEASE_MARGIN_S
         self._submitter.wake()
 
@@ -343,14 +348,6 @@ class Books:
 
         return await waited_for(ask, lambda: time.monotonic() > given_up_at or self._slice.should_stop())
 
-    async def _write(self, unit: Callable[[Connection], Result], *, renews: bool = False) -> Result:
-        """In a transaction, which `renews` our lease or not. Each of ours may be done twice. Nothing is submitted once
-        our lease may be over."""
-
-        def ask() -> tuple[float, Result]:
-            return time.clock_gettime(time.CLOCK_BOOTTIME), write(self._database, unit)
-
-        asked_at, result = await self._in_thread(ask)
-        if renews:
-            self._extend(asked_at)
-        return result
+    async def _write(self, unit: Callable[[Connection], Result]) -> Result:
+        """In a transaction. Each of ours may be done twice, the second time long after the first."""
+        return await self._in_thread(lambda: write(self._database, unit))

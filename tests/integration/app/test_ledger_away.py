@@ -1,19 +1,24 @@
 """The database is away for a moment while a shard goes to a network: it is waited for, and nothing comes into doubt."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from app.campaigns.drain import GatewayState, put
 from app.campaigns.finish import close_shard
+from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
 from app.sending import books
 from app.sending.feed import Feed
-from app.store import accounts, ledger, messages, opt_outs, rejects, shards
+from app.store import accounts, ledger, messages, opt_outs, rejects, shards, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import trigger
-from tests.integration.app.ledgers import check
-from tests.integration.app.network import Network
+from tests.integration.app.ledgers import check, rows_of
+from tests.integration.app.network import Network, taken
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.test_ledger import SIZE, send
 
@@ -118,3 +123,70 @@ def test_who_is_intended_by_a_commit_without_an_answer_stays_so_whoever_opts_out
     assert set(network.numbers.values()) == {1}
     assert len(lost.noted) == 8, "what was noted of heirs is noted again"
     assert close_shard(sqlite, campaign.id, 0)
+
+
+@pytest.mark.parametrize("what", ["a record", "an intent that got through"])
+def test_nothing_leaves_after_a_drain_that_saw_no_session_whatever_the_host_was_about_to_write(
+    sqlite, logs, monkeypatch, what
+):
+    monkeypatch.setattr("app.sending.ledger.LARGEST_CHUNK", 50)
+    database = sqlite.execution_options(lease_s=1.5)
+    move_in(database, crowd(100))
+    campaign, away = trigger(database, "a", SIZE, gateway="net"), threading.Event()
+    # Both chunks there are. The first one fills the window until the lease is over, so that the second one waits.
+    network = Network(window=50, answer_timeout_s=2.0, fate=lambda number, each: None)
+    if what == "a record":  # a second after the intent
+        usual_record = ledger.record
+        monkeypatch.setattr(ledger, "record", lambda *given, **named: away.set() or usual_record(*given, **named))
+    else:
+        network.answer_timeout_s = 1.2
+        LostCommit(monkeypatch, 2, lambda chunk: away.set())
+    usual = books.write
+
+    def write(on, unit):
+        def unless_away(connection):
+            result = unit(connection)
+            if away.is_set():
+                raise OperationalError("", {}, Exception(LOST, "away"))
+            return result
+
+        return usual(on, unless_away)
+
+    monkeypatch.setattr(books, "write", write)
+    with ThreadPoolExecutor(1) as thread:
+        sending = thread.submit(send, database, logs, campaign, network)
+        assert away.wait(10)
+        drained = put(database, "net", GatewayState.DRAINED)
+        left = len(network.log)
+        monkeypatch.setattr(away, "is_set", lambda: False)
+        outcome = sending.result(30)
+
+    assert (drained.sessions, outcome) == (0, Outcome.HALTED)
+    assert network.log[left:] == []
+    assert {row.state for row in rows_of(database, campaign)[50:]} == {Delivery.RETRY}
+    put(database, "net", GatewayState.ACTIVE)
+    network.fate = taken
+    assert send(sqlite, logs, campaign, network) is Outcome.COMPLETE
+    assert set(network.numbers.values()) == {1}
+
+
+def test_nobody_submits_for_longer_than_the_session_is_seen(sqlite, logs, monkeypatch):
+    monkeypatch.setattr("app.sending.ledger.LARGEST_CHUNK", 20)
+    monkeypatch.setattr("app.sending.books.LOOK_EVERY_S", 0.1)
+    database = sqlite.execution_options(lease_s=1.5)
+    move_in(database, crowd(1000))
+    campaign, left = trigger(database, "a", SIZE, gateway="net"), []
+    usual = books.Books._extend
+
+    def extend(self, asked_at):
+        usual(self, asked_at)
+        with database.connect() as connection:
+            seen_for_s = connection.execute(sa.select(tables.binds.c.lease_until_ms)).scalar_one() / 1000 - time.time()
+        left.append(seen_for_s - (self._submitter.deadline - time.clock_gettime(time.CLOCK_BOOTTIME)))
+
+    monkeypatch.setattr(books.Books, "_extend", extend)
+
+    assert send(database, logs, campaign, Network(window=10)) is Outcome.COMPLETE
+
+    assert len(left) > 1
+    assert all(each > books.LEASE_MARGIN_S - 0.01 for each in left[1:])  # the first one is before anything is fed
