@@ -284,7 +284,7 @@ class Books:
         news = [News(each, hold.epoch, Delivery.REFUSED, error=why) for each, why in not_sent.items()]
 
         def intend(connection: Connection) -> None:
-            ledger.intend_again(connection, hold, ids)
+            ledger.intend_again(connection, hold, ids, not_sent)
             ledger.settle(connection, hold.campaign_id, hold.number, news, validity_s=self._network.validity_s)
 
         try:

@@ -6,7 +6,7 @@ which all of them want, is not held for long. Only who claims a shard has its ro
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -171,11 +171,14 @@ def _reached(connection: Connection, hold: Hold) -> int | None:
     return connection.execute(sa.select(shards.c.last_id).where(hold.is_here)).scalar()
 
 
-def intend_again(connection: Connection, hold: Hold, customer_ids: Sequence[int]) -> None:
-    """Those who wait to be tried again are submitted to again. Raises LeaseLost as `intend` does. To do it twice is to
-    do it once."""
+def intend_again(
+    connection: Connection, hold: Hold, customer_ids: Sequence[int], refused: Collection[int] = ()
+) -> None:
+    """Those who wait to be tried again are submitted to again; some of them are `refused` by us instead, which the same
+    transaction settles after this. Raises LeaseLost as `intend` does. To do it twice is to do it once."""
     rows = messages.of_customers(connection, hold.campaign_id, customer_ids)
-    if all(each.state is Delivery.SUBMITTING and each.epoch == hold.epoch for each in rows):
+    done = {each: Delivery.REFUSED if each in refused else Delivery.SUBMITTING for each in customer_ids}
+    if all(each.state is done[each.customer_id] and each.epoch == hold.epoch for each in rows):
         return
     if messages.submit_again(connection, hold.campaign_id, customer_ids, hold.epoch) != len(customer_ids):
         raise LeaseLost("lease_lost.customers", shard=hold.number, campaign_id=hold.campaign_id)

@@ -12,6 +12,7 @@ from app.campaigns.drain import GatewayState, put
 from app.campaigns.finish import close_shard
 from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
+from app.gateways.base import Answer
 from app.sending import books
 from app.sending.feed import Feed
 from app.store import accounts, ledger, messages, opt_outs, rejects, shards, tables
@@ -86,6 +87,10 @@ class LostCommit:
                 self._meanwhile(self._chunks[0])
                 raise OperationalError("", {}, Exception(LOST, "away"))
         return result
+
+
+def full(number, each):
+    return Answer(each.token, Delivery.RETRY, error="full")
 
 
 def numbers_of(ids):
@@ -190,3 +195,38 @@ def test_nobody_submits_for_longer_than_the_session_is_seen(sqlite, logs, monkey
 
     assert len(left) > 1
     assert all(each > books.LEASE_MARGIN_S - 0.01 for each in left[1:])  # the first one is before anything is fed
+
+
+@pytest.mark.parametrize("opted_out", [[3], range(1, 11)], ids=["one", "all"])
+def test_who_is_tried_again_by_a_commit_without_an_answer_is_submitted_though_others_opted_out(
+    sqlite, logs, monkeypatch, opted_out
+):
+    move_in(sqlite, crowd(10))
+    campaign, network = trigger(sqlite, "a", SIZE, gateway="net"), Network(fate=full)
+    monkeypatch.setattr("app.domain.delivery.FIRST_PAUSE_S", 0.0)
+    assert send(sqlite, logs, campaign, network, should_stop=lambda: len(network.log) >= 10) is Outcome.STOPPED
+    assert check(sqlite, campaign).tally.retry == 10
+    with writing(sqlite) as connection:
+        opt_outs.add(connection, "-", numbers_of(opted_out), "person")
+    network.fate, usual, again = taken, ledger.settle, []
+
+    def settle(*given, **named):
+        again.append(given)
+        return usual(*given, **named)
+
+    monkeypatch.setattr(ledger, "settle", settle)
+    usual_write = books.write
+
+    def write(database, unit):
+        result = usual_write(database, unit)
+        if len(again) == 1:
+            again.append(())
+            raise OperationalError("", {}, Exception(LOST, "away"))
+        return result
+
+    monkeypatch.setattr(books, "write", write)
+
+    assert send(sqlite, logs, campaign, network) is Outcome.COMPLETE
+
+    tally = check(sqlite, campaign).tally
+    assert (tally.accepted, tally.refused, tally.unknown) == (10 - len(opted_out), len(opted_out), 0)
