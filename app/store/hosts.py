@@ -13,7 +13,13 @@ from app.store.tables import hosts
 FORGET_AFTER_MS = 24 * 3600 * 1000
 """Nobody asks for so long where a process is that does not say any more that it is there."""
 
+DEAD_AFTER_MS = 10 * 60 * 1000
+"""Who was silent for so long is not waited for. It is far more than a lease: a restart, a database that is away and a
+disk that is put right take minutes."""
+
 SERVER, WORKER = "server", "worker"
+LEFT = "left"
+"""One that stopped in order, and is nobody's any more; see `living_folders`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +59,22 @@ def beat(
     of = sa.and_(hosts.c.host == host, hosts.c.process == process)
     if connection.execute(hosts.update().where(of).values(**values)).rowcount == 0:
         insert_new(connection, hosts, host=host, process=process, **values)
-        connection.execute(hosts.delete().where(hosts.c.seen_ms < seen_ms - FORGET_AFTER_MS))
+        is_back = sa.and_(hosts.c.host == host, hosts.c.kind == LEFT, hosts.c.folder == folder)
+        connection.execute(hosts.delete().where(sa.or_(is_back, hosts.c.seen_ms < seen_ms - FORGET_AFTER_MS)))
 
 
 def leave(connection: Connection, host: str, process: str) -> None:
-    """It is not there any more."""
-    connection.execute(hosts.delete().where(hosts.c.host == host, hosts.c.process == process))
+    """It is not there any more; where its logs lie is kept for a while."""
+    of = sa.and_(hosts.c.host == host, hosts.c.process == process)
+    connection.execute(hosts.update().where(of).values(kind=LEFT, places=0, in_hand=0))
 
 
 def known(connection: Connection) -> list[Process]:
-    """All, by host."""
+    """All that did not stop in order, by host."""
     since_ms = now_ms(connection) - int(lease_s(connection) * 1000)
     is_alive = sa.case((hosts.c.seen_ms >= since_ms, 1), else_=0).label("is_alive")
-    rows = connection.execute(sa.select(hosts, is_alive).order_by(hosts.c.host, hosts.c.process))
+    query = sa.select(hosts, is_alive).where(hosts.c.kind != LEFT).order_by(hosts.c.host, hosts.c.process)
+    rows = connection.execute(query)
     return [Process(**{**row._mapping, "is_alive": bool(row.is_alive)}) for row in rows]
 
 
@@ -75,10 +84,15 @@ def places(connection: Connection) -> int:
 
 
 def living_folders(connection: Connection) -> set[str] | None:
-    """The folders of logs of all processes that are alive. None where that says nothing of others: nobody is, or one is
-    of a release that does not say."""
-    alive = [each.folder for each in known(connection) if each.is_alive]
-    return {each for each in alive if each} if alive and None not in alive else None
+    """The folders of logs of all processes that are not dead: of those that show signs of life or did so until minutes
+    ago, and of those that stopped in order, for as long as they are remembered. None where that says nothing of others:
+    nobody who writes logs is alive, or one is of a release that does not say where."""
+    if not any(each.is_alive and each.places and each.folder for each in known(connection)):
+        return None
+    since_ms = now_ms(connection) - max(DEAD_AFTER_MS, int(lease_s(connection) * 1000))
+    is_not_dead = sa.or_(hosts.c.seen_ms >= since_ms, hosts.c.kind == LEFT)
+    found = set(connection.execute(sa.select(hosts.c.folder).where(is_not_dead).distinct()).scalars())
+    return None if None in found else found - {""}
 
 
 def folders(connection: Connection) -> set[str] | None:

@@ -342,7 +342,7 @@ hosts = sa.Table(
 )
 """Processes that said at `seen_ms` (Unix time, by the database) that they are there; their host's clock was `clock_ms`
 ahead of the database's then. `folder` is the name of a worker's folder of logs, '' where it has none; NULL: it is of a
-release that does not say so."""
+release that does not say so. One that stopped in order stays for a day, as a `kind` of its own."""
 
 binds = sa.Table(
     "binds",

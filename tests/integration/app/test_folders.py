@@ -13,7 +13,7 @@ from app.campaigns.release import cut_back_all
 from app.domain.campaign import ShardState, State, Verb
 from app.domain.orders import Outcome
 from app.errors import FolderAlive
-from app.gateways.log_file.folder import log_path, owner_of
+from app.gateways.log_file.folder import log_path, make_folder, owner_of
 from app.gateways.log_file.journal import LogFile
 from app.store import campaigns, hosts, log_parts, shards, tables
 from app.store.clock import LEASE_S, lease_until_ms
@@ -396,10 +396,21 @@ def test_a_resume_from_another_folder_sends_nobody_a_second_message(sqlite, logs
     assert logs_of(logs, "a").get("task_0.log", b"") == b""
 
 
-def show_host(engine, folder):
-    """A server is there that has this folder."""
+def show_host(engine, folder, places=4):
+    """A server is there that has this folder, and so many workers of its own."""
     with writing(engine) as connection:
-        hosts.beat(connection, folder.name, "server:1", hosts.SERVER, 4, 0, owner_of(folder))
+        hosts.beat(connection, folder.name, "server:1", hosts.SERVER, places, 0, make_folder(folder))
+
+
+def silent_for(s):
+    def fall_silent(connection):
+        connection.execute(tables.hosts.update().values(seen_ms=tables.hosts.c.seen_ms - s * 1000))
+
+    return fall_silent
+
+
+def stop_in_order(connection):
+    hosts.leave(connection, "other", "server:1")
 
 
 def test_after_a_failure_nobody_waits_for_the_log_of_a_dead_host(database, logs, other, begun):
@@ -423,6 +434,49 @@ def test_after_a_failure_the_log_of_a_living_host_is_compared_there(database, lo
     assert send(database, logs, begun) is Outcome.TAKEN
     assert send(database, other, begun) is Outcome.COMPLETE
     assert log_of(other) == LINES
+
+
+def check_damage_is_mended_there(engine, logs, other, campaign):
+    """A log in another folder is damaged when the campaign, failed for something else, is resumed from this one."""
+    log_path(other, "a", 0).write_bytes(b"".join(LINES[1:6]))
+    fail(engine)
+    control(engine, logs, "a", Verb.RESUME)
+    assert send(engine, logs, campaign) is Outcome.TAKEN
+    assert send(engine, other, campaign) is Outcome.COMPLETE
+    assert log_of(other) == LINES
+
+
+@pytest.mark.parametrize("become", [stop_in_order, silent_for(120)])
+def test_after_a_failure_the_log_of_a_host_that_is_away_for_a_moment_waits_for_it(
+    sqlite, logs, other, begun_sqlite, become
+):
+    show_host(sqlite, other)
+    with writing(sqlite) as connection:
+        become(connection)
+    show_host(sqlite, logs)
+
+    check_damage_is_mended_there(sqlite, logs, other, begun_sqlite)
+
+
+def test_after_a_failure_a_host_that_was_silent_for_long_is_dead(sqlite, logs, other, begun_sqlite):
+    show_host(sqlite, other)
+    with writing(sqlite) as connection:
+        silent_for(hosts.DEAD_AFTER_MS // 1000 + 60)(connection)
+    show_host(sqlite, logs)
+    fail(sqlite)
+
+    control(sqlite, logs, "a", Verb.RESUME)
+
+    assert send(sqlite, logs, begun_sqlite) is Outcome.COMPLETE
+
+
+def test_after_a_failure_every_log_is_compared_where_nobody_is_there_who_writes_any(sqlite, logs, other, begun_sqlite):
+    """A server of a fleet whose workers are all stopped is there, and a worker that sends to networks alone."""
+    show_host(sqlite, logs, places=0)
+    with writing(sqlite) as connection:
+        hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 4, 0, "")
+
+    check_damage_is_mended_there(sqlite, logs, other, begun_sqlite)
 
 
 @pytest.mark.parametrize("other_is_dead", [False, True])

@@ -100,6 +100,34 @@ def test_a_process_says_that_it_is_there_until_it_stops(sqlite):
     assert known() == []
 
 
+def test_of_one_that_stopped_in_order_the_folder_is_known_until_it_is_back_or_a_day_is_over(sqlite):
+    def beat(host, process, folder):
+        with writing(sqlite) as connection:
+            hosts.beat(connection, host, process, WORKER, 4, 0, folder)
+
+    def stored():
+        with sqlite.connect() as connection:
+            rows = connection.execute(sa.select(tables.hosts.c.host, tables.hosts.c.process))
+            return sorted(tuple(each) for each in rows), hosts.living_folders(connection)
+
+    for host in ("w1", "w2"):
+        beat(host, "worker:1", f"{host}-folder")
+    with writing(sqlite) as connection:
+        hosts.leave(connection, "w1", "worker:1")
+    away = stored()
+    beat("w1", "worker:2", "w1-folder")
+    back = stored()
+    with writing(sqlite) as connection:
+        hosts.leave(connection, "w1", "worker:2")
+        long_ago = tables.hosts.c.seen_ms - hosts.FORGET_AFTER_MS - 60_000
+        connection.execute(tables.hosts.update().where(tables.hosts.c.host == "w1").values(seen_ms=long_ago))
+    beat("w2", "worker:2", "w2-folder")
+
+    assert away == ([("w1", "worker:1"), ("w2", "worker:1")], {"w1-folder", "w2-folder"})
+    assert back == ([("w1", "worker:2"), ("w2", "worker:1")], {"w1-folder", "w2-folder"})
+    assert stored() == ([("w2", "worker:1"), ("w2", "worker:2")], {"w2-folder"})
+
+
 @ON_SQLITE
 def test_a_server_is_there_while_it_runs(product):
     product.environment["SMS_HOST_ID"] = "s1"
