@@ -41,13 +41,15 @@ def _close(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> S
 
 def fail(database: Engine, campaign: Campaign, why: Sentence, damaged: Shard | None = None) -> bool:
     """The campaign fails; whether it did so now. Where its logs lie in several folders, it says on which host.
-    `damaged`: the shard whose log in its folder is, which is compared there before it goes on."""
+    `damaged`: the shard whose log in its folder is, which is compared there before it goes on. A campaign that was
+    paused meanwhile fails when it goes on, and its shard is left as it is until then."""
 
     def change(connection: Connection) -> bool:
         facts = {"host": host_of(connection)} if log_parts.is_spread(connection, campaign.id) else {}
-        if damaged:
+        has_failed = campaigns.change(connection, campaign.id, Verb.FAIL, Sentence(why.code, **why.facts, **facts))
+        if damaged and (has_failed or campaigns.is_failed(connection, campaign.id)):
             suspects.suspect_one(connection, campaign.id, damaged.number, damaged.owner)
-        return campaigns.change(connection, campaign.id, Verb.FAIL, Sentence(why.code, **why.facts, **facts))
+        return has_failed
 
     return write(database, change)
 

@@ -122,6 +122,12 @@ def get(connection: Connection, campaign_id: int) -> Campaign | None:
     return _from_row(row) if row else None
 
 
+def is_failed(connection: Connection, campaign_id: int) -> bool:
+    """Whether it failed, which it stays until the transaction ends: nobody lets it go on meanwhile."""
+    query = sa.select(campaigns.c.state).where(campaigns.c.id == campaign_id).with_for_update()
+    return connection.execute(query).scalar() == State.FAILED
+
+
 def audiences(connection: Connection, ids: Collection[int]) -> dict[int, str]:
     """Which audience each of these campaigns has."""
     rows = connection.execute(sa.select(campaigns.c.id, campaigns.c.audience).where(campaigns.c.id.in_(sorted(ids))))

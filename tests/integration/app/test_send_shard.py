@@ -6,14 +6,17 @@ import time
 
 import pytest
 
-from app.campaigns.finish import close_shard
+from app.campaigns.control import control
+from app.campaigns.finish import close_shard, fail
 from app.campaigns.release import let_go_of_all
-from app.domain.campaign import State, Verb
+from app.domain.campaign import ShardState, State, Verb
 from app.domain.orders import Outcome
 from app.errors import AppError, ShardTaken
 from app.gateways.log_file.folder import log_path
 from app.gateways.log_file.journal import LogFile
 from app.sending import journal as module
+from app.sending import shard as sending
+from app.sentence import Sentence
 from app.store import campaigns, shards
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
@@ -164,6 +167,55 @@ def test_a_log_that_is_gone_fails_the_campaign(sqlite, logs):
 
     assert send(sqlite, logs, campaign) is Outcome.FAILED
     assert as_stored(sqlite, campaign).state is State.FAILED
+
+
+@pytest.fixture
+def before_it_fails(monkeypatch):
+    """What somebody else commits between the moment in which a log is found to be damaged and the failure."""
+
+    def arrange(do):
+        def do_and_fail(*given):
+            monkeypatch.setattr(sending, "fail", fail)
+            do()
+            return fail(*given)
+
+        monkeypatch.setattr(sending, "fail", do_and_fail)
+
+    return arrange
+
+
+def damaged(database, logs):
+    """A campaign whose log lacks a page that is on record."""
+    move_in(database, ROWS)
+    campaign = trigger(database, "a", SIZE)
+    send(database, logs, campaign, should_stop=after(1))
+    log_path(logs, "a", 0).write_bytes(b"")
+    return campaign
+
+
+def test_a_campaign_that_is_paused_before_it_fails_fails_once_it_goes_on(database, logs, before_it_fails):
+    campaign = damaged(database, logs)
+    before_it_fails(lambda: control(database, logs, "a", Verb.PAUSE))
+    send(database, logs, campaign)
+    paused, before = as_stored(database, campaign), shards_of(database, campaign)[0].state
+    control(database, logs, "a", Verb.RESUME)
+
+    assert send(database, logs, campaign) is Outcome.FAILED
+
+    failed, after_it = as_stored(database, campaign), shards_of(database, campaign)[0].state
+    assert (paused.state, before) == (State.PAUSED, ShardState.OPEN)
+    assert (failed.state, after_it) == (State.FAILED, ShardState.SUSPECT)
+    assert "has 0 bytes where" in words(failed.reason)
+    assert log_path(logs, "a", 0).read_bytes() == b""
+
+
+def test_a_damaged_log_is_compared_where_its_campaign_failed_for_another_one_before(database, logs, before_it_fails):
+    campaign = damaged(database, logs)
+    before_it_fails(lambda: fail(database, campaign, Sentence("plain", text="another one")))
+    send(database, logs, campaign)
+
+    assert as_stored(database, campaign).state is State.FAILED
+    assert shards_of(database, campaign)[0].state is ShardState.SUSPECT
 
 
 def test_a_failed_campaign_is_sent_no_further(sqlite, logs):
