@@ -63,6 +63,8 @@ class BrokerRunner:
         """By campaign: whether it goes to logs, which is fixed at its trigger."""
         self._away_until = 0.0
         """Monotonic seconds; 0 while it is there."""
+        self._away_since = 0.0
+        """Monotonic seconds in which it began not to take the first order that it did not take."""
         self._was_unread = False
         """Whether the database could not be asked last time."""
 
@@ -87,17 +89,19 @@ class BrokerRunner:
             self._loop.call_soon_threadsafe(self.scheduler.on_unsent, order)
             return
         self._was_unread = False
+        began = time.monotonic()
         try:
             self._publish(order, orders.write(order), folder)
         except Exception as error:  # whatever the broker's library raises: the order is not on its way
             if not self._away_until:
+                self._away_since = began
                 log.warning("broker cannot be reached, trying again", extra={"error": reason(error)})
             self._away_until = time.monotonic() + AGAIN_AFTER_S
             self._loop.call_soon_threadsafe(self.scheduler.on_unsent, order)
         else:
             if self._away_until:
                 log.info("broker is reached again")
-                self._loop.call_soon_threadsafe(self.scheduler.on_carrier_back)
+                self._loop.call_soon_threadsafe(self.scheduler.on_carrier_back, self._away_since)
             self._away_until = 0.0
 
     def _folder(self, order: Order) -> str:

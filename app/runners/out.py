@@ -12,9 +12,10 @@ class Out:
     since: float = field(default_factory=time.monotonic)
     was_claimed: bool = False
 
-    def doubt(self) -> None:
-        """It may be lost on its way: it is, unless somebody is at it now."""
-        if not self.was_claimed:
+    def doubt(self, away_since: float) -> None:
+        """Who carries orders was away since then, and may have lost those that he had: it is lost, unless it was given
+        out later or somebody is at it now."""
+        if self.since < away_since and not self.was_claimed:
             self.since = -math.inf
 
     def is_lost(self, is_alive: bool | None, within_s: float, let_go_s: float) -> bool:

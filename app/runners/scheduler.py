@@ -355,10 +355,11 @@ class Scheduler:
         else:
             self._posted.pop(order, None)
 
-    def on_carrier_back(self) -> None:
-        """Who carries orders was away, and may have lost those it had: what nobody is at by now is given out anew."""
+    def on_carrier_back(self, away_since: float) -> None:
+        """Who carries orders was away since then (monotonic seconds), and may have lost those it had: what nobody is at
+        by now is given out anew."""
         for each in [*self._posted.values(), *filter(None, [self._counting])]:
-            each.doubt()
+            each.doubt(away_since)
         self.nudge()
 
     def _pause(self, order: Order, why: str) -> None:

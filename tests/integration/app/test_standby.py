@@ -152,16 +152,22 @@ def test_no_more_orders_are_out_than_twice_the_workers_that_are_alive(sqlite):
     play(scene)
 
 
+async def begin_without_broker(server: Server, caplog: pytest.LogCaptureFixture) -> asyncio.Task[None]:
+    """It runs, and its broker is there again once it was missed."""
+    server.is_away = True
+    running = asyncio.create_task(server.scheduler.run())
+    await until(lambda: "broker cannot be reached, trying again" in caplog.messages)
+    server.is_away = False
+    return running
+
+
 def test_an_order_that_the_broker_does_not_take_is_given_out_again_once_it_does(sqlite, campaign, monkeypatch, caplog):
     monkeypatch.setattr(module, "AGAIN_AFTER_S", 0.02)
     caplog.set_level("INFO")
 
     async def scene():
         server = Server(sqlite, "one")
-        server.is_away = True
-        running = asyncio.create_task(server.scheduler.run())
-        await until(lambda: "broker cannot be reached, trying again" in caplog.messages)
-        server.is_away = False
+        running = await begin_without_broker(server, caplog)
         await until(lambda: set(server.numbers()) == {0, 1})
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -192,6 +198,38 @@ def test_what_a_broker_that_was_away_may_have_lost_is_given_out_anew_once_it_is_
         await asyncio.gather(running, return_exceptions=True)
 
     play(scene)
+
+
+def test_what_a_broker_takes_once_it_is_back_is_given_out_once(sqlite, monkeypatch, caplog):
+    monkeypatch.setattr(scheduler, "CLAIMED_WITHIN_S", 3600.0)
+    monkeypatch.setattr(module, "AGAIN_AFTER_S", 0.02)
+    caplog.set_level("INFO")
+    move_in(sqlite, crowd(60))
+    trigger(sqlite, "a", 10)
+    with writing(sqlite) as connection:
+        hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 3, 0, "w1-folder")
+
+    async def scene():
+        server = Server(sqlite, "one")
+        running = await begin_without_broker(server, caplog)
+        await until(lambda: len(set(server.numbers())) == 6)
+        sweeps = 0
+
+        def look(self: Scheduler) -> object:
+            nonlocal sweeps
+            sweeps += 1
+            return found(self)
+
+        found = Scheduler._look
+        monkeypatch.setattr(Scheduler, "_look", look)
+        await until(lambda: sweeps == 3)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert sorted(server.numbers()) == [*range(6)]
+
+    play(scene)
+
+    assert "task did not come back, it is given out anew" not in caplog.messages
 
 
 def test_a_database_that_is_away_is_not_taken_for_a_broker_that_is(sqlite, campaign, monkeypatch, caplog):
