@@ -107,7 +107,9 @@ class Journal:
             self._to_cut = []
 
     def _as_stored(self) -> Shard:
+        """What is behind it in the log is cut off."""
         with self._database.connect() as connection:
+            log_parts.ask_primary(connection)
             return shards.get(connection, self._order.campaign_id, self._order.number)
 
     def _send_pages(self, shard: Shard) -> Outcome:

@@ -12,9 +12,10 @@ from app.campaigns.control import control
 from app.campaigns.release import cut_back_all
 from app.domain.campaign import ShardState, State, Verb
 from app.domain.orders import Outcome
-from app.errors import FolderAlive
+from app.errors import FolderAlive, Overtaken
 from app.gateways.log_file.folder import log_path, make_folder, owner_of
 from app.gateways.log_file.journal import LogFile
+from app.sending import journal
 from app.store import campaigns, hosts, log_parts, shards, tables
 from app.store.clock import LEASE_S, lease_until_ms
 from app.store.database import host_of, writing
@@ -281,6 +282,30 @@ def test_nothing_is_cut_by_what_a_server_says_that_may_not_know_all(own_mariadb,
         cut_back_all(database, other, owner_of(other))
 
     assert (before, log_of(other)) == ([*LINES[:3], b"and more\n"], LINES[:3])
+
+
+@pytest.mark.parametrize("is_suspect", [False, True])
+def test_no_task_cuts_its_log_by_what_such_a_server_says(own_mariadb, other, monkeypatch, is_suspect):
+    """Where it looks again: after a repair, and when somebody else decided of a number meanwhile."""
+
+    def fall_behind(*_, **__):
+        change_shard(database, campaign, last_id=0, log_bytes=0)
+        own_mariadb.execute("SET GLOBAL read_only = 1")
+        if is_suspect:
+            return True
+        raise Overtaken("overtaken")
+
+    with own_mariadb.schema() as url, with_tables(url) as database:
+        campaign = begun_in(other, database, pages=2)
+        if is_suspect:
+            change_shard(database, campaign, state=ShardState.SUSPECT)
+        monkeypatch.setattr(journal, "repair" if is_suspect else "decide", fall_behind)
+        try:
+            outcome = send(database, other, campaign)
+        finally:
+            own_mariadb.execute("SET GLOBAL read_only = 0")
+
+    assert (outcome, log_of(other)) == (Outcome.BLOCKED, LINES[:6])
 
 
 def test_nothing_is_cut_while_a_process_has_the_log(sqlite, logs, other):
