@@ -1,7 +1,7 @@
 """Receipts meet their messages: by the gateway's id, or later by the number of one that is in doubt."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -57,7 +57,7 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt], sea
     known = [each for each in others if each.provider_id in found]
     unknown = [each for each in others if each.provider_id not in found]
     of_trials = trials.settle(connection, gateway, unknown)
-    early = [each for each in unknown if each.provider_id not in of_trials]
+    early = _not_waiting(connection, gateway, [each for each in unknown if each.provider_id not in of_trials])
     if early:
         ahead = datetime.now(UTC) - asked(connection)  # another host may look at them, and none is known to be right
         connection.execute(
@@ -80,6 +80,24 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt], sea
     return changed
 
 
+def _not_waiting(connection: Connection, gateway: str, receipts: Sequence[Receipt]) -> list[Receipt]:
+    """Those of which none that says the same waits already: whoever pushes sends it again, and again."""
+    ids = {each.provider_id[:64] for each in receipts if each.provider_id}
+    if not ids:
+        return list(receipts)
+    columns = early_receipts.c
+    query = sa.select(columns.provider_id, columns.mobile, columns.state)
+    rows = connection.execute(query.where(columns.provider_id.in_(ids), columns.gateway == gateway))
+    known = {(provider_id, mobile, Delivery(state)) for provider_id, mobile, state in rows}
+    found = []
+    for each in receipts:
+        what = (each.provider_id[:64], each.mobile, each.state)
+        if not each.provider_id or what not in known:
+            found.append(each)
+            known.add(what)
+    return found
+
+
 def _by_attempt(connection: Connection, receipts: Sequence[Receipt]) -> list[tuple[_Found, Receipt]]:
     """Those whose message is still at that attempt."""
     of = {each.attempt: each for each in receipts}
@@ -99,6 +117,7 @@ def apply_early(
     end. Some are known by their ids now; of the others the older ones are of messages in doubt, if any is in doubt for
     that number. Those that nobody asked for are counted as such once, and forgotten after `kept_for`, KEPT_FOR without
     it."""
+    read_committed(connection)
     now = asked(connection)
     too_old = now - max(KEPT_FOR if kept_for is None else kept_for, 2 * BY_NUMBER_AFTER)
     query = sa.select(early_receipts).where(early_receipts.c.gateway == gateway, early_receipts.c.id > after)
@@ -110,17 +129,14 @@ def apply_early(
     of_trials = trials.settle(connection, gateway, [_receipt(row) for row in rows if row.provider_id not in by_id])
     known = by_id.keys() | of_trials
     late = [row for row in rows if row.provider_id not in known and row.received_at < now - BY_NUMBER_AFTER]
-    in_doubt = _in_doubt(connection, gateway, [row.mobile for row in late if row.mobile])
+    by_number = _by_number(connection, gateway, late, held)
     matched: list[tuple[_Found, Receipt]] = []
     over, of_nobody = [], []
     for row in rows:
-        found = by_id.get(row.provider_id)
-        is_late = row.provider_id not in known and row.received_at < now - BY_NUMBER_AFTER
-        if is_late and (keys := in_doubt.get(row.mobile)):
-            found = keys.pop(0)
+        found = by_id.get(row.provider_id) or by_number.get(row.id)
         if found is not None:
             matched.append((found, _receipt(row)))
-        elif is_late and not row.counted:
+        elif row.provider_id not in known and row.received_at < now - BY_NUMBER_AFTER and not row.counted:
             of_nobody.append(row.id)
         if found is not None or row.provider_id in of_trials or row.received_at < too_old:
             over.append(row.id)
@@ -170,7 +186,38 @@ def _of_gateway(connection: Connection, gateway: str, campaign_ids: set[int]) ->
     return set(connection.execute(query).scalars())
 
 
-def _in_doubt(connection: Connection, gateway: str, mobiles: Sequence[int]) -> dict[int, list[_Found]]:
+def _by_number(
+    connection: Connection, gateway: str, late: Sequence[sa.Row[Any]], held: dict[Key, Held]
+) -> dict[int, _Found]:
+    """What early receipts speak of whose ids nobody knows, by their own ids: each id of the gateway has one message,
+    whatever it says of it and how often, and each message one id. `held` gets those that are held by the way."""
+    mobiles = {row.mobile for row in late if row.mobile}
+    in_doubt = _in_doubt(connection, gateway, mobiles)
+    if not in_doubt:
+        return {}
+    # Another server may be at it, too: once those messages are ours, what it has found is on record.
+    ours = messages.held(connection, {found.key for each in in_doubt.values() for found in each} - held.keys())
+    held.update(ours)
+    columns = early_receipts.c
+    left = set(connection.scalars(sa.select(columns.id).where(columns.id.in_([row.id for row in late]))))
+    of_id = _by_id(connection, gateway, [row.provider_id for row in late if row.provider_id], held)
+    by_row: dict[int, _Found] = {}
+    for row in late:
+        if row.id not in left:
+            continue
+        found = of_id.get(row.provider_id)
+        while found is None and (keys := in_doubt.get(row.mobile)):
+            first = keys.pop(0)
+            is_open = first.key in ours and held[first.key].state is Delivery.UNKNOWN
+            found = first if is_open else None
+        if found is not None:
+            by_row[row.id] = found
+            if row.provider_id:
+                of_id[row.provider_id] = found
+    return by_row
+
+
+def _in_doubt(connection: Connection, gateway: str, mobiles: Collection[int]) -> dict[int, list[_Found]]:
     """The messages to each number of which nobody knows whether they were taken, the oldest first."""
     found: dict[int, list[_Found]] = defaultdict(list)
     columns = tables.messages.c

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+import sqlalchemy as sa
 
 from app.domain.chunk import Chunk, Entry
 from app.domain.delivery import Delivery
@@ -113,6 +114,74 @@ def test_a_receipt_proves_that_a_message_in_doubt_was_taken(database):
     assert states(database, campaign) == ["unknown", "delivered"]
     assert rows_of(database, campaign)[1].provider_id == "never-heard-of"
     check(database, campaign)
+
+
+def waiting_receipts(database):
+    """By their ids, what they say."""
+    columns = receipts.early_receipts.c
+    with database.connect() as connection:
+        query = sa.select(columns.provider_id, columns.state).order_by(columns.id)
+        return [tuple(row) for row in connection.execute(query)]
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_all_receipts_of_one_id_are_of_one_message_in_doubt(database, passes):
+    campaigns = [recorded(database, name, [Delivery.UNKNOWN]) for name in "ab"]
+    long_ago = NOW - timedelta(minutes=5)
+    news = [receipt(1, each, provider_id="SM1", at=long_ago) for each in (Delivery.ACCEPTED, Delivery.DELIVERED)]
+
+    for at_once in [news] if passes == 1 else [[each] for each in news]:
+        apply(database, *at_once)
+        apply_early(database)
+
+    assert [states(database, each) for each in campaigns] == [["delivered"], ["unknown"]]
+    assert [rows_of(database, each)[0].provider_id for each in campaigns] == ["SM1", None]
+    assert waiting_receipts(database) == []
+    for each in campaigns:
+        check(database, each)
+
+
+def test_receipts_of_two_ids_are_of_two_messages_in_doubt(database):
+    campaigns = [recorded(database, name, [Delivery.UNKNOWN]) for name in "ab"]
+    long_ago = NOW - timedelta(minutes=5)
+
+    apply(database, *(receipt(1, provider_id=each, at=long_ago) for each in ("SM1", "SM2", "SM3")))
+
+    assert apply_early(database) == 2
+    assert [rows_of(database, each)[0].provider_id for each in campaigns] == ["SM1", "SM2"]
+    assert waiting_receipts(database) == [("SM3", "delivered")]
+
+
+@pytest.mark.parametrize("database_kind", [MYSQL], indirect=True)
+def test_who_looks_while_another_server_does_finds_no_second_message_for_an_id(database, monkeypatch):
+    campaigns = [recorded(database, name, [Delivery.UNKNOWN]) for name in "ab"]
+    apply(database, receipt(1, provider_id="SM1", at=NOW - timedelta(minutes=5)))
+    in_doubt = receipts._in_doubt
+
+    def the_other_is_quicker(*given):
+        monkeypatch.setattr(receipts, "_in_doubt", in_doubt)
+        apply(database, receipt(1, Delivery.ACCEPTED, provider_id="SM1", at=NOW - timedelta(minutes=5)))
+        assert apply_early(database) == 1
+        return in_doubt(*given)
+
+    monkeypatch.setattr(receipts, "_in_doubt", the_other_is_quicker)
+    assert apply_early(database) == 0
+
+    assert [states(database, each) for each in campaigns] == [["delivered"], ["unknown"]]
+    assert [rows_of(database, each)[0].provider_id for each in campaigns] == ["SM1", None]
+
+
+def test_a_receipt_that_is_pushed_again_waits_once(database):
+    for _ in range(3):
+        apply(database, receipt(1), receipt(1), receipt(1, Delivery.ACCEPTED))
+    apply(database, receipt(1, provider_id=""), receipt(1, provider_id=""))
+
+    assert waiting_receipts(database) == [
+        ("id1", "delivered"),
+        ("id1", "accepted"),
+        ("", "delivered"),
+        ("", "delivered"),
+    ]
 
 
 def test_a_fresh_receipt_is_not_taken_for_one_of_another_message_in_doubt(database):
