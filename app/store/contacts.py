@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection
 
 from app.sentence import Sentence, read, stored
 from app.store.clock import lease_s, now_ms
@@ -39,15 +39,26 @@ def tell(
         "why": stored(why, MOST_WHY) if why else "",
         "seen_ms": now_ms(connection),
     }
-    is_it = sa.and_(contacts.c.gateway == gateway, contacts.c.seat == seat)
-    if connection.execute(contacts.update().where(is_it).values(**values)).rowcount == 0:
-        insert_new(connection, contacts, gateway=gateway, seat=seat, **values)
+    # An update of what is not there would lock whatever may come there: two who begin would wait for each other.
+    if _is_there(connection, gateway, seat) or not insert_new(
+        connection, contacts, gateway=gateway, seat=seat, **values
+    ):
+        connection.execute(contacts.update().where(*_is(gateway, seat)).values(**values))
 
 
 def leave(connection: Connection, gateway: str, seat: int) -> None:
-    """Who had the seat uses the gateway no more; that it could not be reached stays said."""
-    is_it = sa.and_(contacts.c.gateway == gateway, contacts.c.seat == seat)
-    connection.execute(contacts.delete().where(is_it, contacts.c.is_up))
+    """Who had the seat uses the gateway no more; that it could not be reached stays said. The row stays, for whoever
+    comes next."""
+    if _is_there(connection, gateway, seat):
+        connection.execute(contacts.update().where(*_is(gateway, seat), contacts.c.is_up).values(seen_ms=0))
+
+
+def _is_there(connection: Connection, gateway: str, seat: int) -> bool:
+    return connection.execute(sa.select(contacts.c.seat).where(*_is(gateway, seat))).first() is not None
+
+
+def _is(gateway: str, seat: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return contacts.c.gateway == gateway, contacts.c.seat == seat
 
 
 def known(connection: Connection) -> list[Contact]:

@@ -1,6 +1,9 @@
 """What went over a gateway is counted with what it counts, once, and stays."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
 
 from app.campaigns.snapshot import snapshot
 from app.domain.chunk import Chunk, Entry
@@ -13,6 +16,7 @@ from app.sentence import Sentence
 from app.store import contacts, gateway_totals, ledger, tables
 from app.store.database import writing
 from app.store.pruning import DETAILS, remove_some
+from tests.conftest import MYSQL
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.network import Network, taken
 from tests.integration.app.people import crowd, move_in
@@ -170,6 +174,26 @@ def test_who_sends_says_that_the_gateway_is_there_and_stops_saying_so(database, 
 
     assert seen[0].is_up and seen[0].seat == 0
     assert said(database) == []
+
+
+@pytest.mark.parametrize("database_kind", [MYSQL, "mariadb"], indirect=True)
+def test_two_who_begin_or_go_on_do_not_wait_for_each_other(database):
+    def both(say):
+        with database.connect() as one, database.connect() as other:
+            for each in (one, other):
+                each.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = 1")
+                each.commit()
+            say(one, "net", 0)
+            say(other, "net", 1)
+            one.commit()
+            other.commit()
+
+    both(partial(contacts.tell, is_up=True))
+    both(contacts.leave)
+    assert said(database) == []
+    both(partial(contacts.tell, is_up=True))
+
+    assert [each.seat for each in said(database)] == [0, 1]
 
 
 def test_what_is_said_holds_no_longer_than_it_may(database):
