@@ -76,15 +76,23 @@ def known(connection: Connection) -> list[Contact]:
 
 
 def whys(connection: Connection) -> dict[str, Sentence]:
-    """Why gateways cannot be reached, of those that nobody can reach now."""
+    """Why gateways cannot be reached, of those over which nobody can send now."""
     said = known(connection)
     up = are_up(said)
-    return {each.gateway: each.why for each in said if each.why and not up[each.gateway]}
+    return {each.gateway: each.why for each in _who_count(said) if each.why and not up[each.gateway]}
 
 
 def are_up(said: Iterable[Contact]) -> dict[str, bool]:
-    """Whether at least one can reach it, of each gateway of which somebody says something. Pure."""
+    """Whether at least one can send over it, of each gateway of which somebody says something; where nobody sends, what
+    receivers say counts. Pure."""
     up: dict[str, bool] = {}
-    for each in said:
+    for each in _who_count(said):
         up[each.gateway] = up.get(each.gateway, False) or each.is_up
     return up
+
+
+def _who_count(said: Iterable[Contact]) -> list[Contact]:
+    """A gateway may let us receive and refuse us as senders: who sends knows whether anything goes out. Pure."""
+    found = list(said)
+    sent_over = {each.gateway for each in found if each.seat >= 0}
+    return [each for each in found if each.seat >= 0 or each.gateway not in sent_over]

@@ -156,8 +156,25 @@ def test_a_gateway_that_cannot_be_reached_is_down_until_somebody_reaches_it(data
     assert [(each.is_up, each.why.code) for each in said(database)] == [(False, "gateway_away")]
     assert contacts.are_up(said(database)) == {"net": False}
     with writing(database) as connection:
+        contacts.tell(connection, "net", 1, is_up=True)
+    assert contacts.are_up(said(database)) == {"net": True}
+
+
+def test_a_gateway_that_lets_us_receive_and_not_send_is_down(database):
+    with writing(database) as connection:
         contacts.tell(connection, "net", -5, is_up=True)
     assert contacts.are_up(said(database)) == {"net": True}
+
+    with writing(database) as connection:
+        contacts.tell(connection, "net", 0, is_up=False, why=Sentence("plain", text="refused"))
+        contacts.tell(connection, "other", -5, is_up=False, why=Sentence("plain", text="cannot be heard"))
+
+    assert contacts.are_up(said(database)) == {"net": False, "other": False}
+    with database.connect() as connection:
+        assert {name: why.facts["text"] for name, why in contacts.whys(connection).items()} == {
+            "net": "refused",
+            "other": "cannot be heard",
+        }
 
 
 def test_who_sends_says_that_the_gateway_is_there_and_stops_saying_so(database, logs):
