@@ -158,8 +158,9 @@ class Limiter:
             parts -= taken
 
 
-def of_account(database: Engine, network: Network) -> Limiter | None:
-    """For one who sends over it, on the event loop that runs; None where there is no limit."""
+def of_account(database: Engine, network: Network, is_given_up: Callable[[], bool] = lambda: False) -> Limiter | None:
+    """For one who sends over it, on the event loop that runs; None where there is no limit. A database that is away is
+    waited for until it `is_given_up`: never, for who keeps the books knows how long to wait."""
     if network.rate is None:
         return None
 
@@ -176,6 +177,6 @@ def of_account(database: Engine, network: Network) -> Limiter | None:
         async def ask() -> Reserved:
             return await asyncio.get_running_loop().run_in_executor(None, unit)
 
-        return await waited_for(ask)  # for who keeps the books knows how long to wait
+        return await waited_for(ask, is_given_up)
 
     return Limiter(network.rate, reserve)

@@ -26,6 +26,8 @@ from app.store.clock import lease_s
 from app.store.faults import write
 
 LOOK_EVERY_S = 0.1
+AWAY_FOR_S = 5.0
+"""How long a database that is away is waited for, before a message goes out."""
 Result = TypeVar("Result")
 
 MOST_NUMBERS = 10
@@ -176,8 +178,11 @@ class Trial:
         return fates
 
     async def _wait_for_turn(self, parts: int) -> None:
-        """Its parts are as many of the account's rate as those of any other message."""
-        if (limiter := limiter_of(self._database, self._network)) is None:
+        """Its parts are as many of the account's rate as those of any other message. Raises what the database does that
+        stays away: nothing is sent later, when nobody waits for it any more."""
+        given_up_at = time.monotonic() + AWAY_FOR_S
+        limiter = limiter_of(self._database, self._network, lambda: time.monotonic() > given_up_at)
+        if limiter is None:
             return
         free = 0
         while not free:

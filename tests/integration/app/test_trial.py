@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
@@ -64,3 +65,24 @@ def test_the_session_is_kept_through_an_error_of_the_database(sqlite, monkeypatc
     asyncio.run(keep())
 
     assert len(tries) == 2
+
+
+def test_nothing_is_sent_once_the_database_was_away_for_long(sqlite, monkeypatch):
+    def away(*_):
+        raise OperationalError("", {}, Exception(2013))
+
+    monkeypatch.setattr("app.sending.trial.AWAY_FOR_S", 0.2)
+    monkeypatch.setattr("app.sending.limiter.write", away)
+    network = Network()
+    network.rate = 10
+
+    async def run():
+        async with asyncio.timeout(15):
+            await Trial(sqlite, network, NUMBERS, "hello", 1).run(lambda *_: None, 0)
+
+    with pytest.raises(OperationalError):
+        asyncio.run(run())
+
+    assert network.log == []
+    with sqlite.connect() as connection:
+        assert connection.scalars(sa.select(binds.c.lease_until_ms)).all() == [0]
