@@ -51,6 +51,11 @@ class Incoming:
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="incoming")
 
+    @property
+    def waiting(self) -> int:
+        """How many times news were taken that wait to be put on record; who gave up is among them."""
+        return len(self._waiting)
+
     async def take(self, news: Sequence[Receipt | Reply]) -> None:
         """Returns once they are on record. The network bounds how many wait: it sends so many without an answer."""
         batch = _Batch(news, asyncio.get_running_loop().create_future())

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 RECORDED_WITHIN_S = 8.0
 """A provider waits some 15 s; what is not on record by then it may send again, and is asked for as well."""
 MOST_WAITING = 500
-"""Requests that wait for the database."""
+"""Requests that wait for the database, and those of one gateway that were told to come again while what they brought
+waits on."""
 KNOWN_FOR_S = 10.0
 """The file of gateways is read so often at most."""
 
@@ -78,12 +79,13 @@ class Pushes:
 
     async def take(self, gateway: str, news: Sequence[Receipt | Reply]) -> None:
         """Returns once they are on record. Raises TooBusy where that takes too long."""
-        if self._waiting >= MOST_WAITING:
+        incoming = self._inbox(gateway)
+        if max(self._waiting, incoming.waiting) >= MOST_WAITING:
             raise TooBusy("too_busy.receipts")
         self._waiting += 1
         try:
             async with asyncio.timeout(RECORDED_WITHIN_S):
-                await self._inbox(gateway).take(news)
+                await incoming.take(news)
         except TimeoutError:
             raise TooBusy("too_busy.receipts") from None
         finally:

@@ -15,6 +15,7 @@ from app.store.tables import early_receipts, messages
 from app.web import inboxes
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.test_receipts import recorded
+from tests.waiting import until
 
 SID = "AC" + "0" * 32
 CALLBACK = "https://sms.example.com/api/v1/receipts/net"
@@ -159,6 +160,22 @@ def test_while_the_database_is_away_it_is_asked_to_come_again(client, database, 
     monkeypatch.setattr(inboxes, "RECORDED_WITHIN_S", 30)
     assert push(client, told()).status_code == 204
     assert states(database) == ["delivered", "accepted"]
+
+
+def test_no_more_is_kept_than_it_may_be_while_the_database_is_away(client, database, campaign, monkeypatch):
+    write = incoming.write
+
+    def away(*_):
+        raise OperationalError("", {}, Exception(2003))
+
+    monkeypatch.setattr(inboxes, "RECORDED_WITHIN_S", 0.05)
+    monkeypatch.setattr(inboxes, "MOST_WAITING", 3)
+    monkeypatch.setattr(incoming, "write", away)
+    assert [push(client, told(sid=f"id{number}")).status_code for number in range(1, 9)] == [503] * 8
+    assert client.app.state.house.pushes._inboxes["net"].incoming.waiting == 3
+
+    monkeypatch.setattr(incoming, "write", write)
+    until(lambda: states(database) == ["delivered", "delivered"], within_s=20, what="what was kept is on record")
 
 
 def test_the_signature_is_the_one_of_twilios_document(client):
