@@ -58,8 +58,10 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt], sea
     unknown = [each for each in others if each.provider_id not in found]
     of_trials = trials.settle(connection, gateway, unknown)
     early = _not_waiting(connection, gateway, [each for each in unknown if each.provider_id not in of_trials])
+    ahead = timedelta()
+    if early or known or named:  # other hosts look at them, and none is known to be right
+        ahead = datetime.now(UTC) - asked(connection)
     if early:
-        ahead = datetime.now(UTC) - asked(connection)  # another host may look at them, and none is known to be right
         connection.execute(
             early_receipts.insert(),
             [
@@ -75,7 +77,7 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt], sea
             ],
         )
     matched = [(found[each.provider_id], each) for each in known] + _by_attempt(connection, named)
-    changed, traffic = _settle(connection, matched, rows)
+    changed, traffic = _settle(connection, matched, rows, ahead)
     _count(connection, gateway, seat, traffic)
     return changed
 
@@ -144,8 +146,9 @@ def apply_early(
     if over:
         connection.execute(early_receipts.delete().where(early_receipts.c.id.in_(over)))
     if of_nobody:
-        connection.execute(early_receipts.update().where(early_receipts.c.id.in_(of_nobody)).values(counted=True))
-        traffic[UNMATCHED] += len(of_nobody)
+        is_new = early_receipts.c.counted.is_(False)  # another server may have been quicker
+        these = early_receipts.update().where(early_receipts.c.id.in_(of_nobody), is_new)
+        traffic[UNMATCHED] += connection.execute(these.values(counted=True)).rowcount
     _count(connection, gateway, None, traffic)
     return changed, rows[-1].id if len(rows) == LOOKED_AT else 0
 
@@ -235,9 +238,13 @@ def _in_doubt(connection: Connection, gateway: str, mobiles: Collection[int]) ->
 
 
 def _settle(
-    connection: Connection, matched: Sequence[tuple[_Found, Receipt]], rows: Mapping[Key, Held]
+    connection: Connection,
+    matched: Sequence[tuple[_Found, Receipt]],
+    rows: Mapping[Key, Held],
+    ahead: timedelta = timedelta(),
 ) -> tuple[int, Traffic]:
-    """How many messages changed, and what is to be counted."""
+    """How many messages changed, and what is to be counted. `ahead` is the clock by which they were received, of the
+    database's, by which all was submitted."""
     if not matched:
         return 0, Counter()
     # As a locking read: what was read before may be of a moment ago.
@@ -267,7 +274,7 @@ def _settle(
             continue
         state[key] = after
         changed += 1
-        spans[submitted_at, receipt.received_at] += 1
+        spans[submitted_at, receipt.received_at - ahead] += 1
         counts[key[0], shard].move(before, after)
         # An id that came by its receipt alone is noted, for others may follow.
         is_new = part is None and before is not Delivery.ACCEPTED

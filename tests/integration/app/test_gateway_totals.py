@@ -13,7 +13,7 @@ from app.domain.page import by_form
 from app.domain.traffic import ANSWER_S, RECEIPT_S, histogram, labelled
 from app.gateways.base import Answer
 from app.sentence import Sentence
-from app.store import contacts, gateway_totals, ledger, tables
+from app.store import contacts, gateway_totals, ledger, receipts, tables
 from app.store.database import writing
 from app.store.pruning import DETAILS, remove_some
 from tests.conftest import MYSQL
@@ -129,6 +129,40 @@ def test_a_receipt_of_nobody_is_counted_once_when_its_message_did_not_come(datab
     recorded(database, "a", [Delivery.ACCEPTED] * 2)
     apply_early(database)
     assert counted(database, "receipts") == {"delivered": 2}
+
+
+def test_a_receipt_of_nobody_is_counted_once_though_several_servers_look(database, monkeypatch):
+    apply(database, receipt(1, at=datetime.now(UTC) - timedelta(seconds=60)))
+    settle = receipts._settle
+
+    def the_other_is_quicker(*given):
+        given[0].execute(tables.early_receipts.update().values(counted=True))
+        return settle(*given)
+
+    monkeypatch.setattr(receipts, "_settle", the_other_is_quicker)
+    apply_early(database)
+
+    assert counted(database, "unmatched") == {}
+
+
+class HourAhead(datetime):
+    """The clock of a host that is wrong."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("database_kind", [MYSQL], indirect=True)
+def test_how_long_a_receipt_took_is_right_on_a_host_whose_clock_is_not(database, monkeypatch):
+    move_in(database, crowd(10))
+    recorded(database, "a", [Delivery.ACCEPTED])
+    with monkeypatch.context() as there:
+        there.setattr(receipts, "datetime", HourAhead)
+        apply(database, receipt(1, at=HourAhead.now(UTC)))
+
+    assert durations(database, RECEIPT_S).count == 1
+    assert durations(database, RECEIPT_S).sum_s < 600
 
 
 def test_what_is_counted_of_several_seats_is_one_sum_and_outlives_the_campaign(database, logs):
