@@ -22,9 +22,9 @@ class Seat:
         return accounts.keep_bind(connection, self.gateway, self.slot, self.holder)
 
     def give_back(self, connection: Connection) -> None:
-        """Let it go."""
-        accounts.give_bind_back(connection, self.gateway, self.slot, self.holder)
-        contacts.leave(connection, self.gateway, self.slot)
+        """Let it go; where somebody else has it by now, what is said in its place is theirs."""
+        if accounts.give_bind_back(connection, self.gateway, self.slot, self.holder):
+            contacts.leave(connection, self.gateway, self.slot)
 
     def count(self, connection: Connection, traffic: Traffic) -> None:
         """So much more went over it; the last thing in the transaction."""

@@ -91,7 +91,7 @@ def keep_bind(connection: Connection, gateway: str, slot: int, holder: str) -> b
     return connection.execute(binds.update().where(is_ours).values(lease_until_ms=until)).rowcount == 1
 
 
-def give_bind_back(connection: Connection, gateway: str, slot: int, holder: str) -> None:
-    """Let it go."""
+def give_bind_back(connection: Connection, gateway: str, slot: int, holder: str) -> bool:
+    """Let it go; False where somebody else has it."""
     is_ours = sa.and_(binds.c.gateway == gateway, binds.c.slot == slot, binds.c.holder == holder)
-    connection.execute(binds.update().where(is_ours).values(lease_until_ms=0))
+    return connection.execute(binds.update().where(is_ours).values(lease_until_ms=0)).rowcount == 1

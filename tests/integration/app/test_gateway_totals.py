@@ -12,8 +12,9 @@ from app.domain.orders import Outcome
 from app.domain.page import by_form
 from app.domain.traffic import ANSWER_S, RECEIPT_S, histogram, labelled
 from app.gateways.base import Answer
+from app.sending.seat import Seat
 from app.sentence import Sentence
-from app.store import contacts, gateway_totals, ledger, receipts, tables
+from app.store import accounts, contacts, gateway_totals, ledger, receipts, tables
 from app.store.database import writing
 from app.store.pruning import DETAILS, remove_some
 from tests.conftest import MYSQL
@@ -245,6 +246,28 @@ def test_two_who_begin_or_go_on_do_not_wait_for_each_other(database):
     both(partial(contacts.tell, is_up=True))
 
     assert [each.seat for each in said(database)] == [0, 1]
+
+
+def test_who_lost_the_seat_takes_nothing_away_of_what_its_next_one_says(database):
+    def take(holder):
+        with writing(database) as connection:
+            slot = accounts.take_bind(connection, "net", 1, holder)
+            seat = Seat("net", slot, holder)
+            seat.tell(connection, None)
+            return seat
+
+    late = take("late")
+    with writing(database) as connection:
+        connection.execute(tables.binds.update().values(lease_until_ms=1))
+    following = take("next")
+
+    with writing(database) as connection:
+        late.give_back(connection)
+    assert [each.is_up for each in said(database)] == [True]
+
+    with writing(database) as connection:
+        following.give_back(connection)
+    assert said(database) == []
 
 
 def test_what_is_said_holds_no_longer_than_it_may(database):
