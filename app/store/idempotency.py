@@ -54,10 +54,15 @@ def forget(connection: Connection, key: str, who: str) -> None:
 
 
 def _forget_old(connection: Connection, who: str, now: datetime) -> None:
-    is_old = sa.and_(idempotency.c.who == who, idempotency.c.asked_at < now - KEPT_FOR)
-    old = connection.scalars(sa.select(idempotency.c.hash).where(is_old).limit(FORGOTTEN_AT_ONCE)).all()
-    if old:
-        connection.execute(idempotency.delete().where(idempotency.c.who == who, idempotency.c.hash.in_(old)))
+    """Of who asks, and of the next one by name: who asks no more is the next one of somebody. In one order, so that two
+    do not wait for each other."""
+    following = connection.scalar(sa.select(sa.func.min(idempotency.c.who)).where(idempotency.c.who > who))
+    following = following or connection.scalar(sa.select(sa.func.min(idempotency.c.who)))
+    for each in sorted({who, following or who}):
+        is_old = sa.and_(idempotency.c.who == each, idempotency.c.asked_at < now - KEPT_FOR)
+        old = connection.scalars(sa.select(idempotency.c.hash).where(is_old).limit(FORGOTTEN_AT_ONCE)).all()
+        if old:
+            connection.execute(idempotency.delete().where(idempotency.c.who == each, idempotency.c.hash.in_(old)))
 
 
 def _is(key: str, who: str) -> sa.ColumnElement[bool]:

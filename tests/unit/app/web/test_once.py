@@ -93,6 +93,19 @@ def test_neither_key_nor_number_is_kept_and_a_day_later_nothing(api, database):
     assert take_in(api, [NUMBER], "secret-key").json()["added"] == 0
 
 
+def test_what_somebody_asked_who_asks_no_more_is_forgotten_as_others_ask(api, database):
+    with writing(database) as connection:
+        for who in ("!before", "gone", "~after"):
+            idempotency.begin(connection, "hash", who, "body", None)
+    age(database, timedelta(days=1, seconds=1))
+
+    for key in "abc":
+        take_in(api, [NUMBER], key)
+
+    with database.connect() as connection:
+        assert set(connection.scalars(sa.select(rows.c.who))).isdisjoint({"!before", "gone", "~after"})
+
+
 def test_no_more_keys_are_kept_than_there_is_room_for(api, monkeypatch):
     monkeypatch.setattr(idempotency, "MOST_KEPT", 2)
 
