@@ -116,6 +116,22 @@ def test_what_is_no_table_of_accounts_is_refused(tmp_path, text, why):
         load(written(tmp_path, text))
 
 
+@pytest.mark.parametrize("port", ["65536", "0", "x"])
+def test_an_address_for_receipts_that_cannot_be_called_is_refused(tmp_path, port):
+    text = f"""
+[a]
+kind = "twilio"
+account_sid = "AC{"0" * 32}"
+secret_env = "A"
+source = "+15550001111"
+status_callback = "https://sms.example.com:PORT/receipts"
+"""
+    load(written(tmp_path, text.replace("PORT", "65535")))
+
+    with refused(ConfigError, match=r"\[a\] status_callback must have a host, and its port"):
+        load(written(tmp_path, text.replace("PORT", port)))
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with refused(ConfigError, match=r"nowhere\.toml cannot be read: No such file"):
         load(tmp_path / "nowhere.toml")
