@@ -176,10 +176,14 @@ class Books:
     async def _settle(self, news: list[News]) -> None:
         of = (self._hold.campaign_id, self._hold.number, news)
         validity_s, beside = self._network.validity_s, self._underway.uncounted()
+        is_again = False
 
         def settle(connection: Connection) -> None:
+            nonlocal is_again
             attempts = ledger.settle(connection, *of, validity_s=validity_s)
-            self._seat.count(connection, submissions(attempts) + beside)
+            if attempts or not is_again:  # a commit that got through has counted it
+                self._seat.count(connection, submissions(attempts) + beside)
+            is_again = True
 
         await self._write(settle)
         self._underway.told(len(news))
@@ -193,7 +197,8 @@ class Books:
             serving = await self._next_serving()
         work_ms = round((time.monotonic() - self._recorded_at) * 1000)
         self._recorded_at = time.monotonic()
-        beside = record.took + self._underway.uncounted()
+        # Without anybody to put on record nothing tells whether a commit got through, and the next one counts it.
+        beside = record.took + (self._underway.uncounted() if record.entries else Counter())
 
         def write_down(connection: Connection, serving: Serving | None = None) -> Intended | None:
             chosen = self._choose(connection, serving) if serving else None

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,10 +13,12 @@ from app.campaigns.drain import GatewayState, put
 from app.campaigns.finish import close_shard
 from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
+from app.domain.traffic import labelled
 from app.gateways.base import Answer
 from app.sending import books
 from app.sending.feed import Feed
-from app.store import accounts, ledger, messages, opt_outs, rejects, shards, tables
+from app.sending.underway import Underway
+from app.store import accounts, gateway_totals, ledger, messages, opt_outs, rejects, shards, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.ledgers import check, rows_of
@@ -230,3 +233,34 @@ def test_who_is_tried_again_by_a_commit_without_an_answer_is_submitted_though_ot
 
     tally = check(sqlite, campaign).tally
     assert (tally.accepted, tally.refused, tally.unknown) == (10 - len(opted_out), len(opted_out), 0)
+
+
+def test_what_is_beside_is_counted_once_though_the_answer_to_a_commit_is_lost(sqlite, logs, monkeypatch):
+    usual, lost = books.write, []
+
+    def lose_the_answer(database, unit):
+        found = usual(database, unit)
+        if unit.__name__ == "settle" and not lost:
+            lost.append(unit)
+            raise OperationalError("", {}, Exception(LOST, "away"))
+        return found
+
+    uncounted, given = Underway.uncounted, []
+
+    def with_a_mark(underway):
+        given.append(underway)
+        return uncounted(underway) + Counter({"marks:": 1})
+
+    monkeypatch.setattr(books, "write", lose_the_answer)
+    monkeypatch.setattr(Underway, "uncounted", with_a_mark)
+    move_in(sqlite, crowd(600))
+    campaign, network = trigger(sqlite, "a", SIZE, gateway="net"), Network(answer_timeout_s=3.0)
+    network.fate = lambda number, each: None if each.token == 7 else taken(number, each)
+
+    assert send(sqlite, logs, campaign, network) is Outcome.COMPLETE
+
+    assert lost
+    with sqlite.connect() as connection:
+        totals = gateway_totals.all_of_them(connection)["net"]
+    assert totals["marks:"] == len(given)
+    assert dict(labelled("submissions", totals)) == {"accepted": 599, "unknown": 1}
