@@ -35,17 +35,18 @@ def inherited(connection: Connection, campaign_id: int, after_id: int, to_id: in
 def claim(connection: Connection, campaign_id: int, wanted: Mapping[int, int], shard_of: Mapping[int, int]) -> set[int]:
     """Make these customers heirs, by keeper; the keepers of whom they are heirs now.
 
-    Nobody inherits from a keeper whose turn has passed, unless it is noted that they got no message. `shard_of` is the
+    Nobody inherits from a keeper whose turn has passed, be it that they are intended and not on record yet, unless it
+    is noted that they got no message. `shard_of` is the
     shard that each keeper is in; these are locked until the transaction ends, so that no turn of a keeper passes
     meanwhile. Call it first in its transaction, for what is read before is old.
     """
     passed = connection.execute(
-        sa.select(shards.c.number, shards.c.last_id)
+        sa.select(shards.c.number, shards.c.last_id, shards.c.intended_id)
         .where(shards.c.campaign_id == campaign_id, shards.c.number.in_(sorted(set(shard_of.values()))))
         .order_by(shards.c.number)
         .with_for_update()
     )
-    last_id = {row.number: row.last_id for row in passed}
+    last_id = {row.number: max(row.last_id, row.intended_id) for row in passed}
     known = of(connection, campaign_id, wanted)
     new = {each for each in wanted if each not in known and each > last_id[shard_of[each]]}
     open_ = {keeper for keeper, heir in known.items() if heir is None}

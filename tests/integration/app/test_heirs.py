@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from app.audit.report import Report, report
 from app.dedupe import number_runs, shared_numbers
 from app.dedupe.find_duplicates import find_duplicates
+from app.domain.chunk import Chunk
+from app.domain.delivery import Delivery
 from app.domain.orders import Outcome
+from app.domain.tally import Tally
 from app.gateways.log_file.journal import LogFile
 from app.sending import journal
-from app.store import campaigns, shards
+from app.store import campaigns, heirs, ledger, shards
 from app.store.database import writing
 from app.store.tables import customers as table
 from app.store.tables import rejects
@@ -297,3 +300,16 @@ def test_numbers_that_were_read_long_ago_are_read_anew(sqlite, logs, monkeypatch
     send_in(sqlite, logs, campaign, (0,))
 
     assert duplicates(sqlite) == [3]
+
+
+def test_nobody_inherits_from_who_is_intended_and_not_on_record_yet(database):
+    move_in(database, [person(each) for each in range(1, 21)])
+    campaign = trigger(database, "a", SIZE, gateway="net")
+    with writing(database) as connection:
+        _, hold = ledger.claim(connection, campaign.id, 0, "me", doubt=Delivery.UNKNOWN)
+    chunk = Chunk(0, 3, [1, 2, 3], [11, 12, 13], [1] * 3, [], Tally(sent=3, neutral=3))
+    with writing(database) as connection:
+        ledger.intend(connection, hold, chunk)
+
+    with writing(database) as connection:
+        assert heirs.claim(connection, campaign.id, {1: 15, 4: 16}, {1: 0, 4: 0}) == {4}
