@@ -17,6 +17,7 @@ from tests.words import refused
 
 CROWD = crowd(10)
 SIZE = 100
+OVER_MS, NOT_OVER_MS = 1, 4_000_000_000_000
 
 pytestmark = pytest.mark.usefixtures("small_pages")
 
@@ -25,6 +26,12 @@ pytestmark = pytest.mark.usefixtures("small_pages")
 def without_waiting(monkeypatch):
     """For a test whose own thread is the task that would have to stop."""
     monkeypatch.setattr(module, "SETTLED_WITHIN_S", 0.0)
+
+
+def die(database, logs, campaign, number=0):
+    """A task sends a page, and then its process is killed: nobody gives the shard back."""
+    send(database, logs, campaign, number, should_stop=after(1))
+    change_shard(database, campaign, lease_until_ms=OVER_MS)
 
 
 def during_page(number, act):
@@ -77,7 +84,7 @@ def test_a_paused_campaign_is_not_sent_until_it_is_resumed(database, logs):
 def test_what_a_dead_task_had_delivered_and_not_recorded_is_taken_back(database, logs, verb):
     move_in(database, CROWD)
     campaign = trigger(database, "a", SIZE)
-    send(database, logs, campaign, should_stop=after(1))
+    die(database, logs, campaign)
     with log_path(logs, "a", 0).open("ab") as log:
         log.write(b"a page that nobody recorded\n")
 
@@ -90,7 +97,7 @@ def test_what_a_dead_task_had_delivered_and_not_recorded_is_taken_back(database,
 def test_a_task_of_a_halted_campaign_takes_back_what_the_command_could_not_reach(sqlite, logs, tmp_path):
     move_in(sqlite, CROWD)
     campaign = trigger(sqlite, "a", SIZE)
-    send(sqlite, logs, campaign, should_stop=after(1))
+    die(sqlite, logs, campaign)
     (before,) = shards_of(sqlite, campaign)
     with log_path(logs, "a", 0).open("ab") as log:
         log.write(b"a page that nobody recorded\n")
@@ -109,7 +116,7 @@ def test_a_task_of_a_halted_campaign_takes_back_what_the_command_could_not_reach
 def test_a_shard_that_is_still_sent_is_named(sqlite, logs, without_waiting):
     move_in(sqlite, CROWD)
     campaign = trigger(sqlite, "a", 5)
-    send(sqlite, logs, campaign, 1, should_stop=after(1))
+    die(sqlite, logs, campaign, 1)
     task = LogFile(logs, "a", 1)
 
     done = control(sqlite, logs, "a", Verb.PAUSE)
@@ -122,7 +129,7 @@ def test_a_shard_in_the_folder_of_another_machine_is_left_to_it(sqlite, logs, wi
     move_in(sqlite, CROWD)
     campaign = trigger(sqlite, "a", SIZE)
     send(sqlite, logs, campaign, should_stop=after(1))
-    change_shard(sqlite, campaign, owner="elsewhere")
+    change_shard(sqlite, campaign, owner="elsewhere", lease_until_ms=NOT_OVER_MS)
 
     assert control(sqlite, logs, "a", Verb.PAUSE).still_sending == [0]
 
