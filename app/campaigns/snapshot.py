@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from app.campaigns.shown import Shown
-from app.domain.campaign import LOG, ShardState
+from app.domain.campaign import LOG, ShardState, check_name
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
 from app.errors import UnknownCampaign
@@ -85,6 +85,13 @@ def snapshot(database: Engine, name: str) -> Snapshot:
         parts = log_parts.of_shards(connection, its_shards) if campaign.gateway == LOG else {}
         drained, away = drains.every(connection), contacts.whys(connection)
     return Snapshot(campaign, drained.get(campaign.gateway), away.get(campaign.gateway), its_shards, parts)
+
+
+def whole_snapshot(database: Engine, name: str) -> Snapshot:
+    """One campaign of which everything is there. Raises BadRequest for what is no name, UnknownCampaign, Pruned."""
+    now = snapshot(database, check_name(name))
+    now.campaign.check_whole()
+    return now
 
 
 def every_snapshot(database: Engine) -> list[Snapshot]:

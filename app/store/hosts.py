@@ -54,8 +54,8 @@ def beat(
         "in_hand": in_hand,
         "clock_ms": clock_ms,
         "seen_ms": seen_ms,
+        "folder": folder,
     }
-    values["folder"] = folder
     of = sa.and_(hosts.c.host == host, hosts.c.process == process)
     if connection.execute(hosts.update().where(of).values(**values)).rowcount == 0:
         insert_new(connection, hosts, host=host, process=process, **values)

@@ -6,16 +6,16 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.audit import exports
 from app.audit.exports import Export
-from app.campaigns.snapshot import Snapshot, snapshot
+from app.campaigns.snapshot import whole_snapshot
 from app.domain.actor import Deed
-from app.domain.campaign import LOG, check_name
+from app.domain.campaign import LOG
 from app.domain.rights import Right
 from app.errors import Forbidden, NoLedger
 from app.store import trail
 from app.store.faults import write
 from app.web.downloads import CSV, NDJSON, streamed
 from app.web.forms import check_same_origin, fields_of
-from app.web.house import House, house_of
+from app.web.house import house_of
 from app.web.languages import catalogue_of
 from app.web.pages import page
 from app.web.visitor import Visitor, needs
@@ -26,7 +26,8 @@ Sees = needs(Right.SEE)
 
 @router.get("/campaigns/{name}/export")
 async def choose(request: Request, name: str, visitor: Visitor = Sees) -> Response:
-    now = await house_of(request).threads.run(_whole, house_of(request), name)
+    house = house_of(request)
+    now = await house.threads.run(whole_snapshot, house.database, name)
     title = catalogue_of(request).say("export.of", campaign=now.campaign.name)
     return page(request, "export.html", title=title, campaign=now.campaign, has_messages=now.campaign.gateway != LOG)
 
@@ -42,7 +43,7 @@ async def export(request: Request, name: str, visitor: Visitor = Sees) -> Respon
         raise Forbidden("forbidden.role")
 
     def begin() -> tuple[str, Export]:
-        now = _whole(house, name)
+        now = whole_snapshot(house.database, name)
         campaign = now.campaign.name
         if what == "rejects":
             return campaign, exports.rejected(house.database, now)
@@ -59,10 +60,3 @@ async def export(request: Request, name: str, visitor: Visitor = Sees) -> Respon
     campaign, made = await house.threads.run(begin)
     pieces, kind, ending = (made.as_csv(), CSV, "csv") if is_csv else (made.as_ndjson(), NDJSON, "ndjson")
     return streamed(request, pieces, kind, f"{campaign}-{what}.{ending}")
-
-
-def _whole(house: House, name: str) -> Snapshot:
-    """Raises BadRequest, UnknownCampaign, Pruned."""
-    now = snapshot(house.database, check_name(name))
-    now.campaign.check_whole()
-    return now

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from app.audit import exports, find_messages, ledger_rows
 from app.audit.find_messages import Found
 from app.audit.ledger_rows import Row
-from app.campaigns.snapshot import Snapshot, snapshot
-from app.domain.campaign import LOG, check_name
+from app.campaigns.snapshot import whole_snapshot
+from app.domain.campaign import LOG
 from app.domain.delivery import Delivery
 from app.domain.mobile import mask_all, normalise
 from app.domain.reject import Reason, Reject
@@ -25,7 +25,7 @@ from app.web.api.answers import Limit, json, lines, problems, streams, wanted
 from app.web.api.campaigns import Sees
 from app.web.api.models import CustomerId, Model, Name
 from app.web.downloads import CSV, streamed
-from app.web.house import House, house_of
+from app.web.house import house_of
 
 HIGHEST_ID = 2**32 - 1
 
@@ -130,7 +130,7 @@ async def list_rejects(
     """Who was not greeted, by id, a page at a time; or, with `Accept: application/x-ndjson` or `text/csv`, all, a line
     each."""
     house = house_of(request)
-    now = await house.threads.run(_whole, house, name)
+    now = await house.threads.run(whole_snapshot, house.database, name)
 
     def page(after_id: int, most: int) -> list[Rejected]:
         with house.database.connect() as connection:
@@ -164,7 +164,7 @@ async def list_messages(
     """What became of each message of a campaign to a network, by customer, a page at a time; or, with
     `Accept: application/x-ndjson` or `text/csv`, of all of them, a line each. A campaign to logs has none: 409."""
     house = house_of(request)
-    now = await house.threads.run(_whole, house, name)
+    now = await house.threads.run(whole_snapshot, house.database, name)
     if now.campaign.gateway == LOG:
         raise NoLedger("no_ledger", campaign=now.campaign.name)
     of = now.campaign.id
@@ -185,13 +185,6 @@ async def list_messages(
 
 def _next(found: list[Rejected] | list[Message], limit: int) -> int | None:
     return found[-1].customer_id if len(found) == limit else None
-
-
-def _whole(house: House, name: str) -> Snapshot:
-    """Raises BadRequest, UnknownCampaign, Pruned."""
-    now = snapshot(house.database, check_name(name))
-    now.campaign.check_whole()
-    return now
 
 
 @router.post("/messages/search", operation_id="searchMessages", responses=problems())
