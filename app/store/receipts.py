@@ -221,7 +221,8 @@ def _by_number(
 
 
 def _in_doubt(connection: Connection, gateway: str, mobiles: Collection[int]) -> dict[int, list[_Found]]:
-    """The messages to each number of which nobody knows whether they were taken, the oldest first."""
+    """The messages to each number of which nobody knows whether they were taken, the oldest first, of those of one
+    moment the one of the older campaign."""
     found: dict[int, list[_Found]] = defaultdict(list)
     columns = tables.messages.c
     if mobiles:
@@ -230,7 +231,7 @@ def _in_doubt(connection: Connection, gateway: str, mobiles: Collection[int]) ->
             .with_hint(tables.messages, by_index(connection, "ix_messages_mobile"))
             .join(campaigns, campaigns.c.id == columns.campaign_id)
             .where(columns.mobile.in_(mobiles), columns.state == Delivery.UNKNOWN, campaigns.c.gateway == gateway)
-            .order_by(columns.submitted_at)
+            .order_by(columns.submitted_at, columns.campaign_id, columns.customer_id)
         )
         for row in rows:
             found[row.mobile].append(_Found((row.campaign_id, row.customer_id)))

@@ -134,7 +134,9 @@ def test_a_task_that_was_begun_before_the_reload_is_answered_to_who_asked(tmp_pa
         wait_until(lambda: server.log("reload ended"), "the reload ended")
         gate.touch()
 
-        assert (desk.answer(long_one).kind, desk.answer(desk.ask("echo", 1)).attempt) == ("finish", 1)
+        assert desk.answer(long_one).kind == "finish"
+        with Desk(server) as another:  # who has no answer to come is let go
+            assert another.do("echo", 1).attempt == 1
 
 
 def test_a_task_that_outlives_the_patience_is_done_again_by_the_new_worker(tmp_path: Path) -> None:
