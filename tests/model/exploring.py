@@ -27,7 +27,7 @@ class Found:
 @contextmanager
 def explorer(customers: int) -> Iterator[Explorer]:
     """On an empty database in memory, with one campaign of one shard of so many customers."""
-    database = open_database("sqlite://")
+    database = open_database("sqlite://", lease_s=10**6)  # one ends when the explorer says so
     try:
         give_tables(database)
         with writing(database) as connection:

@@ -12,6 +12,7 @@ from tests.model.exploring import explore
 from tests.model.test_protocol import NOTHING, ONE, ONES, TWO
 from tests.model.world import Budget
 
+pytestmark = pytest.mark.timeout(900)
 GUARDS: dict[str, tuple[ModuleType, str, str, dict[str, int]]] = {
     "the epoch of an intent and a record": (
         ledger,

@@ -10,6 +10,7 @@ from app.store.database import open_database, writing
 from tests.model.journal import Budget, Databases, World
 from tests.tables import give_tables
 
+pytestmark = pytest.mark.timeout(900)
 WORLDS = {
     "a holder that falls silent and wakes up": (2, Budget(claims=3, kills=0, expiries=1)),
     "two holders that fall silent, one after the other": (2, Budget(claims=4, kills=0, expiries=2)),

@@ -9,6 +9,7 @@ from app.store import log_parts, shards
 from tests.model.journal import Budget
 from tests.model.test_journal import explore
 
+pytestmark = pytest.mark.timeout(900)
 SILENT = (2, Budget(claims=3, kills=0, expiries=1))
 TO_AND_FRO = (2, Budget(claims=4, kills=0, expiries=2))
 KILLED = (2, Budget(claims=4, kills=1, expiries=1))

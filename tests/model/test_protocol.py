@@ -8,6 +8,7 @@ from app.store import receipts
 from tests.model.exploring import explore
 from tests.model.world import Budget
 
+pytestmark = pytest.mark.timeout(900)
 NOTHING = dict.fromkeys(Budget.__slots__, 0) | {"claims": 2}
 """Two holders, and all goes well but that they come when they like."""
 
