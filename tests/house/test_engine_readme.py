@@ -16,8 +16,10 @@ from engine.events import EVENTS
 from engine.testing import InlineServer
 from tests.house.readme_tables import README, WHEN, code_blocks, renewed
 from tests.house.sources import ROOT
+from tests.ports import free_port
 
 PROGRAMS = code_blocks(README)
+WITHIN_S = 60.0
 SERVERS = [name for name, code in PROGRAMS.items() if "server = Server(" in code]
 
 
@@ -65,8 +67,7 @@ def frame(settings: Settings, body: bytes) -> bytes:
 
 
 def test_the_first_program_runs_as_it_stands(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     (tmp_path / "upper.py").write_text(PROGRAMS["upper.py"].replace("9501", str(port)))
     output = tmp_path / "output"
     with open(output, "wb") as out:
@@ -82,7 +83,7 @@ def test_the_first_program_runs_as_it_stands(tmp_path: Path) -> None:
         assert said == b"task 0 is on its way\n"
         wait_for(process, lambda: b"0 b'HELLO'\n" in output.read_bytes())
         process.terminate()
-        assert process.wait(15) == 0, output.read_text()
+        assert process.wait(WITHIN_S) == 0, output.read_text()
     finally:
         process.kill()
         process.wait(10)
@@ -94,7 +95,7 @@ def ask(process: subprocess.Popen[bytes], port: int, text: bytes) -> bytes:
 
     def connect() -> bool:
         try:
-            connections.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+            connections.append(socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S))
         except ConnectionRefusedError:
             return False
         return True
@@ -106,8 +107,8 @@ def ask(process: subprocess.Popen[bytes], port: int, text: bytes) -> bytes:
         return connection.makefile("rb").read()
 
 
-def wait_for(process: subprocess.Popen[bytes], condition: Callable[[], bool], within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
+def wait_for(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
     while not condition():
         assert process.poll() is None, "the program ended"
         assert time.monotonic() < deadline
