@@ -5,9 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.ports import free_port
 
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "demo.sh"
+WITHIN_S = 240.0
+"""A dozen programs, one after the other."""
+pytestmark = pytest.mark.timeout(WITHIN_S + 60)
 
 
 def test_the_demo_greets_everyone_says_where_the_logs_are_and_leaves_no_process(tmp_path: Path) -> None:
@@ -21,7 +26,7 @@ def test_the_demo_greets_everyone_says_where_the_logs_are_and_leaves_no_process(
     }
 
     done = subprocess.run(
-        ["sh", SCRIPT], check=False, env=os.environ | settings, capture_output=True, text=True, timeout=60
+        ["sh", SCRIPT], check=False, env=os.environ | settings, capture_output=True, text=True, timeout=WITHIN_S
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -46,7 +51,7 @@ def test_the_demo_by_smpp_compares_what_is_on_record_with_the_centres_log_and_le
     }
 
     done = subprocess.run(
-        ["sh", SCRIPT], check=False, env=os.environ | settings, capture_output=True, text=True, timeout=60
+        ["sh", SCRIPT], check=False, env=os.environ | settings, capture_output=True, text=True, timeout=WITHIN_S
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

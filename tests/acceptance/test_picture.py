@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks import picture
+from tests.ports import free_port
 
 
+@pytest.mark.timeout(300)
 def test_the_picture_shows_a_real_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture, "CUSTOMERS", 2_000)
+    monkeypatch.setattr(picture, "_free_port", free_port)  # nobody takes it while customers are made
     monkeypatch.setattr(picture, "PICTURE", tmp_path / "docs" / "demo.svg")
 
     picture.main()
