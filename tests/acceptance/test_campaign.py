@@ -9,6 +9,7 @@ import pytest
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import ODD_NAMES, crowd, expected_logs, logs_of, move_in, person
 from tests.integration.app.serving import IN_SMALL_PAGES, Product
+from tests.waiting import until
 
 SIZE = 50
 ROWS = [
@@ -58,6 +59,7 @@ def halfway(sqlite_url: str, tmp_path: Path) -> Iterator[Product]:
         product.ask(NAME)
         with product.frozen_halfway():
             product.tell_to_stop()
+            until(lambda: "server stopping" in product.said(), what="it knows before a page more is recorded")
         product.wait_until_gone()
         assert product.state(NAME) == "running"
         yield product
