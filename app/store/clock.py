@@ -44,9 +44,10 @@ def asked(connection: Connection) -> datetime:
 
 
 def ticking(connection: Connection) -> Callable[[], datetime]:
-    """The same, to be asked often and for a while: it goes on by a clock of ours that nobody sets."""
-    since = time.monotonic()
+    """The same, to be asked often and for a while: it goes on by a clock of ours that nobody sets. However long the
+    database took to answer, it is never ahead of it: what is due at once by it would not be so there."""
     at = asked(connection)
+    since = time.monotonic()
     return lambda: at + timedelta(seconds=time.monotonic() - since)
 
 
