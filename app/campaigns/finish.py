@@ -41,8 +41,8 @@ def _close(database: Engine, log_dir: Path, owner: str, campaign: Campaign) -> S
 
 def fail(database: Engine, campaign: Campaign, why: Sentence, damaged: Shard | None = None) -> bool:
     """The campaign fails; whether it did so now. Where its logs lie in several folders, it says on which host.
-    `damaged`: the shard whose log in its folder is, which is compared there before it goes on. A campaign that was
-    paused meanwhile fails when it goes on, and its shard is left as it is until then."""
+    `damaged`: the shard whose log in its folder is, which is compared there before it goes on. One that was paused
+    meanwhile fails as well: nobody else may take its shard up, and who lets it go on is told."""
 
     def change(connection: Connection) -> bool:
         facts = {"host": host_of(connection)} if log_parts.is_spread(connection, campaign.id) else {}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from app.campaigns.finish import fail
 from app.domain.campaign import LOG, ShardState, State
 from app.domain.reject import Reject
 from app.errors import LogDamaged, LogUnusable, ShardTaken
@@ -29,7 +30,7 @@ def let_go(database: Engine, gateway: Gateway, reject_log: RejectLog, campaign_i
     of rejects are the caller's alone. Whether its campaign is halted; while it runs, nothing is changed, unless
     the shard is another folder's now: ours ends where it had got by the record, whatever becomes of the shard.
 
-    A log that is damaged stays as it is; whoever takes the shard up again finds out. Raises LogUnusable.
+    A log that is damaged stays as it is, and its campaign fails. Raises LogUnusable.
     """
     with database.connect() as connection:
         log_parts.ask_primary(connection)
@@ -45,8 +46,10 @@ def let_go(database: Engine, gateway: Gateway, reject_log: RejectLog, campaign_i
         _cut_back(database, gateway, reject_log, shard, parts)
     elif is_halted and shard.owner == gateway.owner and shard.state is not ShardState.FINISHED:
         if shard.state is ShardState.OPEN:  # of a suspect log nobody knows yet where it should end
-            with suppress(LogDamaged):
+            try:
                 gateway.return_to(shard.log_bytes)
+            except LogDamaged as error:
+                fail(database, campaign, error.sentence, shard)
             reject_log.rewrite(rejects_of(database, shard, log_parts.lying_in(parts, gateway.owner)))
             _note_cut(database, shard, parts, gateway.owner)
         write(database, lambda connection: shards.let_go(connection, campaign_id, number, gateway.owner))

@@ -55,7 +55,7 @@ TRANSITIONS = {
     Verb.RESUME: Transition(frozenset({State.PAUSED, State.FAILED}), State.RUNNING),
     Verb.CANCEL: Transition(frozenset({State.RUNNING, State.PAUSED, State.FAILED}), State.CANCELLED),
     Verb.FINISH: Transition(frozenset({State.RUNNING}), State.FINISHED),
-    Verb.FAIL: Transition(frozenset({State.RUNNING}), State.FAILED),
+    Verb.FAIL: Transition(frozenset({State.RUNNING, State.PAUSED}), State.FAILED),
     Verb.REOPEN: Transition(frozenset({State.FINISHED}), State.RUNNING),
 }
 """Cancelled is in no `start`: it is for ever. A campaign that is finished is opened again with new shards alone."""

@@ -260,7 +260,7 @@ def _transition(campaign_id: int, verb: Verb, reason: Sentence | None = None) ->
         values["finished_at"] = datetime.now(UTC)
     now_ms = time.time_ns() // 1_000_000
     if verb in {Verb.PAUSE, Verb.FAIL}:
-        values["halted_since_ms"] = now_ms
+        values["halted_since_ms"] = sa.func.coalesce(campaigns.c.halted_since_ms, now_ms)  # paused, and fails
     elif verb in {Verb.RESUME, Verb.CANCEL}:
         since_ms = sa.func.coalesce(campaigns.c.halted_since_ms, now_ms)
         values["halted_ms"] = campaigns.c.halted_ms + now_ms - since_ms  # before the next, for MySQL goes by the order

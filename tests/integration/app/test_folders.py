@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from app.campaigns import control as controlling
+from app.campaigns import finish
 from app.campaigns.abandon import abandon
 from app.campaigns.control import control
 from app.campaigns.release import cut_back_all
@@ -16,6 +17,7 @@ from app.errors import FolderAlive, Overtaken
 from app.gateways.log_file.folder import log_path, make_folder, owner_of
 from app.gateways.log_file.journal import LogFile
 from app.sending import journal
+from app.sending import shard as sending
 from app.store import campaigns, hosts, log_parts, shards, tables
 from app.store.clock import LEASE_S, lease_until_ms
 from app.store.database import host_of, writing
@@ -519,6 +521,36 @@ def test_a_damaged_log_is_left_to_the_folder_that_has_it(sqlite, logs, other, be
     assert send(sqlite, other, begun_sqlite) is Outcome.COMPLETE
 
     assert waits == {(begun_sqlite.id, owner_of(other)): [0]}
+    assert log_of(other) == LINES
+
+
+def pause_there(engine, other, *_):
+    control(engine, other, "a", Verb.PAUSE)
+
+
+def send_there(engine, other, campaign, monkeypatch):
+    """A task finds it, and before it says so somebody pauses the campaign from where the log is not."""
+
+    def pause_and_fail(*given):
+        with writing(engine) as connection:
+            campaigns.change(connection, campaign.id, Verb.PAUSE)
+        return finish.fail(*given)
+
+    monkeypatch.setattr(sending, "fail", pause_and_fail)
+    assert send(engine, other, campaign) is Outcome.FAILED
+
+
+@pytest.mark.parametrize("finds_it", [pause_there, send_there])
+def test_a_log_that_is_found_damaged_in_a_pause_is_left_to_the_folder_that_has_it(
+    sqlite, logs, other, begun_sqlite, monkeypatch, finds_it
+):
+    log_path(other, "a", 0).write_bytes(b"".join(LINES[1:6]))
+    finds_it(sqlite, other, begun_sqlite, monkeypatch)
+    control(sqlite, logs, "a", Verb.RESUME)
+    fall_silent(sqlite, begun_sqlite)
+
+    assert send(sqlite, logs, begun_sqlite) is Outcome.TAKEN
+    assert send(sqlite, other, begun_sqlite) is Outcome.COMPLETE
     assert log_of(other) == LINES
 
 

@@ -17,7 +17,7 @@ from app.gateways.log_file.journal import LogFile
 from app.sending import journal as module
 from app.sending import shard as sending
 from app.sentence import Sentence
-from app.store import campaigns, shards
+from app.store import campaigns, shards, tables
 from app.store.database import writing
 from tests.integration.app.campaigns import after, as_stored, change_shard, run, send, shards_of, trigger
 from tests.integration.app.people import ODD_NAMES, expected_logs, logs_of, move_in, person
@@ -193,19 +193,33 @@ def damaged(database, logs):
     return campaign
 
 
-def test_a_campaign_that_is_paused_before_it_fails_fails_once_it_goes_on(database, logs, before_it_fails):
+def pause(database):
+    with writing(database) as connection:
+        connection.execute(
+            tables.campaigns.update().values(state=State.PAUSED, halted_since_ms=tables.campaigns.c.id * 1000)
+        )
+
+
+def test_a_campaign_that_is_paused_before_it_fails_fails(database, logs, before_it_fails):
     campaign = damaged(database, logs)
-    before_it_fails(lambda: control(database, logs, "a", Verb.PAUSE))
-    send(database, logs, campaign)
-    paused, before = as_stored(database, campaign), shards_of(database, campaign)[0].state
-    control(database, logs, "a", Verb.RESUME)
+    before_it_fails(lambda: pause(database))
 
     assert send(database, logs, campaign) is Outcome.FAILED
 
-    failed, after_it = as_stored(database, campaign), shards_of(database, campaign)[0].state
-    assert (paused.state, before) == (State.PAUSED, ShardState.OPEN)
-    assert (failed.state, after_it) == (State.FAILED, ShardState.SUSPECT)
+    failed = as_stored(database, campaign)
+    assert (failed.state, shards_of(database, campaign)[0].state) == (State.FAILED, ShardState.SUSPECT)
     assert "has 0 bytes where" in words(failed.reason)
+    assert failed.halted_since_ms == campaign.id * 1000  # for as long as that it does not run
+    assert log_path(logs, "a", 0).read_bytes() == b""
+
+
+def test_a_pause_that_finds_a_log_damaged_says_that_the_campaign_failed(database, logs):
+    campaign = damaged(database, logs)
+    change_shard(database, campaign, lease_until_ms=1)
+
+    assert control(database, logs, "a", Verb.PAUSE).snapshot.campaign.state is State.FAILED
+
+    assert shards_of(database, campaign)[0].state is ShardState.SUSPECT
     assert log_path(logs, "a", 0).read_bytes() == b""
 
 

@@ -106,7 +106,7 @@ def test_every_verb_leads_where_the_table_says_and_from_nowhere_else():
         "resume": ("fp", "running"),
         "cancel": ("fpr", "cancelled"),
         "finish": ("r", "finished"),
-        "fail": ("r", "failed"),
+        "fail": ("pr", "failed"),
     }
 
 
