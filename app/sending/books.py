@@ -128,6 +128,8 @@ class Books:
         tells = now >= self._told_at + TELL_EVERY_S
         traffic = self._underway.uncounted() if tells else Counter()
         why_away, under_way = line.why_away, line.under_way
+        told: list[int] = []
+        """When, by each try."""
 
         def look(connection: Connection) -> tuple[bool, float]:
             asked_at = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -135,8 +137,11 @@ class Books:
                 log.warning("somebody else has our session's place", extra={"gateway": self._network.name})
             is_to_be_sent = ledger.is_to_be_sent(connection, hold, renew=is_due)
             if tells:
+                is_counted = bool(told) and seat.told_ms(connection) in told  # by a commit that got through
                 seat.tell(connection, why_away, under_way)
-                seat.count(connection, traffic)
+                told.append(seat.told_ms(connection))
+                if not is_counted:
+                    seat.count(connection, traffic)
             return is_to_be_sent, asked_at
 
         is_to_be_sent, asked_at = await self._write(look)

@@ -33,3 +33,7 @@ class Seat:
     def tell(self, connection: Connection, why_away: Sentence | None, under_way: int = 0) -> None:
         """How it stands with the gateway: why it cannot be reached now, or None."""
         contacts.tell(connection, self.gateway, self.slot, is_up=why_away is None, under_way=under_way, why=why_away)
+
+    def told_ms(self, connection: Connection) -> int:
+        """When that was told last, by the database's clock."""
+        return contacts.told_ms(connection, self.gateway, self.slot)

@@ -46,6 +46,11 @@ def tell(
         connection.execute(contacts.update().where(*_is(gateway, seat)).values(**values))
 
 
+def told_ms(connection: Connection, gateway: str, seat: int) -> int:
+    """When it was told so last (Unix time); 0 for never."""
+    return connection.execute(sa.select(contacts.c.seen_ms).where(*_is(gateway, seat))).scalar() or 0
+
+
 def leave(connection: Connection, gateway: str, seat: int) -> None:
     """Who had the seat uses the gateway no more; that it could not be reached stays said. The row stays, for whoever
     comes next."""

@@ -235,12 +235,13 @@ def test_who_is_tried_again_by_a_commit_without_an_answer_is_submitted_though_ot
     assert (tally.accepted, tally.refused, tally.unknown) == (10 - len(opted_out), len(opted_out), 0)
 
 
-def test_what_is_beside_is_counted_once_though_the_answer_to_a_commit_is_lost(sqlite, logs, monkeypatch):
+@pytest.mark.parametrize("what", ["settle", "look"])
+def test_what_is_beside_is_counted_once_though_the_answer_to_a_commit_is_lost(sqlite, logs, monkeypatch, what):
     usual, lost = books.write, []
 
     def lose_the_answer(database, unit):
         found = usual(database, unit)
-        if unit.__name__ == "settle" and not lost:
+        if unit.__name__ == what and not lost:
             lost.append(unit)
             raise OperationalError("", {}, Exception(LOST, "away"))
         return found
