@@ -146,6 +146,9 @@ class Handler:
         except SendBufferFull:
             if self._server.close(fd):  # or a request before this one did
                 log.warning("client reads too slowly, closed", extra={"fd": fd})
+        except Exception:  # which the engine logs, and keeps the connection: nobody is to wait for an answer
+            self._server.close(fd)
+            raise
 
     async def _answer(self, fd: int, body: bytes, as_json: bool) -> None:
         """Obey a request, or say why not. Raises SendBufferFull for a client that does not read its answers."""
