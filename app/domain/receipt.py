@@ -28,6 +28,20 @@ class Receipt:
     attempt: tuple[int, int, int] | None = None
     """Campaign, customer and epoch of the message, where the gateway told us an id of ours; it says nothing of a later
     attempt."""
+    reference: str = ""
+    """What the gateway was told with the message and says again: reference_of, or that and the customer's id; of a
+    message that somebody sent to try it, something else. '' where it does not say it."""
+
+
+def reference_of(campaign_id: int, epoch: int) -> str:
+    """What a gateway is told with each message, to be told again by it: of which attempt it was."""
+    return f"{campaign_id}-{epoch}"
+
+
+def may_be_of(reference: str, campaign_id: int, customer_id: int, epoch: int) -> bool:
+    """Whether a receipt with this reference can be of that message, sent by that epoch."""
+    ours = reference_of(campaign_id, epoch)
+    return reference in {"", ours, f"{ours}-{customer_id}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.domain.receipt import RECEIPTS_FOR_S
+from app.domain.receipt import RECEIPTS_FOR_S, reference_of
 from app.gateways.base import Open
 from app.store import open_messages
 from app.store.faults import reason
@@ -17,11 +17,6 @@ from app.store.faults import reason
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 AT_ONCE = 500
-
-
-def reference_of(campaign_id: int, epoch: int) -> str:
-    """What a gateway is told with each message, to be told again by it: of which attempt it was."""
-    return f"{campaign_id}-{epoch}"
 
 
 class OfGateway:

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Engine
 from app.domain.campaign import State
 from app.domain.greeting import compile_template
 from app.domain.orders import Outcome, ShardOrder
+from app.domain.receipt import reference_of
 from app.errors import ConfigError, GatewayAway, GatewayFault, ShardTaken
 from app.gateways.base import Line, Network, Take
 from app.receiving.incoming import Incoming
-from app.receiving.outstanding import reference_of
 from app.sending.books import Books
 from app.sending.feed import Feed
 from app.sending.limiter import of_account

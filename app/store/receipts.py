@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.domain.chunk import Counts
 from app.domain.delivery import Delivery, may_follow_receipt
-from app.domain.receipt import RECEIPTS_FOR_S, Receipt
+from app.domain.receipt import RECEIPTS_FOR_S, Receipt, may_be_of
 from app.domain.traffic import RECEIPT_S, RECEIPTS, UNMATCHED, Span, Traffic, took
 from app.store import gateway_totals, ledger, messages, parts, tables, trials
 from app.store.clock import asked
@@ -35,6 +35,13 @@ class _Change(NamedTuple):
     error: str
     learnt: str | None
     """Its id, where that came by a receipt."""
+
+
+class _Doubt(NamedTuple):
+    """A message of which nobody knows whether it was taken."""
+
+    key: Key
+    epoch: int
 
 
 class _Found(NamedTuple):
@@ -72,6 +79,7 @@ def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt], sea
                     "state": each.state,
                     "error": each.error[:64],
                     "received_at": each.received_at - ahead,
+                    "reference": each.reference[:64],
                 }
                 for each in early
             ],
@@ -193,14 +201,16 @@ def _by_number(
     connection: Connection, gateway: str, late: Sequence[sa.Row[Any]], held: dict[Key, Held]
 ) -> dict[int, _Found]:
     """What early receipts speak of whose ids nobody knows, by their own ids: each id of the gateway has one message,
-    whatever it says of it and how often, and each message one id. `held` gets those that are held by the way."""
+    whatever it says of it and how often, and each message one id. What says which attempt it is of is of no other one.
+    `held` gets those that are held by the way."""
     mobiles = {row.mobile for row in late if row.mobile}
     in_doubt = _in_doubt(connection, gateway, mobiles)
     if not in_doubt:
         return {}
     # Another server may be at it, too: once those messages are ours, what it has found is on record.
-    ours = messages.held(connection, {found.key for each in in_doubt.values() for found in each} - held.keys())
+    ours = messages.held(connection, {doubt.key for each in in_doubt.values() for doubt in each} - held.keys())
     held.update(ours)
+    is_open = {key for key, each in ours.items() if each.state is Delivery.UNKNOWN}
     columns = early_receipts.c
     left = set(connection.scalars(sa.select(columns.id).where(columns.id.in_([row.id for row in late]))))
     of_id = _by_id(connection, gateway, [row.provider_id for row in late if row.provider_id], held)
@@ -209,32 +219,33 @@ def _by_number(
         if row.id not in left:
             continue
         found = of_id.get(row.provider_id)
-        while found is None and (keys := in_doubt.get(row.mobile)):
-            first = keys.pop(0)
-            is_open = first.key in ours and held[first.key].state is Delivery.UNKNOWN
-            found = first if is_open else None
+        if found is None:
+            left_in_doubt = (each for each in in_doubt.get(row.mobile, ()) if each.key in is_open)
+            its = next((each for each in left_in_doubt if may_be_of(row.reference, *each.key, each.epoch)), None)
+            found = _Found(its.key) if its else None
         if found is not None:
+            is_open.discard(found.key)
             by_row[row.id] = found
             if row.provider_id:
                 of_id[row.provider_id] = found
     return by_row
 
 
-def _in_doubt(connection: Connection, gateway: str, mobiles: Collection[int]) -> dict[int, list[_Found]]:
+def _in_doubt(connection: Connection, gateway: str, mobiles: Collection[int]) -> dict[int, list[_Doubt]]:
     """The messages to each number of which nobody knows whether they were taken, the oldest first, of those of one
     moment the one of the older campaign."""
-    found: dict[int, list[_Found]] = defaultdict(list)
+    found: dict[int, list[_Doubt]] = defaultdict(list)
     columns = tables.messages.c
     if mobiles:
         rows = connection.execute(
-            sa.select(columns.mobile, columns.campaign_id, columns.customer_id)
+            sa.select(columns.mobile, columns.campaign_id, columns.customer_id, columns.epoch)
             .with_hint(tables.messages, by_index(connection, "ix_messages_mobile"))
             .join(campaigns, campaigns.c.id == columns.campaign_id)
             .where(columns.mobile.in_(mobiles), columns.state == Delivery.UNKNOWN, campaigns.c.gateway == gateway)
             .order_by(columns.submitted_at, columns.campaign_id, columns.customer_id)
         )
         for row in rows:
-            found[row.mobile].append(_Found((row.campaign_id, row.customer_id)))
+            found[row.mobile].append(_Doubt((row.campaign_id, row.customer_id), row.epoch))
     return found
 
 

@@ -264,10 +264,11 @@ early_receipts = sa.Table(
     sa.Column("error", sa.String(64), nullable=False),
     sa.Column("received_at", UtcTime, nullable=False),
     sa.Column("counted", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("reference", sa.String(64), nullable=False, server_default=""),
     sa.Index("ix_early_receipts_provider_id", "provider_id"),
 )
 """Receipts of messages whose id is not on record yet; looked at again until it is, or they are too old. `counted`: in
-`gateway_totals`, as one whose message is not known."""
+`gateway_totals`, as one whose message is not known. `reference`: see app/domain/receipt.py."""
 
 replies = sa.Table(
     "replies",

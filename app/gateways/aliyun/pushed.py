@@ -59,11 +59,12 @@ def _news(row: dict[str, Any], now: datetime) -> Receipt | Reply | None:
         return Reply(mobile, str(row["content"]), now)
     if not isinstance(row.get("success"), bool) or not row.get("biz_id"):
         raise ValueError("neither a receipt nor a reply")
-    if not OURS.fullmatch(str(row.get("out_id") or "")):
+    reference = str(row.get("out_id") or "")
+    if not OURS.fullmatch(reference):
         return None
     state = Delivery.DELIVERED if row["success"] else Delivery.UNDELIVERED
     error = "" if row["success"] else str(row.get("err_code") or "")
-    return Receipt(id_of(str(row["biz_id"]), mobile), mobile, state, error, now)
+    return Receipt(id_of(str(row["biz_id"]), mobile), mobile, state, error, now, reference=reference)
 
 
 async def listen(account: AliyunAccount, gateway: str, take: Take) -> None:

@@ -115,10 +115,12 @@ class TencentNetwork(ApprovedNetwork):
 
     def _receipt(self, row: Any) -> Receipt | None:
         state = codes.STATES.get(row.ReportStatus)
-        if state is None or not OURS.fullmatch(row.SessionContext or ""):
+        reference = str(row.SessionContext or "")
+        if state is None or not OURS.fullmatch(reference):
             return None
         error = "" if state is Delivery.DELIVERED else str(row.Description or "FAIL")
-        return Receipt(str(row.SerialNo), self.national(str(row.PhoneNumber)), state, error, datetime.now(UTC))
+        mobile = self.national(str(row.PhoneNumber))
+        return Receipt(str(row.SerialNo), mobile, state, error, datetime.now(UTC), reference=reference)
 
 
 def _answer(token: int, found: Any) -> Answer:

@@ -18,7 +18,7 @@ from app.gateways.twilio import codes
 from app.gateways.twilio.account import TwilioAccount
 
 MOST_FIELDS = 100
-_OURS = re.compile(r"ref=(\d+-\d+|trial-[0-9a-f]+)-\d+")
+_OURS = re.compile(r"ref=((?:\d+-\d+|trial-[0-9a-f]+)-\d+)")
 """What we had added to the address."""
 
 
@@ -58,10 +58,11 @@ class PushedByTwilio:
 
     def _receipts(self, query: str, fields: dict[str, str]) -> list[Receipt]:
         state = codes.STATES.get(fields.get("MessageStatus", ""))
-        is_ours = fields.get("AccountSid") == self._account.account_sid and _OURS.fullmatch(query)
-        if state is None or not is_ours or not fields.get("MessageSid"):
+        ours = _OURS.fullmatch(query)
+        is_known = fields.get("AccountSid") == self._account.account_sid and fields.get("MessageSid")
+        if state is None or not ours or not is_known:
             return []
         failed = state not in {Delivery.DELIVERED, Delivery.ACCEPTED}
         error = fields.get("ErrorCode") or fields["MessageStatus"] if failed else ""
         mobile = national(fields.get("To", ""), self._account.country_code)
-        return [Receipt(fields["MessageSid"], mobile, state, error, datetime.now(UTC))]
+        return [Receipt(fields["MessageSid"], mobile, state, error, datetime.now(UTC), reference=ours[1])]

@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.orders import Outcome
 from app.errors import ConfigError
+from app.gateways.aliyun.pushed import read
 from app.store import opt_outs
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.providers import provider, receive_until, send
@@ -74,6 +75,14 @@ def test_receipts_that_are_sent_to_us_are_on_record_once_they_are_acknowledged(s
     receive_until(sqlite, net, acknowledged)
 
     assert found[0] == Counter(delivered=1, undelivered=1, accepted=2)
+
+
+def test_what_we_told_with_a_message_comes_back_with_its_receipt():
+    row = {"phone_number": "13800000001", "success": True, "biz_id": "9^0", "out_id": "7-3"}
+
+    (receipt,) = read(json.dumps([row]).encode())
+
+    assert (receipt.provider_id, receipt.reference) == ("9^0/13800000001", "7-3")
 
 
 def test_a_reply_that_means_no_is_an_opt_out_once_it_is_acknowledged(sqlite, net, port):

@@ -152,6 +152,33 @@ def test_receipts_of_two_ids_are_of_two_messages_in_doubt(database):
     assert waiting_receipts(database) == [("SM3", "delivered")]
 
 
+def of(reference, number=1):
+    long_ago = NOW - timedelta(minutes=5)
+    return Receipt(f"SM-{reference}", 100 + number, Delivery.DELIVERED, "", long_ago, reference=reference)
+
+
+@pytest.mark.parametrize("reference", ["99-1", "99-1-1", "{id}-2", "{id}-1-2", "1{id}-1", "trial-0f", "trial-0f-1"])
+def test_a_receipt_that_says_which_attempt_it_is_of_settles_no_other_one(database, reference):
+    campaign = recorded(database, "a", [Delivery.UNKNOWN])
+
+    apply(database, of(reference.format(id=campaign.id)))
+
+    assert apply_early(database) == 0
+    assert states(database, campaign) == ["unknown"]
+    assert waiting_receipts(database) != []
+
+
+@pytest.mark.parametrize("reference", ["{id}-1", "{id}-1-1"])
+def test_of_two_in_doubt_the_one_is_settled_that_the_receipt_says_it_is_of(database, reference):
+    older, newer = (recorded(database, name, [Delivery.UNKNOWN]) for name in "ab")
+
+    apply(database, of(reference.format(id=newer.id)))
+
+    assert apply_early(database) == 1
+    assert [states(database, each) for each in (older, newer)] == [["unknown"], ["delivered"]]
+    assert waiting_receipts(database) == []
+
+
 @pytest.mark.parametrize("database_kind", [MYSQL], indirect=True)
 def test_who_looks_while_another_server_does_finds_no_second_message_for_an_id(database, monkeypatch):
     campaigns = [recorded(database, name, [Delivery.UNKNOWN]) for name in "ab"]

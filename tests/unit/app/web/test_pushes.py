@@ -94,10 +94,12 @@ def test_a_message_that_was_not_delivered_has_twilios_reason(client, database, c
 
 
 def test_a_receipt_that_comes_before_its_message_is_on_record_waits(client, database, campaign):
-    push(client, told(sid="id77"))
+    push(client, told(sid="id77"), ref="7-3-12")
 
     with database.connect() as connection:
-        assert connection.scalars(sa.select(early_receipts.c.provider_id)).all() == ["id77"]
+        columns = early_receipts.c
+        rows = connection.execute(sa.select(columns.provider_id, columns.reference)).all()
+    assert rows == [("id77", "7-3-12")]
 
 
 @pytest.mark.parametrize(
