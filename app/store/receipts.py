@@ -24,6 +24,8 @@ BY_NUMBER_AFTER = timedelta(seconds=20)
 the time for an answer and the way of a chunk."""
 KEPT_FOR = timedelta(seconds=RECEIPTS_FOR_S)
 """A receipt that nobody asked for is forgotten then, unless its gateway says otherwise."""
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""By so much at most the moments of a submission and of its receipt may be the other way round."""
 LOOKED_AT = 1_000
 """Early receipts in one look."""
 
@@ -201,8 +203,8 @@ def _by_number(
     connection: Connection, gateway: str, late: Sequence[sa.Row[Any]], held: dict[Key, Held]
 ) -> dict[int, _Found]:
     """What early receipts speak of whose ids nobody knows, by their own ids: each id of the gateway has one message,
-    whatever it says of it and how often, and each message one id. What says which attempt it is of is of no other one.
-    `held` gets those that are held by the way."""
+    whatever it says of it and how often, and each message one id. What came before a message was submitted is not of
+    that one, and what says which attempt it is of is of no other. `held` gets those that are held by the way."""
     mobiles = {row.mobile for row in late if row.mobile}
     in_doubt = _in_doubt(connection, gateway, mobiles)
     if not in_doubt:
@@ -220,8 +222,17 @@ def _by_number(
             continue
         found = of_id.get(row.provider_id)
         if found is None:
-            left_in_doubt = (each for each in in_doubt.get(row.mobile, ()) if each.key in is_open)
-            its = next((each for each in left_in_doubt if may_be_of(row.reference, *each.key, each.epoch)), None)
+            came_by = row.received_at + CLOCKS_DIFFER
+            its = next(
+                (
+                    each
+                    for each in in_doubt.get(row.mobile, ())
+                    if each.key in is_open
+                    and held[each.key].submitted_at <= came_by
+                    and may_be_of(row.reference, *each.key, each.epoch)
+                ),
+                None,
+            )
             found = _Found(its.key) if its else None
         if found is not None:
             is_open.discard(found.key)

@@ -19,6 +19,8 @@ from tests.integration.app.ledgers import check, rows_of
 from tests.integration.app.people import crowd, move_in
 
 NOW = datetime.now(UTC)
+BEFORE = NOW - timedelta(minutes=10)
+"""When what is in doubt was submitted."""
 
 
 def receipt(number, state=Delivery.DELIVERED, *, error="", at=NOW, provider_id=None):
@@ -35,11 +37,10 @@ def recorded(database, name, states, gateway="net"):
         mobiles = [100 + each for each in ids]
         ledger.intend(connection, hold, Chunk(0, len(ids), ids, mobiles, [1] * len(ids), tally=by_form(ids)))
         entries = [
-            Entry(
-                each, 100 + each, 1, state, NOW, "" if state in {Delivery.UNKNOWN, Delivery.SUBMITTING} else f"id{each}"
-            )
+            Entry(each, 100 + each, 1, state, BEFORE if state is Delivery.UNKNOWN else NOW,
+                  "" if state in {Delivery.UNKNOWN, Delivery.SUBMITTING} else f"id{each}")
             for each, state in zip(ids, states, strict=True)
-        ]
+        ]  # fmt: skip
         ledger.record(connection, hold, 0, len(ids), entries)
     return campaign
 
@@ -166,6 +167,17 @@ def test_a_receipt_that_says_which_attempt_it_is_of_settles_no_other_one(databas
     assert apply_early(database) == 0
     assert states(database, campaign) == ["unknown"]
     assert waiting_receipts(database) != []
+
+
+def test_a_receipt_that_came_before_a_message_was_submitted_is_not_of_that_one(database):
+    campaign = recorded(database, "a", [Delivery.UNKNOWN, Delivery.UNKNOWN])
+
+    apply(database, receipt(1, provider_id="SM0", at=BEFORE - timedelta(seconds=61)))
+    apply(database, receipt(2, provider_id="SM1", at=BEFORE - timedelta(seconds=59)))  # by clocks that differ
+
+    assert apply_early(database) == 1
+    assert states(database, campaign) == ["unknown", "delivered"]
+    assert waiting_receipts(database) == [("SM0", "delivered")]
 
 
 @pytest.mark.parametrize("reference", ["{id}-1", "{id}-1-1"])
