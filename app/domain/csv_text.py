@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 BOM = "\ufeff"
 """Without it a spreadsheet takes UTF-8 for something else, and names become unreadable."""
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
-"""A text that begins so is calculated by spreadsheets. Source: owasp.org/www-community/attacks/CSV_Injection."""
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A text that begins so is calculated by spreadsheets; the last four, which are the first ones in full width, by some
+that speak Chinese or Japanese. Source: owasp.org/www-community/attacks/CSV_Injection."""
 
 
 def lines(rows: Iterable[Sequence[object]]) -> str:

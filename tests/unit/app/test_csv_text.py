@@ -20,7 +20,11 @@ def test_a_cell_is_read_back_as_it_was(cell):
 
 
 @pytest.mark.parametrize(
-    "cell", ["=1+1", "+86", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x","y")', "=cmd|' /C calc'!A0"]
+    "cell",
+    [
+        *("=1+1", "+86", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x","y")', "=cmd|' /C calc'!A0"),
+        *("\uff1d1+1", "\uff0b86", "\uff0d1", "\uff20SUM(A1)"),
+    ],
 )
 def test_a_text_that_would_be_calculated_begins_with_an_apostrophe(cell):
     assert read(csv_text.lines([[cell]])) == [[f"'{cell}"]]
