@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -59,10 +59,10 @@ class CloudAccount(PricedAccount):
         if bool(self.secret_env) == bool(self.secret_file):
             raise Wrong("gateways.one_secret")
         if self.endpoint:
-            found = urlsplit(self.endpoint)
-            if found.scheme not in {"http", "https"} or not found.hostname or found.path.strip("/"):
+            found = parts_of(self.endpoint)
+            if found is None or found.scheme not in {"http", "https"} or found.path.strip("/"):
                 raise Wrong("gateways.bad_endpoint", endpoint=self.endpoint)
-            if found.scheme == "http" and not _is_loopback(found.hostname):
+            if found.scheme == "http" and not _is_loopback(found.hostname or ""):
                 raise Wrong("gateways.plain_endpoint", endpoint=self.endpoint)
         return self
 
@@ -85,6 +85,15 @@ class CloudAccount(PricedAccount):
     def secret(self) -> SecretStr:
         """Read where it lies. Raises ConfigError, without it."""
         return secret(self.secret_env, self.secret_file)
+
+
+def parts_of(address: str) -> SplitResult | None:
+    """Of a URL; None for one that nobody can connect to, for it has no host, or a port that is none. Pure."""
+    try:
+        found = urlsplit(address)
+        return found if found.hostname and found.port != 0 else None
+    except ValueError:  # of a port that is none
+        return None
 
 
 def _is_loopback(host: str) -> bool:

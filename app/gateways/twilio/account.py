@@ -1,11 +1,10 @@
 """An account at Twilio, as the gateways file has it."""
 
 from typing import ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from app.gateways.cloud_account import CloudAccount
+from app.gateways.cloud_account import CloudAccount, parts_of
 from app.gateways.wrong import Wrong, secret
 
 
@@ -37,7 +36,7 @@ class TwilioAccount(CloudAccount):
     def _has_one_sender(self) -> Self:
         if bool(self.source) == bool(self.messaging_service):
             raise Wrong("gateways.one_sender")
-        if self.status_callback and not _can_be_called(self.status_callback):
+        if self.status_callback and parts_of(self.status_callback) is None:
             raise Wrong("gateways.bad_callback", address=self.status_callback)
         return self
 
@@ -54,11 +53,3 @@ class TwilioAccount(CloudAccount):
     def opt_out_key(self) -> str:
         """What opt-outs of this account are noted under; see app/store/opt_outs.py."""
         return self.signature or "-"
-
-
-def _can_be_called(address: str) -> bool:
-    try:
-        found = urlsplit(address)
-        return bool(found.hostname) and found.port != 0
-    except ValueError:  # of a port that is none
-        return False

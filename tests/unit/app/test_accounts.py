@@ -132,6 +132,22 @@ status_callback = "https://sms.example.com:PORT/receipts"
         load(written(tmp_path, text.replace("PORT", port)))
 
 
+@pytest.mark.parametrize("where", ["host:99999", "host:0", "host:x", "[::1", ":443"])
+def test_a_place_of_a_provider_that_cannot_be_called_is_refused(tmp_path, where):
+    text = f"""
+[a]
+kind = "twilio"
+account_sid = "AC{"0" * 32}"
+secret_env = "A"
+source = "+15550001111"
+endpoint = "https://WHERE"
+"""
+    load(written(tmp_path, text.replace("WHERE", "host:65535")))
+
+    with refused(ConfigError, match=r"\[a\] endpoint must be https://HOST or https://HOST:PORT"):
+        load(written(tmp_path, text.replace("WHERE", where)))
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with refused(ConfigError, match=r"nowhere\.toml cannot be read: No such file"):
         load(tmp_path / "nowhere.toml")
