@@ -1,11 +1,12 @@
 """Asks who somebody is before a page is shown, as soon as there are accounts; who is not logged in is led to where one
 does that, and from there back to the page that they wanted."""
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import Request
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.keyring import Bearer
@@ -15,6 +16,7 @@ from app.domain.rights import Right
 from app.sentence import Sentence
 from app.web.api.gate import token_of
 from app.web.cookies import is_over_tls, session_of
+from app.web.forms import path_within
 from app.web.house import House, house_of
 from app.web.problems import answer, problem
 from app.web.views import AccessView
@@ -92,6 +94,17 @@ def _turned_away(request: Request) -> Response:
         return problem(request.scope, 401, Sentence("http.no_session"))
     query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
     return RedirectResponse("/login" if path + query == "/" else f"/login?next={quote(path + query, safe='/')}", 303)
+
+
+def page_within(request: Request, text: str) -> str:
+    """Where somebody is led back to: a page of ours that can be read; the first one for anything else, such as what a
+    form is sent to."""
+    where = path_within(text)
+    path = unquote(urlsplit(where).path)
+    asked = {**request.scope, "method": "GET", "path": path}
+    is_page = not path.startswith((*OPEN, *BY_ITSELF)) and path != METRICS
+    can_be_read = is_page and any(each.matches(asked)[0] is Match.FULL for each in request.app.routes)
+    return where if can_be_read else "/"
 
 
 async def may_stay(request: Request) -> bool:

@@ -6,7 +6,8 @@ from starlette.responses import RedirectResponse
 from app.access.login import log_in, log_out, user_of
 from app.errors import LoginRefused, TooBusy
 from app.web.cookies import give, session_of, take_back
-from app.web.forms import MOST_BYTES_OF_STRANGERS, check_same_origin, fields_of, path_within
+from app.web.door import page_within
+from app.web.forms import MOST_BYTES_OF_STRANGERS, check_same_origin, fields_of
 from app.web.house import house_of
 from app.web.languages import catalogue_of
 from app.web.pages import page
@@ -22,11 +23,11 @@ async def login(request: Request, next: str = "/") -> Response:  # noqa: A002  i
     house, words, why = house_of(request), catalogue_of(request), ""
     if secret := session_of(request):
         if await house.threads.run(lambda: user_of(house.database, secret)):
-            return RedirectResponse(path_within(next), 303)
+            return RedirectResponse(page_within(request, next), 303)
         why = words.say("login.ended")
     elif not (await house.looks.see(AccessView())).has_accounts:
         why = words.say("login.none_yet")
-    return _form(request, path_within(next), why=why)
+    return _form(request, page_within(request, next), why=why)
 
 
 def _form(request: Request, wanted: str, status: int = 200, name: str = "", why: str = "") -> Response:
@@ -39,7 +40,7 @@ async def enter(request: Request) -> Response:
     """A session that was there before is none any more, whoever's it was."""
     house, fields = house_of(request), await fields_of(request, MOST_BYTES_OF_STRANGERS)
     name, password = fields.get("name", ""), fields.get("password", "")
-    wanted, before = path_within(fields.get("next", "/")), session_of(request)
+    wanted, before = page_within(request, fields.get("next", "/")), session_of(request)
     address = request.client.host if request.client else ""
     try:
         secret = await house.let_in(lambda: log_in(house.database, name, password, address))

@@ -14,8 +14,8 @@ from app.errors import ConfigError
 from app.gateways.networks import accounts_of
 from app.web.buttons import buttons
 from app.web.cookies import is_over_tls
-from app.web.door import may_stay
-from app.web.forms import MOST_BYTES_OF_STRANGERS, check_same_origin, fields_of, path_within
+from app.web.door import may_stay, page_within
+from app.web.forms import MOST_BYTES_OF_STRANGERS, check_same_origin, fields_of
 from app.web.house import house_of
 from app.web.languages import COOKIE, catalogue_of, known, language_of
 from app.web.live import Scene
@@ -150,7 +150,7 @@ async def system_live(request: Request, scene: SystemScene = Machines) -> Respon
 @router.post("/language", dependencies=[Depends(check_same_origin)])
 async def choose_language(request: Request) -> Response:
     fields = await fields_of(request, MOST_BYTES_OF_STRANGERS)
-    answer = RedirectResponse(path_within(fields.get("here", "/")), 303)
+    answer = RedirectResponse(page_within(request, fields.get("here", "/")), 303)
     if chosen := known(fields.get("language", "")):
         answer.set_cookie(COOKIE, chosen, max_age=A_YEAR_S, httponly=True, samesite="lax", secure=is_over_tls(request))
     return answer

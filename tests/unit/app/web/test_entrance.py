@@ -108,6 +108,38 @@ def test_nobody_is_led_elsewhere_by_a_login(client, accounts, wanted):
     assert go(client, f"/login?next={wanted}").headers["location"] == "/"
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "/system/gateways",
+        "/new/preview",
+        "/logout",
+        "/nowhere",
+        "/part/system",
+        "/live/",
+        "/api/v1/campaigns",
+        "/metrics",
+    ],
+)
+def test_a_login_leads_to_no_more_than_a_page_that_can_be_read(client, accounts, wanted):
+    assert log_in(client, "operator", next=wanted).headers["location"] == "/"
+    assert go(client, f"/login?next={wanted}").headers["location"] == "/"
+
+
+@pytest.mark.parametrize("wanted", ["/?state=failed&before=9", "/campaigns/spring/pause", "/campaigns/a%20b", "/audit"])
+def test_a_login_leads_back_to_every_page(client, accounts, wanted):
+    assert log_in(client, "operator", next=wanted).headers["location"] == wanted
+
+
+def test_who_chooses_a_language_on_what_a_form_was_answered_with_comes_to_a_page(client, accounts):
+    log_in(client, "operator")
+    form = {"here": "/system/gateways", "language": "zh"}
+
+    answer = client.post("/language", data=form, headers=OURS, follow_redirects=False)
+
+    assert answer.headers["location"] == "/"
+
+
 def test_the_cookie_is_for_us_alone_and_no_script_reads_it(client, accounts):
     cookie = log_in(client, "viewer").headers["set-cookie"]
 
