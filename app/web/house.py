@@ -13,8 +13,9 @@ from app.campaigns.reasons import CountedReasons
 from app.config import Config
 from app.domain.number_ids import KEY_BYTES, NumberIds
 from app.errors import AppError, TooBusy
+from app.gateways.accounts import Account
 from app.gateways.base import Network
-from app.gateways.networks import load_networks
+from app.gateways.networks import accounts_of, load_networks
 from app.store.secret_keys import NUMBER_IDS, get_or_make
 from app.threads import Threads
 from app.trigger.server_stats import ServerStats, ask_stats
@@ -85,6 +86,13 @@ class House:
         except AppError:
             return None
 
+    async def accounts(self) -> dict[str, Account]:
+        """Those of the file of gateways, a second old at most. Raises ConfigError."""
+        return await self.looks.ask(self._read_accounts)
+
+    def _read_accounts(self) -> dict[str, Account]:
+        return accounts_of(self.settings)
+
     async def let_in(self, log_in: Callable[[], str]) -> str:
         """What `log_in` gives or raises; one after the other, so that passwords take no more memory than one of them
         does. Raises TooBusy."""
@@ -105,7 +113,7 @@ class House:
 
     @property
     def networks(self) -> dict[str, Network]:
-        """As the file of gateways has them now. Raises ConfigError."""
+        """As the file of gateways has them now. For a thread. Raises ConfigError."""
         return load_networks(self.settings)
 
     def number_ids(self) -> NumberIds:

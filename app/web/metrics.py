@@ -12,16 +12,14 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError
 
-from app.config import Config
 from app.domain.campaign import LOG, ShardState, State
 from app.domain.delivery import Delivery
 from app.errors import ConfigError
-from app.gateways.networks import accounts_of
 from app.trigger.server_stats import ServerStats
 from app.web.facts import Facts, Followed
 from app.web.gateway_metrics import of_traffic
 from app.web.host_metrics import of_hosts
-from app.web.house import house_of
+from app.web.house import House, house_of
 
 router = APIRouter(include_in_schema=False)
 TASK_STATES = ("busy", "idle")
@@ -38,14 +36,14 @@ async def metrics(request: Request) -> Response:
         facts = None
     stats = await house.server()
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Once([*of_database(facts, gateways_of(house.settings)), *of_server(stats)]))
+    registry.register(Once([*of_database(facts, await gateways_of(house)), *of_server(stats)]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def gateways_of(settings: Config) -> Collection[str]:
+async def gateways_of(house: House) -> Collection[str]:
     """Those of the file of gateways; none while it is wrong, which others say."""
     try:
-        return accounts_of(settings).keys()
+        return (await house.accounts()).keys()
     except ConfigError:
         return ()
 

@@ -11,7 +11,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, StreamingRespons
 from app.domain.campaign import State, check_name
 from app.domain.rights import Right
 from app.errors import ConfigError
-from app.gateways.networks import accounts_of
 from app.web.buttons import buttons
 from app.web.cookies import is_over_tls
 from app.web.door import may_stay, page_within
@@ -112,7 +111,7 @@ async def system(request: Request, scene: SystemScene = Machines) -> Response:
     seen = await house.looks.see(scene.view)
     gateways: dict[str, bool] = {}
     with suppress(ConfigError):  # the fragment says so
-        gateways = {name: name in seen.drained for name in accounts_of(house.settings)}
+        gateways = {name: name in seen.drained for name in await house.accounts()}
     fragment = Markup(await scene.show(seen, language_of(request)))  # noqa: S704  escaped
     return page(request, "system.html", title=title, fragment=fragment, gateways=gateways)
 

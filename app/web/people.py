@@ -10,7 +10,6 @@ from app.audit.unmasking import unmask
 from app.campaigns import opt_outs
 from app.domain.rights import Right
 from app.errors import AppError, BadNumber, BadRequest, ConfigError, TooBusy
-from app.gateways.networks import accounts_of
 from app.sentence import Sentence
 from app.store.opt_outs import EVERYBODY
 from app.web.forms import check_same_origin, fields_of
@@ -33,10 +32,10 @@ async def people(request: Request, by: Visitor = Sees) -> Response:
     """Who comes to one of the others comes from a login, and asks again."""
     if request.url.path != "/people":
         return RedirectResponse("/people", 303)
-    return _page(request)
+    return await _page(request)
 
 
-def _page(
+async def _page(
     request: Request,
     person: Person | None = None,
     *,
@@ -46,15 +45,15 @@ def _page(
 ) -> Response:
     words = catalogue_of(request)
     context: dict[str, object] = {"title": words.say("page.people"), "person": person, "whole": whole, "said": said}
-    context["signatures"] = _signatures(house_of(request)) if person else []
+    context["signatures"] = await _signatures(house_of(request)) if person else []
     why = words.word_error(error) if error else ""
     return page(request, "people.html", status_of(error) if error else 200, why=why, **context)
 
 
-def _signatures(house: House) -> list[str]:
+async def _signatures(house: House) -> list[str]:
     """Those that gateways have, after the one that stands for all."""
     try:
-        return [EVERYBODY, *sorted({each.opt_out_key for each in accounts_of(house.settings).values()})]
+        return [EVERYBODY, *sorted({each.opt_out_key for each in (await house.accounts()).values()})]
     except ConfigError:
         return [EVERYBODY]
 
@@ -74,9 +73,9 @@ async def _find(request: Request, fields: dict[str, str], *, in_logs: bool = Fal
 async def find(request: Request, by: Visitor = Sees) -> Response:
     try:
         fields = await fields_of(request)
-        return _page(request, await _find(request, fields, in_logs="logs" in fields))
+        return await _page(request, await _find(request, fields, in_logs="logs" in fields))
     except AppError as error:
-        return _page(request, error=error)
+        return await _page(request, error=error)
 
 
 @router.post("/unmask", dependencies=[Ours])
@@ -89,8 +88,8 @@ async def show_number(request: Request, by: Visitor = Unmasks) -> Response:
             raise BadNumber("bad_number.none")
         whole = await house.threads.run(unmask, house.database, person.mobile, person.customer_id, by.actor)
     except AppError as error:
-        return _page(request, error=error)
-    return _page(request, person, whole=whole)
+        return await _page(request, error=error)
+    return await _page(request, person, whole=whole)
 
 
 @router.post("/opt-outs", dependencies=[Ours])
@@ -102,11 +101,12 @@ async def change_opt_out(request: Request, by: Visitor = Changes) -> Response:
         person = await _find(request, fields)
         if not person.mobile:
             raise BadNumber("bad_number.none")
-        if signature not in [*_signatures(house), *(each for each, _ in person.opted_out)]:
+        if signature not in [*await _signatures(house), *(each for each, _ in person.opted_out)]:
             raise BadRequest("unknown_signature", signature=signature[:64])
         change = opt_outs.add if is_added else opt_outs.remove
         count = await house.threads.run(change, house.database, signature, int(person.mobile), by.actor)
         person = await _find(request, fields)
     except AppError as error:
-        return _page(request, error=error)
-    return _page(request, person, said=Sentence("opt_outs.added" if is_added else "opt_outs.removed", count=count))
+        return await _page(request, error=error)
+    said = Sentence("opt_outs.added" if is_added else "opt_outs.removed", count=count)
+    return await _page(request, person, said=said)

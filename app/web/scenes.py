@@ -9,7 +9,7 @@ from app.domain.campaign import LOG
 from app.domain.delivery import Delivery
 from app.domain.tally import Tally
 from app.errors import ConfigError
-from app.gateways.networks import accounts_of
+from app.gateways.accounts import Account
 from app.store.campaigns import Campaign
 from app.web.chart import Chart, chart_of
 from app.web.rendering import render
@@ -79,9 +79,10 @@ class SystemScene:
 
     async def show(self, seen: System, language: Language) -> str:
         """See live.Scene."""
-        accounts, problem = {}, None
+        accounts: dict[str, Account] = {}
+        problem = None
         try:
-            accounts = accounts_of(self.house.settings)
+            accounts = await self.house.accounts()
         except ConfigError as error:
             problem = error.sentence
         return render(
