@@ -43,7 +43,7 @@ async def enter(request: Request) -> Response:
     wanted, before = page_within(request, fields.get("next", "/")), session_of(request)
     address = request.client.host if request.client else ""
     try:
-        secret = await house.let_in(lambda: log_in(house.database, name, password, address))
+        secret = await house.logging_in.run(lambda: log_in(house.database, name, password, address))
     except (LoginRefused, TooBusy) as error:
         words = catalogue_of(request)
         refusal = _form(request, wanted, status_of(error), name=name[:64], why=words.word_error(error))

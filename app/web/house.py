@@ -1,7 +1,6 @@
 """What every request of the web process has in common."""
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 
 from sqlalchemy import Engine
@@ -12,7 +11,7 @@ from app.campaigns.courses import Courses
 from app.campaigns.reasons import CountedReasons
 from app.config import Config
 from app.domain.number_ids import KEY_BYTES, NumberIds
-from app.errors import AppError, TooBusy
+from app.errors import AppError
 from app.gateways.accounts import Account
 from app.gateways.base import Network
 from app.gateways.networks import accounts_of, load_networks
@@ -28,6 +27,7 @@ from app.web.keys import Keys
 from app.web.live import Live
 from app.web.looks import Looks
 from app.web.notices import Notices
+from app.web.one_by_one import OneByOne
 from app.web.recent import Recent
 from app.web.reports import Reports
 from app.web.streams import Streams
@@ -37,6 +37,8 @@ THREADS = 4
 """For statements, and for all else that blocks."""
 MOST_AT_THE_DOOR = 16
 """Who logs in and who waits for it. To look at one password takes 0.2 s and 32 MiB."""
+MOST_IMPORTS = 8
+"""Who has opt-outs taken in and who waits for it."""
 
 
 class House:
@@ -67,14 +69,16 @@ class House:
         """Messages of a campaign that are to be tried again: some hundred at a time, for as long as it takes."""
         self.trying = Threads("trials", 1)
         """Messages that are in no campaign, one at a time: each waits for the gateway's answer."""
+        self.importing = OneByOne("imports", MOST_IMPORTS, "too_busy.imports")
+        """Opt-outs, up to 1 MiB of numbers each."""
         self.exporting = Threads("exports", 2)
         """Pages of exports in turns, however many are under way."""
         self.watchers = Watchers(database)
         self.streams = Streams()
         self.reports = Reports(settings)
         self.pushes = Pushes(settings, database, self.threads)
-        self._logging_in = Threads("login", 1)
-        self._at_the_door = 0
+        self.logging_in = OneByOne("login", MOST_AT_THE_DOOR, "too_busy.login")
+        """So that passwords take no more memory than one of them does."""
         self._looking = Threads("tokens", 1)
         self.keys = Keys(Keyring(database, reread(settings), lambda: reread(settings)), self._looking)
         self._number_ids: NumberIds | None = None
@@ -92,17 +96,6 @@ class House:
 
     def _read_accounts(self) -> dict[str, Account]:
         return accounts_of(self.settings)
-
-    async def let_in(self, log_in: Callable[[], str]) -> str:
-        """What `log_in` gives or raises; one after the other, so that passwords take no more memory than one of them
-        does. Raises TooBusy."""
-        if self._at_the_door >= MOST_AT_THE_DOOR:
-            raise TooBusy("too_busy.login")
-        self._at_the_door += 1
-        try:
-            return await self._logging_in.run(log_in)
-        finally:
-            self._at_the_door -= 1
 
     def leave(self) -> None:
         """The server is told to go: who streams ends, or it would wait for them."""
@@ -132,7 +125,8 @@ class House:
             self.trying,
             self.exporting,
             self.watchers,
-            self._logging_in,
+            self.importing,
+            self.logging_in,
             self._looking,
         ):
             each.close()

@@ -135,21 +135,22 @@ class Imported(Model):
 async def import_opt_outs(request: Request, wanted: Import, by: Changes, key: Key = None) -> Imported:
     """Numbers that get nothing from now on, up to 1 MiB of them. Where one is none that can be dialled nothing is
     changed. Once more changes nothing, so after a broken connection send it again; with the same key it is answered as
-    it was."""
+    it was. One is done after the other, and 503 says that too many wait."""
     house = house_of(request)
-    found = [normalise(each) for each in wanted.numbers]
-    if None in found:
-        raise BadNumber("bad_number", number=mask_all(wanted.numbers[found.index(None)]))
-    numbers = [int(each) for each in found if each]
-
-    def take_in() -> Imported:
-        added = use_case.take_in(house.database, wanted.signature, numbers, by)
-        return Imported(given=len(numbers), added=added)
 
     def do() -> Imported:
+        found = [normalise(each) for each in wanted.numbers]
+        if None in found:
+            raise BadNumber("bad_number", number=mask_all(wanted.numbers[found.index(None)]))
+        numbers = [int(each) for each in found if each]
+
+        def take_in() -> Imported:
+            added = use_case.take_in(house.database, wanted.signature, numbers, by)
+            return Imported(given=len(numbers), added=added)
+
         return once(house.database, by, "importOptOuts", key, wanted, take_in, Imported, again_after=AGAIN_AFTER)
 
-    return await house.threads.run(do)
+    return await house.importing.run(do)
 
 
 @router.get("/{number_id:number_id}", operation_id="getOptOut", responses=problems(404))

@@ -86,7 +86,8 @@ async def make_preview(request: Request, draft: Draft, by: Sees) -> Previewed:
         )
         return found, way_out.price if way_out else None
 
-    found, price = await house.threads.run(look)
+    async with house.previewing:
+        found, price = await house.threads.run(look)
     whole = found.estimate
     return Previewed(
         examples=[_shown(each) for each in found.examples],

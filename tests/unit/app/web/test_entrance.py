@@ -297,7 +297,7 @@ def test_a_crowd_at_the_door_is_told_to_come_again(client, accounts, monkeypatch
     house = client.app.state.house
     for each in crowd:
         each.start()
-    until(lambda: house._at_the_door == MOST_AT_THE_DOOR and asked, within_s=60, what="all of them wait")
+    until(lambda: house.logging_in.count == MOST_AT_THE_DOOR and asked, within_s=60, what="all of them wait")
 
     refused = log_in(client, "viewer")
 

@@ -1,11 +1,13 @@
 """What is asked with an Idempotency-Key is done once, and answered the same; a trial message is never sent twice."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from app.access import tokens
+from app.campaigns import opt_outs as use_case
 from app.domain.delivery import Delivery
 from app.domain.rights import Scope
 from app.gateways.base import Answer
@@ -13,8 +15,10 @@ from app.store import idempotency
 from app.store.access_tables import idempotency as rows
 from app.store.database import writing
 from app.web.api import gateways
+from app.web.house import MOST_IMPORTS
 from tests.integration.app.network import Network
 from tests.unit.app.web.test_gateways import settings  # noqa: F401  with a gateway
+from tests.waiting import until
 
 API = "/api/v1"
 NUMBER = "13800000001"
@@ -119,6 +123,31 @@ def test_an_import_that_broke_off_is_done_again_a_minute_later(api, database):
 
     age(database, timedelta(minutes=1, seconds=1))
     assert take_in(api, [NUMBER], "a").json() == {"given": 1, "added": 0}
+
+
+def test_imports_are_done_one_after_the_other_and_hold_nobody_else_up(api, monkeypatch):
+    gate, statuses = threading.Event(), []
+    monkeypatch.setattr(use_case, "take_in", lambda *_: int(gate.wait(60)))
+
+    def ask(how):
+        thread = threading.Thread(target=lambda: statuses.append(how().status_code))
+        thread.start()
+        return thread
+
+    crowd = [ask(lambda: take_in(api, [NUMBER], "a")) for _ in range(MOST_IMPORTS)]
+    try:
+        importing = api.app.state.house.importing
+        until(lambda: importing.count == MOST_IMPORTS, what="all of them wait")
+        crowd.append(ask(lambda: api.get("/")))
+        until(lambda: statuses == [200], what="a page is shown")
+        refused = take_in(api, [NUMBER], "b")
+    finally:
+        gate.set()
+        for each in crowd:
+            each.join()
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "too_busy")
+    assert set(statuses) == {200}
 
 
 @pytest.mark.parametrize("key", ["", "a" * 129, "with blank"])
