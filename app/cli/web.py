@@ -15,12 +15,13 @@ def web() -> None:
     """Serve the pages, metrics and health over HTTP until Ctrl-C or SIGTERM; the server need not run."""
     try:
         from app.web.application import make_application  # noqa: PLC0415
+        from app.web.house import CONNECTIONS  # noqa: PLC0415
         from app.web.server import check_accounts, check_reach, serve  # noqa: PLC0415
     except ImportError as error:
         raise NotInstalled("no_extra", package=error.name, extra="web", why=error) from None
     settings = config.load()
     check_reach(settings)
-    database = open_configured(settings, patience=Patience(SILENT_S, MOST_SILENT_S))
+    database = open_configured(settings, patience=Patience(SILENT_S, MOST_SILENT_S), most_connections=CONNECTIONS)
     check_ready(database)
     with database.connect() as connection:
         has_accounts = users.is_any(connection)

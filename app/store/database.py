@@ -1,5 +1,6 @@
 """Opens the database, the same way for every program of ours."""
 
+import logging
 import os
 import socket
 import sqlite3
@@ -13,8 +14,9 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import NoSuchModuleError, StatementError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import NoSuchModuleError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as NoneFree
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from app.config import Config, DatabaseTls
@@ -27,6 +29,8 @@ PACKED_PAGE_BYTES = 8 * 2**20
 """Longest GROUP_CONCAT we ask for: a page of customers.py with the longest names and mobiles has half of it."""
 MOST_CONNECTIONS = 12
 """At once, of one process: no fewer than an event worker has threads for the database, so that none waits for one."""
+KEPT_CONNECTIONS = 4
+"""Those of them that stay open while nobody uses them."""
 LONG_S = 3_600
 """What one statement of a command may take, such as a count of very many customers or a change of a large table."""
 SQLITE_WAIT_S = 30
@@ -40,6 +44,20 @@ Source: MySQL 9 server error message reference; MariaDB has the same numbers."""
 _opened: WeakSet[Engine] = WeakSet()
 
 
+class _Connections(QueuePool):
+    """Who waits for one in vain is told as by a database that is away: it passes, and whoever tries again then does."""
+
+    def connect(self) -> PoolProxiedConnection:
+        try:
+            return super().connect()
+        except NoneFree as error:
+            raise OperationalError(None, None, error) from error
+
+
+# It tells of itself under the name of its class, which would stand among what we tell.
+logging.getLogger(f"{__name__}.{_Connections.__name__}").setLevel(logging.WARNING)
+
+
 def _forget_connections() -> None:
     for database in _opened:
         database.dispose(close=False)
@@ -49,7 +67,13 @@ def _forget_connections() -> None:
 os.register_at_fork(after_in_child=_forget_connections)
 
 
-def open_configured(settings: Config, *, local_infile: bool = False, patience: Patience | None = None) -> Engine:
+def open_configured(
+    settings: Config,
+    *,
+    local_infile: bool = False,
+    patience: Patience | None = None,
+    most_connections: int = MOST_CONNECTIONS,
+) -> Engine:
     """The database that the settings name; see `open_database`."""
     return open_database(
         settings.database_url.get_secret_value(),
@@ -60,6 +84,7 @@ def open_configured(settings: Config, *, local_infile: bool = False, patience: P
         host=settings.host_id,
         local_infile=local_infile,
         patience=patience,
+        most_connections=most_connections,
     )
 
 
@@ -73,20 +98,21 @@ def open_database(
     host: str = "",
     local_infile: bool = False,
     patience: Patience | None = None,
+    most_connections: int = MOST_CONNECTIONS,
 ) -> Engine:
     """An engine for `url`; connects at first use. A process that is forked from ours gets none of its connections.
 
     `time_zone` is the one in which customers.py shows moments; see `zone_of`. `lease_s`: see clock.py. `host` is
     what ours is called, see `host_of`. `local_infile` lets the server ask for a file of ours, which LOAD DATA LOCAL
     needs. This and `tls` are for MySQL. `patience` is how long a server may say nothing, an hour by default; for SQLite
-    it is SQLITE_WAIT_S.
+    it is SQLITE_WAIT_S. Who finds `most_connections` in use waits up to 30 s for one, and gets an OperationalError.
     """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
-        database = _open_sqlite(address)
+        database = _open_sqlite(address, most_connections)
     else:
         database = _open_mysql(
-            address, tls, tls_ca, local_infile=local_infile, patience=patience or Patience(LONG_S, LONG_S)
+            address, tls, tls_ca, local_infile, patience or Patience(LONG_S, LONG_S), most_connections
         )
     ours = host or socket.gethostname()[:64]
     database.update_execution_options(time_zone=ZoneInfo(time_zone), lease_s=lease_s, host=ours)
@@ -107,7 +133,7 @@ def zone_of(connection: Connection) -> ZoneInfo:
 
 
 def _open_mysql(
-    address: URL, tls: DatabaseTls, tls_ca: Path | None, *, local_infile: bool, patience: Patience
+    address: URL, tls: DatabaseTls, tls_ca: Path | None, local_infile: bool, patience: Patience, most_connections: int
 ) -> Engine:
     try:
         options: dict[str, Any] = {
@@ -122,8 +148,7 @@ def _open_mysql(
             address,
             connect_args=options,
             pool_pre_ping=True,
-            pool_size=4,
-            max_overflow=MOST_CONNECTIONS - 4,
+            **_pool(most_connections),
             hide_parameters=True,  # an error's text goes into logs, and values are customers and messages
         )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
@@ -153,8 +178,14 @@ def _forget_statement(context: ExceptionContext) -> None:
         error.statement = None
 
 
-def _open_sqlite(address: URL) -> Engine:
-    engine = create_engine(address, connect_args={"timeout": SQLITE_WAIT_S}, hide_parameters=True)
+def _pool(most_connections: int) -> dict[str, Any]:
+    kept = min(KEPT_CONNECTIONS, most_connections)
+    return {"poolclass": _Connections, "pool_size": kept, "max_overflow": most_connections - kept}
+
+
+def _open_sqlite(address: URL, most_connections: int) -> Engine:
+    pool = _pool(most_connections) if sqlite_file(address) else {}
+    engine = create_engine(address, connect_args={"timeout": SQLITE_WAIT_S}, hide_parameters=True, **pool)
 
     @event.listens_for(engine, "do_connect")
     def _make(*_: object) -> None:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import TimeoutError as NoneFree
 
 from app.sentence import Sentence
 from app.store.database import sqlite_file
@@ -67,6 +68,8 @@ def trouble(error: BaseException, url: str) -> Trouble:
         "text": text,
     }
     kind = _kind_of_sqlite(text) if address.get_backend_name() == "sqlite" else _kind_of_server(error, text)
+    if isinstance(getattr(error, "orig", None), NoneFree):
+        kind = "crowded"
     advice = None if kind == _OTHER else Sentence(f"trouble_advice.{kind}", **facts)
     return Trouble(Sentence(f"trouble.{kind}", **facts), advice)
 

@@ -35,6 +35,9 @@ from app.web.views import AccessView
 
 THREADS = 4
 """For statements, and for all else that blocks."""
+CONNECTIONS = 24
+"""To the database, at once: as many as threads of the house ask it, three for a message that is tried, and one for each
+gateway whose provider sends receipts by itself."""
 MOST_AT_THE_DOOR = 16
 """Who logs in and who waits for it. To look at one password takes 0.2 s and 32 MiB."""
 MOST_IMPORTS = 8
