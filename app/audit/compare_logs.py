@@ -1,5 +1,6 @@
 """What a resume of a failed campaign will find in its logs, counted before anything is sent."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -14,12 +15,16 @@ from app.sending.journal import PAGE_ROWS
 from app.store import log_parts
 
 
-def compare_logs(database: Engine, log_dir: Path, now: Snapshot) -> Differences:
-    """Of the shards whose log is compared when the campaign is resumed here. Nothing is changed. Raises LogUnusable and
-    what the database raises."""
+def compare_logs(
+    database: Engine, log_dir: Path, now: Snapshot, on_task: Callable[[int, int], None] = lambda done, tasks: None
+) -> Differences:
+    """Of the shards whose log is compared when the campaign is resumed here. Nothing is changed. Before each `on_task`
+    is told how many are done, of how many. Raises what that does, LogUnusable and what the database raises."""
     ours = owner_of(log_dir)
     sent = kept = missing = left_over = 0
-    for shard in compared_here(log_dir, ours, now.campaign, now.shards, now.parts):
+    compared = compared_here(log_dir, ours, now.campaign, now.shards, now.parts)
+    for done, shard in enumerate(compared):
+        on_task(done, len(compared))
         parts = log_parts.lying_in(now.parts[shard.number], ours) if shard.owner else [log_parts.whole(shard, ours)]
         log = LogReader(log_path(log_dir, now.campaign.name, shard.number))
         comparison = Comparison(database, log, now.campaign, shard, parts, PAGE_ROWS)

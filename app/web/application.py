@@ -18,6 +18,7 @@ from app.web import (
     pages,
     people,
     pushes,
+    resuming,
     static_files,
     verbs,
 )
@@ -63,6 +64,7 @@ def make_application(settings: Config, database: Engine) -> FastAPI:
     app.include_router(people.router)
     app.include_router(administration.router)
     app.include_router(verbs.router)
+    app.include_router(resuming.router)
     app.include_router(new_campaign.router)
     add_api(app)
     app.add_middleware(Gate)

@@ -21,6 +21,7 @@ from app.trigger.server_stats import ServerStats, ask_stats
 from app.trigger.token import reread
 from app.trigger.watchers import Watchers
 from app.web.checkup import Checkup, examine_quietly
+from app.web.comparisons import Comparisons
 from app.web.facts import FactsView
 from app.web.inboxes import Pushes
 from app.web.keys import Keys
@@ -82,6 +83,7 @@ class House:
         self.pushes = Pushes(settings, database, self.threads)
         self.logging_in = OneByOne("login", MOST_AT_THE_DOOR, "too_busy.login")
         """So that passwords take no more memory than one of them does."""
+        self.comparisons = Comparisons(database, settings.sms_log_dir)
         self._looking = Threads("tokens", 1)
         self.keys = Keys(Keyring(database, reread(settings), lambda: reread(settings)), self._looking)
         self._number_ids: NumberIds | None = None
@@ -105,6 +107,7 @@ class House:
         self.live.end()
         self.watchers.dismiss()
         self.reports.leave()
+        self.comparisons.leave()
         self.pushes.leave()
 
     @property

@@ -2,25 +2,21 @@
 a time. They are kept in this process, the newest of them, and are gone with it."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.audit.verdicts import Verdict, verdict
 from app.config import Config
 from app.domain.actor import Actor
-from app.errors import AppError, TooBusy, UnknownReport
+from app.errors import TooBusy, UnknownReport
 from app.sentence import Sentence
 from app.store.database import open_configured
-from app.store.faults import reason
 from app.threads import Threads
-
-log = logging.getLogger(__name__)
+from app.web.jobs import outcome
 
 MOST_WAITING = 8
 """Reports that are not ready yet."""
@@ -105,15 +101,8 @@ class Reports:
 
     async def _carry_out(self, order: Order) -> None:
         try:
-            order.verdict = await self._thread.run(self._check, order)
-        except AppError as error:
-            order.why_not = error.sentence
-        except SQLAlchemyError as error:
-            log.warning("report not made, the database is away", extra={"error": reason(error)})
-            order.why_not = Sentence("report.no_database")
-        except Exception:
-            log.exception("report not made")
-            order.why_not = Sentence("http.broken")
+            job = self._thread.run(self._check, order)
+            order.verdict, order.why_not = await outcome(job, Sentence("report.no_database"))
         finally:
             order.ended_at = datetime.now(UTC)
 

@@ -6,13 +6,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import RedirectResponse
 
-from app import config
 from app.campaigns import retry as trying_again
 from app.campaigns.control import control
 from app.campaigns.snapshot import Snapshot, snapshot
 from app.domain.campaign import LOG, TRANSITIONS, State, Verb, check_name
 from app.domain.delivery import RETRIABLE, Delivery
-from app.domain.differences import Differences
 from app.domain.rights import Right
 from app.errors import WrongState
 from app.sentence import Sentence
@@ -20,6 +18,7 @@ from app.web.forms import check_same_origin, fields_of
 from app.web.house import House, house_of
 from app.web.languages import catalogue_of
 from app.web.pages import page
+from app.web.resuming import compared
 from app.web.visitor import Visitor, needs
 
 router = APIRouter(prefix="/campaigns/{name}", include_in_schema=False)
@@ -91,24 +90,15 @@ async def ask(request: Request, name: str, verb: PeoplesVerb, by: Visitor = Cont
     """The page that asks first; where somebody comes from a button that a script or a login was in the way of."""
     house = house_of(request)
     now = await _look(house, name)
-    campaign, found = now.campaign, None
+    campaign, fragment = now.campaign, None
     if campaign.state not in TRANSITIONS[Verb(verb)].start:
         raise WrongState(campaign.name, verb, campaign.state)
     if verb == "resume":
         campaign.check_whole()
         if campaign.state is State.FAILED and campaign.gateway == LOG:
-            async with house.searching:
-                found = await house.threads.run(_compare, house, now)
+            fragment = await compared(request, now)
     title, path = catalogue_of(request).say(f"verb.{verb}"), path_of(campaign.name)
-    said = None if found is None else found.sentence
-    return page(request, "verb.html", title=title, campaign=campaign, path=path, verb=verb, differences=said)
-
-
-def _compare(house: House, now: Snapshot) -> Differences:
-    config.tune_numpy()
-    from app.audit.compare_logs import compare_logs  # noqa: PLC0415  it needs numpy, which takes memory
-
-    return compare_logs(house.database, house.settings.sms_log_dir, now)
+    return page(request, "verb.html", title=title, campaign=campaign, path=path, verb=verb, fragment=fragment)
 
 
 @router.post("/{verb}", dependencies=[Ours])

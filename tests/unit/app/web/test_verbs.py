@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from app.domain.actor import Deed
 from app.domain.campaign import State, Verb
 from app.domain.delivery import Delivery
+from app.domain.differences import Differences
+from app.errors import LogUnusable
 from app.sentence import Sentence
 from app.store import campaigns as rows
 from app.store import trail
@@ -19,6 +21,7 @@ from tests.integration.app.people import crowd, move_in, person
 from tests.integration.app.test_receipts import recorded
 from tests.unit.app.web.test_pages import text_of
 from tests.unit.app.web.visitors import OURS, log_in
+from tests.waiting import until
 
 HTML = {"accept": "text/html"}
 
@@ -188,6 +191,69 @@ def test_one_that_failed_is_compared_before_one_is_asked(operator, accounts, spr
     assert "the logs are right: 0 messages" in text_of(page)
     assert do(operator, "/campaigns/spring/resume").status_code == 303
     assert state_of(accounts) is State.RUNNING
+
+
+@pytest.fixture
+def failed(operator, accounts, spring):
+    with writing(accounts) as connection:
+        rows.change(connection, spring.id, Verb.FAIL, Sentence("log_damaged.missing", path="x.log", why="gone"))
+    return operator
+
+
+def test_while_logs_are_compared_the_page_says_how_far_that_is_and_asks_after_it(failed, accounts, monkeypatch):
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def slow(_database, _log_dir, _now, on_task=lambda *_: None):
+        on_task(1, 3)
+        begun.release()
+        gate.wait(10)
+        return Differences(right=7, kept=0, missing=2, left_over=0)
+
+    monkeypatch.setattr("app.audit.compare_logs.compare_logs", slow)
+    first = failed.get("/campaigns/spring/resume").text
+    assert begun.acquire(timeout=30)
+    meanwhile = [failed.get(f"{part}/campaigns/spring/resume").text for part in ("", "/part")]
+    gate.set()
+    until(lambda: "2 are missing" in text_of(failed.get("/part/campaigns/spring/resume")), what="it is compared")
+    after = failed.get("/campaigns/spring/resume").text
+
+    for each in [first, *meanwhile]:
+        assert "being compared" in each
+        assert 'action="/campaigns/spring/resume"' not in each
+    assert all("1 of 3 tasks" in each for each in meanwhile)
+    assert "2 are missing" in after
+    assert 'action="/campaigns/spring/resume"' in after
+    assert not begun.acquire(blocking=False)
+
+
+def test_who_looks_again_has_the_logs_compared_again(failed, monkeypatch):
+    found = iter([Differences(0, 0, missing, 0) for missing in (2, 3)])
+    monkeypatch.setattr("app.audit.compare_logs.compare_logs", lambda *_: next(found))
+
+    first, second = (text_of(failed.get("/campaigns/spring/resume")) for _ in range(2))
+
+    assert "2 are missing" in first
+    assert "3 are missing" in second
+
+
+def test_why_logs_cannot_be_compared_is_said_and_nobody_is_asked(failed, monkeypatch):
+    def breaks(*_):
+        raise LogUnusable("log_damaged.missing", path="x.log", why="gone")
+
+    monkeypatch.setattr("app.audit.compare_logs.compare_logs", breaks)
+
+    page = failed.get("/campaigns/spring/resume").text
+
+    assert "could not be compared" in page
+    assert "x.log" in page
+    assert 'action="/campaigns/spring/resume"' not in page
+
+
+def test_nobody_else_sees_what_logs_differ_in(failed):
+    log_in(failed, "viewer")
+
+    assert failed.get("/part/campaigns/spring/resume").status_code == 403
+    assert failed.get("/live/campaigns/spring/resume").status_code == 403
 
 
 # ── messages that are tried again ───────────────────────────────────────────────────────────────
