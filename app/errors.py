@@ -104,12 +104,15 @@ class BadRequest(AppError):
 
 
 class UnknownPlaceholder(BadRequest):
-    """A template names something that cannot be filled in; the sentence lists what can."""
+    """A template names something that cannot be filled in; the sentence lists what can, and what may be `meant`."""
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], meant: str | None = None) -> None:
         self.name = name
-        listed = " ".join(f"{{{each}}}" for each in known)
-        super().__init__("bad_template.placeholder", name=f"{{{name[:64]}}}", known=listed)
+        facts = {"name": f"{{{name[:64]}}}", "known": " ".join(f"{{{each}}}" for each in known)}
+        if meant:
+            super().__init__("bad_template.placeholder_like", **facts, meant=f"{{{meant}}}")
+        else:
+            super().__init__("bad_template.placeholder", **facts)
 
 
 class Refused(AppError):
@@ -126,11 +129,14 @@ class Refused(AppError):
 
 
 class UnknownCampaign(AppError):
-    """No campaign has this name."""
+    """No campaign has this name; another one may be `meant`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, meant: str | None = None) -> None:
         self.name = name
-        super().__init__("unknown_campaign", campaign=name)
+        if meant:
+            super().__init__("unknown_campaign.like", campaign=name, meant=meant)
+        else:
+            super().__init__("unknown_campaign", campaign=name)
 
 
 class BadName(AppError):

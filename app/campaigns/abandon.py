@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from app.campaigns.suspicion import suspect
 from app.domain.actor import Actor, Deed
 from app.domain.campaign import LOG, ShardState, State, Verb, check_name
-from app.errors import FolderAlive, UnknownCampaign, UnknownFolder, WrongState
+from app.errors import FolderAlive, UnknownFolder, WrongState
 from app.gateways.log_file.folder import SHOWN, make_folder, owner_of
 from app.store import campaigns, log_parts, shards, trail
 from app.store.campaigns import Campaign
@@ -64,9 +64,7 @@ def abandon(database: Engine, log_dir: Path, name: str, folder: str, by: Actor |
 
 
 def _found(connection: Connection, name: str, *, to_change: bool = False) -> Campaign:
-    campaign = campaigns.find(connection, check_name(name), to_change=to_change)
-    if campaign is None:
-        raise UnknownCampaign(name)
+    campaign = campaigns.named(connection, check_name(name), to_change=to_change)
     if campaign.state in {State.FINISHED, State.CANCELLED}:
         raise WrongState(name, Verb.RESUME, campaign.state)
     return campaign

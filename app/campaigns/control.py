@@ -11,7 +11,7 @@ from app.campaigns.snapshot import Snapshot, snapshot
 from app.campaigns.suspicion import suspect
 from app.domain.actor import Actor, Deed
 from app.domain.campaign import LOG, TRANSITIONS, State, Verb, check_name
-from app.errors import UnknownCampaign, WrongState
+from app.errors import WrongState
 from app.store import campaigns, trail
 from app.store.campaigns import Campaign
 from app.store.faults import write
@@ -45,9 +45,7 @@ def control(database: Engine, log_dir: Path, name: str, verb: Verb, by: Actor | 
 
 def _change(connection: Connection, log_dir: Path, name: str, verb: Verb, by: Actor | None) -> Campaign:
     """The campaign as it was before. Raises UnknownCampaign, WrongState and Pruned."""
-    campaign = campaigns.find(connection, name, to_change=True)
-    if campaign is None:
-        raise UnknownCampaign(name)
+    campaign = campaigns.named(connection, name, to_change=True)
     if verb is Verb.RESUME:
         campaign.check_whole()
     if not campaigns.change(connection, campaign.id, verb):

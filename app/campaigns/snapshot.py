@@ -8,7 +8,6 @@ from app.campaigns.shown import Shown
 from app.domain.campaign import LOG, ShardState, check_name
 from app.domain.progress import ShardProgress
 from app.domain.tally import Tally
-from app.errors import UnknownCampaign
 from app.store import campaigns, contacts, drains, log_parts, shards
 from app.store.log_parts import Parts
 from app.store.shards import Shard
@@ -78,9 +77,7 @@ class Snapshot(Shown):
 def snapshot(database: Engine, name: str) -> Snapshot:
     """One campaign. Raises UnknownCampaign."""
     with database.connect() as connection:
-        campaign = campaigns.find(connection, name)
-        if campaign is None:
-            raise UnknownCampaign(name)
+        campaign = campaigns.named(connection, name)
         its_shards = shards.of_campaign(connection, campaign.id)
         parts = log_parts.of_shards(connection, its_shards) if campaign.gateway == LOG else {}
         drained, away = drains.every(connection), contacts.whys(connection)

@@ -172,11 +172,9 @@ def _check_gateway(
 
 def look_up(database: Engine, name: str) -> Dispatched:
     """The campaign of that name. Raises UnknownCampaign, and BadRequest for a name that cannot be."""
-    name = check_name(name)
-    found = _find(database, name)
-    if found is None:
-        raise UnknownCampaign(name)
-    return Dispatched(*found, created=False)
+    with database.connect() as connection:
+        campaign = campaigns.named(connection, check_name(name))
+        return Dispatched(campaign, _numbers(connection, campaign), created=False)
 
 
 def _find(database: Engine, name: str) -> tuple[Campaign, list[int]] | None:
@@ -184,7 +182,11 @@ def _find(database: Engine, name: str) -> tuple[Campaign, list[int]] | None:
         campaign = campaigns.find(connection, name)
         if campaign is None:
             return None
-        return campaign, [each.number for each in shards.of_campaign(connection, campaign.id)]
+        return campaign, _numbers(connection, campaign)
+
+
+def _numbers(connection: Connection, campaign: Campaign) -> list[int]:
+    return [each.number for each in shards.of_campaign(connection, campaign.id)]
 
 
 def _create(

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from app.campaigns.shown import Shown
 from app.domain.campaign import State
 from app.domain.tally import Tally
-from app.errors import UnknownCampaign
 from app.store import campaigns, contacts, drains, shard_sums
 from app.store.campaigns import Campaign
 from app.store.shard_sums import Sums
@@ -76,10 +75,7 @@ def page(
 
 def summary(connection: Connection, name: str) -> Summary:
     """One campaign. Raises UnknownCampaign."""
-    campaign = campaigns.find(connection, name)
-    if campaign is None:
-        raise UnknownCampaign(name)
-    return summaries(connection, [campaign])[0]
+    return summaries(connection, [campaigns.named(connection, name)])[0]
 
 
 def summaries(connection: Connection, found: Sequence[Campaign]) -> list[Summary]:

@@ -1,12 +1,15 @@
 """Examines how settings are written: what is misspelt has no effect, and nothing else would say so."""
 
-import difflib
 from collections.abc import Iterator
 
 from app import config
 from app.config import Config
 from app.doctor.finding import Finding, ok, warning
+from app.domain.suggestion import closest
 from app.sentence import Sentence
+
+ALIKE = 0.8
+"""They begin alike, and many have a word in common."""
 
 
 def examine() -> Iterator[Finding]:
@@ -17,8 +20,8 @@ def examine() -> Iterator[Finding]:
     known = [name.upper() for name in Config.model_fields]
     unknown = config.unknown()
     for name in unknown:
-        close = difflib.get_close_matches(name.upper(), known, 1, cutoff=0.8)
-        advice = Sentence("advice.did_you_mean", name=close[0]) if close else Sentence("advice.remove_setting")
+        close = closest(name, known, ALIKE)
+        advice = Sentence("advice.did_you_mean", name=close) if close else Sentence("advice.remove_setting")
         yield warning("settings", Sentence("doctor.no_setting", name=name), advice)
     if not unknown and not unreadable:
         yield ok("settings", Sentence("doctor.settings"))

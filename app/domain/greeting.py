@@ -10,6 +10,7 @@ from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 from app.domain.people import People
+from app.domain.suggestion import closest
 from app.errors import BadRequest, UnknownPlaceholder
 
 DEFAULT_TEMPLATE = "尊敬的手机号为{mobile}的{name}_{honorific}_你好，然后xxxxxx省...."
@@ -150,7 +151,8 @@ def compile_template(template: str, known_columns: Collection[str] | None = ()) 
     columns = tuple(dict.fromkeys(name for name in names if name not in PLACEHOLDERS))
     for name in columns:
         if not is_placeholder(name) or (known_columns is not None and name not in known_columns):
-            raise UnknownPlaceholder(name, dict.fromkeys([*PLACEHOLDERS, *(known_columns or ())]))
+            known = dict.fromkeys([*PLACEHOLDERS, *(known_columns or ())])
+            raise UnknownPlaceholder(name, known, closest(name, known))
     fields = PLACEHOLDERS | {name: Placeholder(_EXTRA + index) for index, name in enumerate(columns)}
     return Template(columns, literals, tuple(fields[name] for name in names))
 

@@ -13,14 +13,17 @@ from app.domain.campaign import LOG, TRANSITIONS, ShardState, State, Verb
 from app.domain.choice import EVERYBODY
 from app.domain.receipt import RECEIPTS_FOR_S
 from app.domain.sharding import IdRange
+from app.domain.suggestion import closest
 from app.domain.tally import Tally
-from app.errors import Pruned
+from app.errors import Pruned, UnknownCampaign
 from app.sentence import Sentence, read, stored
 from app.store.drains import is_open
 from app.store.tables import campaigns, shards
 
 MOST_REASON = 500
 """Characters of the column."""
+MOST_MEANT = 1_000
+"""Campaigns that may be meant by a name that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,15 @@ def find(connection: Connection, name: str, *, to_change: bool = False) -> Campa
     query = sa.select(campaigns).where(campaigns.c.name == name)
     row = connection.execute(query.with_for_update() if to_change else query).first()
     return _from_row(row) if row else None
+
+
+def named(connection: Connection, name: str, *, to_change: bool = False) -> Campaign:
+    """The same. Raises UnknownCampaign, which says what name of the newest campaigns may be meant."""
+    found = find(connection, name, to_change=to_change)
+    if found is None:
+        newest = sa.select(campaigns.c.name).order_by(campaigns.c.id.desc()).limit(MOST_MEANT)
+        raise UnknownCampaign(name, closest(name, connection.execute(newest).scalars()))
+    return found
 
 
 def get(connection: Connection, campaign_id: int) -> Campaign | None:

@@ -17,8 +17,7 @@ from app.domain.actor import Actor
 from app.domain.campaign import State, Verb, check_name
 from app.domain.choice import Sample
 from app.domain.rights import Right
-from app.errors import UnknownCampaign, WrongState
-from app.store import campaigns as store
+from app.errors import WrongState
 from app.web.api.answers import IfNoneMatch, Limit, json, problems, with_etag
 from app.web.api.gate import PREFIX, needs
 from app.web.api.models import Campaign, Campaigns, Controlled, Counts, Name, NewCampaign, Shard, Shards, Wanted
@@ -141,7 +140,4 @@ def _look(house: House, name: str) -> Summary:
     """Raises BadRequest, UnknownCampaign."""
     name = check_name(name)
     with house.database.connect() as connection:
-        found = store.find(connection, name)
-        if found is None:
-            raise UnknownCampaign(name)
-        return summary.summaries(connection, [found])[0]
+        return summary.summary(connection, name)

@@ -210,6 +210,13 @@ def test_an_unknown_campaign_is_refused(app, command):
     app(command, "nobody").assert_refused("no campaign is named nobody")
 
 
+@pytest.mark.parametrize("command", ["status", "report", "pause", "resume", "cancel", "ledger", "logs"])
+def test_of_an_unknown_campaign_the_one_that_may_be_meant_is_named(app, sqlite, command):
+    trigger(sqlite, "spring", 100)
+
+    app(command, "sprnig").assert_refused("no campaign is named sprnig; did you mean spring?")
+
+
 # ── wrong usage ─────────────────────────────────────────────────────────────────────────────────
 
 

@@ -21,6 +21,18 @@ def test_an_unknown_campaign_is_an_error(sqlite):
         snapshot(sqlite, "a")
 
 
+@pytest.mark.parametrize(("asked", "meant"), [("sprnig", "spring"), ("summer", None)])
+def test_of_the_newest_campaigns_the_one_that_may_be_meant_is_named(database, monkeypatch, asked, meant):
+    monkeypatch.setattr(campaigns, "MOST_MEANT", 2)
+    for name in ("summer-1", "spring", "may"):
+        trigger(database, name, 10)
+
+    with pytest.raises(UnknownCampaign) as caught:
+        snapshot(database, asked)
+
+    assert caught.value.sentence.facts.get("meant") == meant
+
+
 def test_campaigns_come_newest_first(sqlite):
     for name in ("a", "b", "c"):
         trigger(sqlite, name, 10)

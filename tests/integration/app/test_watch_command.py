@@ -71,6 +71,15 @@ def test_what_is_not_there_is_not_watched_and_not_started(server):
     assert server.state("从未有过") == ""
 
 
+def test_the_one_that_may_be_meant_is_named(server):
+    server.ask("五月问候")
+
+    ended = server.run("watch", "五月问好")
+
+    assert (ended.returncode, ended.stderr) == (1, "error: no campaign is named 五月问好; did you mean 五月问候?\n")
+    assert "没有名为五月问好的任务,是不是五月问候?" in server.ask('{"pause": "五月问好"}')
+
+
 def test_a_wrong_address_is_an_error_at_once(app):
     app("watch", "a").assert_refused("no answer from 127.0.0.1:", "python -m app serve")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.domain.greeting import DEFAULT_TEMPLATE, PLACEHOLDERS, Placeholder, compile_template, honorific
 from app.domain.people import People
-from app.errors import BadRequest
+from app.errors import BadRequest, UnknownPlaceholder
 from tests.words import refused, words
 
 texts = st.text(max_size=30) | st.text("a\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029\0", max_size=5)
@@ -227,6 +227,17 @@ def test_an_unknown_column_is_refused_with_those_that_are_known():
 def test_a_column_is_a_name_and_nothing_more(template):
     with pytest.raises(BadRequest):
         compile_template(template, ["city", "city.upper", "city[0]", "a b"])
+
+
+@pytest.mark.parametrize(
+    ("template", "meant"),
+    [("{nmae}", "{name}"), ("{Honorific}", "{honorific}"), ("{name!r}", "{name}"), ("{ctiy}", "{city}"), ("{x}", None)],
+)
+def test_the_placeholder_that_may_be_meant_is_named(template, meant):
+    with pytest.raises(UnknownPlaceholder) as caught:
+        compile_template(template, ["city"])
+
+    assert caught.value.sentence.facts.get("meant") == meant
 
 
 def test_a_column_named_as_a_placeholder_does_not_stand_for_it():

@@ -162,6 +162,16 @@ def test_what_is_no_json_is_refused(api, content):
     assert code(answer) in {(422, "invalid"), (400, "refused")}
 
 
+@pytest.mark.parametrize(("language", "said"), [("en", "did you mean spring?"), ("zh", "是不是spring?")])
+def test_of_an_unknown_campaign_the_one_that_may_be_meant_is_named(api, database, language, said):
+    trigger(database, "spring", 10)
+
+    answer = api.get(f"{API}/campaigns/sprnig", headers={"accept-language": language})
+
+    assert code(answer) == (404, "unknown_campaign")
+    assert said in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("name", ["..%2f..", "a%0d%0ab", ".a", "a%20b", "%F0%9F%8E%89"])
 def test_a_bad_name_is_refused(api, name):
     assert api.put(f"{API}/campaigns/{name}", json={}).status_code in {400, 404}
