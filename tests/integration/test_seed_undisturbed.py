@@ -93,7 +93,7 @@ def test_a_killed_reset_leaves_all_the_old_rows_or_none(database_url):
 def test_of_two_at_once_one_writes_and_the_other_finds_the_rows(database_url):
     both = [start(database_url, "--customers", "20000", "--random-seed", seed) for seed in ("1", "2")]
 
-    outputs = [process.communicate(timeout=60) for process in both]
+    outputs = [process.communicate(timeout=100) for process in both]
 
     assert [process.returncode for process in both] == [0, 0], outputs
     assert sorted("there already" in stdout for stdout, _ in outputs) == [False, True]
