@@ -12,7 +12,7 @@ from app.store.tables import id_lists
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.conftest import CROWD
 from tests.integration.app.people import crowd, expected_logs, greeting, logs_of, move_in
-from tests.integration.app.serving import IN_SMALL_PAGES, ON_SQLITE, Product
+from tests.integration.app.serving import ON_SQLITE, Product, in_small_pages
 from tests.integration.app.test_cost import FILE as PRICED
 
 IDS = [3, 40, 7, 7, 12]
@@ -140,7 +140,7 @@ def test_killed_in_the_middle_it_goes_on_with_those_who_were_chosen(product, tmp
     people = crowd(60_000)
     ids = tmp_path / "ids.txt"
     ids.write_text("".join(f"{row[0]}\n" for row in people[::far_apart]))
-    product.program = IN_SMALL_PAGES
+    product.program = in_small_pages(1_000 // far_apart)
     product.environment |= {"SMS_SHARD_SIZE": "30000", "SMS_TASK_WORKER_NUM": "2"}
     move_in(product.database, people)
     product.start()
