@@ -22,6 +22,7 @@ from examples.provider_core import Core, Options
 from tests.waiting import until
 
 SID = "AC" + "0" * 32
+WITHIN_S = 60.0
 
 
 class Running:
@@ -35,17 +36,17 @@ class Running:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.port = asyncio.run_coroutine_threadsafe(self._provider.start(tls=tls), self._loop).result(10)
+        self.port = asyncio.run_coroutine_threadsafe(self._provider.start(tls=tls), self._loop).result(WITHIN_S)
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._provider.stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._provider.stop(), self._loop).result(WITHIN_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(WITHIN_S)
         self._loop.close()
 
     def stop_listening(self) -> None:
         """Nobody can connect any more."""
-        asyncio.run_coroutine_threadsafe(self._provider.stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._provider.stop(), self._loop).result(WITHIN_S)
 
     @property
     def connections(self) -> int:
@@ -106,7 +107,7 @@ def receive_until(database: Engine, network: Network, holds) -> None:
     async def run() -> None:
         task = asyncio.create_task(receive(database, network))
         try:
-            await asyncio.to_thread(until, holds)
+            await asyncio.to_thread(until, holds, within_s=WITHIN_S)
             assert not task.done() or task.result()
         finally:
             task.cancel()

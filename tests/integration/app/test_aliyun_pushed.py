@@ -43,7 +43,7 @@ def post(port, document, secret="geheim"):
     body = document if isinstance(document, bytes) else json.dumps(document, ensure_ascii=False).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/{secret}", body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             assert isinstance(json.load(answer)["code"], int)
             return answer.status
     except urllib.error.HTTPError as error:
