@@ -30,7 +30,8 @@ def _revisions(connection: sa.Connection) -> tuple[str, str]:
 
 @pytest.fixture
 def settings(app, monkeypatch):
-    """Sets variables on top of those of `app`."""
+    """Sets variables on top of those of `app`. A server that is there may take its time to answer."""
+    monkeypatch.setattr("app.doctor.port.WITHIN_S", WITHIN_S)
     return lambda **given: [monkeypatch.setenv(name.upper(), str(value)) for name, value in given.items()]
 
 

@@ -39,7 +39,7 @@ def examine(tmp_path, monkeypatch) -> Examine:
 def account(number: int, port: int, more: str) -> str:
     return (
         f'[smpp-{number}]\nkind = "smpp"\nhost = "127.0.0.1"\nport = {port}\nsystem_id = "sms"\n'
-        f'password_env = "SMPP_PASSWORD"\nanswer_timeout_s = 1\n{more}\n'
+        f'password_env = "SMPP_PASSWORD"\nanswer_timeout_s = 60\n{more}\n'
     )
 
 
