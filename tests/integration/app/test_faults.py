@@ -3,8 +3,7 @@
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -48,13 +47,15 @@ def test_of_two_transactions_that_read_a_row_and_then_change_it_both_are_done(se
     def change(name: str) -> None:
         def unit(connection: Connection) -> None:
             connection.execute(sa.select(customers.c.name)).all()
-            with suppress(BrokenBarrierError):  # the second try of who was undone
-                both_have_read.wait(2)
+            if name not in begun:  # the second try of who was undone meets nobody
+                begun.add(name)
+                both_have_read.wait(WITHIN_S)
             rename(connection, 1, name)
             done.append(name)
 
         write(server_database, unit)
 
+    begun: set[str] = set()
     done: list[str] = []
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(change, ["one", "other"], timeout=WITHIN_S))
@@ -71,14 +72,13 @@ def test_of_two_transactions_in_a_deadlock_both_are_done(server_database, caplog
         def unit(connection: Connection) -> None:
             for step, number in enumerate(order):
                 rename(connection, number, f"{order}")
-                if step == 0:
-                    try:
-                        both_have_one.wait(2)
-                    except BrokenBarrierError:
-                        continue  # the second try of who was undone
+                if step == 0 and order not in begun:  # the second try of who was undone meets nobody
+                    begun.add(order)
+                    both_have_one.wait(WITHIN_S)
 
         write(server_database, unit)
 
+    begun: set[tuple[int, int]] = set()
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(change, [(1, 2), (2, 1)], timeout=WITHIN_S))
 
