@@ -42,7 +42,7 @@ def test_a_new_sqlite_file_can_be_opened_by_several_at_once(tmp_path: Path) -> N
 
     def opened(url: str) -> str:
         database = open_database(url)
-        together.wait(10)
+        together.wait(30)
         with database.connect() as connection:
             mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
         database.dispose()
@@ -110,9 +110,9 @@ def test_a_statement_that_takes_longer_than_expected_gets_through_in_the_end(kin
                 lost.append(error.orig.args[0])
                 assert len(lost) < 8
 
-    slept = run("SELECT SLEEP(3)")
+    slept = run("SELECT SLEEP(4.5)")  # far from the limits on both sides: 4 and 8 s
     before = len(lost)
-    again = run("SELECT SLEEP(3)")
+    again = run("SELECT SLEEP(4.5)")
     database.dispose()
 
     assert slept == again == 0
@@ -142,7 +142,7 @@ def test_a_transaction_of_which_nothing_is_heard_any_more_gives_its_locks_back(k
                 proxy.swallow()
                 connection.execute(rename)
             with writing(database) as connection:
-                connection.exec_driver_sql("SET innodb_lock_wait_timeout = 5")
+                connection.exec_driver_sql("SET innodb_lock_wait_timeout = 60")
                 assert connection.execute(rename).rowcount <= 1
         finally:
             lost.dispose()
