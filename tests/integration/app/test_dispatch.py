@@ -11,10 +11,12 @@ from app.campaigns.start import dispatch
 from app.domain.campaign import State
 from app.domain.greeting import DEFAULT_TEMPLATE, MAX_TEMPLATE_CHARACTERS
 from app.errors import BadRequest
-from app.store import customers
+from app.store import customers, faults
 from app.store.tables import campaigns, shards
 from tests.integration.app.people import move_in, person
 from tests.words import refused
+
+WITHIN_S = 60.0
 
 
 def count(database: Engine, table: sa.Table) -> int:
@@ -78,9 +80,10 @@ def test_what_is_refused_leaves_no_row(database, name, template):
     assert count(database, campaigns) == 0
 
 
-def test_of_many_triggers_at_the_same_moment_one_makes_the_campaign(database):
+def test_of_many_triggers_at_the_same_moment_one_makes_the_campaign(database, monkeypatch):
+    monkeypatch.setattr(faults, "TRY_FOR_S", WITHIN_S)  # for who is undone by the others on a busy machine
     move_in(database, [person(5), person(15), person(25)])
-    start = Barrier(6, timeout=10)
+    start = Barrier(6, timeout=WITHIN_S)
 
     def trigger(_: int) -> bool:
         start.wait()
