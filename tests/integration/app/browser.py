@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.node_package import NoNode, Package
 
-WITHIN_MS = 20_000
+WITHIN_MS = 60_000
+"""How long any one thing may take before the test fails."""
 AXE = Package("axe-core", "4.11.0", "axe")
 
 
@@ -21,7 +22,8 @@ def chromium() -> Iterator[Browser]:
     if not program:
         pytest.skip("no chromium on the PATH: apt-get install chromium fonts-wqy-microhei")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=WITHIN_MS)
+        expect.set_options(timeout=WITHIN_MS)
         try:
             yield browser
         finally:
