@@ -10,7 +10,7 @@ from app.domain.orders import CensusOrder, ShardOrder
 from app.runners import celery, orders
 from app.runners.celery import Publisher
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]  # each process may have to start it, and one again
 
 
 @pytest.fixture
