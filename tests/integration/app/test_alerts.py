@@ -126,7 +126,9 @@ def test_a_message_centre_that_is_stopped_in_a_campaign_is_told_until_it_is_back
     move_in(product.database, crowd(5_000))
     folder = tmp_path / "centre"
     folder.mkdir()
-    with running(folder, "--receipts-after", "0.2") as centre, web_process(product, tmp_path) as web:
+    # While it is away, its port is to be none that the kernel gives to connections.
+    options = ("--receipts-after", "0.2", "--port", str(free_port()))
+    with running(folder, *options) as centre, web_process(product, tmp_path) as web:
         file = tmp_path / "gateways.toml"
         file.write_text(GATEWAY.format(port=centre.port))
         settings = {"SMS_GATEWAYS": str(file), "CENTRE_PASSWORD": "secret", "SMS_SHARD_SIZE": "10000"}
