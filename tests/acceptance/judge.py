@@ -167,10 +167,13 @@ class Judge:
 
     def submissions(self) -> dict[str, list[Submission]]:
         """Of each host, in order."""
-        hosts = self._host_by_message()
         found: dict[str, list[Submission]] = {each.name: [] for each in self.fleet.machines}
-        for line in self.centre.log.read_text().rpartition("\n")[0].splitlines():
-            found[hosts[line.split("\t")[3]]].append(_submission(line))
+        lines = self.centre.log.read_text().rpartition("\n")[0].splitlines()
+        ids = [line.split("\t")[3] for line in lines]
+        until(lambda: self._host_by_message().keys() >= {*ids}, what="the centre's book is as far as its log")
+        hosts = self._host_by_message()
+        for message_id, line in zip(ids, lines, strict=True):
+            found[hosts[message_id]].append(_submission(line))
         return found
 
     def _host_by_message(self) -> Mapping[str, str]:

@@ -131,8 +131,8 @@ class Sender(Product):
             return {*connection.execute(query.where(messages.c.state.in_(states)) if states else query).scalars()}
 
     def promised(self) -> set[str]:
-        """Numbers that the centre owed, or owes, a receipt."""
-        book = self.centre.log.with_name(self.centre.log.name + ".receipts").read_text()
+        """Numbers that the centre owed, or owes, a receipt, as far as the lines of its book are whole."""
+        book = self.centre.log.with_name(self.centre.log.name + ".receipts").read_text().rpartition("\n")[0]
         return {line.split("\t")[3] for line in book.splitlines() if line.startswith("owed\t")}
 
 

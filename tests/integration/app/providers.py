@@ -59,8 +59,8 @@ class Running:
 
     @property
     def lines(self) -> list[list[str]]:
-        """Of its log: time, account, number, id, reference, text."""
-        return [each.split("\t") for each in self.log.read_text("utf-8").splitlines()]
+        """Of its log, as far as they are whole: time, account, number, id, reference, text."""
+        return [each.split("\t") for each in self.log.read_text("utf-8").rpartition("\n")[0].splitlines()]
 
     @property
     def taken(self) -> Counter[str]:
