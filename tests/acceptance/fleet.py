@@ -16,7 +16,7 @@ from kombu import Connection
 from app.runners import orders
 from app.runners.orders import Order
 from app.store import shards
-from tests.acceptance.network_sender import Sender, sending
+from tests.acceptance.network_sender import ANSWER_WITHIN_S, Sender, sending
 from tests.integration.app.serving import ROOT
 from tests.rabbit import Broker
 from tests.waiting import until
@@ -143,11 +143,20 @@ class Fleet:
 
 
 @contextmanager
-def fleet(url: str, folder: Path, broker: Broker, customers: int, rate: int) -> Iterator[Fleet]:
+def fleet(
+    url: str,
+    folder: Path,
+    broker: Broker,
+    customers: int,
+    rate: int,
+    *,
+    lease_s: int = LEASE_S,
+    answer_within_s: int = ANSWER_WITHIN_S,
+) -> Iterator[Fleet]:
     """Everything runs, and nothing is sent."""
-    settings = {"runner": "celery", "broker_url": broker.url, "lease_s": LEASE_S, "slice_s": 2}
+    settings = {"runner": "celery", "broker_url": broker.url, "lease_s": lease_s, "slice_s": 2}
     with ExitStack() as stack:
-        sender = stack.enter_context(sending(url, folder, customers, rate, **settings))
+        sender = stack.enter_context(sending(url, folder, customers, rate, answer_within_s=answer_within_s, **settings))
         workers = [CeleryWorker(name, sender.environment, folder) for name in ("w1", "w2")]
         for each in workers:
             stack.callback(each.kill)

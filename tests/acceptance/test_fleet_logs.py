@@ -40,7 +40,7 @@ from celery.__main__ import main
 main()
 """
 
-pytestmark = [pytest.mark.long, pytest.mark.mysql, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.mysql, pytest.mark.timeout(480)]
 
 
 class SlowWorker(CeleryWorker):

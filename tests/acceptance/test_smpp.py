@@ -10,17 +10,27 @@ from app.campaigns.drain import GatewayState, put
 from app.domain.campaign import State
 from app.domain.delivery import Delivery
 from app.store.tables import opt_outs
-from tests.acceptance.network_sender import GATEWAY, Sender, sending
+from tests.acceptance.network_sender import GATEWAY, IN_GOOD_ORDER_S, Sender, sending
 from tests.integration.app.campaigns import with_tables
 from tests.waiting import until
 
 CUSTOMERS = 4_000
 RATE = 1_000
+CALM_RATE = 300
+"""So slow that the last one is not written to before an opt-out is on record, however busy the machine is."""
 DRAINED_CUSTOMERS, DRAINED_RATE = 1_000, 100
-"""So slow that there is something left to be drained, however busy the machine is."""
+"""So slow that there is something left to be drained."""
 NAME = "spring"
 EVERYBODY = {13800000000 + number for number in range(1, CUSTOMERS + 1)}
-pytestmark = [pytest.mark.long, pytest.mark.mysql, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.mysql, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def calm(mysql_url: str, tmp_path: Path) -> Iterator[Sender]:
+    """One whose answers may take their time."""
+    of = (mysql_url, tmp_path, CUSTOMERS, CALM_RATE)
+    with with_tables(mysql_url), sending(*of, answer_within_s=IN_GOOD_ORDER_S) as sender:
+        yield sender
 
 
 @pytest.fixture
@@ -29,7 +39,8 @@ def sender(mysql_url: str, tmp_path: Path) -> Iterator[Sender]:
         yield sender
 
 
-def test_a_pause_a_restart_and_a_reply_in_the_middle_leave_nothing_in_doubt(sender: Sender) -> None:
+def test_a_pause_a_restart_and_a_reply_in_the_middle_leave_nothing_in_doubt(calm: Sender) -> None:
+    sender = calm
     sender.begin(NAME)
     sender.wait_for_submissions(300)
     sender.centre.say(f"reply 86138{CUSTOMERS:08} 10690000 TD")
@@ -45,7 +56,7 @@ def test_a_pause_a_restart_and_a_reply_in_the_middle_leave_nothing_in_doubt(send
 
     assert sender.wait_until_over(NAME) == State.FINISHED
 
-    counts = sender.settled(CUSTOMERS, within_s=20)
+    counts = sender.settled(CUSTOMERS, within_s=90)
     numbers = sender.numbers()
     assert {*numbers} == EVERYBODY - {13800000000 + CUSTOMERS}
     assert max(numbers.values()) == 1
@@ -63,18 +74,18 @@ def test_a_server_and_a_centre_that_are_killed_leave_doubt_that_the_receipts_set
 
     assert sender.wait_until_over(NAME) == State.FINISHED
 
-    counts = sender.settled(CUSTOMERS, within_s=40)
+    counts = sender.settled(CUSTOMERS, within_s=90)
     numbers = sender.numbers()
     assert max(numbers.values()) == 1
     assert counts[Delivery.DELIVERED] + counts[Delivery.UNKNOWN] == CUSTOMERS
     assert counts[Delivery.UNKNOWN] == CUSTOMERS - len(sender.promised())
 
 
-@pytest.mark.timeout(300)
 def test_a_gateway_that_is_drained_in_the_middle_submits_nothing_until_it_is_activated(
     mysql_url: str, tmp_path: Path
 ) -> None:
-    with with_tables(mysql_url), sending(mysql_url, tmp_path, DRAINED_CUSTOMERS, DRAINED_RATE) as sender:
+    of = (mysql_url, tmp_path, DRAINED_CUSTOMERS, DRAINED_RATE)
+    with with_tables(mysql_url), sending(*of, answer_within_s=IN_GOOD_ORDER_S) as sender:
         sender.begin(NAME)
         sender.wait_for_submissions(100)
         put(sender.database, GATEWAY, GatewayState.DRAINED)
@@ -93,7 +104,7 @@ def test_a_gateway_that_is_drained_in_the_middle_submits_nothing_until_it_is_act
         assert sender.run("gateways", "activate", GATEWAY).returncode == 0
 
         assert sender.wait_until_over(NAME) == State.FINISHED
-        counts = sender.settled(DRAINED_CUSTOMERS, within_s=60)
+        counts = sender.settled(DRAINED_CUSTOMERS, within_s=90)
         assert +counts == {Delivery.DELIVERED: DRAINED_CUSTOMERS}
         assert max(sender.numbers().values()) == 1
 
