@@ -9,6 +9,7 @@ from typing import TypeVar
 from app.domain.campaign import State
 from tests.acceptance.network_sender import Sender
 from tests.acceptance.test_chaos import children
+from tests.integration.app.serving import WITHIN_S
 from tests.waiting import until
 
 NAME = "stormy"
@@ -38,14 +39,14 @@ def send_under_kills(
     killed: Counter[str] = Counter()
     for way in planned[:kills]:
         threading.Event().wait(chance.uniform(0.1, 1.5))
-        until(lambda: all_are_there(sender), what="somebody of each kind to kill")
+        until(lambda: all_are_there(sender), within_s=WITHIN_S, what="somebody of each kind to kill")
         way(sender, chance)
         killed[way.__name__] += 1
         sender.counts()
     state_after_the_last_kill = sender.state(NAME)
     until(lambda: sender.counts() and sender.state(NAME) != State.RUNNING, within_s=120 + kills * 15)
     over = sender.state(NAME)
-    counts = sender.settled(customers, within_s=60)
+    counts = sender.settled(customers, within_s=2 * WITHIN_S)
 
     print(f"killed {dict(killed)}; {dict(+counts)}")
     assert state_after_the_last_kill == State.RUNNING, "it was over before the last kill"

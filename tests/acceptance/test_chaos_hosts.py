@@ -36,7 +36,7 @@ TASK_WORKERS = 2
 LEASE_S = 3
 STOPPED_S = (LEASE_S + 1.0, LEASE_S + 3.0)
 PAGE_ROWS = max(1, CUSTOMERS // 1_000)
-BRAKE_S = KILLS * STOPPED_S[1] * 1.5 * 2 * TASK_WORKERS * PAGE_ROWS / CUSTOMERS
+BRAKE_S = KILLS * STOPPED_S[1] * 3 * 2 * TASK_WORKERS * PAGE_ROWS / CUSTOMERS
 """Until the last kill a page takes so long, that there is enough to do."""
 SLOWLY = f"""
 import os
@@ -174,7 +174,7 @@ WAYS = {
 
 @pytest.mark.long
 @pytest.mark.mysql
-@pytest.mark.timeout(180 + KILLS * 40)
+@pytest.mark.timeout(420 + KILLS * 40)
 def test_every_message_stands_in_the_logs_of_two_hosts_exactly_once_whatever_happens_to_either(hosts):
     seed = int(os.environ.get("CHAOS_SEED", random.randrange(10**6)))
     print(f"\nCHAOS_SEED={seed}")
