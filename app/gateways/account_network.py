@@ -23,6 +23,7 @@ class AccountNetwork:
         self.doubt = Delivery.RETRY if account.unknown == "resend" else Delivery.UNKNOWN
         self.max_parts = account.max_parts
         self.price = account.price_of_part
+        self.by_parts = False
 
     @property
     def hears(self) -> bool | None:

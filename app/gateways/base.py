@@ -214,6 +214,9 @@ class Network(Outgoing, Protocol):
     """Messages in one call, where it is called: a lost answer leaves all of them in doubt. 0 where it takes one after
     the other over a link, and counts their parts."""
 
+    by_parts: bool
+    """Whether each part of a message has an id and receipts of its own."""
+
     def check_account(self) -> None:
         """Raises ConfigError where nothing can even be tried: without a secret, as a rule."""
 

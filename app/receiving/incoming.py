@@ -32,7 +32,8 @@ class _Batch:
 
 class Incoming:
     """Of one gateway in one process, on one event loop. `opt_out_key`: see gateways/accounts.py. Receipts that nobody
-    asked for are kept for `receipts_for_s`. `seat`: of who sends in this process, for what is counted."""
+    asked for are kept for `receipts_for_s`. `seat`: of who sends in this process, for what is counted. `by_parts`: see
+    gateways/base.Network."""
 
     def __init__(
         self,
@@ -41,11 +42,14 @@ class Incoming:
         opt_out_key: str,
         receipts_for_s: float = RECEIPTS_FOR_S,
         seat: int | None = None,
+        *,
+        by_parts: bool = False,
     ) -> None:
         self._database = database
         self._gateway = gateway
         self._opt_out_key = opt_out_key
         self._seat = seat
+        self._by_parts = by_parts
         self._kept_for = timedelta(seconds=receipts_for_s)
         self._waiting: deque[_Batch] = deque()
         self._changed = asyncio.Event()
@@ -127,4 +131,4 @@ class Incoming:
 
     def _early(self, after: int) -> tuple[int, int]:
         of = (self._gateway, after, self._kept_for)
-        return write(self._database, lambda connection: receipts.apply_early(connection, *of))
+        return write(self._database, lambda connection: receipts.apply_early(connection, *of, by_parts=self._by_parts))

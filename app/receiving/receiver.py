@@ -25,7 +25,7 @@ LOOK_EVERY_S = 1.0
 async def receive(database: Engine, network: Network) -> None:
     """For ever, or until cancelled. One process of all that share the database looks at early receipts; that several do
     harms nobody."""
-    incoming = Incoming(database, network.name, network.opt_out_key, network.receipts_for_s)
+    incoming = Incoming(database, network.name, network.opt_out_key, network.receipts_for_s, by_parts=network.by_parts)
     jobs = [
         asyncio.create_task(incoming.run(looks_at_early=True)),
         asyncio.create_task(network.receive(incoming.take, OfGateway(database, network.name, network.receipts_for_s))),

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -10,7 +10,12 @@ from sqlalchemy import Connection
 from app.store import literals
 from app.store.database import by_index, fetch
 from app.store.messages import INSERT_ROWS
-from app.store.tables import message_parts
+from app.store.tables import message_parts, messages
+
+UNNAMED = "(not known)"
+"""The id of a part of which no receipt has come, where the answer that had the ids is lost."""
+NAMELESS = "(none)"
+"""That of one whose receipt has none."""
 
 
 class Attempt(NamedTuple):
@@ -74,6 +79,30 @@ def undelivered(connection: Connection, attempts: Collection[Attempt]) -> dict[A
         for *of, number, delivered in connection.execute(query.with_for_update()):
             found[Attempt(*of)].update(() if delivered else (number,))
     return dict(found)
+
+
+def with_unnamed(found: sa.Select[Any]) -> sa.Select[Any]:
+    """Those of these messages of whose last attempt some parts have no id, with the number of each such part."""
+    its, columns = message_parts.c, messages.c
+    is_last = sa.and_(
+        its.campaign_id == columns.campaign_id,
+        its.customer_id == columns.customer_id,
+        its.attempt == columns.attempts,
+        its.provider_id == UNNAMED,
+    )
+    return found.add_columns(its.number).join(message_parts, is_last).order_by(its.number)
+
+
+def name(connection: Connection, part: Part, provider_id: str) -> None:
+    """The gateway calls this one so; where a receipt does not say how, nobody else is to be taken for it."""
+    its = message_parts.c
+    is_it = sa.and_(
+        its.campaign_id == part.attempt.campaign_id,
+        its.customer_id == part.attempt.customer_id,
+        its.attempt == part.attempt.number,
+        its.number == part.number,
+    )
+    connection.execute(message_parts.update().where(is_it).values(provider_id=provider_id or NAMELESS))
 
 
 def deliver(connection: Connection, found: Collection[Part]) -> None:

@@ -1,7 +1,7 @@
 """Receipts meet their messages: by the gateway's id, or later by the number of one that is in doubt."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from app.store import gateway_totals, ledger, messages, parts, tables, trials
 from app.store.clock import asked
 from app.store.database import by_index, read_committed
 from app.store.messages import Held, Key
-from app.store.parts import Part
+from app.store.parts import UNNAMED, Attempt, Part
 from app.store.tables import campaigns, early_receipts
 
 BY_NUMBER_AFTER = timedelta(seconds=20)
@@ -39,19 +39,22 @@ class _Change(NamedTuple):
     """Its id, where that came by a receipt."""
 
 
-class _Doubt(NamedTuple):
-    """A message of which nobody knows whether it was taken."""
-
-    key: Key
-    epoch: int
-
-
 class _Found(NamedTuple):
     """What a receipt speaks of."""
 
     key: Key
     part: Part | None = None
     """None: all of the message."""
+
+
+class _Doubt(NamedTuple):
+    """A message of which nobody knows whether it was taken, or one of which this part's id is not known."""
+
+    key: Key
+    epoch: int
+    parts: int
+    unnamed: int = 0
+    """Number of the part; 0: it is the message."""
 
 
 def apply(connection: Connection, gateway: str, receipts: Sequence[Receipt], seat: int | None = None) -> int:
@@ -123,12 +126,17 @@ def _by_attempt(connection: Connection, receipts: Sequence[Receipt]) -> list[tup
 
 
 def apply_early(
-    connection: Connection, gateway: str, after: int = 0, kept_for: timedelta | None = None
+    connection: Connection,
+    gateway: str,
+    after: int = 0,
+    kept_for: timedelta | None = None,
+    *,
+    by_parts: bool = False,
 ) -> tuple[int, int]:
     """Look at those that wait, from the id `after` on: how many messages changed, and the last id looked at, 0 at the
     end. Some are known by their ids now; of the others the older ones are of messages in doubt, if any is in doubt for
-    that number. Those that nobody asked for are counted as such once, and forgotten after `kept_for`, KEPT_FOR without
-    it."""
+    that number, or of a part of one: `by_parts`, see gateways/base.Network. Those that nobody asked for are counted as
+    such once, and forgotten after `kept_for`, KEPT_FOR without it."""
     read_committed(connection)
     now = asked(connection)
     too_old = now - max(KEPT_FOR if kept_for is None else kept_for, 2 * BY_NUMBER_AFTER)
@@ -141,7 +149,7 @@ def apply_early(
     of_trials = trials.settle(connection, gateway, [_receipt(row) for row in rows if row.provider_id not in by_id])
     known = by_id.keys() | of_trials
     late = [row for row in rows if row.provider_id not in known and row.received_at < now - BY_NUMBER_AFTER]
-    by_number = _by_number(connection, gateway, late, held)
+    by_number = _by_number(connection, gateway, late, held, by_parts=by_parts)
     matched: list[tuple[_Found, Receipt]] = []
     over, of_nobody = [], []
     for row in rows:
@@ -200,19 +208,19 @@ def _of_gateway(connection: Connection, gateway: str, campaign_ids: set[int]) ->
 
 
 def _by_number(
-    connection: Connection, gateway: str, late: Sequence[sa.Row[Any]], held: dict[Key, Held]
+    connection: Connection, gateway: str, late: Sequence[sa.Row[Any]], held: dict[Key, Held], *, by_parts: bool
 ) -> dict[int, _Found]:
     """What early receipts speak of whose ids nobody knows, by their own ids: each id of the gateway has one message,
-    whatever it says of it and how often, and each message one id. What came before a message was submitted is not of
-    that one, and what says which attempt it is of is of no other. `held` gets those that are held by the way."""
-    mobiles = {row.mobile for row in late if row.mobile}
-    in_doubt = _in_doubt(connection, gateway, mobiles)
+    whatever it says of it and how often, and each message one id, or one for each part. What came before a message was
+    submitted is not of that one, and what says which attempt it is of is of no other. `held` gets those that are held
+    by the way."""
+    of = (connection, gateway, {row.mobile for row in late if row.mobile})
+    in_doubt = _in_doubt(*of, by_parts=by_parts)
     if not in_doubt:
         return {}
     # Another server may be at it, too: once those messages are ours, what it has found is on record.
-    ours = messages.held(connection, {doubt.key for each in in_doubt.values() for doubt in each} - held.keys())
-    held.update(ours)
-    is_open = {key for key, each in ours.items() if each.state is Delivery.UNKNOWN}
+    held.update(messages.held(connection, {doubt.key for each in in_doubt.values() for doubt in each} - held.keys()))
+    in_doubt = _in_doubt(*of, by_parts=by_parts)
     columns = early_receipts.c
     left = set(connection.scalars(sa.select(columns.id).where(columns.id.in_([row.id for row in late]))))
     of_id = _by_id(connection, gateway, [row.provider_id for row in late if row.provider_id], held)
@@ -221,42 +229,54 @@ def _by_number(
         if row.id not in left:
             continue
         found = of_id.get(row.provider_id)
-        if found is None:
-            came_by = row.received_at + CLOCKS_DIFFER
-            its = next(
-                (
-                    each
-                    for each in in_doubt.get(row.mobile, ())
-                    if each.key in is_open
-                    and held[each.key].submitted_at <= came_by
-                    and may_be_of(row.reference, *each.key, each.epoch)
-                ),
-                None,
-            )
-            found = _Found(its.key) if its else None
+        if found is None and (doubt := _first(in_doubt[row.mobile], row, held)):
+            in_doubt[row.mobile].remove(doubt)
+            found = _Found(doubt.key)
+            if by_parts and doubt.parts > 1:
+                part = Part(Attempt(*doubt.key, held[doubt.key].attempts), doubt.unnamed or 1)
+                found = _Found(doubt.key, part)
+                if not doubt.unnamed:
+                    parts.insert_new(connection, {part.attempt: [UNNAMED] * doubt.parts})
+                    in_doubt[row.mobile][:0] = [doubt._replace(unnamed=each) for each in range(2, doubt.parts + 1)]
+                parts.name(connection, part, row.provider_id)
         if found is not None:
-            is_open.discard(found.key)
             by_row[row.id] = found
             if row.provider_id:
                 of_id[row.provider_id] = found
     return by_row
 
 
-def _in_doubt(connection: Connection, gateway: str, mobiles: Collection[int]) -> dict[int, list[_Doubt]]:
+def _first(in_doubt: Iterable[_Doubt], row: sa.Row[Any], held: Mapping[Key, Held]) -> _Doubt | None:
+    """The one that it can be of."""
+    came_by = row.received_at + CLOCKS_DIFFER
+    for each in in_doubt:
+        its = held.get(each.key)
+        if its and its.submitted_at <= came_by and may_be_of(row.reference, *each.key, each.epoch):
+            return each
+    return None
+
+
+def _in_doubt(
+    connection: Connection, gateway: str, mobiles: Collection[int], *, by_parts: bool
+) -> dict[int, list[_Doubt]]:
     """The messages to each number of which nobody knows whether they were taken, the oldest first, of those of one
-    moment the one of the older campaign."""
+    moment the one of the older campaign; before them the parts of those whose other parts told it."""
     found: dict[int, list[_Doubt]] = defaultdict(list)
     columns = tables.messages.c
-    if mobiles:
-        rows = connection.execute(
-            sa.select(columns.mobile, columns.campaign_id, columns.customer_id, columns.epoch)
-            .with_hint(tables.messages, by_index(connection, "ix_messages_mobile"))
-            .join(campaigns, campaigns.c.id == columns.campaign_id)
-            .where(columns.mobile.in_(mobiles), columns.state == Delivery.UNKNOWN, campaigns.c.gateway == gateway)
-            .order_by(columns.submitted_at, columns.campaign_id, columns.customer_id)
-        )
-        for row in rows:
-            found[row.mobile].append(_Doubt((row.campaign_id, row.customer_id), row.epoch))
+    if not mobiles:
+        return found
+    query = (
+        sa.select(columns.mobile, columns.campaign_id, columns.customer_id, columns.epoch, columns.parts)
+        .with_hint(tables.messages, by_index(connection, "ix_messages_mobile"))
+        .join(campaigns, campaigns.c.id == columns.campaign_id)
+        .where(columns.mobile.in_(mobiles), campaigns.c.gateway == gateway)
+        .order_by(columns.submitted_at, columns.campaign_id, columns.customer_id)
+    )
+    if by_parts:
+        for row in connection.execute(parts.with_unnamed(query)):
+            found[row.mobile].append(_Doubt((row.campaign_id, row.customer_id), row.epoch, row.parts, row.number))
+    for row in connection.execute(query.where(columns.state == Delivery.UNKNOWN)):
+        found[row.mobile].append(_Doubt((row.campaign_id, row.customer_id), row.epoch, row.parts))
     return found
 
 
@@ -300,7 +320,7 @@ def _settle(
         spans[submitted_at, receipt.received_at - ahead] += 1
         counts[key[0], shard].move(before, after)
         # An id that came by its receipt alone is noted, for others may follow.
-        is_new = part is None and before is not Delivery.ACCEPTED
+        is_new = before is not Delivery.ACCEPTED if part is None else before is Delivery.UNKNOWN
         learnt = receipt.provider_id[:64] or None if is_new else None
         if learnt is None and key in changes:
             learnt = changes[key].learnt

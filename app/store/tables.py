@@ -234,7 +234,8 @@ message_parts = sa.Table(
 )
 """What the gateway calls the parts of a message that it has several ids for, the one in `messages` among them; `number`
 is from 1. Such a message is delivered once every part of its last attempt is. Rows stay when their receipt came, so
-that a second one is told from one that nobody asked for."""
+that a second one is told from one that nobody asked for. Of a message that came into doubt without them they are made
+by the first receipt, with the ids that receipts bring; see app/store/parts.py."""
 
 intents = sa.Table(
     "intents",

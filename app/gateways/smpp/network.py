@@ -49,6 +49,7 @@ class SmppNetwork(AccountNetwork):
         self._account = account
         self.opt_out_key = account.opt_out_key
         self.calls = 0
+        self.by_parts = account.long_messages != "payload"
         self.templates: Mapping[str, str] = {}
         self._receiving: Session | None = None
 

@@ -38,6 +38,7 @@ class Network:
     price: Price | None = None
     binds: int = 4
     calls: int = 0
+    by_parts: bool = False
     window: int = 50
     fate: Fate = taken
     is_away: bool = False

@@ -1,7 +1,8 @@
 """A message of several parts has an id for each: it is delivered when all of them are."""
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -50,9 +51,9 @@ def settle(database, hold, news):
         return ledger.settle(connection, hold.campaign_id, hold.number, news, validity_s=60).total()
 
 
-def of(provider_id, state=Delivery.DELIVERED):
+def of(provider_id, state=Delivery.DELIVERED, at=NOW):
     """The receipt of this part."""
-    return Receipt(provider_id, 101, state, "" if state is Delivery.DELIVERED else state.value, NOW)
+    return Receipt(provider_id, 101, state, "" if state is Delivery.DELIVERED else state.value, at)
 
 
 def waiting(database):
@@ -186,3 +187,91 @@ def test_what_a_real_message_centre_says_of_three_parts_delivers_the_message(dat
     assert states(database, campaign) == ["delivered"] * 10
     assert waiting(database) == 0
     check(database, campaign)
+
+
+# ── in doubt: no answer told the ids of its parts ───────────────────────────────────────────────
+
+
+def come_late(database, *found):
+    """They wait for so long that they are taken for those of messages in doubt."""
+    apply(database, *(replace(each, received_at=NOW - timedelta(seconds=30)) for each in found))
+    changed = apply_early(database, by_parts=True)
+    assert apply_early(database, by_parts=True) == 0
+    return changed
+
+
+def fate(database, campaign):
+    (row,) = rows_of(database, campaign)
+    check(database, campaign)
+    return row.state, row.provider_id
+
+
+@pytest.mark.parametrize("order", [*permutations(IDS)])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_message_in_doubt_is_delivered_when_all_its_parts_are(database, order, at_once):
+    campaign, _ = recorded(database, state=Delivery.UNKNOWN)
+    seen = []
+
+    for each in [order] if at_once else [[each, each] for each in order]:
+        come_late(database, *map(of, each))
+        seen.append(fate(database, campaign))
+
+    taken = [] if at_once else [(Delivery.ACCEPTED, order[0])] * 2
+    assert seen == [*taken, (Delivery.DELIVERED, order[0])]
+    assert waiting(database) == 0
+
+
+def test_a_receipt_of_one_part_of_a_message_in_doubt_proves_no_more_however_often_it_comes(database):
+    campaign, _ = recorded(database, state=Delivery.UNKNOWN)
+
+    for _ in range(4):
+        come_late(database, of("b", Delivery.ACCEPTED), of("b"))
+
+    assert fate(database, campaign) == (Delivery.ACCEPTED, "b")
+
+
+def test_a_message_in_doubt_is_undelivered_as_soon_as_one_of_its_parts_is_and_its_others_are_of_no_other_one(database):
+    campaign, _ = recorded(database, state=Delivery.UNKNOWN)
+    other, _ = recorded(database, "other", state=Delivery.UNKNOWN)
+
+    come_late(database, of("a"))
+    come_late(database, of("c", Delivery.UNDELIVERED))
+    come_late(database, of("b"))
+
+    assert [fate(database, each) for each in (campaign, other)] == [
+        (Delivery.UNDELIVERED, "a"),
+        (Delivery.UNKNOWN, None),
+    ]
+    come_late(database, of("x"))
+    assert fate(database, other) == (Delivery.ACCEPTED, "x")
+
+
+def test_receipts_without_an_id_are_each_of_one_part(database):
+    campaign, _ = recorded(database, state=Delivery.UNKNOWN)
+    seen = []
+
+    for _ in IDS:
+        come_late(database, of(""))
+        seen.append(fate(database, campaign)[0])
+
+    assert seen == [Delivery.ACCEPTED, Delivery.ACCEPTED, Delivery.DELIVERED]
+
+
+def test_an_answer_that_comes_after_all_changes_nothing_of_what_receipts_said(database):
+    campaign, hold = recorded(database, state=Delivery.UNKNOWN)
+    come_late(database, of("b"))
+
+    settle(database, hold, [News(1, hold.epoch, Delivery.ACCEPTED, "a", part_ids=IDS)])
+    assert fate(database, campaign)[0] is Delivery.ACCEPTED
+    come_late(database, of("a"), of("c"))
+
+    assert fate(database, campaign)[0] is Delivery.DELIVERED
+
+
+def test_where_a_message_has_one_id_its_receipt_is_of_all_of_it(database):
+    campaign, _ = recorded(database, state=Delivery.UNKNOWN)
+
+    apply(database, of("a", at=NOW - timedelta(seconds=30)))
+    apply_early(database)
+
+    assert fate(database, campaign) == (Delivery.DELIVERED, "a")

@@ -51,10 +51,10 @@ def apply(database, *found, gateway="net"):
         return receipts.apply(connection, gateway, found)
 
 
-def apply_early(database, gateway="net"):
+def apply_early(database, gateway="net", *, by_parts=False):
     """Those that waited are looked at again."""
     with writing(database) as connection:
-        return receipts.apply_early(connection, gateway)[0]
+        return receipts.apply_early(connection, gateway, by_parts=by_parts)[0]
 
 
 def states(database, campaign):
@@ -197,11 +197,11 @@ def test_who_looks_while_another_server_does_finds_no_second_message_for_an_id(d
     apply(database, receipt(1, provider_id="SM1", at=NOW - timedelta(minutes=5)))
     in_doubt = receipts._in_doubt
 
-    def the_other_is_quicker(*given):
+    def the_other_is_quicker(*given, **more):
         monkeypatch.setattr(receipts, "_in_doubt", in_doubt)
         apply(database, receipt(1, Delivery.ACCEPTED, provider_id="SM1", at=NOW - timedelta(minutes=5)))
         assert apply_early(database) == 1
-        return in_doubt(*given)
+        return in_doubt(*given, **more)
 
     monkeypatch.setattr(receipts, "_in_doubt", the_other_is_quicker)
     assert apply_early(database) == 0
