@@ -49,7 +49,7 @@ class Comparisons:
     def __init__(self, database: Engine, log_dir: Path) -> None:
         self._database = database
         self._log_dir = log_dir
-        self._thread = OneByOne("comparisons", MOST_WAITING, "too_busy.comparisons")
+        self._thread = OneByOne("comparisons", MOST_WAITING, Sentence("too_busy.comparisons"))
         self._kept: dict[int, Comparing] = {}
         """By the campaign's id, the newest last."""
         self._under_way: set[asyncio.Task[None]] = set()

@@ -15,6 +15,7 @@ from app.errors import AppError
 from app.gateways.accounts import Account
 from app.gateways.base import Network
 from app.gateways.networks import accounts_of, load_networks
+from app.sentence import Sentence
 from app.store.secret_keys import NUMBER_IDS, get_or_make
 from app.threads import Threads
 from app.trigger.server_stats import ServerStats, ask_stats
@@ -73,7 +74,7 @@ class House:
         """Messages of a campaign that are to be tried again: some hundred at a time, for as long as it takes."""
         self.trying = Threads("trials", 1)
         """Messages that are in no campaign, one at a time: each waits for the gateway's answer."""
-        self.importing = OneByOne("imports", MOST_IMPORTS, "too_busy.imports")
+        self.importing = OneByOne("imports", MOST_IMPORTS, Sentence("too_busy.imports"))
         """Opt-outs, up to 1 MiB of numbers each."""
         self.exporting = Threads("exports", 2)
         """Pages of exports in turns, however many are under way."""
@@ -81,7 +82,7 @@ class House:
         self.streams = Streams()
         self.reports = Reports(settings)
         self.pushes = Pushes(settings, database, self.threads)
-        self.logging_in = OneByOne("login", MOST_AT_THE_DOOR, "too_busy.login")
+        self.logging_in = OneByOne("login", MOST_AT_THE_DOOR, Sentence("too_busy.login"))
         """So that passwords take no more memory than one of them does."""
         self.comparisons = Comparisons(database, settings.sms_log_dir)
         self._looking = Threads("tokens", 1)
