@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,6 +140,7 @@ class Product:
 
     def start(self) -> None:
         """Start the server and wait until it is ready."""
+        self._take_key()
         already = self.said().count("server ready")
         with self.server_log.open("ab") as log:
             self.server = starting.start(
@@ -184,13 +186,24 @@ class Product:
     def has_queue(self) -> bool:
         """Whether the kernel has a message queue that is named after the folder of logs."""
         try:
-            sysv_ipc.MessageQueue(self._key())
-        except (sysv_ipc.ExistentialError, FileNotFoundError):
+            return _is_queue(self._key())
+        except FileNotFoundError:
             return False
-        return True
 
     def _key(self) -> int:
         return ftok(str(self.logs), 1)
+
+    def _take_key(self) -> None:
+        """Have a folder of logs whose queue is nobody else's. A queue is named after sixteen bits of its folder's
+        number, and while some servers run so many folders are made that two of them would meet now and then."""
+        if os.path.lexists(self.logs) or not self.logs.parent.is_dir():
+            return
+        made: list[Path] = []
+        while not made or _is_queue(ftok(str(made[-1]), 1)):
+            made.append(Path(tempfile.mkdtemp(prefix=".logs-", dir=self.logs.parent)))  # for us alone, as a server's
+        made.pop().rename(self.logs)
+        for each in made:
+            each.rmdir()
 
     def said(self) -> str:
         """What the server wrote to its stderr, over all its lives."""
@@ -309,6 +322,14 @@ def frozen(database: Engine) -> Iterator[Connection]:
 
 def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def _is_queue(key: int) -> bool:
+    try:
+        sysv_ipc.MessageQueue(key)
+    except sysv_ipc.ExistentialError:
+        return False
+    return True
 
 
 def _members(group: int) -> list[psutil.Process]:
