@@ -42,7 +42,11 @@ def kept(kind: str, folder: Path) -> Iterator[Server]:
 def wait_until_gone(folder: Path) -> None:
     """Until no server of this folder is left; for who has let go of it, as all others have."""
     for kind in KINDS:
-        until(lambda kind=kind: "admin" not in _said(folder, kind), what=f"the keeper of {kind} takes it away")
+        until(
+            lambda kind=kind: "admin" not in _said(folder, kind),
+            within_s=START_S,
+            what=f"the keeper of {kind} takes it away",
+        )
         with _locked(_users(folder, kind), fcntl.LOCK_SH):
             pass
 

@@ -9,7 +9,7 @@ T = TypeVar("T")
 POLL_S = 0.02
 
 
-def until(condition: Callable[[], T], *, within_s: float = 30.0, what: str = "") -> T:
+def until(condition: Callable[[], T], *, within_s: float = 60.0, what: str = "") -> T:
     """The first true value of `condition`. Fails the test when there is none in time."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):
