@@ -31,12 +31,18 @@ def net(tencent, tmp_path, monkeypatch):
     return account(tencent, tmp_path, monkeypatch)
 
 
-def account(tencent, tmp_path, monkeypatch, text="您的会员已到期。", parameters="[]"):
+@pytest.fixture
+def impatient(tencent, tmp_path, monkeypatch):
+    """The same account, for a test in which no answer comes."""
+    return account(tencent, tmp_path, monkeypatch, answer_s=2)
+
+
+def account(tencent, tmp_path, monkeypatch, text="您的会员已到期。", parameters="[]", answer_s=60):
     return network(
         tmp_path,
         monkeypatch,
         f'kind = "tencent"\nsecret_id = "AKIDdemo"\napp_id = "1400006666"\nsignature = "云通知"\n'
-        f'endpoint = "http://127.0.0.1:{tencent.port}"\nanswer_timeout_s = 1\nreceipts_every_s = 0.2\n'
+        f'endpoint = "http://127.0.0.1:{tencent.port}"\nanswer_timeout_s = {answer_s}\nreceipts_every_s = 0.2\n'
         f'[net.templates.expiry]\ncode = "1110"\ntext = "{text}"\nparameters = {parameters}\n',
     )
 
@@ -121,15 +127,15 @@ def test_each_number_has_a_status_of_its_own(sqlite, logs, tencent, net, campaig
 
 @pytest.mark.parametrize("fault", ["drop_answer", "half_answer", "error_after"])
 def test_a_lost_answer_leaves_its_whole_call_in_doubt_and_the_queue_settles_it(
-    sqlite, logs, tencent, net, campaign, fault, monkeypatch
+    sqlite, logs, tencent, impatient, campaign, fault, monkeypatch
 ):
     tencent.set(**{fault: 1.0})
-    assert send(sqlite, logs, campaign, net).outcome is Outcome.COMPLETE
+    assert send(sqlite, logs, campaign, impatient).outcome is Outcome.COMPLETE
     assert states(sqlite, campaign) == {"unknown": COUNT}
     assert tencent.taken == NUMBERS
     monkeypatch.setattr("app.store.receipts.BY_NUMBER_AFTER", timedelta(0))
 
-    receive_until(sqlite, net, lambda: states(sqlite, campaign) == {"delivered": COUNT})
+    receive_until(sqlite, impatient, lambda: states(sqlite, campaign) == {"delivered": COUNT})
 
     check(sqlite, campaign)
 

@@ -16,7 +16,9 @@ from tests.integration.app.test_gateway_trial import centre, centre_at  # noqa: 
 OURS = ["13900000001", "13900000002", "13900000003"]
 SHOWN = ["139****0001", "139****0002", "139****0003"]
 PEOPLE = [person(1, ""), person(2, "张伟", 1), person(3, "王芳", 0)]
-SMALL = '[net]\nkind = "{kind}"\nanswer_timeout_s = 2\nreceipts_every_s = 0.2\nsecret_env = "NET_SECRET"\nprice = 0.5\n'
+SMALL = (
+    '[net]\nkind = "{kind}"\nanswer_timeout_s = 60\nreceipts_every_s = 0.2\nsecret_env = "NET_SECRET"\nprice = 0.5\n'
+)
 TEMPLATE = '[net.templates.expiry]\ncode = "1110"\ntext = "尊敬的{name}，您的会员已到期。"\n'
 
 

@@ -30,9 +30,15 @@ def net(twilio, tmp_path, monkeypatch):
     return account(twilio, tmp_path, monkeypatch)
 
 
-def account(twilio, tmp_path, monkeypatch, more="", scheme="http"):
+@pytest.fixture
+def impatient(twilio, tmp_path, monkeypatch):
+    """The same account, for a test in which no answer comes."""
+    return account(twilio, tmp_path, monkeypatch, answer_s=1)
+
+
+def account(twilio, tmp_path, monkeypatch, more="", scheme="http", answer_s=60):
     text = f'kind = "twilio"\naccount_sid = "{SID}"\nendpoint = "{scheme}://127.0.0.1:{twilio.port}"\n'
-    text += 'source = "+15550001111"\nanswer_timeout_s = 1\nreceipts_every_s = 0.2\n'
+    text += f'source = "+15550001111"\nanswer_timeout_s = {answer_s}\nreceipts_every_s = 0.2\n'
     return network(tmp_path, monkeypatch, text + more)
 
 
@@ -89,15 +95,15 @@ def test_a_list_that_cannot_be_had_is_asked_for_again(sqlite, logs, twilio, net,
 
 @pytest.mark.parametrize("fault", ["drop_answer", "half_answer", "error_after"])
 def test_a_message_whose_answer_is_lost_is_in_doubt_and_settled_by_its_receipt(
-    sqlite, logs, twilio, net, campaign, fault, monkeypatch
+    sqlite, logs, twilio, impatient, campaign, fault, monkeypatch
 ):
     twilio.set(**{fault: 1.0})
-    assert send(sqlite, logs, campaign, net).outcome is Outcome.COMPLETE
+    assert send(sqlite, logs, campaign, impatient).outcome is Outcome.COMPLETE
     assert states(sqlite, campaign) == {"unknown": 30}
     assert twilio.taken == NUMBERS
     monkeypatch.setattr("app.store.receipts.BY_NUMBER_AFTER", timedelta(0))
 
-    receive_until(sqlite, net, lambda: states(sqlite, campaign) == {"delivered": 30})
+    receive_until(sqlite, impatient, lambda: states(sqlite, campaign) == {"delivered": 30})
 
     check(sqlite, campaign)
 
