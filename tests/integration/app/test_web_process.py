@@ -3,6 +3,8 @@
 import re
 import signal
 import socket
+from contextlib import suppress
+from http.client import HTTPResponse
 
 import pytest
 from httpx2 import Client
@@ -15,7 +17,8 @@ from tests.integration.app.campaigns import change_shard, trigger
 from tests.integration.app.people import crowd, move_in
 from tests.integration.app.serving import ON_SQLITE, changed
 from tests.integration.app.test_receipts import recorded
-from tests.integration.app.web_process import WITHIN_S, web_process
+from tests.integration.app.web_process import WITHIN_S, WebProcess, web_process
+from tests.waiting import until
 
 WITHOUT_BODY = (
     b"POST /language HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 1000\r\n\r\nlang"
@@ -98,14 +101,15 @@ def test_who_does_not_finish_asking_is_let_go_and_keeps_nobody_out(product, tmp_
         where = ("127.0.0.1", int(web.url.rpartition(":")[2]))
         slow = [socket.create_connection(where, WITHIN_S) for _ in range(50)]
         for each in slow:
-            each.sendall(said)
+            with suppress(ConnectionError):  # who came first may have been let go before the last one came
+                each.sendall(said)
 
         for each in slow:
-            while each.recv(10_000):
-                pass
+            with suppress(ConnectionError):
+                while each.recv(10_000):
+                    pass
             each.close()
-        with web.get("/health/live") as answer:
-            assert answer.status == 200
+        until(web.answers, within_s=WITHIN_S, what="somebody else is answered")
 
     assert "Traceback" not in web.log.read_text()
 
@@ -137,13 +141,27 @@ def test_what_is_refused_fills_no_log(product, tmp_path, said, line):
     assert "uvicorn" not in web.log.read_text()
 
 
+def asked_in_time(web: WebProcess, path: str) -> HTTPResponse:
+    """Who asks where there is little time for it may be too late, and asks again."""
+
+    def ask() -> HTTPResponse | None:
+        try:
+            return web.get(path)
+        except OSError:
+            return None
+
+    answer = until(ask, within_s=WITHIN_S, what=f"{path} is asked for in time")
+    assert answer
+    return answer
+
+
 @ON_SQLITE
 @pytest.mark.long
 def test_who_watches_is_not_let_go(product, tmp_path):
     impatient = changed("app.web.patience", command="web", ASKED_WITHIN_S=0.2)
     hasty = changed("app.web.live", command="web", HEARTBEAT_S=1.0)
     both = ("-c", impatient[1].rpartition("from app import console")[0] + hasty[1], "web")
-    with web_process(product, tmp_path, both) as web, web.get("/live/") as answer:
+    with web_process(product, tmp_path, both) as web, asked_in_time(web, "/live/") as answer:
         lines = iter(answer.readline, b"")
 
         assert any(line.startswith(b": still here") for line in lines)

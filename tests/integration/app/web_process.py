@@ -31,6 +31,14 @@ class WebProcess:
         assert isinstance(answer, HTTPResponse)
         return answer
 
+    def answers(self) -> bool:
+        """Whether it does, at this moment."""
+        try:
+            with self.get("/health/live"):
+                return True
+        except OSError:
+            return False
+
     def stop(self, by: int = signal.SIGTERM) -> int:
         """Its exit status."""
         self.process.send_signal(by)
@@ -47,18 +55,10 @@ def web_process(product: Product, home: Path, program: Sequence[str] = ("-m", "a
         process = starting.start(program, environment, stdout=file.fileno(), stderr=file.fileno(), new_session=True)
     web = WebProcess(process, f"http://127.0.0.1:{port}", log)
     try:
-        until(lambda: process.poll() is not None or _answers(web), within_s=WITHIN_S, what="the web process answers")
+        until(lambda: process.poll() is not None or web.answers(), within_s=WITHIN_S, what="the web process answers")
         assert process.poll() is None, log.read_text()
         yield web
     finally:
         if process.poll() is None:
             process.kill()
             process.wait(WITHIN_S)
-
-
-def _answers(web: WebProcess) -> bool:
-    try:
-        with web.get("/health/live"):
-            return True
-    except OSError:
-        return False
