@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
 from tests.integration.app.serving import IN_SMALL_PAGES, Product
+from tests.waiting import until
 
 SIZE = 50_000
 CROWD = crowd(2 * SIZE)
@@ -81,6 +82,7 @@ def test_a_database_that_hangs_up_in_the_middle_is_made_good_without_a_restart(m
         product.start()
         product.ask("春节")
         with product.frozen_halfway() as connection:
+            until(lambda: waits_for_us(connection), what="a checkpoint waits")
             hang_up(connection)
 
         assert_exact(product)
@@ -88,10 +90,18 @@ def test_a_database_that_hangs_up_in_the_middle_is_made_good_without_a_restart(m
         assert product.ask("春节") == "任务春节已存在,状态: finished"
 
 
+OTHERS = "FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+
+
+def waits_for_us(connection: Connection) -> bool:
+    """Whether another connection is in the middle of a statement: one that is lost between two is made anew."""
+    query = f"SELECT COUNT(*) {OTHERS} AND command = 'Query' AND info LIKE 'UPDATE shards%'"
+    return bool(connection.exec_driver_sql(query.replace("%", "%%")).scalar_one())
+
+
 def hang_up(connection: Connection) -> None:
     """Make the server close every other connection to this schema."""
-    others = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-    for number in connection.execute(sa.text(others)).scalars().all():
+    for number in connection.execute(sa.text(f"SELECT id {OTHERS}")).scalars().all():
         with suppress(OperationalError):  # it is gone already
             connection.execute(sa.text(f"KILL {number}"))
 
