@@ -30,9 +30,11 @@ def test_an_empty_template_is_refused_and_not_taken_for_none(app, server, monkey
 
 
 @contextmanager
-def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | Event, then: Sequence[bytes] = ()) -> Iterator[None]:
-    """Somebody listens who sends these bytes to the first client, waits for the events, and hangs up. To each of
-    the next clients one piece of `then`."""
+def answering(
+    monkeypatch: pytest.MonkeyPatch, *answers: bytes | Event | float, then: Sequence[bytes] = ()
+) -> Iterator[None]:
+    """Somebody listens who sends these bytes to the first client, waits for the events and so many seconds, and hangs
+    up. To each of the next clients one piece of `then`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("SMS_PORT", str(listener.getsockname()[1]))
         listener.settimeout(WITHIN_S)
@@ -48,13 +50,15 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | Event, then: Se
         assert not thread.is_alive()
 
 
-def _serve(listener: socket.socket, answers: Iterable[bytes | Event]) -> None:
+def _serve(listener: socket.socket, answers: Iterable[bytes | Event | float]) -> None:
     client, _ = listener.accept()
     with client:
         client.recv(1000)
         for each in answers:
             if isinstance(each, Event):
-                each.wait(0.5)
+                each.wait(WITHIN_S)
+            elif isinstance(each, float):
+                Event().wait(each)
             else:
                 client.sendall(each)
 
@@ -104,7 +108,7 @@ def test_a_watched_trigger_ends_with_its_campaign(app, monkeypatch, state, code)
 def test_a_watcher_waits_longer_for_a_change_than_a_trigger_for_its_answer(app, monkeypatch):
     monkeypatch.setattr(commands, "ANSWER_WITHIN_S", 0.1)
 
-    with answering(monkeypatch, ACCEPTED, Event(), progress(State.FINISHED)):
+    with answering(monkeypatch, ACCEPTED, 0.5, progress(State.FINISHED)):
         ended = app("trigger", "a", "--watch")
 
     assert (ended.code, ended.err) == (0, "")
@@ -113,8 +117,12 @@ def test_a_watcher_waits_longer_for_a_change_than_a_trigger_for_its_answer(app, 
 def test_a_server_that_does_not_answer_in_time_is_not_waited_for(app, monkeypatch):
     monkeypatch.setattr(commands, "ANSWER_WITHIN_S", 0.1)
 
-    with answering(monkeypatch, Event(), ACCEPTED):
-        app("trigger", "a").assert_refused("no answer from")
+    gone = Event()
+    with answering(monkeypatch, gone, ACCEPTED):
+        ended = app("trigger", "a")
+        gone.set()
+
+    ended.assert_refused("no answer from")
 
 
 def test_a_server_that_comes_back_while_we_watch_is_asked_again_with_growing_pauses(app, monkeypatch):
