@@ -1,5 +1,7 @@
 """How far campaigns were from time to time, on record."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -144,7 +146,7 @@ def test_samples_go_when_the_details_of_their_campaign_do(database, campaign, cl
     with writing(database) as connection:
         rows.change(connection, campaign.id, Verb.CANCEL)
     ended = as_stored(database, campaign).finished_at
-    soon = ended.replace(year=ended.year + 1)
+    soon = ended + timedelta(days=366)
 
     list(prune(database, logs, find(database, logs, soon), soon))
 

@@ -20,7 +20,9 @@ from app.store.database import writing
 from tests.integration.app.campaigns import change_shard, trigger
 from tests.integration.app.people import crowd, move_in
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
+FAR_MS = 2**50
+"""A moment that does not come."""
 
 
 class Server:
@@ -70,6 +72,11 @@ async def until(condition: Callable[[], object]) -> None:
 def campaign(sqlite):
     move_in(sqlite, crowd(20))
     return trigger(sqlite, "a", 10)
+
+
+def are_alive(connection: sa.Connection) -> None:
+    """All processes that said so once, for as long as the test takes."""
+    connection.execute(tables.hosts.update().values(seen_ms=FAR_MS))
 
 
 def lease(database: sa.Engine) -> str | None:
@@ -137,6 +144,7 @@ def test_no_more_orders_are_out_than_twice_the_workers_that_are_alive(sqlite):
         hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 3, 0)
         hosts.beat(connection, "w2", "worker:2", hosts.WORKER, 2, 1)
         hosts.beat(connection, "s1", "server:1", hosts.SERVER, 4, 0)
+        are_alive(connection)
         hosts.beat(connection, "dead", "worker:9", hosts.WORKER, 50, 0)
         connection.execute(tables.hosts.update().where(tables.hosts.c.host == "dead").values(seen_ms=1))
 
@@ -208,6 +216,7 @@ def test_what_a_broker_takes_once_it_is_back_is_given_out_once(sqlite, monkeypat
     trigger(sqlite, "a", 10)
     with writing(sqlite) as connection:
         hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 3, 0, "w1-folder")
+        are_alive(connection)
 
     async def scene():
         server = Server(sqlite, "one")
@@ -256,10 +265,13 @@ def test_a_database_that_is_away_is_not_taken_for_a_broker_that_is(sqlite, campa
 def test_a_log_goes_on_where_it_is_while_there_is_life_and_everybody_may_send_to_a_network(sqlite, campaign):
     with writing(sqlite) as connection:  # the second shard nobody has begun
         shards.claim(connection, campaign.id, 0, "w1-folder")
+        is_first = tables.shards.c.number == 0
+        connection.execute(tables.shards.update().where(is_first).values(lease_until_ms=FAR_MS))
     network = trigger(sqlite, "b", 100)
     with writing(sqlite) as connection:
         connection.execute(tables.campaigns.update().where(tables.campaigns.c.id == network.id).values(gateway="net"))
         hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 9, 0)
+        are_alive(connection)
     change_shard(sqlite, network, owner="")
 
     async def scene():
@@ -283,6 +295,7 @@ def test_a_log_campaign_that_no_worker_can_do_takes_no_places_and_is_told_of_onc
     def beat(folder: str) -> None:
         with writing(sqlite) as connection:
             hosts.beat(connection, "w1", "worker:1", hosts.WORKER, 9, 0, folder)
+            are_alive(connection)
 
     with writing(sqlite) as connection:
         connection.execute(tables.campaigns.update().where(tables.campaigns.c.id == network.id).values(gateway="net"))
