@@ -46,7 +46,7 @@ def receive(server: Server, fd: int, reactor_id: int, data: bytes) -> None:
 @server.on("task")
 def task(server: Server, task_id: int, src_worker_id: int, data: bytes) -> str:
     print(f"begins {data.decode()} attempt {server.attempt}", flush=True)
-    time.sleep(0.2)
+    time.sleep(0.5)
     print(f"done {data.decode()}", flush=True)
     return data.decode()
 
