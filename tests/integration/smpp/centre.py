@@ -17,7 +17,7 @@ from app.gateways.smpp.submission import Envelope, Submissions
 from app.gateways.smpp.window import Answer, Outcome
 
 T = TypeVar("T")
-LONGEST_S = 30.0
+LONGEST_S = 90.0
 BINDS = (Command.BIND_TRANSMITTER, Command.BIND_RECEIVER, Command.BIND_TRANSCEIVER)
 BODY = Submissions(Envelope()).bodies("13800000000", "hello", 1)[0]
 

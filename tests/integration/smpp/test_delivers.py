@@ -122,7 +122,7 @@ def test_a_stop_does_not_wait_for_ever_for_what_cannot_be_recorded() -> None:
                 await session.bound()
                 centre.caller.deliver(1, "id:1 stat:DELIVRD")
                 await until(lambda: session._link and session._link._inbound._work)
-            assert centre.caller.heard[-1][0] == Command.UNBIND
+            await until(lambda: centre.caller.heard[-1][0] == Command.UNBIND)
             return answers(centre.caller)
 
     assert run(scene()) == {}
@@ -160,7 +160,7 @@ def test_of_100_000_receipts_at_once_none_is_lost_and_few_wait() -> None:
     async def scene() -> None:
         nonlocal link
         told.on_deliver = recording  # type: ignore[method-assign]
-        async with running_centre() as centre, session_with(centre.port, told, answer_timeout_s=10.0) as session:
+        async with running_centre() as centre, session_with(centre.port, told, answer_timeout_s=60.0) as session:
             centre.on_frame = counting
             await session.bound()
             link = session._link
@@ -176,7 +176,7 @@ def test_of_100_000_receipts_at_once_none_is_lost_and_few_wait() -> None:
     assert told.tokens(Outcome.ACCEPTED) == list(range(100))
     assert len(seen) == len(acknowledged) == count
     assert max(batches) <= 500
-    assert max(waiting) < 6000  # 2000, and what one read of 256 KiB brings
+    assert max(waiting) <= 2000 + 2**18 // len(whole[0])  # and what one read of 256 KiB brings
 
 
 def test_an_answer_that_came_while_nothing_was_read_is_not_missed() -> None:
@@ -203,14 +203,14 @@ def test_an_answer_that_came_while_nothing_was_read_is_not_missed() -> None:
 
     async def scene() -> None:
         told.on_deliver = recording  # type: ignore[method-assign]
-        settings = {"waiting_delivers": 2, "answer_timeout_s": 0.3}
+        settings = {"waiting_delivers": 2, "answer_timeout_s": 1.0}
         async with running_centre() as centre, session_with(centre.port, told, **settings) as session:
             centre.on_frame = behind_receipts
             await session.room()
             session.submit("anna", [BODY])
             await until(lambda: session._link and session._link._inbound.is_holding)
             held.append(True)
-            await asyncio.sleep(2 * 0.3)  # what must not happen needs time
+            await asyncio.sleep(1.5 * 1.0)  # what must not happen needs time
             assert told.answers == []
             commit.set()
             await until(lambda: told.answers)

@@ -91,7 +91,7 @@ catch-all = true
 def asked(port: int, path: str, **values: str) -> str:
     """What Kannel answers; '' while it does not."""
     try:
-        with urlopen(f"http://127.0.0.1:{port}/{path}?{urlencode(values)}", timeout=5) as answer:
+        with urlopen(f"http://127.0.0.1:{port}/{path}?{urlencode(values)}", timeout=30) as answer:
             said: bytes = answer.read()
             return said.decode()
     except OSError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_an_answer_after_the_timeout_still_counts() -> None:
     told = Told()
 
     async def scene() -> None:
-        async with running_centre() as centre, session_with(centre.port, told, answer_timeout_s=0.1) as session:
+        async with running_centre() as centre, session_with(centre.port, told, answer_timeout_s=1.0) as session:
             centre.on_frame = silent_on_submissions
             await session.room()
             session.submit("anna", [BODY])
@@ -163,7 +164,7 @@ def test_what_had_not_left_when_the_link_was_lost_may_go_again() -> None:
         stuck.clear()
         async with running_centre() as centre:
             centre.on_frame = deaf
-            async with session_with(centre.port, told, window=100_000) as session:
+            async with session_with(centre.port, told, window=100_000, answer_timeout_s=60.0) as session:
                 await session.room()
                 for token in range(100_000):
                     assert session.submit(token, [body])
@@ -331,17 +332,18 @@ def test_a_probe_says_what_is_wrong() -> None:
 
     async def scene() -> None:
         async with running_centre() as centre:
-            account = Account(host="127.0.0.1", port=centre.port, system_id="sms", connect_timeout_s=0.3)
+            account = Account(host="127.0.0.1", port=centre.port, system_id="sms", connect_timeout_s=30)
+            hasty = replace(account, connect_timeout_s=0.3)
             await probe(account)
             assert [frame[0] for frame in centre.caller.heard] == [Command.BIND_TRANSCEIVER, Command.UNBIND]
-            for behaviour, error, words in (
-                (refusing, BindRefused, "ESME_RALYBND"),
-                (mute, LinkUnusable, "answers no bind within 0.3 s"),
-                (dropping, LinkUnusable, "is none"),
+            for behaviour, who, error, words in (
+                (refusing, account, BindRefused, "ESME_RALYBND"),
+                (mute, hasty, LinkUnusable, "answers no bind within 0.3 s"),
+                (dropping, account, LinkUnusable, "is none"),
             ):
                 centre.on_frame = behaviour
                 with pytest.raises(error, match=words):
-                    await probe(account)
+                    await probe(who)
         with pytest.raises(LinkUnusable, match="cannot be reached"):
             await probe(account)
 
