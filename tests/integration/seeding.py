@@ -19,6 +19,8 @@ from tests import starting
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
+WITHIN_S = 100.0
+"""One that follows a seed that was killed waits until the database has undone what that wrote."""
 LONG = 1_000_000
 """Customers that take seconds, so that a signal comes in between."""
 
@@ -37,7 +39,7 @@ def start(url: str, *options: str, stdin: int = subprocess.DEVNULL) -> subproces
 
 
 def run(url: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return starting.run(["-m", "seed", *options], os.environ | {"DATABASE_URL": url})
+    return starting.run(["-m", "seed", *options], os.environ | {"DATABASE_URL": url}, within_s=WITHIN_S)
 
 
 def fill(url: str, count: int, seed: int = 42) -> None:

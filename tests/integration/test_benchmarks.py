@@ -74,8 +74,8 @@ def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
 
     os.kill(benchmark.pid, signal.SIGINT)
 
-    assert benchmark.wait(20) == 130
-    until(lambda: not any(each.is_running() for each in family), what="its processes are gone", within_s=5)
+    assert benchmark.wait(60) == 130
+    until(lambda: not any(each.is_running() for each in family), what="its processes are gone")
 
 
 def test_customers_for_measuring_duplicates_are_some_that_the_table_takes(sqlite_url: str) -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from seed.__main__ import cli
 from tests.databases import Server
-from tests.integration.seeding import ROOT, connected, count_in, fill, made_up, rows_in, run, start
+from tests.integration.seeding import ROOT, WITHIN_S, connected, count_in, fill, made_up, rows_in, run, start
 
 FAST = pytest.param(
     "mysqldb",
@@ -130,7 +130,7 @@ def test_reset_asks_at_a_terminal_and_obeys_the_answer(sqlite_url, answer, statu
     os.write(ours, f"{answer}\n".encode())
 
     process = start(sqlite_url, "--customers", "10", "--reset", stdin=theirs)
-    stdout, _ = process.communicate(timeout=30)
+    stdout, _ = process.communicate(timeout=WITHIN_S)
     os.close(ours)
     os.close(theirs)
 
@@ -155,7 +155,7 @@ def test_memory_stays_below_150_megabytes(sqlite_url):
     )
     command = [sys.executable, "-c", program]
     env = {**os.environ, "DATABASE_URL": sqlite_url}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=WITHIN_S)
 
     peak_kib = int(re.findall(r"VmHWM:\s+(\d+) kB", done.stdout)[0])
     assert peak_kib * 1024 < 150_000_000

@@ -12,7 +12,7 @@ from app.store.database import open_database
 from seed import loader
 from seed.customers import Row
 from seed.errors import RowsLost
-from tests.integration.seeding import connected, count_in, fill, in_the_middle, made_up, rows_in, run, start
+from tests.integration.seeding import WITHIN_S, connected, count_in, fill, in_the_middle, made_up, rows_in, run, start
 from tests.words import refused
 
 INTERRUPTED = "interrupted: the customers are all there or none is; run it again\n"
@@ -35,7 +35,7 @@ def test_an_interrupted_seed_ends_with_one_line_and_leaves_an_empty_table(databa
     process = in_the_middle(database_url)
 
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=WITHIN_S)
 
     assert (process.returncode, stderr) == (130, INTERRUPTED)
     assert count_in(database_url) == 0
@@ -45,7 +45,7 @@ def test_a_terminated_seed_ends_as_an_interrupted_one_with_a_status_of_its_own(s
     process = in_the_middle(sqlite_url)
 
     process.terminate()
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=WITHIN_S)
 
     assert (process.returncode, stderr) == (143, INTERRUPTED)
     assert count_in(sqlite_url) == 0
@@ -56,7 +56,7 @@ def test_an_interrupted_reset_says_what_became_of_the_customers_of_before(databa
     process = in_the_middle(database_url, "--reset", "--yes")
 
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=WITHIN_S)
 
     are_lost = "the customers of before are deleted, and the new ones are all there or none is"
     said, left = (RESET, 1000) if database_url.startswith("sqlite") else (f"interrupted: {are_lost}; run it again\n", 0)
@@ -72,7 +72,7 @@ def test_a_seed_that_is_interrupted_at_its_question_changes_nothing(sqlite_url):
     process.stdout.read(len("Delete 1,000 customers?"))
 
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=WITHIN_S)
     os.close(ours)
     os.close(theirs)
 
@@ -93,7 +93,7 @@ def test_a_killed_reset_leaves_all_the_old_rows_or_none(database_url):
 def test_of_two_at_once_one_writes_and_the_other_finds_the_rows(database_url):
     both = [start(database_url, "--customers", "20000", "--random-seed", seed) for seed in ("1", "2")]
 
-    outputs = [process.communicate(timeout=100) for process in both]
+    outputs = [process.communicate(timeout=WITHIN_S) for process in both]
 
     assert [process.returncode for process in both] == [0, 0], outputs
     assert sorted("there already" in stdout for stdout, _ in outputs) == [False, True]
@@ -109,7 +109,7 @@ def test_a_seed_that_waits_for_another_says_so_and_can_be_interrupted(database_u
         said = process.stdout.readline()
 
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=WITHIN_S)
 
     assert "waiting" in said
     assert (process.returncode, stderr) == (130, INTERRUPTED)
