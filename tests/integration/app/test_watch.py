@@ -9,7 +9,7 @@ from app.domain.campaign import Verb
 from engine import Client
 from tests.integration.app.campaigns import trigger
 from tests.integration.app.people import crowd, move_in
-from tests.integration.app.serving import WITHIN_S, Product, changed, frozen
+from tests.integration.app.serving import WITHIN_S, Product, changed, frozen, in_small_pages
 from tests.waiting import until
 
 
@@ -41,6 +41,7 @@ def test_a_watcher_sees_a_large_campaign_on_its_way(migrated_url, tmp_path):
     everybody = crowd(60_000)
 
     with Product(migrated_url, tmp_path) as product:
+        product.program = in_small_pages(2_000)
         move_in(product.database, everybody)
         product.start()
         with product.client() as client:
