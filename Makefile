@@ -55,8 +55,8 @@ fuzz: .venv/fuzz ## let a fuzzer say what it likes to the SMPP gateway for ten m
 chaos-hosts: .venv/dev ## 50,000 customers to the logs of two hosts under 30 kills and stops beyond the lease
 	CHAOS_CUSTOMERS=50000 CHAOS_KILLS=30 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_hosts.py
 
-chaos-fleet: .venv/dev ## as root: 60,000 customers by three hosts whose links are cut, who are killed, whose clocks are wrong
-	CHAOS_CUSTOMERS=60000 CHAOS_ROUNDS=2 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_fleet.py
+chaos-fleet: .venv/dev ## as root: 60,000 customers by three hosts whose links are cut, who are killed, whose clocks are wrong; and failovers
+	CHAOS_CUSTOMERS=60000 CHAOS_ROUNDS=2 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_fleet.py tests/acceptance/test_failover.py
 
 chaos-smpp: .venv/dev ## 100,000 customers over the demo message centre under 50 kills; CHAOS_SEED repeats a run
 	CHAOS_CUSTOMERS=100000 CHAOS_KILLS=50 $(BIN)/python -m pytest -s tests/acceptance/test_chaos_smpp.py

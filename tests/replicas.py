@@ -34,8 +34,19 @@ class Pair:
         self.primary.server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         yield self.primary.server.user.set(database=name).render_as_string(hide_password=False)
 
+    def cut_off(self) -> None:
+        """The primary lives on, and the replica hears no more of it: what is committed from now on is not answered."""
+        self.replica.server.execute("STOP REPLICA IO_THREAD")
+
+    def unanswered(self) -> int:
+        """How many commits wait at the primary for a replica that has them."""
+        with self.primary.server.connections().connect() as connection:
+            rows = connection.execute(text("SHOW FULL PROCESSLIST")).mappings().all()
+        return sum("semi-sync ACK" in str(each["State"]) for each in rows)
+
     def promote(self) -> None:
-        """Make the replica, whose primary is gone, one that is written to: first of all it does what it has heard."""
+        """Make the replica, whose primary is gone or cut off, one that is written to: first of all it does what it has
+        heard."""
         server = self.replica.server
         server.execute("STOP REPLICA IO_THREAD")
         heard = str(_status(server)["Retrieved_Gtid_Set"]).replace("\n", "")
