@@ -24,7 +24,7 @@ def test_twilio_is_asked_for_the_receipt_of_a_text(app, sqlite, gateways, tmp_pa
     with provider(tmp_path, SID) as twilio:
         gateways(
             f'[net]\nkind = "twilio"\naccount_sid = "{SID}"\nendpoint = "http://127.0.0.1:{twilio.port}"\n'
-            'source = "+15550001111"\nanswer_timeout_s = 2\nreceipts_every_s = 0.2\nsecret_env = "NET_SECRET"\n'
+            'source = "+15550001111"\nanswer_timeout_s = 20\nreceipts_every_s = 0.2\nsecret_env = "NET_SECRET"\n'
         )
         ended = app("gateways", "test", "net", "--to", NUMBER, "--text", "hello", "--yes")
         (line,) = twilio.lines
@@ -39,7 +39,7 @@ def test_aliyun_sends_a_template_with_values_made_up_and_is_asked_for_its_number
     with provider(tmp_path, "LTAIdemo") as aliyun:
         gateways(
             f'[net]\nkind = "aliyun"\naccess_key_id = "LTAIdemo"\nendpoint = "http://127.0.0.1:{aliyun.port}"\n'
-            'signature = "云通知"\nanswer_timeout_s = 2\nreceipts_every_s = 0.2\nsecret_env = "NET_SECRET"\n'
+            'signature = "云通知"\nanswer_timeout_s = 20\nreceipts_every_s = 0.2\nsecret_env = "NET_SECRET"\n'
             '[net.templates.expiry]\ncode = "SMS_1"\ntext = "尊敬的{name}{honorific}，您的会员已到期。"\n'
             'parameters = { name = "name", title = "honorific" }\n'
         )
@@ -59,7 +59,7 @@ def test_tencent_is_asked_for_the_receipt_of_a_template_in_its_queue(app, sqlite
     with provider(tmp_path, "AKIDdemo") as tencent:
         gateways(
             f'[net]\nkind = "tencent"\nsecret_id = "AKIDdemo"\nendpoint = "http://127.0.0.1:{tencent.port}"\n'
-            'app_id = "1400006666"\nsignature = "云通知"\nanswer_timeout_s = 2\nreceipts_every_s = 0.2\n'
+            'app_id = "1400006666"\nsignature = "云通知"\nanswer_timeout_s = 20\nreceipts_every_s = 0.2\n'
             'secret_env = "NET_SECRET"\n'
             '[net.templates.expiry]\ncode = "1110"\ntext = "尊敬的{name}，您的会员已到期。"\nparameters = ["name"]\n'
         )
