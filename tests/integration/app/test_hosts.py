@@ -28,10 +28,12 @@ def beat(database, host, process, kind, places=0, in_hand=0):
 
 
 def test_a_host_is_shown_with_what_all_its_processes_have_in_hand(app, database):
+    began = time.monotonic()
     beat(database, "w1", "worker:1", WORKER, 4, 3)
     beat(database, "w1", "worker:2", WORKER, 2, 1)
     beat(database, "w1", "worker:2", WORKER, 2, 2)
     beat(database, "s1", "server:9", SERVER)
+    took_ms = (time.monotonic() - began) * 1000
     with database.connect() as connection:
         known = hosts.known(connection)
         places = hosts.places(connection)
@@ -42,7 +44,7 @@ def test_a_host_is_shown_with_what_all_its_processes_have_in_hand(app, database)
         ("w1", 2, True),
     ]
     assert places == 6
-    assert all(abs(each.clock_ms) < 1_000 for each in known)
+    assert all(abs(each.clock_ms) <= took_ms + 2 for each in known)
 
 
 def test_the_command_lists_hosts_for_people_and_for_programs(app, sqlite):
@@ -68,17 +70,19 @@ def test_where_nobody_is_there_it_says_so(app, sqlite):
 def test_a_host_whose_clock_is_wrong_is_told_by_the_databases(mysql, monkeypatch):
     now_ns = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now_ns() + 60 * 10**9)
+    began = time.monotonic()
     beat(mysql, "w1", "worker:1", WORKER, 4)
+    took_ms = (time.monotonic() - began) * 1000
     monkeypatch.undo()
     with mysql.connect() as connection:
         (known,) = hosts.known(connection)
         (finding,) = doctor.examine_hosts(connection)
 
-    assert 59_000 < known.clock_ms < 61_000
+    assert abs(known.clock_ms - 60_000) <= took_ms + 2
     assert known.is_alive
     assert (finding.verdict, words(finding.found)) == (
         Verdict.WARNING,
-        "the clock of w1 is +60 s from the database's",
+        f"the clock of w1 is +{known.clock_ms / 1000:.0f} s from the database's",
     )
 
 

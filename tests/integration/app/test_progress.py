@@ -112,10 +112,11 @@ def test_a_campaign_that_is_cancelled_in_a_pause_ran_until_the_pause(database):
     campaign = trigger(database, "a", 100)
     with writing(database) as connection:
         campaigns.change(connection, campaign.id, Verb.PAUSE)
-        an_hour_ago = time.time_ns() // 1_000_000 - 3_600_000
+        an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+        halted_since_ms = int(an_hour_ago.timestamp() * 1000)
         connection.execute(
             sa.update(tables.campaigns).values(
-                halted_since_ms=an_hour_ago, created_at=datetime.now(UTC) - timedelta(hours=1, seconds=10)
+                halted_since_ms=halted_since_ms, created_at=an_hour_ago - timedelta(seconds=10)
             )
         )
         campaigns.change(connection, campaign.id, Verb.CANCEL)
