@@ -17,7 +17,7 @@ from app.store.patience import SERVER_SILENT_S
 from tests.conftest import MYSQL
 from tests.integration.app.campaigns import with_tables
 from tests.integration.app.people import crowd, expected_logs, logs_of, move_in
-from tests.integration.app.serving import ON_SQLITE, WITHIN_S, Product
+from tests.integration.app.serving import IN_SMALL_PAGES, ON_SQLITE, WITHIN_S, Product
 from tests.proxy import Proxy, proxied
 from tests.waiting import until
 
@@ -36,6 +36,7 @@ def server_url(request):
 
 def under_way(product: Product) -> None:
     """Of the campaign something is sent, and more is not."""
+    product.program = IN_SMALL_PAGES
     move_in(product.database, CROWD)
     product.start()
     product.ask(NAME)
@@ -86,10 +87,11 @@ def test_a_database_that_is_gone_for_a_while_is_waited_for_and_the_campaign_goes
         sent = mend_after_refusal(product, proxy)
 
         assert "request refused, the database is away" in product.said()
-        until(lambda: product.sent() > sent, within_s=6.0, what="it goes on soon")
+        until(lambda: product.sent() > sent, within_s=10.0, what="it goes on soon")
         assert_exact(product)
 
 
+@pytest.mark.alone(reason="it is to go on within five seconds")
 def test_a_database_that_vanishes_without_a_word_is_worked_with_again_within_five_seconds(server_url, tmp_path):
     with under_way_through_proxy(server_url, tmp_path) as (product, proxy):
         proxy.swallow()
@@ -101,6 +103,7 @@ def test_a_database_that_vanishes_without_a_word_is_worked_with_again_within_fiv
         assert_exact(product)
 
 
+@pytest.mark.alone(reason="it is to go on within five seconds")
 def test_a_way_that_is_free_again_before_anybody_noticed_is_used_again_within_five_seconds(server_url, tmp_path):
     with under_way_through_proxy(server_url, tmp_path) as (product, proxy):
         proxy.swallow()
@@ -155,7 +158,8 @@ def connections_of(product: Product) -> list[int]:
 
 
 def test_event_workers_keep_their_connections_over_a_silence(server_url, tmp_path):
-    with Product(server_url, tmp_path) as product:
+    # Signs of life come three times as often as a lease lasts, each second, as the word that keeps a connection.
+    with Product(server_url, tmp_path, lease_s=3) as product:
         product.start()
         for _ in range(20):  # both event workers are asked
             product.ask(json.dumps({"watch": "nobody"}))

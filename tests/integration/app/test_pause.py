@@ -196,6 +196,7 @@ def test_an_orderly_stop_leaves_no_queue_and_a_killed_server_goes_on_with_its_ow
 @ON_SQLITE
 def test_a_stop_while_shards_wait_for_a_task_worker_leaves_no_queue(migrated_url, tmp_path):
     with Product(migrated_url, tmp_path, task_worker_num=1, shard_size=SIZE // 10) as product:
+        product.program = IN_SMALL_PAGES
         move_in(product.database, CROWD)
         product.start()
         product.ask(NAME)
