@@ -31,7 +31,7 @@ IN_DOUBT = 2 * CHUNK * BINDS
 """At most: two chunks for each task in hand."""
 GOES_ON_WITHIN_S = 10.0
 NAME = "spring"
-pytestmark = [pytest.mark.long, pytest.mark.mysql, pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.mysql, pytest.mark.docker, pytest.mark.timeout(480)]
 
 
 class Address:
@@ -97,10 +97,11 @@ def side_way(servers: Pair, schema: str) -> Iterator[Address]:
 
 def goes_on(sender: Sender, promoted_at: float) -> float:
     """Seconds from then until more was submitted than can have been under way."""
-    before = len(sender.numbers())
-    within_s = GOES_ON_WITHIN_S if is_calm() else WITHIN_S
-    until(lambda: len(sender.numbers()) > before + IN_DOUBT, within_s=within_s, what="the campaign goes on")
-    return time.monotonic() - promoted_at
+    before, was_calm = len(sender.numbers()), is_calm()
+    until(lambda: len(sender.numbers()) > before + IN_DOUBT, within_s=WITHIN_S, what="the campaign goes on")
+    took_s = time.monotonic() - promoted_at
+    assert took_s <= GOES_ON_WITHIN_S or not (was_calm and is_calm())
+    return took_s
 
 
 def fail_over(sender: Sender, address: Address, said: Callable[[], str], *, silently: bool) -> None:
