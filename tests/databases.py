@@ -28,6 +28,8 @@ _HURRIED = [
 ]
 """No test cuts the power, follows the server's changes, or asks it where its time goes.
 Several processes of tests have several servers each, with connections of their own."""
+WITHIN_S = 100.0
+"""How long a server may take until it answers, on a machine that is busy."""
 _FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"]
 _INSTALLERS = ("mariadb-install-db", "mysql_install_db")
 
@@ -175,7 +177,9 @@ def container(*options: str) -> Iterator[Contained]:
         if engine_is_here:  # a test run in a container beside it sees another loopback
             addresses = [("127.0.0.1", published), (inside, 3306)]
         servers = [_server(host, port, "root", "root") for host, port in addresses]
-        server = until(lambda: next((each for each in servers if each.answers()), None), what="MySQL answers")
+        server = until(
+            lambda: next((each for each in servers if each.answers()), None), within_s=WITHIN_S, what="MySQL answers"
+        )
         assert server
         server.execute(f"GRANT ALL ON `{PREFIX}%`.* TO sms")
         yield Contained(server, inside, running.kill)
@@ -213,7 +217,7 @@ def private_server(program: str, *more: str) -> Iterator[Server]:
             process = subprocess.Popen([program, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             server = _server("127.0.0.1", port, "tests", "tests")
-            until(lambda: process.poll() is not None or server.answers(), what=f"{program} answers")
+            until(lambda: process.poll() is not None or server.answers(), within_s=WITHIN_S, what=f"{program} answers")
             if process.poll() is not None:
                 raise RuntimeError(f"{program} ended:\n{(home / 'log').read_text()}")
             yield server

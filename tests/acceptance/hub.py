@@ -39,7 +39,7 @@ def _container() -> Iterator[int]:
 
     client = docker.from_env()
     try:
-        for left in client.containers.list(all=True, filters={"name": f"^{PREFIX}-"}):
+        for left in client.containers.list(all=True, filters={"name": f"^{PREFIX}-"}, ignore_removed=True):
             if not Path("/proc", str(left.name).split("-")[1]).exists():  # whose run was killed
                 with suppress(docker.errors.APIError):
                     left.remove(force=True, v=True)
