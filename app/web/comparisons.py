@@ -12,7 +12,7 @@ from app import config
 from app.campaigns.snapshot import Snapshot
 from app.domain.differences import Differences
 from app.sentence import Sentence
-from app.web.jobs import outcome
+from app.web.jobs import drop_oldest, outcome
 from app.web.one_by_one import OneByOne
 
 MOST_WAITING = 8
@@ -83,8 +83,7 @@ class Comparisons:
         made = Comparing(now)
         self._kept.pop(now.campaign.id, None)
         self._kept[now.campaign.id] = made
-        for oldest in [each for each, kept in self._kept.items() if kept.over.is_set()][: len(self._kept) - MOST_KEPT]:
-            del self._kept[oldest]
+        drop_oldest(self._kept, MOST_KEPT, lambda each: each.over.is_set())
         task = asyncio.create_task(self._carry_out(made))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)

@@ -1,7 +1,7 @@
 """What goes on in the background while pages say how far it is: what it came to, or why not, as a sentence."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +13,15 @@ from app.store.faults import reason
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Key = TypeVar("Key")
+Job = TypeVar("Job")
+
+
+def drop_oldest(kept: dict[Key, Job], most: int, is_over: Callable[[Job], bool]) -> None:
+    """Of more than `most`, the oldest that are over are forgotten."""
+    over = [key for key, job in kept.items() if is_over(job)]
+    for key in over[: max(0, len(kept) - most)]:
+        del kept[key]
 
 
 async def outcome(job: Awaitable[Result], away: Sentence) -> tuple[Result | None, Sentence | None]:

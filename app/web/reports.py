@@ -16,7 +16,7 @@ from app.errors import TooBusy, UnknownReport
 from app.sentence import Sentence
 from app.store.database import open_configured
 from app.threads import Threads
-from app.web.jobs import outcome
+from app.web.jobs import drop_oldest, outcome
 
 MOST_WAITING = 8
 """Reports that are not ready yet."""
@@ -74,9 +74,7 @@ class Reports:
             raise TooBusy("too_busy.reports")
         made = Order(campaign, by.who)
         self._orders[made.id] = made
-        for each in list(self._orders.values())[: len(self._orders) - MOST_KEPT]:
-            if each.is_ready:
-                del self._orders[each.id]
+        drop_oldest(self._orders, MOST_KEPT, lambda each: each.is_ready)
         task = asyncio.create_task(self._carry_out(made))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)

@@ -96,16 +96,16 @@ def test_who_orders_too_many_is_told_to_wait(api, database, held, monkeypatch):
     assert api.post(f"{API}/campaigns/c/reports").status_code == 503
 
 
-def test_the_oldest_reports_are_forgotten(api, database, monkeypatch):
-    monkeypatch.setattr(reports, "MOST_KEPT", 2)
+def test_the_oldest_reports_are_forgotten_and_no_others(api, database, monkeypatch):
+    monkeypatch.setattr(reports, "MOST_KEPT", 4)
     trigger(database, "a", 10)
 
     made = []
-    for _ in range(4):
+    for _ in range(6):
         made.append(ordered(api, "a"))
         ready(api, made[-1])
 
-    assert [api.get(each).status_code for each in made] == [404, 404, 200, 200]
+    assert [api.get(each).status_code for each in made] == [404, 404, 200, 200, 200, 200]
 
 
 @pytest.mark.parametrize("path", ["/campaigns/nowhere/reports", f"/reports/{'0' * 32}"])
