@@ -64,8 +64,12 @@ def _cannot_be_made(folder: Path, there: Path) -> Sentence | None:
 def _open_to_others(folder: Path) -> Path | None:
     """A campaign's folder, or the token, that others can enter or read. The log's own modes count no more then."""
     for each in folder.iterdir():
-        private = each.is_dir() or each.name == ".token"
-        if private and not each.is_symlink() and stat.S_IMODE(each.stat().st_mode) & OTHERS:
+        try:
+            mode = each.lstat().st_mode
+        except FileNotFoundError:  # removed this very moment, as by prune
+            continue
+        private = stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and each.name == ".token")
+        if private and stat.S_IMODE(mode) & OTHERS:
             return each
     return None
 

@@ -163,6 +163,23 @@ def test_a_folder_on_a_disk_that_is_read_only_is_not_to_be_cured_by_its_owner(tm
     assert "chown" not in words(finding.advice)
 
 
+def test_what_is_removed_while_one_looks_is_no_matter(tmp_path, monkeypatch):
+    (tmp_path / ".token").touch(mode=0o600)
+    real = Path.iterdir
+
+    def iterdir(path):
+        for each in real(path):
+            each.unlink()
+            yield each
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+
+    logs, _ = log_folder.examine(tmp_path, None)
+
+    assert logs.verdict is Verdict.OK
+    assert not (tmp_path / ".token").exists()
+
+
 @pytest.mark.parametrize("place", ["/proc/logs", "link", "link/logs", "x" * 300])
 def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path, place):
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
