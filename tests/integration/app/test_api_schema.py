@@ -25,6 +25,8 @@ from tests.integration.app.test_receipts import recorded
 from tests.ports import free_port
 from tests.tables import give_tables
 
+WITHIN_S = 60.0
+"""How long an answer may take before the test fails."""
 GATEWAYS = f"""
 [net]
 kind = "smpp"
@@ -84,10 +86,14 @@ schema = schema.exclude(path_regex="/events$")  # an answer that does not end
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("scope", ["all", *Scope])
 @schema.parametrize()
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 def test_what_the_document_says_is_so(case, served, scope):
     case.call_and_validate(
-        base_url=served.address, headers={"Authorization": f"Bearer {served.tokens[scope]}"}, checks=CHECKS
+        base_url=served.address,
+        headers={"Authorization": f"Bearer {served.tokens[scope]}"},
+        checks=CHECKS,
+        timeout=WITHIN_S,
     )

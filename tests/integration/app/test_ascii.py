@@ -23,6 +23,7 @@ def product(sqlite_url, tmp_path):
         yield product
 
 
+@pytest.mark.timeout(300)  # all of it is started as by a shell
 def test_every_command_works_where_only_ascii_can_be_printed(product):
     triggered = product.run("trigger", NAME, "--watch")
     status = product.run("status", NAME)
