@@ -129,7 +129,7 @@ def docker_answers() -> bool:
     import docker
 
     try:
-        client = docker.from_env(timeout=5)
+        client = docker.from_env(timeout=30)
     except docker.errors.DockerException:
         return False
     try:
