@@ -79,10 +79,11 @@ def running_manager(directory: Path, *orders: str, **settings: Any) -> Iterator[
     try:
         if not orders:
             made.wait_until_ready()
+            made.wait_for_notes("current", len(ALL))  # the last one is spoken of a moment later
         yield made
         if made.process.poll() is None:
             assert made.stop() == 0, made.stderr()
-        wait_until(lambda: not any(map(is_alive, made.all_pids())), "no child left", 3)
+        wait_until(lambda: not any(map(is_alive, made.all_pids())), "no child left", 10)
         assert "Traceback" not in made.stderr(), made.stderr()
     except BaseException:
         print("\n".join(json.dumps(line) for line in [*made.events(), *made.log()]))
@@ -95,7 +96,7 @@ def running_manager(directory: Path, *orders: str, **settings: Any) -> Iterator[
                     os.kill(pid, signal.SIGKILL)
         if made.process.poll() is None:
             made.process.kill()
-        made.process.wait(10)
+        made.process.wait(30)
 
 
 # ── the manager's process ───────────────────────────────────────────────────────────────────────

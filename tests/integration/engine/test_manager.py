@@ -66,7 +66,9 @@ def test_a_child_that_does_not_leave_is_killed_once_its_time_is_over(tmp_path: P
         manager.send_signal(signal.SIGUSR2)
 
         assert manager.wait_for_line("child did not leave in time, killed")[0]["pid"] == pid
-        assert manager.wait_for_notes("kill") == [[2, seat]]
+        manager.wait_for_notes("kill")
+        # of two that leave in good order each may be late on a busy machine
+        assert [each for each in manager.notes("kill") if each[0] == 2] == [[2, seat]]
         manager.countermand("busy", 2)
         manager.wait_for_notes("after reload")
 
