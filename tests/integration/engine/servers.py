@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], what: str, within_s: float = 10.0) -> T:
+def wait_until(condition: Callable[[], T], what: str, within_s: float = 30.0) -> T:
     """The first true value of `condition`; fails the test when there is none in time."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):
@@ -74,7 +74,7 @@ class Running:
         """What the program noted under this name: the facts of each note, in order."""
         return [facts for each, *facts in self._lines("notes") if each == name]
 
-    def wait_for_notes(self, name: str, count: int = 1, within_s: float = 10.0) -> list[list[Any]]:
+    def wait_for_notes(self, name: str, count: int = 1, within_s: float = 30.0) -> list[list[Any]]:
         wait_until(lambda: len(self.notes(name)) >= count, f"{count} notes of {name!r}", within_s)
         return self.notes(name)
 
@@ -106,11 +106,11 @@ class Running:
 
     # ── what is done to it ──────────────────────────────────────────────────────────────────────
 
-    def client(self, timeout_s: float = 10.0) -> Client:
+    def client(self, timeout_s: float = 30.0) -> Client:
         return Client("127.0.0.1", self.port, timeout_s=timeout_s)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def kill(self, title: str) -> int:
         """kill -9 of a child; its pid."""
@@ -121,16 +121,15 @@ class Running:
     def kill_all(self) -> None:
         """kill -9 of every process at once: nobody clears up."""
         self.was_killed = True
-        family = [pid for _, pid in self.family()]
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-        # without a title it may still have its files open, the port among them
-        wait_until(lambda: not _titled(self.name) and not any(map(is_alive, family)), "every process is gone")
+        self.process.wait(30)
+        # without a title it may still have its files open, the port among them; and some of them nobody saw begin
+        wait_until(lambda: not any(map(is_alive, _group(self.process.pid))), "every process is gone")
 
     def send_signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def exit_status(self, within_s: float = 15.0) -> int:
+    def exit_status(self, within_s: float = 40.0) -> int:
         """Its exit status; fails when it does not end in time."""
         return self.process.wait(within_s)
 
@@ -140,7 +139,7 @@ class Running:
         return self.exit_status()
 
     def check_no_trace(self) -> None:
-        wait_until(lambda: not _titled(self.name), f"no process of {self.name} left, {_titled(self.name)}", 3)
+        wait_until(lambda: not _titled(self.name), f"no process of {self.name} left, {_titled(self.name)}", 10)
         if not self.was_killed and not self.leaves_tasks:
             assert not self.spill.exists(), f"left in the directory: {list(self.spill.iterdir())}"
         if not self.errors_are_fine:
@@ -181,7 +180,7 @@ def _end(server: Running) -> None:
             os.kill(pid, signal.SIGKILL)
     if server.process.poll() is None:
         server.process.kill()
-    server.process.wait(10)
+    server.process.wait(30)
 
 
 def _titled(name: str) -> dict[str, int]:
@@ -199,6 +198,17 @@ def _family(name: str) -> list[tuple[str, int]]:
     return found
 
 
+def _group(leader: int) -> list[int]:
+    """All processes of this group, those included that only their parent has not noticed to be dead."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            _, _, group, *_ = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
+            if int(group) == leader:
+                found.append(int(pid))
+    return found
+
+
 def can_connect(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
@@ -212,9 +222,10 @@ def can_listen(port: int) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether it still runs; a zombie does not."""
+    """Whether it still runs; a zombie does not, but for its other threads, which end when they get to it."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        is_zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return not is_zombie or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 

@@ -69,6 +69,7 @@ def mixed_task(server: Server, task_id: int, source: int, job: float | str) -> N
         time.sleep(job)
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("coroutines", [False, True], ids=["task workers", "task workers with a loop"])
 @pytest.mark.parametrize("workers", [1, 2], ids=["one event worker", "two event workers"])
 @pytest.mark.parametrize("mode", list(IpcMode), ids=lambda mode: mode.name.lower())
@@ -90,7 +91,7 @@ def test_no_task_waits_behind_a_long_one_while_another_task_worker_is_idle(
                 reached.add(who)
                 client.sendall(f"{tmp_path} {long_ones.pop()}".encode())
 
-        wait_until(lambda: len(server.notes("through")) == workers or server.notes("failed"), "all rounds", 60)
+        wait_until(lambda: len(server.notes("through")) == workers or server.notes("failed"), "all rounds", 100)
 
         assert server.notes("failed") == []
         assert len(server.notes("the others are done")) == ROUNDS * workers

@@ -29,7 +29,7 @@ def fork_and_terminate(server: Server) -> None:
         child.start()
         time.sleep(wait_s)
         child.terminate()
-        child.join(5)
+        child.join(60)
         ends.append(child.exitcode)
         child.kill()
         child.join()
@@ -96,7 +96,7 @@ def test_a_child_that_a_callback_forks_ends_when_it_is_terminated_and_its_parent
             assert server.wait_for_notes("stopping") == [[False]]
         say(server, b"here")
         server.wait_for_notes("ends", 2)
-        assert server.pid_of(title) == pid
+        assert (title, pid) in server.family()  # beside a child that has the title of its parent for a moment
         assert what == b"reload" or server.log("child left") == []
 
 

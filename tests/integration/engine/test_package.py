@@ -109,16 +109,16 @@ def test_the_first_task_runs_with_the_engine_alone(python: Path, tmp_path: Path)
             what="the example listens",
         )
         assert isinstance(listening, re.Match), output.read_text()
-        with socket.create_connection(("127.0.0.1", int(listening[1])), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", int(listening[1])), timeout=60) as connection:
             connection.sendall(b"hello\n")
             connection.shutdown(socket.SHUT_WR)
             assert connection.makefile("rb").read().decode() == "分发任务，任务id为0\n"
         until(lambda: "task 0 finished, bytes=5\n" in output.read_text(), what="the task is done")
         process.terminate()
-        assert process.wait(15) == 0, output.read_text()
+        assert process.wait(60) == 0, output.read_text()
     finally:
         process.kill()
-        process.wait(15)
+        process.wait(60)
 
 
 def test_the_engine_asks_for_the_same_versions_as_the_whole_application() -> None:

@@ -5,6 +5,7 @@ import signal
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +167,9 @@ def test_when_somebody_removes_the_queue_the_server_says_so_once_and_stops_and_w
             queue = queue_of(key)
             assert queue is not None
             queue.remove()
-            for number in range(20):
-                desk.ask("echo", number)
+            with suppress(OSError):  # a server that stops may be gone before we have said all
+                for number in range(20):
+                    desk.ask("echo", number)
 
             assert server.exit_status() == 4
 
@@ -290,4 +292,4 @@ def test_a_server_whose_queue_is_full_stops_in_time(tmp_path: Path, mode: IpcMod
 
         server.send_signal(signal.SIGTERM)
 
-        assert server.exit_status(5) == 0
+        assert server.exit_status() == 0

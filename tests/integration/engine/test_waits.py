@@ -63,27 +63,27 @@ def ask(client: Client, *call: Any) -> str:
 
 def test_who_waits_gets_the_result_itself(room: Running) -> None:
     with room.client() as client:
-        assert ask(client, "wait", ("echo", [1, "二"]), 5.0) == "[1, '二']"
-        assert ask(client, "wait", ("nothing", 0), 5.0) == "None"
+        assert ask(client, "wait", ("echo", [1, "二"]), 60.0) == "[1, '二']"
+        assert ask(client, "wait", ("nothing", 0), 60.0) == "None"
 
 
 def test_a_large_result_is_waited_for_like_a_small_one(room: Running) -> None:
     with room.client() as client:
-        assert len(ask(client, "wait", ("echo", "x" * 100_000), 5.0)) == 100_002
+        assert len(ask(client, "wait", ("echo", "x" * 100_000), 60.0)) == 100_002
 
     wait_until(lambda: not room.spill_files(), "the files are gone")
 
 
 def test_an_exception_in_the_task_is_raised_where_it_is_waited_for(room: Running) -> None:
     with room.client() as client:
-        assert ask(client, "wait", ("fail", "no such thing"), 5.0).startswith(
+        assert ask(client, "wait", ("fail", "no such thing"), 60.0).startswith(
             "TaskFailed('ValueError', 'no such thing'"
         )
 
 
 def test_others_are_served_while_somebody_waits(room: Running, tmp_path: Path) -> None:
     with room.client() as waiting, room.client() as other:
-        waiting.send(repr(("wait", ("wait for file", str(tmp_path / "gate")), 10.0)))
+        waiting.send(repr(("wait", ("wait for file", str(tmp_path / "gate")), 60.0)))
 
         assert ask(other, "hello") == "'hello'"
         (tmp_path / "gate").touch()
@@ -104,14 +104,14 @@ def test_several_are_waited_for_at_once_in_the_order_asked(room: Running, tmp_pa
     jobs = [("echo", 1), ("fail", "two"), ("wait for file", str(tmp_path / "gate")), ("nothing", 0), ("echo", 5)]
 
     with room.client() as client:
-        answer = ask(client, "wait many", jobs, 0.5)
+        answer = ask(client, "wait many", jobs, 3.0)  # on a busy machine the quick ones take a while
         (tmp_path / "gate").touch()
 
     assert answer.startswith("[1, TaskFailed('ValueError', 'two'")
     assert "TaskTimeout(" in answer
-    assert answer.endswith(", 0.5), None, 5]")
+    assert answer.endswith(", 3.0), None, 5]")
 
 
 def test_a_task_worker_that_is_not_there_cannot_be_waited_for(room: Running) -> None:
     with room.client() as client:
-        assert ask(client, "wait", ("echo", 1), 5.0, 2).startswith("UnknownWorker(")
+        assert ask(client, "wait", ("echo", 1), 60.0, 2).startswith("UnknownWorker(")
