@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,7 @@ def test_what_is_known_of_a_client_is_right(echoing: Running) -> None:
         info, connections, is_there, is_elsewhere = echoing.wait_for_notes("info")[-1]
 
         assert [info["remote_ip"], info["remote_port"]] == list(connection.getsockname())
-        assert info["connect_time"] == pytest.approx(wait_until(lambda: echoing.log()[-1]["at"], "a line"), abs=60)
+        assert info["connect_time"] == pytest.approx(time.time(), abs=60)
         assert is_there
         assert not is_elsewhere
         assert len(connections) >= 1
@@ -320,8 +321,8 @@ def test_the_client_says_when_nobody_answers_in_time() -> None:
 
 
 def test_the_client_says_when_nobody_is_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = listener.getsockname()
+    with socket.socket() as nobody:  # who has the port, so that no other gets it, and does not listen
+        nobody.bind(("127.0.0.1", 0))
 
-    with pytest.raises(ConnectionRefusedError):
-        Client(*address)
+        with pytest.raises(ConnectionRefusedError):
+            Client(*nobody.getsockname())
