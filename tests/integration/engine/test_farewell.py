@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import Server
+from engine.worker import connection as connection_module
 from tests.integration.engine.inside import note
 from tests.integration.engine.servers import running
 
@@ -87,11 +88,17 @@ def read_all(connection: socket.socket) -> int:
     return len(connection.makefile("rb").read())
 
 
+def words_and_patience(server: Server) -> None:
+    """The same; a client that is slow to read its answer, on a busy machine, has time for it."""
+    connection_module.LINGER_S = 30.0
+    words(server)
+
+
 SLOW = {"buffer_output_size": 2**24, **FRAMES}
 
 
 def test_an_answer_before_a_close_reaches_a_client_that_never_stops_sending(tmp_path: Path) -> None:
-    with running(words, tmp_path, **SLOW) as server, server.connect() as connection:
+    with running(words_and_patience, tmp_path, **SLOW) as server, server.connect() as connection:
         connection.sendall(framed(b"close"))
         with chatterbox(connection):
             assert read_all(connection) == LARGE
@@ -102,7 +109,7 @@ def test_an_answer_before_a_close_reaches_a_client_that_never_stops_sending(tmp_
 
 
 def test_an_answer_before_a_stop_reaches_a_client_that_never_stops_sending(tmp_path: Path) -> None:
-    with running(words, tmp_path, **SLOW) as server, server.connect() as connection:
+    with running(words_and_patience, tmp_path, max_wait_time=30, **SLOW) as server, server.connect() as connection:
         connection.sendall(framed(b"answer"))
         server.wait_for_notes("receive")
         server.send_signal(15)
@@ -121,7 +128,7 @@ def test_a_client_that_never_closes_is_gone_soon_after_it_was_closed(tmp_path: P
         connection.sendall(framed(b"close"))
         assert read_all(connection) == LARGE
 
-        assert server.wait_for_notes("close", within_s=5) == [[1, False]]
+        assert server.wait_for_notes("close") == [[1, False]]
 
 
 def test_frames_that_came_during_a_pause_are_answered_after_it(tmp_path: Path) -> None:
@@ -144,7 +151,7 @@ def test_frames_that_came_during_a_pause_are_answered_after_it(tmp_path: Path) -
 
 def test_a_pause_carries_its_pressure_to_the_client(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    with running(words, tmp_path / "server", **FRAMES) as server, server.connect() as connection:
+    with running(words, tmp_path / "server", **SLOW) as server, server.connect() as connection:
         connection.sendall(framed(b"pause " + bytes(gate)))
         server.wait_for_notes("receive")
         connection.settimeout(0.2)
@@ -154,6 +161,7 @@ def test_a_pause_carries_its_pressure_to_the_client(tmp_path: Path) -> None:
                 sent += connection.send(framed(b"x" * 60_000))
 
         assert sent < 2**26, "what a socket buffer holds, and no more"
+        connection.close()  # first of all: whoever takes no answers makes `send` raise by and by
         gate.touch()
 
 

@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 
-from engine import IpcMode
+from engine import IpcMode, Server
+from engine.worker import worker
 from tests.integration.engine.servers import Running, is_alive, running, wait_until
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
 
 PLACES: dict[str, Any] = {"worker_num": 2, "task_worker_num": 2, **FRAMES}
+PATIENT: dict[str, Any] = {"max_wait_time": 120, **PLACES}
+
+
+def patient_workshop(server: Server) -> None:
+    """One that leaves does not take a client for quiet that did not get to run on a busy machine."""
+    worker._QUIET_S = 10.0
+    workshop(server)
 
 
 class Hammer(threading.Thread):
@@ -43,26 +51,26 @@ class Hammer(threading.Thread):
 
     def stop(self) -> None:
         self._is_over.set()
-        self.join(20)
+        self.join(60)
         assert self.error is None, self.error
 
 
 def reload(server: Running, number: int = signal.SIGUSR1) -> None:
     """Reload, and wait until all old processes are gone."""
     ends = len(server.log("reload ended"))
-    before = set(server.processes().values()) - {server.process.pid}
+    before = {pid for title, pid in server.family() if title != "manager"}
     if number == signal.SIGUSR2:
-        before = {pid for title, pid in server.processes().items() if title.startswith("task worker")}
+        before = {pid for title, pid in server.family() if title.startswith("task worker")}
     server.send_signal(number)
-    wait_until(lambda: len(server.log("reload ended")) > ends, "the reload ended", 20)
-    wait_until(lambda: not before & set(server.processes().values()), "the old ones are gone", 20)
+    wait_until(lambda: len(server.log("reload ended")) > ends, "the reload ended")
+    wait_until(lambda: not any(map(is_alive, before)), "the old ones are gone")
 
 
 @pytest.mark.parametrize("mode", list(IpcMode), ids=lambda mode: mode.name.lower())
 def test_while_everything_is_reloaded_no_connection_is_refused_and_no_answer_lost(
     tmp_path: Path, mode: IpcMode
 ) -> None:
-    with running(workshop, tmp_path, task_ipc_mode=mode, **PLACES) as server:
+    with running(patient_workshop, tmp_path, task_ipc_mode=mode, **PATIENT) as server:
         hammers = [Hammer(server, anew=True) for _ in range(3)]
         for hammer in hammers:
             hammer.start()
@@ -77,6 +85,7 @@ def test_while_everything_is_reloaded_no_connection_is_refused_and_no_answer_los
         assert set(server.processes().values()) & pids == {server.process.pid}
         with Desk(server) as desk:
             stats = wait_until(lambda: quiet(desk), "a quiet moment")
+        assert stats is not None
         assert stats["tasks_submitted"] == stats["tasks_done"] == sum(hammer.answers for hammer in hammers)
         assert stats["connection_num"] == 1
 
@@ -87,7 +96,7 @@ def quiet(desk: Desk) -> dict[str, Any] | None:
 
 
 def test_a_client_that_waits_for_its_task_gets_the_answer_over_a_reload(tmp_path: Path) -> None:
-    with running(workshop, tmp_path, **PLACES) as server, Desk(server) as desk:
+    with running(workshop, tmp_path, **PATIENT) as server, Desk(server) as desk:
         number = desk.ask("sleep", 1.0)
         wait_until(lambda: server.notes("task"), "it is at work")
 
@@ -97,7 +106,7 @@ def test_a_client_that_waits_for_its_task_gets_the_answer_over_a_reload(tmp_path
 
 
 def test_a_client_that_pauses_for_moments_only_is_let_go_in_time(tmp_path: Path) -> None:
-    with running(workshop, tmp_path, max_wait_time=1, **PLACES) as server:
+    with running(workshop, tmp_path, max_wait_time=8, **PLACES) as server:  # which is told when 5 of them are over
         talkers = [Talker(server) for _ in range(4)]
         for talker in talkers:
             talker.start()
@@ -111,7 +120,7 @@ def test_a_client_that_pauses_for_moments_only_is_let_go_in_time(tmp_path: Path)
 
 
 def test_a_connection_of_a_leaving_worker_is_served_while_it_has_something_to_say(tmp_path: Path) -> None:
-    with running(workshop, tmp_path, max_wait_time=30, **PLACES) as server:
+    with running(patient_workshop, tmp_path, **PATIENT) as server:
         steady = Hammer(server, anew=False)
         steady.start()
         wait_until(lambda: steady.answers > 10, "it hammers")
@@ -126,7 +135,7 @@ def test_a_connection_of_a_leaving_worker_is_served_while_it_has_something_to_sa
 
 def test_a_task_that_was_begun_before_the_reload_is_answered_to_who_asked(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    with running(workshop, tmp_path / "server", max_wait_time=30, **PLACES) as server, Desk(server) as desk:
+    with running(patient_workshop, tmp_path / "server", **PATIENT) as server, Desk(server) as desk:
         long_one = desk.ask("wait for file", str(gate))
         wait_until(lambda: server.notes("task"), "begun")
 
@@ -184,9 +193,7 @@ def test_the_row_of_an_event_worker_has_the_tasks_that_it_took_over_once(tmp_pat
                 desk.ask("wait for file", str(gate))
             wait_until(lambda: server.notes("task") and desk.stats()["tasks_submitted"] == 10, "all are submitted")
 
-        old = server.pid_of("worker 0")
         reload(server)
-        wait_until(lambda: not is_alive(old), "the old one is gone, and accepts nobody")
         with Desk(server) as desk:
             wait_until(lambda: desk.stats()["oldest_waiting_s"], "a beat saw them wait")
             stats = desk.stats()
@@ -201,12 +208,12 @@ def test_the_row_of_an_event_worker_has_the_tasks_that_it_took_over_once(tmp_pat
 @pytest.mark.parametrize("how", ["from an event worker", "from a task worker"])
 def test_a_program_can_reload_its_task_workers(tmp_path: Path, how: str) -> None:
     with running(workshop, tmp_path, **PLACES) as server, Desk(server) as desk:
-        before = server.processes()
+        before, count = server.processes(), len(server.family())
 
         verb = "here" if how == "from an event worker" else "do here"
         desk.do(verb, "server.reload(only_task_workers=True)")
         wait_until(lambda: server.log("reload ended"), "the reload ended")
-        wait_until(lambda: len(server.processes()) == len(before), "the old ones are gone")
+        wait_until(lambda: len(server.family()) == count, "the old ones are gone")
 
         after = server.processes()
         changed = {title for title in before if before[title] != after.get(title)}
@@ -230,16 +237,23 @@ def test_workers_that_die_while_a_reload_runs_are_replaced_and_nothing_is_lost(t
         for title in ("worker 0", "task worker 1", "worker 1", "task worker 0"):
             server.send_signal(signal.SIGUSR1)
             server.kill(title)
-        wait_until(lambda: len(server.log("reload ended")) >= 1 and not is_reloading(server), "reloads ended", 30)
+        wait_until(lambda: len(server.log("reload ended")) >= 1 and not is_reloading(server), "reloads ended", 60)
 
         for hammer in hammers:
             hammer.stop()
-        with Desk(server) as desk:
-            stats = wait_until(lambda: quiet(desk), "a quiet moment")
+        stats = wait_until(lambda: asked_anew(server), "a quiet moment")
+        assert stats is not None
         # One that dies after it sent a task and before it noted that, has it done twice; the reload that follows lets
         # the one leave that heard of the first time.
         assert stats["tasks_done"] - stats["tasks_submitted"] in range(4)
         assert (stats["tasks_waiting"], stats["tasks_failed"], stats["tasks_lost"]) == (0, 0, 0)
+
+
+def asked_anew(server: Running) -> dict[str, Any] | None:
+    """The numbers at a quiet moment; an event worker that leaves may let go of who asks."""
+    with suppress(OSError), Desk(server) as desk:
+        return quiet(desk)
+    return None
 
 
 class Talker(Hammer):

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from engine import Server
-from engine.process import manager
+from engine.process import stop as stopping
 from tests.integration.engine.inside import note
 from tests.integration.engine.servers import Running, can_connect, running, start, wait_until
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
 
-HANDFULS = {"buffer_output_size": 64 * 2**20, **FRAMES}
+PATIENT = {"max_wait_time": 30, **FRAMES}
+"""On a busy machine what is in hand takes a while."""
+HANDFULS = {"buffer_output_size": 64 * 2**20, **PATIENT}
 
 
 def sigterm(server: Running) -> None:
@@ -83,7 +85,7 @@ def test_a_task_in_hand_may_say_much_to_every_event_worker_while_the_server_stop
 def test_a_large_last_answer_reaches_a_client_that_reads_slowly(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     size = 20_000_000
-    with running(workshop, tmp_path / "server", max_wait_time=10, **HANDFULS) as server, Desk(server) as desk:
+    with running(workshop, tmp_path / "server", **HANDFULS) as server, Desk(server) as desk:
         fd = desk.do("here", "fd").value
         wait_for_gate = f"wait_until(Path({str(gate)!r}).exists, 'gate', 60)"
         desk.ask("do here", f"[{wait_for_gate}, answer_raw(server, {fd}, b'x' * {size})][0]")
@@ -99,7 +101,7 @@ def test_a_large_last_answer_reaches_a_client_that_reads_slowly(tmp_path: Path) 
 
 def test_a_client_that_half_closed_gets_its_answer_while_the_server_stops(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    with running(half_closed, tmp_path / "server", **FRAMES) as server, server.connect() as connection:
+    with running(half_closed, tmp_path / "server", **PATIENT) as server, server.connect() as connection:
         connection.sendall(len(bytes(gate)).to_bytes(4, "big") + bytes(gate))
         connection.shutdown(1)
         server.wait_for_notes("task")
@@ -149,15 +151,21 @@ def test_nobody_can_connect_once_it_is_stopping(tmp_path: Path) -> None:
         assert server.exit_status() == 0
 
 
+def streams_may_take_long(server: Server) -> None:
+    """An event worker that is late on a busy machine is not killed for that."""
+    stopping._END_OF_STREAMS_S = 3.0
+    workshop(server)
+
+
 def test_a_task_that_does_not_end_is_killed_when_the_time_is_over(tmp_path: Path) -> None:
-    with running(workshop, tmp_path, max_wait_time=0.3, **FRAMES) as server, Desk(server) as desk:
+    with running(streams_may_take_long, tmp_path, max_wait_time=0.3, **FRAMES) as server, Desk(server) as desk:
         desk.ask("sleep", 60)
         server.wait_for_notes("task")
         began = time.monotonic()
 
         assert server.stop() == 0
 
-        assert 0.3 <= time.monotonic() - began < 3
+        assert 0.3 <= time.monotonic() - began < 30
         (line,) = server.log("children did not stop in time, killed")
         assert line["slots"] == [1]
 
@@ -174,7 +182,7 @@ def test_a_second_signal_ends_the_patience(tmp_path: Path, again: Callable[[Runn
 
         wait_until(lambda: ends_the_patience(server, again), "a signal is a second wish")
 
-        assert server.exit_status(within_s=5) == 0
+        assert server.exit_status() == 0
 
 
 def ends_the_patience(server: Running, again: Callable[[Running], None]) -> bool:
@@ -182,20 +190,20 @@ def ends_the_patience(server: Running, again: Callable[[Running], None]) -> bool
     its last steps, where a signal is deadly again: so each gets time to be heard."""
     again(server)
     with suppress(AssertionError):
-        return bool(wait_until(lambda: server.log("children did not stop in time"), "it was heard", within_s=0.25))
+        return bool(wait_until(lambda: server.log("children did not stop in time"), "it was heard", within_s=5))
     return False
 
 
 def one_wish_lasts_a_minute(server: Server) -> None:
     """However slow the machine is, a second signal comes right after the first."""
-    manager._ONE_WISH_S = 60.0
+    stopping._ONE_WISH_S = 60.0
     workshop(server)
 
 
 @pytest.mark.parametrize("again", [sigterm, ctrl_c])
 def test_a_signal_right_after_the_first_is_the_same_wish(tmp_path: Path, again: Callable[[Running], None]) -> None:
     gate = tmp_path / "gate"
-    with running(one_wish_lasts_a_minute, tmp_path / "server", **FRAMES) as server, Desk(server) as desk:
+    with running(one_wish_lasts_a_minute, tmp_path / "server", **PATIENT) as server, Desk(server) as desk:
         number = desk.ask("wait for file", str(gate))
         server.wait_for_notes("task")
         sigterm(server)
@@ -217,7 +225,7 @@ def test_a_task_can_see_that_it_should_end(tmp_path: Path) -> None:
         sigterm(server)
 
         assert desk.answer(number).value is True
-        assert server.exit_status(within_s=5) == 0
+        assert server.exit_status() == 0
 
 
 @pytest.mark.alone(reason="the stop is to take less than 1.5 s")

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from engine import IpcMode, Server, TaskTimeout
+from engine.ipc import task_limit
 from tests.integration.engine.servers import Running, running, wait_until
 from tests.integration.engine.test_queues import queue_of
 from tests.integration.engine.workshop import FRAMES, Answer, Desk, async_workshop, workshop
 from tests.ports import free_port
 
-LIMIT_S = 0.5
+LIMIT_S = 2.0
+"""On a busy machine a quick task may be held up for a second."""
 LONG_S = 60.0
 
 
@@ -34,7 +36,7 @@ def check_timed_out(answer: Answer) -> None:
     assert answer.kind == "task_error"
     assert isinstance(answer.value, TaskTimeout)
     assert (answer.value.task_id, answer.value.timeout_s) == (answer.task_id, LIMIT_S)
-    assert str(answer.value) == f"task {answer.task_id} was not done within 0.5 s"
+    assert str(answer.value) == f"task {answer.task_id} was not done within 2 s"
 
 
 @pytest.mark.parametrize("mode", [IpcMode.SOCKET, IpcMode.QUEUE], ids=["socket", "queue"])
@@ -84,17 +86,17 @@ def test_who_waits_for_it_hears_of_the_limit(tmp_path: Path) -> None:
     settings = {"open_length_check": False, "open_eof_split": True}
     with limited(tmp_path, waits, **settings) as server, server.client() as client:
         client.send(b"now\r\n")
-        assert client.read_line() == "TaskTimeout(0, 0.5)"
+        assert client.read_line() == "TaskTimeout(0, 2.0)"
 
 
 def test_tasks_within_the_limit_are_left_alone_however_many_come(tmp_path: Path) -> None:
     with limited(tmp_path, worker_num=2, task_worker_num=2) as server, Desk(server) as desk:
         pids = {server.pid_of(f"task worker {number}") for number in (0, 1)}
-        until = time.monotonic() + 3 * LIMIT_S
+        until = time.monotonic() + 1.5 * LIMIT_S
         while time.monotonic() < until:
             for asked in [desk.ask("echo", number) for number in range(200)]:
                 assert desk.answer(asked).kind == "finish"
-            desk.do("sleep", LIMIT_S / 5)
+            desk.do("sleep", LIMIT_S / 20)
 
         assert {server.pid_of(f"task worker {number}") for number in (0, 1)} == pids
         assert server.log("took too long") == []
@@ -103,8 +105,14 @@ def test_tasks_within_the_limit_are_left_alone_however_many_come(tmp_path: Path)
 # ── coroutines ──────────────────────────────────────────────────────────────────────────────────
 
 
+def patient_manager(server: Server) -> None:
+    """However slow the machine is, a task worker gets to cancel a task itself."""
+    task_limit.GRACE_S = 60.0
+    async_workshop(server)
+
+
 def test_a_coroutine_is_cancelled_and_its_worker_lives_on(tmp_path: Path) -> None:
-    with limited(tmp_path, async_workshop, task_enable_coroutine=True) as server, Desk(server) as desk:
+    with limited(tmp_path, patient_manager, task_enable_coroutine=True) as server, Desk(server) as desk:
         pid = server.pid_of("task worker 0")
         long = desk.ask("rest", LONG_S)
         assert desk.do("echo", 1).value == 1

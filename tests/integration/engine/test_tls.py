@@ -26,14 +26,19 @@ def framed(body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + body
 
 
-def impatient(server: Server) -> None:
-    """Echo; nobody has long for the handshake."""
-    accepting.HANDSHAKE_S = 0.2
+def greeting(server: Server) -> None:
+    """Echo, and a note of who comes."""
     words(server)
 
     @server.on("connect")
     def connect(server: Server, fd: int, reactor_id: int) -> None:
         note("connect", fd, server.get_client_info(fd))
+
+
+def impatient(server: Server) -> None:
+    """The same; nobody has long for the handshake."""
+    accepting.HANDSHAKE_S = 0.2
+    greeting(server)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +53,13 @@ def own(tmp_path_factory: pytest.TempPathFactory, authority: Pair) -> Pair:
 
 @pytest.fixture
 def server(tmp_path: Path, own: Pair) -> Iterator[Running]:
-    files = {"ssl_cert_file": own.cert_file, "ssl_key_file": own.key_file}
-    with running(impatient, tmp_path, buffer_output_size=2**24, max_conn=3, **files, **FRAMES) as server:
+    with running(greeting, tmp_path, buffer_output_size=2**24, max_conn=3, **files_of(own), **FRAMES) as server:
         yield server
+
+
+def files_of(pair: Pair) -> dict[str, str]:
+    """A server's settings."""
+    return {"ssl_cert_file": pair.cert_file, "ssl_key_file": pair.key_file}
 
 
 @pytest.fixture
@@ -97,8 +106,8 @@ def test_a_client_that_speaks_no_tls_gets_one_line(server: Running) -> None:
     assert server.notes("connect") == []
 
 
-def test_a_client_that_says_nothing_is_not_waited_for(server: Running) -> None:
-    with server.connect() as connection:
+def test_a_client_that_says_nothing_is_not_waited_for(tmp_path: Path, own: Pair) -> None:
+    with running(impatient, tmp_path, **files_of(own), **FRAMES) as server, server.connect() as connection:
         assert connection.recv(1) == b""
 
         (line,) = failures(server)
@@ -196,9 +205,9 @@ def test_a_server_with_tls_clients_stops_in_good_order(server: Running, trusting
 def test_only_clients_with_a_certificate_of_ours_are_let_in(
     tmp_path: Path, own: Pair, authority: Pair, trusting: ssl.SSLContext
 ) -> None:
-    files = {"ssl_cert_file": own.cert_file, "ssl_key_file": own.key_file, "ssl_client_cert_file": authority.cert_file}
+    files = {**files_of(own), "ssl_client_cert_file": authority.cert_file}
     known = issue(tmp_path, "known", authority)
-    with running(impatient, tmp_path / "server", ssl_verify_peer=True, **files, **FRAMES) as server:
+    with running(greeting, tmp_path / "server", ssl_verify_peer=True, **files, **FRAMES) as server:
         with suppress(OSError):  # with TLS 1.3 the client hears of it when it reads, or finds the stream at its end
             assert Client("127.0.0.1", server.port, ssl_context=trusting).read(1) == b""
         (line,) = failures(server)
@@ -213,7 +222,7 @@ def test_only_clients_with_a_certificate_of_ours_are_let_in(
 def test_a_certificate_that_cannot_be_used_stops_the_server_before_it_starts(tmp_path: Path, own: Pair) -> None:
     missing = str(tmp_path / "nowhere.crt")
 
-    server = start(impatient, tmp_path / "server", ssl_cert_file=missing, ssl_key_file=own.key_file, **FRAMES)
+    server = start(greeting, tmp_path / "server", ssl_cert_file=missing, ssl_key_file=own.key_file, **FRAMES)
 
     assert server.exit_status() == 1
     assert f"StartError: ssl_cert_file {missing} cannot be read: No such file or directory" in server.stderr()
@@ -257,7 +266,7 @@ def all_shown(server: Running, trusting: ssl.SSLContext) -> set[str]:
 def reload(server: Running, times: int) -> None:
     server.send_signal(signal.SIGUSR1)
     wait_until(lambda: len(server.log("reload ended")) == times, "the reload has ended")
-    wait_until(lambda: len(server.processes()) == 3, "the old event workers left")
+    wait_until(lambda: len(server.family()) == 3, "the old event workers left")
 
 
 @pytest.fixture
@@ -312,8 +321,8 @@ def test_a_certificate_that_is_gone_is_no_reason_to_serve_nobody(
     renewable.errors_are_fine = True
     Path(files["ssl_key_file"]).unlink()
     reload(renewable, 1)
-    renewable.kill("worker 0")
-    wait_until(lambda: len(renewable.processes()) == 3, "another event worker")
+    dead = renewable.kill("worker 0")
+    wait_until(lambda: renewable.processes().get("worker 0", dead) != dead, "another event worker")
 
     assert all_shown(renewable, trusting) == {serial(own).lstrip("0")}
     (line,) = renewable.log("certificates cannot be renewed")
