@@ -12,7 +12,7 @@ from tests.integration.engine.servers import running, wait_until
 
 
 def early_bird(server: Server) -> None:
-    server.on("receive", lambda *_: None)
+    server.on("receive", lambda server, fd, reactor_id, data: server.send(fd, data))
 
     @server.on("worker_start")
     def worker_start(server: Server, worker_id: int) -> None:
@@ -33,6 +33,9 @@ def early_bird(server: Server) -> None:
 def test_tasks_of_worker_start_are_done_once_each_over_deaths_too(tmp_path: Path, mode: IpcMode) -> None:
     with running(early_bird, tmp_path, task_ipc_mode=mode) as server:
         wait_until(lambda: len(server.notes("finish")) == 5, "five are done")
+        with server.client() as client:  # who answers is through with them: one that is not is called again
+            client.send_raw(b"?")
+            assert client.read(1) == b"?"
         server.kill("worker 0")
         wait_until(lambda: len(server.notes("finish")) >= 10, "the next process has five of its own")
 

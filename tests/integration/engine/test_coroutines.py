@@ -1,5 +1,6 @@
 """Tasks that are coroutines, in a real server: several at once in one task worker, and each as safe as a plain one."""
 
+import secrets
 import signal
 from pathlib import Path
 from typing import Any
@@ -194,12 +195,14 @@ def test_a_handler_that_leaves_takes_no_other_for_failed(tmp_path: Path) -> None
 
 def test_with_a_key_all_that_were_in_hand_are_delivered_after_a_kill_of_everything(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    settings = {**COROUTINES, "task_ipc_mode": IpcMode.QUEUE, "message_queue_key": 0x5EED0A, "task_max_concurrency": 3}
+    key = secrets.randbelow(2**31 - 1) + 1
+    settings = {**COROUTINES, "task_ipc_mode": IpcMode.QUEUE, "message_queue_key": key, "task_max_concurrency": 3}
     server = start(async_workshop, tmp_path, **settings)
     server.wait_until_ready()
     with Desk(server) as desk:
         for number in range(5):
             desk.ask("await file", f"{gate} {number}")
+        wait_until(lambda: desk.stats()["tasks_submitted"] == 5, "all are submitted")
         wait_until_begun(server, "await file", 3)
     server.kill_all()
     for number in range(5):
@@ -219,15 +222,15 @@ def test_a_stop_waits_for_all_that_are_in_hand(tmp_path: Path) -> None:
     with running(async_workshop, tmp_path, max_wait_time=30, task_max_concurrency=3, **COROUTINES) as server:
         desk = Desk(server)
         for _ in range(5):
-            desk.ask("await file", str(gate))
-        wait_until_begun(server, "await file", 3)
+            desk.ask("await stop and file", str(gate))
+        wait_until_begun(server, "await stop and file", 3)
 
         server.send_signal(signal.SIGTERM)
-        wait_until(lambda: server.log("server stopping"), "it stops")
+        server.wait_for_notes("told to stop", 3)  # one that was not told yet would begin another
         gate.touch()
 
         assert server.exit_status() == 0
-        assert len(server.notes("through")) == len(begun(server, "await file")) == 3
+        assert len(server.notes("through")) == len(begun(server, "await stop and file")) == 3
         assert len(server.notes("finish")) == 3
         assert [worker_id for worker_id, _ in server.notes("worker_stop")] == [1, 0]
 

@@ -12,7 +12,7 @@ import pytest
 from engine import Server, Settings, UsageError
 from engine.testing import InlineServer
 from tests.integration.engine.inside import note
-from tests.integration.engine.servers import Running, running, start, wait_until
+from tests.integration.engine.servers import Running, is_alive, running, start, wait_until
 from tests.integration.engine.workshop import FRAMES
 
 CONSUMER = 2
@@ -182,7 +182,7 @@ def test_a_message_that_kills_is_given_up_and_the_next_one_is_heard(tmp_path: Pa
 
 def test_a_reload_ends_the_old_process_before_the_new_one_begins(tmp_path: Path) -> None:
     with running(consuming, tmp_path, **FRAMES) as server:
-        old = server.pid_of("consumer")
+        old, worker = server.pid_of("consumer"), server.pid_of("worker 0")
         server.send_signal(signal.SIGUSR1)
         server.wait_for_notes("begins", 2)
         new = server.notes("begins")[1][0]
@@ -191,7 +191,8 @@ def test_a_reload_ends_the_old_process_before_the_new_one_begins(tmp_path: Path)
         assert [line[:2] for line in order[:4]] == [
             ["begins", old], ["cancelled", old], ["cleaned up", old], ["begins", new],
         ]  # fmt: skip
-        with Asking(server) as client:  # one of before is let go by its worker, which the reload replaces
+        wait_until(lambda: not is_alive(worker), "the old event worker is gone, which would let go of whoever is quiet")
+        with Asking(server) as client:
             client.send(b"after")
             assert client.hear() == [5, new]
         assert server.notes("worker_error") == []
@@ -221,7 +222,7 @@ def test_at_the_stop_a_process_hears_the_last_words_of_task_workers_and_is_cance
 
 
 def test_at_the_stop_a_process_hears_a_flood_of_last_words_to_its_end(tmp_path: Path) -> None:
-    with running(flooded, tmp_path, **FRAMES) as server:
+    with running(flooded, tmp_path, max_wait_time=30, **FRAMES) as server:
         with Asking(server) as client:
             client.send(b"go")
             server.wait_for_notes("said all", 1)

@@ -180,6 +180,15 @@ async def do_await_file(server: Server, path: str) -> str:
     return path
 
 
+async def do_await_stop_and_file(server: Server, path: str) -> str:
+    """The same, once its process was told to stop, which it notes."""
+    async with asyncio.timeout(60):
+        while not server.stopping:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.005)
+    note("told to stop")
+    return await do_await_file(server, path)
+
+
 async def do_finish_behind(server: Server, path: str) -> None:
     """Finishes by hand, from a coroutine of its own, once the file is there; gives back nothing."""
 
