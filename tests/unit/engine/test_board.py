@@ -133,7 +133,7 @@ def test_a_busy_task_worker_tells_its_task_and_since_when() -> None:
     busy, away = board.snapshot(0).task_workers
 
     assert (busy.worker_id, busy.pid, busy.state, busy.task_id) == (1, os.getpid(), "busy", 42)
-    assert busy.since_s == pytest.approx(2, abs=1)
+    assert 2 <= busy.since_s < 60
     assert busy.rss > 1_000_000
     assert (away.worker_id, away.task_id, away.since_s, away.rss) == (2, None, None, 0)
 

@@ -6,6 +6,7 @@ import pytest
 
 from engine import StartError
 from engine.process.listener import listen
+from tests.ports import free_port
 
 
 def test_port_zero_takes_a_free_one() -> None:
@@ -23,8 +24,8 @@ def test_a_port_in_use_is_refused_with_the_address_and_the_reason() -> None:
 
 
 def test_a_port_that_was_just_given_up_can_be_taken_again() -> None:
-    with listen("127.0.0.1", 0, backlog=5) as first:
-        port = first.getsockname()[1]
+    port = free_port()  # which nobody else is given meanwhile
+    with listen("127.0.0.1", port, backlog=5) as first:
         client = socket.create_connection(("127.0.0.1", port), timeout=5)
         first.setblocking(True)
         first.accept()[0].close()  # the server's end closes first and stays behind in TIME_WAIT

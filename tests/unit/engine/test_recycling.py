@@ -235,6 +235,7 @@ def test_the_grace_is_what_was_asked_for(settings: dict[str, int], expected: set
 
 def test_memory_is_not_looked_at_before_the_first_task_nor_after_each(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
+    monkeypatch.setattr(recycle_policy, "_LOOK_EVERY_S", 3600.0)
     monkeypatch.setattr(recycle_policy, "resident_bytes", lambda pid: looks.append(pid) or 0)
     ours = RecyclePolicy(Settings(task_max_memory=1))
 
