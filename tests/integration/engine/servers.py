@@ -114,9 +114,16 @@ class Running:
 
     def kill(self, title: str) -> int:
         """kill -9 of a child; its pid."""
-        pid = self.pid_of(title)
-        os.kill(pid, signal.SIGKILL)
-        return pid
+
+        def killed() -> int:
+            pid = self.processes().get(title, 0)
+            with suppress(ProcessLookupError):  # one that a reload replaces may be gone by now
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+                    return pid
+            return 0
+
+        return wait_until(killed, f"a process titled {title!r} to kill")
 
     def kill_all(self) -> None:
         """kill -9 of every process at once: nobody clears up."""
