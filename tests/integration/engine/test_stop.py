@@ -228,16 +228,16 @@ def test_a_task_can_see_that_it_should_end(tmp_path: Path) -> None:
         assert server.exit_status() == 0
 
 
-@pytest.mark.alone(reason="the stop is to take less than 1.5 s")
 def test_a_quiet_server_stops_at_once_although_clients_are_connected(tmp_path: Path) -> None:
-    workers = {"worker_num": 2, "task_worker_num": 2}
+    """A second for each client to read its last answer, and not as long as there is for work in hand."""
+    workers = {"worker_num": 2, "task_worker_num": 2, "max_wait_time": 60}
     with running(workshop, tmp_path, **workers, **FRAMES) as server, Desk(server) as desk, server.connect() as silent:
         desk.do("echo", "x")
         began = time.monotonic()
 
         assert server.stop() == 0
 
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 20
         assert silent.recv(1) == b""
 
 
