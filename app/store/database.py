@@ -1,6 +1,5 @@
 """Opens the database, the same way for every program of ours."""
 
-import logging
 import os
 import socket
 import sqlite3
@@ -47,15 +46,13 @@ _opened: WeakSet[Engine] = WeakSet()
 class _Connections(QueuePool):
     """Who waits for one in vain is told as by a database that is away: it passes, and whoever tries again then does."""
 
+    __module__ = QueuePool.__module__  # under which it logs, and app/log_lines.py knows what it has to say
+
     def connect(self) -> PoolProxiedConnection:
         try:
             return super().connect()
         except NoneFree as error:
             raise OperationalError(None, None, error) from error
-
-
-# It tells of itself under the name of its class, which would stand among what we tell.
-logging.getLogger(f"{__name__}.{_Connections.__name__}").setLevel(logging.WARNING)
 
 
 def _forget_connections() -> None:

@@ -19,13 +19,15 @@ DROPPED = "order is not known here, dropped"
 @pytest.fixture
 def killed(sqlite_url, tmp_path):
     """A server that was killed before its task worker could take the first order, which is in the queue."""
-    with with_tables(sqlite_url), Product(sqlite_url, tmp_path, task_worker_num=1, shard_size=SIZE) as product:
+    settings = {"worker_num": 1, "task_worker_num": 1, "shard_size": SIZE}
+    with with_tables(sqlite_url), Product(sqlite_url, tmp_path, **settings) as product:
         move_in(product.database, CROWD)
         product.start()
         product.child("sms: task worker 0").suspend()
         product.ask(f'{{"campaign": "{NAME}", "allow_duplicates": true}}')
         queue = queue_of(product)
         until(lambda: queue.current_messages > 0, within_s=WITHIN_S, what="an order is in the queue")
+        product.ask('{"stats": true}')  # the event worker, once it has noted that the order is out of its own hands
         product.kill_everything()
         yield product
 

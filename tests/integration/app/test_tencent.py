@@ -140,13 +140,15 @@ def test_a_lost_answer_leaves_its_whole_call_in_doubt_and_the_queue_settles_it(
     check(sqlite, campaign)
 
 
-def test_what_comes_back_of_another_campaign_settles_none_in_doubt(sqlite, logs, tencent, net, campaign, monkeypatch):
+def test_what_comes_back_of_another_campaign_settles_none_in_doubt(
+    sqlite, logs, tencent, impatient, campaign, monkeypatch
+):
     tencent.set(drop_answer=1.0)
-    send(sqlite, logs, campaign, net)
+    send(sqlite, logs, campaign, impatient)
     tencent.core.messages[0].reference = f"{campaign.id + 1}-1"
     monkeypatch.setattr("app.store.receipts.BY_NUMBER_AFTER", timedelta(0))
 
-    receive_until(sqlite, net, lambda: states(sqlite, campaign)["delivered"] >= COUNT - 1)
+    receive_until(sqlite, impatient, lambda: states(sqlite, campaign)["delivered"] >= COUNT - 1)
 
     assert states(sqlite, campaign) == {"delivered": COUNT - 1, "unknown": 1}
 

@@ -60,7 +60,7 @@ def test_everybody_gets_one_message_and_their_receipt_says_so(sqlite, logs, twil
     assert send(sqlite, logs, campaign, net).outcome is Outcome.COMPLETE
     assert states(sqlite, campaign) == {"accepted": 30}
     assert twilio.taken == NUMBERS
-    assert next(line[5] for line in twilio.lines).startswith("尊敬的手机号为13800000001的")
+    assert {line[2][-11:]: line[5] for line in twilio.lines}["13800000001"].startswith("尊敬的手机号为13800000001的")
 
     receive_until(sqlite, net, lambda: states(sqlite, campaign) == {"delivered": 30})
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.log_lines import JsonFormatter, PlainFormatter, set_up
+from app.store.database import open_database
 
 
 def record(message: str, *args: object, **facts: object) -> logging.LogRecord:
@@ -129,7 +130,8 @@ def test_a_mobile_is_masked_wherever_in_a_record_it_stands(formatter):
         assert "138****0001" in text
 
 
-def test_a_connection_of_the_pool_that_broke_is_one_line(monkeypatch, capsys):
+@pytest.mark.parametrize("url", ["sqlite:///there.db", "mysql+pymysql://there/sms"])
+def test_a_connection_of_the_pool_that_broke_is_one_line(monkeypatch, capsys, url):
     monkeypatch.setattr(logging.root, "handlers", [])
     monkeypatch.setattr(logging.root, "level", logging.root.level)
     set_up("plain")
@@ -137,6 +139,6 @@ def test_a_connection_of_the_pool_that_broke_is_one_line(monkeypatch, capsys):
     try:
         raise OSError(2013, "Lost connection")
     except OSError:
-        logging.getLogger("sqlalchemy.pool.impl.QueuePool").exception("Exception during reset or similar")
+        open_database(url).pool.logger.error("Exception during reset or similar", exc_info=True)
 
     assert capsys.readouterr().err.endswith("Exception during reset or similar error=2013 Lost connection\n")
