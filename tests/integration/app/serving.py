@@ -23,6 +23,7 @@ from app.store.tables import campaigns, shards
 from engine import Client, ftok
 from tests import starting
 from tests.ports import free_port
+from tests.queues import queue_of
 from tests.waiting import until
 from tests.words import words
 
@@ -186,7 +187,7 @@ class Product:
     def has_queue(self) -> bool:
         """Whether the kernel has a message queue that is named after the folder of logs."""
         try:
-            return _is_queue(self._key())
+            return queue_of(self._key()) is not None
         except FileNotFoundError:
             return False
 
@@ -199,7 +200,7 @@ class Product:
         if os.path.lexists(self.logs) or not self.logs.parent.is_dir():
             return
         made: list[Path] = []
-        while not made or _is_queue(ftok(str(made[-1]), 1)):
+        while not made or queue_of(ftok(str(made[-1]), 1)):
             made.append(Path(tempfile.mkdtemp(prefix=".logs-", dir=self.logs.parent)))  # for us alone, as a server's
         made.pop().rename(self.logs)
         for each in made:
@@ -322,14 +323,6 @@ def frozen(database: Engine) -> Iterator[Connection]:
 
 def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _is_queue(key: int) -> bool:
-    try:
-        sysv_ipc.MessageQueue(key)
-    except sysv_ipc.ExistentialError:
-        return False
-    return True
 
 
 def _members(group: int) -> list[psutil.Process]:

@@ -15,6 +15,7 @@ import sysv_ipc
 from engine import IpcMode, Server
 from tests.integration.engine.servers import Running, running, start, wait_until
 from tests.integration.engine.workshop import FRAMES, Desk, workshop
+from tests.queues import queue_of
 
 QUEUES = [IpcMode.QUEUE, IpcMode.PREEMPTIVE]
 LARGE = "x" * 100_000
@@ -27,13 +28,6 @@ def key() -> Iterator[int]:
     yield number
     if queue := queue_of(number):
         queue.remove()
-
-
-def queue_of(key: int) -> sysv_ipc.MessageQueue | None:
-    try:
-        return sysv_ipc.MessageQueue(key)
-    except sysv_ipc.ExistentialError:
-        return None
 
 
 def private_key(server: Running) -> int:

@@ -28,6 +28,15 @@ unknown = "resend"
 """
 
 
+TWILIO = """
+[t]
+kind = "twilio"
+account_sid = "AC00000000000000000000000000000000"
+secret_env = "TWILIO_TOKEN"
+source = "+15550001111"
+"""
+
+
 def written(tmp_path, text):
     path = tmp_path / "gateways.toml"
     path.write_text(text, encoding="utf-8")
@@ -118,33 +127,19 @@ def test_what_is_no_table_of_accounts_is_refused(tmp_path, text, why):
 
 @pytest.mark.parametrize("port", ["65536", "0", "x"])
 def test_an_address_for_receipts_that_cannot_be_called_is_refused(tmp_path, port):
-    text = f"""
-[a]
-kind = "twilio"
-account_sid = "AC{"0" * 32}"
-secret_env = "A"
-source = "+15550001111"
-status_callback = "https://sms.example.com:PORT/receipts"
-"""
+    text = f'{TWILIO}status_callback = "https://sms.example.com:PORT/receipts"'
     load(written(tmp_path, text.replace("PORT", "65535")))
 
-    with refused(ConfigError, match=r"\[a\] status_callback must have a host, and its port"):
+    with refused(ConfigError, match=r"\[t\] status_callback must have a host, and its port"):
         load(written(tmp_path, text.replace("PORT", port)))
 
 
 @pytest.mark.parametrize("where", ["host:99999", "host:0", "host:x", "[::1", ":443"])
 def test_a_place_of_a_provider_that_cannot_be_called_is_refused(tmp_path, where):
-    text = f"""
-[a]
-kind = "twilio"
-account_sid = "AC{"0" * 32}"
-secret_env = "A"
-source = "+15550001111"
-endpoint = "https://WHERE"
-"""
+    text = f'{TWILIO}endpoint = "https://WHERE"'
     load(written(tmp_path, text.replace("WHERE", "host:65535")))
 
-    with refused(ConfigError, match=r"\[a\] endpoint must be https://HOST or https://HOST:PORT"):
+    with refused(ConfigError, match=r"\[t\] endpoint must be https://HOST or https://HOST:PORT"):
         load(written(tmp_path, text.replace("WHERE", where)))
 
 
@@ -170,15 +165,6 @@ def test_certificates_that_are_not_there_are_said_before_anything_is_sent(tmp_pa
 
     with refused(ConfigError, match=r"nowhere\.pem cannot be read"):
         load_networks(Config(sms_gateways=written(tmp_path, text)))
-
-
-TWILIO = """
-[t]
-kind = "twilio"
-account_sid = "AC00000000000000000000000000000000"
-secret_env = "TWILIO_TOKEN"
-source = "+15550001111"
-"""
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sysv_ipc
 
 from engine.errors import StartError
 from engine.ipc import in_flight
@@ -16,17 +15,10 @@ from engine.ipc.resources import IpcResources, open_files
 from engine.ipc.sysv_queue import QueueTransport, remove_queue
 from engine.ipc.transport import SocketTransport
 from engine.settings import IpcMode, Settings
+from tests.queues import queue_of
 from tests.unit.engine.starts import hold, keep, packet_of, start, task
 
 pytestmark = pytest.mark.usefixtures("light_collections")
-
-
-def there_is_a_queue(key: int) -> bool:
-    try:
-        sysv_ipc.MessageQueue(key)
-    except sysv_ipc.ExistentialError:
-        return False
-    return True
 
 
 @pytest.fixture
@@ -61,11 +53,11 @@ def test_each_mode_has_its_way(tmp_path: Path, private_keys: list[int], mode: Ip
 def test_a_private_queue_is_gone_when_the_server_ends(tmp_path: Path, private_keys: list[int]) -> None:
     resources = start(tmp_path, None)
     resources.transport.send(0, packet_of(task(0)), is_named=False)
-    assert there_is_a_queue(private_keys[0])
+    assert queue_of(private_keys[0])
 
     assert resources.close() is True
 
-    assert not there_is_a_queue(private_keys[0])
+    assert not queue_of(private_keys[0])
     assert os.listdir(tmp_path) == []
 
 
@@ -77,7 +69,7 @@ def test_a_private_queue_of_a_killed_server_is_gone_at_the_next_start(
 
     start(tmp_path, None, task_ipc_mode=mode)
 
-    assert not there_is_a_queue(private_keys[0])
+    assert not queue_of(private_keys[0])
 
 
 def test_a_private_queue_of_a_killed_server_is_gone_when_the_next_one_has_a_key(
@@ -87,7 +79,7 @@ def test_a_private_queue_of_a_killed_server_is_gone_when_the_next_one_has_a_key(
 
     start(tmp_path, queue_key)
 
-    assert not there_is_a_queue(private_keys[0])
+    assert not queue_of(private_keys[0])
 
 
 def test_a_note_that_was_not_finished_is_no_reason_not_to_start(tmp_path: Path, private_keys: list[int]) -> None:
@@ -122,7 +114,7 @@ def test_when_nothing_waits_all_is_removed(tmp_path: Path, queue_key: int) -> No
     assert resources.close() is True
 
     assert os.listdir(tmp_path) == []
-    assert not there_is_a_queue(queue_key)
+    assert not queue_of(queue_key)
 
 
 def let_wait(resources: IpcResources, where: str) -> None:
@@ -143,7 +135,7 @@ def test_when_something_waits_all_stays(tmp_path: Path, queue_key: int, where: s
     assert resources.close() is False
 
     assert sorted(os.listdir(tmp_path)) == before
-    assert there_is_a_queue(queue_key)
+    assert queue_of(queue_key)
 
 
 def test_what_a_child_let_wait_is_seen_by_the_manager_at_the_end(tmp_path: Path, queue_key: int) -> None:
